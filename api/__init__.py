@@ -1,0 +1,1 @@
+"""The Cloud Run service: FastAPI on uvicorn around the shared core."""

@@ -1,0 +1,1 @@
+"""The dashboard: one Streamlit page a question, over the measurement engine."""

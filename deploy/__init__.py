@@ -1,0 +1,1 @@
+"""What is needed to put the two endpoints on the platform."""

@@ -1,0 +1,64 @@
+"""`python -m deploy.stage_function`: fill build/function/ with exactly what the platform gets.
+
+gcloud uploads one directory and does not follow links out of it, so everything is copied: the entry point, the
+shared core, one artifact and the pinned requirements.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from inference.model import ArtifactError, load_model
+from inference.settings import ServingSettings, SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+ARTIFACT = "artifact"
+
+
+def stage(target: Path, settings: ServingSettings) -> None:
+    """Replace `target` by a fresh staging of the function with the artifact and runtime of `settings`.
+
+    The artifact is loaded first: what a cold start would refuse is not staged. Raises ArtifactError, OSError.
+    """
+    model = load_model(settings.model_dir, settings.runtime)
+    if target.exists():
+        if not (target / "main.py").is_file() and any(target.iterdir()):
+            raise FileExistsError(f"{target} is not a staged function; it would be lost")
+        shutil.rmtree(target)
+    (target / ARTIFACT).mkdir(parents=True)
+    for name in ("main.py", ".gcloudignore"):
+        shutil.copy2(ROOT / "cloud_function" / name, target / name)
+    shutil.copytree(ROOT / "inference", target / "inference", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("model.json", *model.card.sha256):
+        shutil.copy2(settings.model_dir / name, target / ARTIFACT / name)
+    (target / "requirements.txt").write_text(_requirements(settings.runtime))
+
+
+def _requirements(runtime: str) -> str:
+    """The pins of the function, and of scikit-learn where the function is to run on it, each pin once."""
+    pins: dict[str, str] = {}
+    for group in ("function", "sklearn") if runtime == "sklearn" else ("function",):
+        text = (ROOT / "requirements" / f"{group}.txt").read_text()
+        for pin in ("\n" + text.split("\n", 2)[2]).replace("\n    ", " ").strip().splitlines():
+            pins.setdefault(pin.split("==")[0], pin.replace(" --hash", "\n    --hash").replace(" \\\n", " \\\n"))
+    return "# Staged from requirements/ by `make stage-function`.\n" + "\n".join(pins.values()) + "\n"
+
+
+def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """The command line; MODEL_DIR and MODEL_RUNTIME choose what is staged. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.stage_function", description=__doc__)
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "function")
+    options = parser.parse_args(arguments)
+    try:
+        stage(options.output, ServingSettings.from_env(environ, default_model_dir=ROOT / "artifacts" / "iris"))
+    except (ArtifactError, SettingsError, OSError) as error:
+        print(f"not staged: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

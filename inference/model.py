@@ -1,0 +1,139 @@
+"""The model in memory: verified byte for byte, loaded by one of two runtimes, and tested before it may answer."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.card import CARD_FILE, JOBLIB_FILE, ONNX_FILE, CardError, ModelCard, parse_card
+from inference.settings import Runtime, limit_native_threads
+
+KNOWN_ANSWER_TOLERANCE = 1e-5
+"""Largest difference from a known answer: absolute for a probability, relative for a regressor's value."""
+
+Predict = Callable[[Sequence[Sequence[float]]], list[list[float]]]
+"""n rows of features in the card's order -> n rows of outputs: class probabilities, or one value."""
+
+
+class ArtifactError(Exception):
+    """A file of the artifact is missing, damaged or unusable: nothing may be served from it."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"artifact {file}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A verified, loaded and self-tested model."""
+
+    card: ModelCard
+    runtime: Runtime
+    predict: Predict
+
+
+def load_model(directory: Path, runtime: Runtime) -> Model:
+    """Load the artifact in `directory`.
+
+    Every file that the card names is hashed, also those that this runtime does not need, and nothing is
+    deserialised before its hash has been checked: loading a pickle runs what it contains. Bytes are read once,
+    so what was hashed is what is loaded. The hashes catch damage and mix-ups; somebody who can write both the
+    files and the card is not stopped by them.
+
+    Raises ArtifactError naming the file and the reason.
+    """
+    card = _read_card(directory)
+    wanted = JOBLIB_FILE if runtime == "sklearn" else ONNX_FILE
+    wanted_bytes = b""
+    for name, sha256 in card.sha256.items():
+        data = _read(directory, name)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactError(name, "sha256 is not the one in the card")
+        if name == wanted:
+            wanted_bytes = data
+    load = load_sklearn if runtime == "sklearn" else load_onnx
+    try:
+        predict = load(wanted_bytes, card)
+        _check_known_answers(card, predict, wanted)
+    except ArtifactError:
+        raise
+    except ImportError as error:
+        raise ArtifactError(wanted, f"runtime {runtime} is not installed ({error.name})") from error
+    except Exception as error:  # whatever the runtime raises: an artifact that it refuses is not served
+        raise ArtifactError(wanted, f"runtime {runtime} cannot use it ({type(error).__name__})") from error
+    return Model(card, runtime, predict)
+
+
+def load_onnx(data: bytes, card: ModelCard) -> Predict:
+    """An ONNX Runtime session over `data`, one thread, reading only the output that the card describes."""
+    limit_native_threads()
+    import numpy as np
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    (model_input,) = session.get_inputs()
+    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[model_input.type]
+    input_name = model_input.name
+    # A converted classifier gives labels and probabilities; the label is the position of the largest probability.
+    output_names = [session.get_outputs()[-1].name]
+
+    def predict(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        (outputs,) = session.run(output_names, {input_name: np.array(rows, dtype)})
+        return outputs.tolist()  # type: ignore[no-any-return]
+
+    return predict
+
+
+def load_sklearn(data: bytes, card: ModelCard) -> Predict:
+    """The fitted estimator itself, unpickled by joblib. `data` must have been verified by the caller."""
+    limit_native_threads()
+    import joblib
+    import numpy as np
+
+    estimator = joblib.load(io.BytesIO(data))
+    method = estimator.predict_proba if card.is_classifier else estimator.predict
+    width = card.output_size
+
+    def predict(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        outputs = method(np.array(rows, np.float64)).reshape(len(rows), width)
+        return outputs.tolist()  # type: ignore[no-any-return]
+
+    return predict
+
+
+def _read_card(directory: Path) -> ModelCard:
+    try:
+        return parse_card(json.loads(_read(directory, CARD_FILE)))
+    except CardError as error:
+        raise ArtifactError(CARD_FILE, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(CARD_FILE, "is not JSON") from error
+
+
+def _read(directory: Path, name: str) -> bytes:
+    try:
+        return (directory / name).read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(name, f"not found in {directory}") from None
+    except OSError as error:
+        raise ArtifactError(name, error.strerror or type(error).__name__) from error
+
+
+def _check_known_answers(card: ModelCard, predict: Predict, file: str) -> None:
+    rows = [answer.features for answer in card.known_answers]
+    outputs = predict(rows)
+    if len(outputs) != len(rows):
+        raise ArtifactError(file, "known-answer test failed: wrong number of answers")
+    for answer, output in zip(card.known_answers, outputs, strict=True):
+        if len(output) != card.output_size:
+            raise ArtifactError(file, "known-answer test failed: wrong number of outputs")
+        for expected, actual in zip(answer.outputs, output, strict=True):
+            # Written so that NaN fails.
+            if not abs(actual - expected) <= KNOWN_ANSWER_TOLERANCE * max(1.0, abs(expected)):
+                raise ArtifactError(file, "known-answer test failed: wrong answer")

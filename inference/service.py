@@ -1,0 +1,226 @@
+"""One request in, one finished reply out: the whole behaviour of both endpoints, without a framework.
+
+Bytes in, bytes out, so that the two serving targets cannot differ in a message, a header or a digit, and so
+that both do the same work when their speed is compared.
+"""
+
+import logging
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from inference.contract import (
+    ContractError,
+    answer_body,
+    check_media_type,
+    encode,
+    internal_error,
+    parse_rows,
+)
+from inference.instance import Instance
+from inference.model import Model
+from inference.settings import ServingSettings
+
+log = logging.getLogger("faceoff")
+
+PREDICT_PATHS = frozenset({"/predict", "/"})
+
+# distribution -> the module by which a process shows that it uses it
+_REPORTED_LIBRARIES = {
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "scikit-learn": "sklearn",
+    "joblib": "joblib",
+    "fastapi": "fastapi",
+    "functions-framework": "functions_framework",
+    "starlette": "starlette",
+    "uvicorn": "uvicorn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A finished HTTP answer. `headers` hold everything but Content-Length."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a GET answers."""
+
+    body: bytes
+    content_type: str = "application/json"
+    cache_control: str = "no-store"
+
+
+class Service:
+    """Answers requests from one verified model. One per process, used from one thread."""
+
+    def __init__(self, model: Model, settings: ServingSettings, name: str) -> None:
+        self.card = model.card
+        self._model = model
+        self._settings = settings
+        self._name = name
+        self._instance = Instance()
+        self._documents: dict[str, Callable[[], Document]] = {
+            "/": self._root,
+            "/health": self._health,
+            "/model-info": self._model_info,
+        }
+
+    def add_document(self, path: str, make: Callable[[], Document]) -> None:
+        """Serve what `make` returns at `GET path`; `make` is called for each request."""
+        self._documents[path] = make
+
+    def accepts_body(self, method: str, path: str) -> bool:
+        """Whether a body of this request is worth reading: only predictions have one."""
+        return method == "POST" and path in PREDICT_PATHS
+
+    def respond(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+    ) -> Reply:
+        """The reply to a request. Never raises: what goes wrong inside is logged and answered with a 500."""
+        started_ns = perf_counter_ns()
+        parse_ns = model_ns = 0
+        try:
+            if method == "POST" and path in PREDICT_PATHS:
+                self._instance.request_count += 1
+                check_media_type(content_type, content_encoding)
+                rows = parse_rows(body, self.card)
+                parsed_ns = perf_counter_ns()
+                parse_ns = parsed_ns - started_ns
+                outputs = self._model.predict(rows.values)
+                model_ns = perf_counter_ns() - parsed_ns
+                answered = Document(answer_body(self.card, rows, outputs))
+                return self._reply(200, answered, started_ns, parse_ns, model_ns)
+            return self._reply(200, self._route(method, path)(), started_ns)
+        except ContractError as error:
+            return self._refusal(error, started_ns)
+        except Exception:
+            log.exception("a request could not be answered")
+            return self._refusal(internal_error(), started_ns)
+
+    def refuse(self, error: ContractError) -> Reply:
+        """The reply to a request that was refused before it was complete: too large, or too slow."""
+        return self._refusal(error, perf_counter_ns())
+
+    def _route(self, method: str, path: str) -> Callable[[], Document]:
+        make = self._documents.get(path)
+        if make is not None and method in ("GET", "HEAD"):
+            return make
+        allowed = ["GET", "HEAD"] if make is not None else []
+        if path in PREDICT_PATHS:
+            allowed.append("POST")
+        if not allowed:
+            raise ContractError(404, "not_found", "There is nothing at this path.")
+        allow = ", ".join(allowed)
+        raise ContractError(405, "method_not_allowed", f"This path answers {allow}.", headers={"allow": allow})
+
+    def _refusal(self, error: ContractError, started_ns: int) -> Reply:
+        reply = self._reply(error.status, Document(error.body()), started_ns)
+        reply.headers.extend(error.headers.items())
+        return reply
+
+    def _reply(self, status: int, document: Document, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> Reply:
+        instance = self._instance
+        total_ns = perf_counter_ns() - started_ns
+        headers = [
+            ("content-type", document.content_type),
+            ("cache-control", document.cache_control),
+            (
+                "server-timing",
+                f"parse;dur={parse_ns / 1e6:.3f}, model;dur={model_ns / 1e6:.3f}, total;dur={total_ns / 1e6:.3f}",
+            ),
+            ("x-instance-id", instance.id),
+            ("x-instance-age-ms", f"{instance.age_ms():.0f}"),
+            ("x-request-count", str(instance.request_count)),
+        ]
+        return Reply(status, headers, document.body)
+
+    def _root(self) -> Document:
+        links = {
+            path.strip("/").split(".")[0].replace("-", "_"): path for path in self._documents if path.count("/") == 1
+        }
+        return _json(
+            {
+                "service": self._name,
+                "status": "healthy",
+                "model_loaded": True,
+                "model": self.card.title,
+                "model_version": self.card.version,
+                "links": {"predict": "/predict", **{name: path for name, path in links.items() if name}},
+            }
+        )
+
+    def _health(self) -> Document:
+        # Only a process with a verified and self-tested model in memory gets as far as answering.
+        return _json({"status": "ok", "service": self._name, "model_version": self.card.version})
+
+    def _model_info(self) -> Document:
+        card = self.card
+        return _json(
+            {
+                "model_type": card.model_type,
+                "model_version": card.version,
+                "input_features": len(card.features),
+                "output_classes": len(card.classes),
+                "class_names": card.classes,
+                "feature_names": card.feature_names,
+                "card": card.document,
+                "serving": {
+                    "service": self._name,
+                    "runtime": self._model.runtime,
+                    "python": platform.python_version(),
+                    "libraries": _library_versions(),
+                    "machine": f"{platform.system()} {platform.machine()}",
+                    "platform": self._settings.platform,
+                    "deployment": self._settings.deployment,
+                    "cgroup": _cgroup_limits(),
+                    "instance_id": self._instance.id,
+                    "instance_age_ms": round(self._instance.age_ms()),
+                    "requests_served": self._instance.request_count,
+                },
+            }
+        )
+
+
+def _json(document: Mapping[str, Any]) -> Document:
+    return Document(encode(document).encode())
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    """Versions of the libraries that this process has loaded; others may be installed beside them."""
+    found = {}
+    for distribution, module in _REPORTED_LIBRARIES.items():
+        if module in sys.modules:
+            with suppress(PackageNotFoundError):
+                found[distribution] = version(distribution)
+    return found
+
+
+def _cgroup_limits() -> Mapping[str, float | int | None]:
+    """CPU (in cores) and memory (in bytes) that cgroup v2 allows this process; None where it states no limit."""
+    cpu: float | None = None
+    memory: int | None = None
+    with suppress(OSError, ValueError):  # not Linux, not cgroup v2, or "max" where a number would be
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cpu = int(quota) / int(period)
+    with suppress(OSError, ValueError):
+        memory = int(Path("/sys/fs/cgroup/memory.max").read_text())
+    return {"cpu": cpu, "memory_bytes": memory}

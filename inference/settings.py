@@ -1,0 +1,64 @@
+"""What both serving targets read from their environment, once, at start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+Runtime = Literal["onnx", "sklearn"]
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_DEPLOYMENT_FACTS = {
+    "cpu": "DEPLOY_CPU",
+    "memory": "DEPLOY_MEMORY",
+    "concurrency": "DEPLOY_CONCURRENCY",
+    "min_instances": "DEPLOY_MIN_INSTANCES",
+    "region": "DEPLOY_REGION",
+}
+_PLATFORM_FACTS = {"service": "K_SERVICE", "revision": "K_REVISION", "function_target": "FUNCTION_TARGET"}
+
+
+class SettingsError(ValueError):
+    """A variable has a value that cannot be used; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """Where the model is, how it is run, and what the process cannot see of its own deployment."""
+
+    model_dir: Path
+    runtime: Runtime
+    log_level: str
+    platform: Mapping[str, str | None]
+    deployment: Mapping[str, str | None]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], *, default_model_dir: Path) -> "ServingSettings":
+        """Read MODEL_DIR, MODEL_RUNTIME, LOG_LEVEL, the platform's K_* and the deployment's DEPLOY_* variables.
+
+        Raises SettingsError where MODEL_RUNTIME or LOG_LEVEL is none of the known words.
+        """
+        runtime = (environ.get("MODEL_RUNTIME") or "onnx").lower()
+        if runtime not in ("onnx", "sklearn"):
+            raise SettingsError("MODEL_RUNTIME must be onnx or sklearn")
+        log_level = (environ.get("LOG_LEVEL") or "INFO").upper()
+        if log_level not in LOG_LEVELS:
+            raise SettingsError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+        return cls(
+            model_dir=Path(environ.get("MODEL_DIR") or default_model_dir),
+            runtime=cast(Runtime, runtime),
+            log_level=log_level,
+            platform={fact: environ.get(name) or None for fact, name in _PLATFORM_FACTS.items()},
+            deployment={fact: environ.get(name) or None for fact, name in _DEPLOYMENT_FACTS.items()},
+        )
+
+
+def limit_native_threads() -> None:
+    """Keep numeric libraries from starting a thread per core: one row is too little work to share.
+
+    Must run before numpy is imported. A value that the operator has set is left alone.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Compile every dependency group of pyproject.toml to requirements/<group>.txt, pinned and hashed.
+# All groups are held to one constraint set (requirements/all.txt), so that they install together and training
+# and serving share versions. What is pinned stays pinned as long as it still fits; `lock.sh --upgrade` moves it.
+# `lock.sh --check` changes nothing and fails where a file is not what this would write.
+set -eu
+cd "$(dirname "$0")/.."
+groups="api function sklearn training benchmark dashboard dev"
+out=requirements
+upgrade=
+case "${1:-}" in
+--check)
+    out=$(mktemp -d)
+    trap 'rm -rf "$out"' EXIT
+    cp requirements/*.txt "$out"
+    ;;
+--upgrade) upgrade=--upgrade ;;
+esac
+mkdir -p "$out"
+
+compile() { # compile FILE ARGUMENTS...
+    file=$1
+    shift
+    # shellcheck disable=SC2086
+    ${UV:-uv} --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-annotate --custom-compile-command "make lock" $upgrade "$@" -o "$file" pyproject.toml
+}
+
+all=
+for group in $groups; do all="$all --group $group"; done
+# shellcheck disable=SC2086
+compile "$out/all.txt" $all
+for group in $groups; do compile "$out/$group.txt" --constraint "$out/all.txt" --group "$group"; done
+
+if [ "${1:-}" = --check ]; then
+    diff -r "$out" requirements || {
+        echo "requirements/ is not what pyproject.toml asks for: run make lock" >&2
+        exit 1
+    }
+fi

@@ -1,0 +1,48 @@
+"""The proof that both exports answer alike: every training row and a grid over the training range."""
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.card import ModelCard
+from inference.model import Predict
+
+TOLERANCE = 1e-5
+"""Largest accepted difference: absolute for a probability, relative for a regressor's value."""
+
+_GRID_POINTS = 20_000
+
+
+class ParityError(Exception):
+    """The two exports of one model do not give the same answers; the message says where and by how much."""
+
+
+def grid(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A regular grid over the range of each column, as fine as about 20 000 points allow; at least the corners."""
+    features = inputs.shape[1]
+    levels = max(2, int(_GRID_POINTS ** (1 / features)))
+    axes = [np.linspace(low, high, levels) for low, high in zip(inputs.min(0), inputs.max(0), strict=True)]
+    return np.array(list(itertools.product(*axes)))
+
+
+def check_parity(card: ModelCard, inputs: NDArray[np.float64], reference: Predict, candidate: Predict) -> float:
+    """Compare two predict functions over `inputs` (n, features); return the largest difference.
+
+    Raises ParityError where a label differs or a difference is above TOLERANCE.
+    """
+    rows = inputs.tolist()
+    expected, actual = np.array(reference(rows)), np.array(candidate(rows))
+    if expected.shape != actual.shape:
+        raise ParityError(f"the outputs have the shapes {expected.shape} and {actual.shape}")
+    difference = np.abs(actual - expected)
+    if card.is_classifier:
+        differing = int(np.sum(actual.argmax(1) != expected.argmax(1)))
+        if differing:
+            raise ParityError(f"{differing} of {len(rows)} labels differ")
+    else:
+        difference = difference / np.maximum(np.abs(expected), np.finfo(float).tiny)
+    largest = float(difference.max())
+    if not largest <= TOLERANCE:  # NaN fails too
+        raise ParityError(f"the largest difference over {len(rows)} rows is {largest:.2e}, above {TOLERANCE:.0e}")
+    return largest
