@@ -1,0 +1,57 @@
+"""An endpoint: where requests go, under which name, with which credentials and patience."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+class EndpointError(ValueError):
+    """The address or credentials of an endpoint cannot be used; the message says why in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One side of the comparison. `key` is stable (`api`, `function`); `name` is what people read."""
+
+    key: str
+    name: str
+    url: str
+    timeout_s: float = 10.0
+    token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise EndpointError("is not an http or https address")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise EndpointError("may not hold credentials, a query or a fragment")
+        if self.timeout_s <= 0:
+            raise EndpointError("needs a timeout above 0 s")
+        if self.token and parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise EndpointError("would send its token unencrypted: use https")
+
+    @property
+    def predict_url(self) -> str:
+        """A URL without a path is a base, to which /predict is added; one with a path is used exactly."""
+        return self.url if urlsplit(self.url).path.strip("/") else self.url.rstrip("/") + "/predict"
+
+    @property
+    def info_urls(self) -> tuple[str, ...]:
+        """Where the model card may be, most likely first: below the address, or beside a path that it names."""
+        base = self.url.rstrip("/")
+        below = base + "/model-info"
+        if not urlsplit(base).path:
+            return (below,)
+        return (below, base.rpartition("/")[0] + "/model-info")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to this endpoint carries."""
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

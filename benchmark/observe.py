@@ -1,0 +1,223 @@
+"""One observation: the same body to both endpoints at the same moment, over a shared httpx client.
+
+This is a single look, taken from the process that asks for it; it is no benchmark.
+"""
+
+import json
+import secrets
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import UTC, datetime
+from time import perf_counter_ns
+from typing import Any
+
+import httpx
+
+from benchmark.answer import MAX_ANSWER_BYTES, NotJson, WrongSchema, decode, read_answer
+from benchmark.endpoint import Endpoint
+from benchmark.sample import Failure, Sample
+from inference.card import ModelCard
+
+_GRACE_S = 0.25
+"""How long after its timeout an endpoint's thread may still report by itself."""
+
+
+def new_client() -> httpx.Client:
+    """A client to share: pooled connections, no proxies from the environment, no redirects, no retries."""
+    return httpx.Client(
+        trust_env=False,
+        follow_redirects=False,
+        headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30),
+    )
+
+
+def new_comparison_id() -> str:
+    return secrets.token_hex(8)
+
+
+def utc_now() -> str:
+    """A label for people; durations never come from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
+    """The named form of `inputs` (the card's order), which every known service of this kind accepts."""
+    return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
+
+
+def observe(
+    client: httpx.Client, endpoints: Sequence[Endpoint], card: ModelCard, inputs: Sequence[float]
+) -> Iterator[Sample]:
+    """Send `inputs` to all `endpoints` together and yield one sample each, in the order in which they come.
+
+    Never raises for what an endpoint does. An endpoint's timeout bounds the whole exchange, also where it keeps
+    sending a byte now and then.
+    """
+    body = request_body(card, inputs)
+    barrier = threading.Barrier(len(endpoints))
+    pending: dict[Future[Sample], tuple[Endpoint, str, int]] = {}
+    for endpoint in endpoints:
+        future: Future[Sample] = Future()
+        pending[future] = (endpoint, utc_now(), perf_counter_ns())
+        threading.Thread(
+            target=_run,
+            args=(future, barrier, client, endpoint, card, body),
+            name=f"observe-{endpoint.key}",
+            daemon=True,
+        ).start()
+    try:
+        yield from (future.result() for future in as_completed(pending, max(e.timeout_s for e in endpoints) + _GRACE_S))
+    except FutureTimeout:
+        for future, (endpoint, sent_at_utc, started_ns) in pending.items():
+            if not future.done():
+                yield Sample(endpoint.key, sent_at_utc, _ms_since(started_ns), failure=Failure.TIMEOUT)
+
+
+def _run(
+    future: Future[Sample],
+    barrier: threading.Barrier,
+    client: httpx.Client,
+    endpoint: Endpoint,
+    card: ModelCard,
+    body: bytes,
+) -> None:
+    request = client.build_request(
+        "POST",
+        endpoint.predict_url,
+        content=body,
+        headers={"content-type": "application/json", **endpoint.headers},
+        timeout=endpoint.timeout_s,
+    )
+    barrier.wait()
+    started_ns = perf_counter_ns()
+    try:
+        sample = _exchange(client, endpoint, card, request)
+    except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+        sample = Sample(
+            endpoint.key,
+            utc_now(),
+            _ms_since(started_ns),
+            failure=Failure.UNREACHABLE,
+            failure_detail=type(error).__name__,
+        )
+    future.set_result(sample)
+
+
+def _exchange(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: httpx.Request) -> Sample:
+    sample = _send(client, endpoint, card, request)
+    if sample.failure is Failure.RESET and sample.connection_reused:
+        # The server closed an idle connection while the request was on its way: that says nothing about the
+        # endpoint, so the request is sent once more, on a new connection.
+        sample = _send(client, endpoint, card, request)
+    return sample
+
+
+def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: httpx.Request) -> Sample:
+    connected: list[str] = []
+    request.extensions["trace"] = lambda event, _: connected.append(event) if event.startswith("connection.") else None
+    sent_at_utc = utc_now()
+    started_ns = perf_counter_ns()
+
+    def sample(failure: Failure | None = None, **more: Any) -> Sample:
+        return Sample(
+            endpoint.key,
+            sent_at_utc,
+            latency_ms=more.pop("latency_ms", None) or _ms_since(started_ns),
+            connection_reused=not connected,
+            failure=failure,
+            **more,
+        )
+
+    try:
+        response = client.send(request, stream=True)
+        try:
+            body = _read(response, started_ns, endpoint.timeout_s)
+        finally:
+            response.close()
+    except (httpx.TimeoutException, TimeoutError):
+        return sample(Failure.TIMEOUT)
+    except _TooLarge:
+        return sample(Failure.TOO_LARGE, status=response.status_code)
+    except httpx.TransportError as error:
+        return sample(_transport_failure(error))
+    latency_ms = _ms_since(started_ns)
+    evidence = _evidence(response.headers)
+    judged = _judge(response.status_code, body, card)
+    return sample(latency_ms=latency_ms, status=response.status_code, **judged, **evidence)
+
+
+class _TooLarge(Exception):
+    """The answer is longer than any answer of this contract."""
+
+
+def _read(response: httpx.Response, started_ns: int, timeout_s: float) -> bytes:
+    body = b""
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _TooLarge
+        if _ms_since(started_ns) > timeout_s * 1000:
+            raise TimeoutError
+    return body
+
+
+def _judge(status: int, body: bytes, card: ModelCard) -> dict[str, Any]:
+    """The answer, or the failure with its detail, as fields of a sample."""
+    if status != 200:
+        failure = {4: Failure.CLIENT_ERROR, 5: Failure.SERVER_ERROR}.get(status // 100, Failure.UNEXPECTED_STATUS)
+        return {"failure": failure}
+    try:
+        return {"answer": read_answer(decode(body), card)}
+    except NotJson:
+        return {"failure": Failure.BAD_JSON}
+    except WrongSchema as error:
+        return {"failure": Failure.WRONG_SCHEMA, "failure_detail": str(error)}
+
+
+def _transport_failure(error: httpx.TransportError) -> Failure:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Failure.TLS
+        if isinstance(cause, ConnectionRefusedError):
+            return Failure.REFUSED
+        cause = cause.__cause__ or cause.__context__
+    return Failure.UNREACHABLE if isinstance(error, httpx.ConnectError) else Failure.RESET
+
+
+def _evidence(headers: httpx.Headers) -> dict[str, Any]:
+    """What the server says about itself; anything unreadable is unknown, never an error."""
+    instance_id = headers.get("x-instance-id")
+    count = _number(headers.get("x-request-count"))
+    return {
+        "server_ms": _server_ms(headers.get("server-timing", "")),
+        "instance_id": instance_id[:64] if instance_id and instance_id.isprintable() else None,
+        "instance_age_ms": _number(headers.get("x-instance-age-ms")),
+        "request_count": int(count) if count is not None else None,
+    }
+
+
+def _server_ms(server_timing: str) -> float | None:
+    """The `total` duration of a Server-Timing header, in ms."""
+    for metric in server_timing.split(","):
+        name, *parameters = (part.strip() for part in metric.split(";"))
+        for parameter in parameters:
+            if name == "total" and parameter.startswith("dur="):
+                return _number(parameter.removeprefix("dur="))
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e15 else None
+
+
+def _ms_since(started_ns: int) -> float:
+    return (perf_counter_ns() - started_ns) / 1e6

@@ -1,0 +1,87 @@
+"""What is recorded of one request: a fact, never edited, with its failure where it failed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Failure(StrEnum):
+    """Why a request gave no usable answer. Failures are counted, never dropped."""
+
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    TLS = "tls"
+    CLIENT_ERROR = "4xx"
+    SERVER_ERROR = "5xx"
+    UNEXPECTED_STATUS = "status"
+    TOO_LARGE = "too_large"
+    BAD_JSON = "bad_json"
+    WRONG_SCHEMA = "wrong_schema"
+
+
+class Temperature(StrEnum):
+    """What the server's own evidence says about the instance that answered."""
+
+    COLD = "cold"
+    WARM = "warm"
+    FIRST_ON_WARM = "first request, instance already up"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A checked answer. `probabilities` are in the card's class order; a regressor has only a prediction."""
+
+    prediction: float
+    label: str | None = None
+    confidence: float | None = None
+    probabilities: tuple[float, ...] | None = None
+    model_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request as the client saw it.
+
+    `latency_ms` runs from the send to the last byte of the body, on one clock; `server_ms` is the server's own
+    duration from Server-Timing. No clock of the two is ever compared with the other.
+    """
+
+    endpoint: str
+    sent_at_utc: str
+    latency_ms: float
+    status: int | None = None
+    server_ms: float | None = None
+    connection_reused: bool | None = None
+    instance_id: str | None = None
+    instance_age_ms: float | None = None
+    request_count: int | None = None
+    failure: Failure | None = None
+    failure_detail: str | None = None
+    answer: Answer | None = None
+
+    @property
+    def rest_ms(self) -> float | None:
+        """Latency that the server does not account for: network, TLS, queues and both HTTP stacks."""
+        return None if self.server_ms is None else max(0.0, self.latency_ms - self.server_ms)
+
+    @property
+    def temperature(self) -> Temperature:
+        """Cold when it is the instance's first prediction and the instance is no older than the client waited."""
+        if self.request_count is None or self.instance_age_ms is None:
+            return Temperature.UNKNOWN
+        if self.request_count > 1:
+            return Temperature.WARM
+        return Temperature.COLD if self.instance_age_ms <= self.latency_ms else Temperature.FIRST_ON_WARM
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One input sent to both endpoints at once; `samples` has one entry an endpoint, in the endpoints' order."""
+
+    id: str
+    at_utc: str
+    model: str
+    inputs: tuple[float, ...]
+    samples: tuple[Sample, ...]

@@ -1,0 +1,27 @@
+"""`python -m dashboard`: serve the pages, configured by the environment alone."""
+
+import os
+import sys
+from pathlib import Path
+
+from dashboard.settings import Settings, SettingsError
+
+
+def main() -> None:
+    """Check the settings, then serve; exits with one line and status 1 where a variable has no meaning."""
+    try:
+        settings = Settings.from_env(os.environ)
+    except SettingsError as error:
+        sys.exit(f"refusing to start: {error}")
+
+    from starlette.middleware import Middleware
+    from streamlit.starlette import App
+
+    from dashboard.frontend import FrontEnd
+
+    app = App(Path(__file__).with_name("app.py"), middleware=[Middleware(FrontEnd)])
+    app.run(config={"server.address": settings.host, "server.port": settings.port})
+
+
+if __name__ == "__main__":
+    main()

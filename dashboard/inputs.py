@@ -1,0 +1,58 @@
+"""From a model card to sliders: range, step and number format of each."""
+
+import math
+from dataclasses import dataclass
+
+from inference.card import Feature, ModelCard
+
+_MARGIN = 0.25
+"""How far a slider reaches past the training range, as a share of it: enough to see the model extrapolate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A slider's bounds in the feature's unit, on the feature's grid of steps."""
+
+    minimum: float
+    maximum: float
+    step: float
+    format: str
+
+
+def slider(feature: Feature, card: ModelCard, index: int) -> Slider:
+    """The slider of the card's feature number `index`: the training range with a margin, inside the hard limits.
+
+    Every preset and the default are within it.
+    """
+    step = feature.step
+    span = feature.training.maximum - feature.training.minimum
+    inside = [feature.default, *(preset.values[index] for preset in card.presets)]
+    low = min(feature.training.minimum - _MARGIN * span, *inside)
+    high = max(feature.training.maximum + _MARGIN * span, *inside)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    lowest = _first_step(feature)
+    return Slider(
+        minimum=round(max(lowest, math.floor(low / step + 1e-9) * step), 10),
+        maximum=round(
+            min(math.floor(feature.limits.maximum / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step), 10
+        ),
+        step=step,
+        format=f"%.{decimals}f",
+    )
+
+
+def _first_step(feature: Feature) -> float:
+    """The lowest multiple of the step that the limits allow."""
+    limits, step = feature.limits, feature.step
+    if limits.minimum_is_exclusive:
+        return (math.floor(limits.minimum / step + 1e-9) + 1) * step
+    return math.ceil(limits.minimum / step - 1e-9) * step
+
+
+def outside_training(card: ModelCard, inputs: tuple[float, ...]) -> list[str]:
+    """Labels of the features whose value is outside the range that the model has seen."""
+    return [
+        feature.label
+        for feature, value in zip(card.features, inputs, strict=True)
+        if not feature.training.minimum - 1e-9 <= value <= feature.training.maximum + 1e-9
+    ]

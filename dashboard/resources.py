@@ -1,0 +1,48 @@
+"""What all sessions of one dashboard process share: settings, HTTP client, model catalog and record."""
+
+import json
+import os
+
+import httpx
+import streamlit as st
+
+from benchmark.catalog import Catalog
+from benchmark.observe import new_client
+from benchmark.store import Store
+from dashboard.settings import Settings
+from dashboard.training_rows import TrainingRows, load
+from inference.card import CARD_FILE, CardError, ModelCard, parse_card
+
+
+@st.cache_resource
+def settings() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+@st.cache_resource(on_release=lambda client: client.close())
+def client() -> httpx.Client:
+    # Shared, because a new client for every click would pay for a connection, and for TLS, each time.
+    return new_client()
+
+
+@st.cache_resource
+def catalog() -> Catalog:
+    return Catalog(client())
+
+
+@st.cache_resource
+def store() -> Store:
+    return Store(settings().results_dir)
+
+
+@st.cache_resource(max_entries=4)
+def training_rows(version: str, _card: ModelCard) -> TrainingRows | None:
+    return load(settings().model_dir, _card)
+
+
+def local_card() -> ModelCard | None:
+    """The card of the local artifact, for when no endpoint gives one."""
+    try:
+        return parse_card(json.loads((settings().model_dir / CARD_FILE).read_bytes()))
+    except (OSError, ValueError, CardError):
+        return None

@@ -1,0 +1,69 @@
+"""What the dashboard reads from its environment, once, at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.endpoint import Endpoint, EndpointError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# key, name, local twin
+_ENDPOINTS = (
+    ("api", "FastAPI", "http://127.0.0.1:8000"),
+    ("function", "Cloud Function", "http://127.0.0.1:8080"),
+)
+
+
+class SettingsError(ValueError):
+    """A variable has a value that cannot be used; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The two endpoints, where the record is kept, where the local artifact is, and where the page is served."""
+
+    endpoints: tuple[Endpoint, Endpoint]
+    results_dir: Path
+    model_dir: Path
+    host: str
+    port: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read API_* and FUNCTION_* (URL, NAME, TOKEN, TIMEOUT_S), RESULTS_DIR, MODEL_DIR, HOST and PORT.
+
+        Raises SettingsError.
+        """
+        api, function = (_endpoint(environ, *default) for default in _ENDPOINTS)
+        port = environ.get("PORT") or "8501"
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise SettingsError("PORT must be a number from 1 to 65535")
+        return cls(
+            endpoints=(api, function),
+            results_dir=Path(environ.get("RESULTS_DIR") or ROOT / "results"),
+            model_dir=Path(environ.get("MODEL_DIR") or ROOT / "artifacts" / "iris"),
+            host=environ.get("HOST") or "127.0.0.1",
+            port=int(port),
+        )
+
+
+def _endpoint(environ: Mapping[str, str], key: str, name: str, url: str) -> Endpoint:
+    prefix = key.upper()
+    timeout = environ.get(f"{prefix}_TIMEOUT_S") or "10"
+    try:
+        timeout_s = float(timeout)
+    except ValueError:
+        raise SettingsError(f"{prefix}_TIMEOUT_S must be a number of seconds") from None
+    if not 0 < timeout_s <= 600:
+        raise SettingsError(f"{prefix}_TIMEOUT_S must be above 0 and at most 600")
+    try:
+        return Endpoint(
+            key=key,
+            name=environ.get(f"{prefix}_NAME") or name,
+            url=(environ.get(f"{prefix}_URL") or url).strip(),
+            timeout_s=timeout_s,
+            token=environ.get(f"{prefix}_TOKEN") or None,
+        )
+    except EndpointError as error:
+        raise SettingsError(f"{prefix}_URL {error}") from error

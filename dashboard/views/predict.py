@@ -1,0 +1,311 @@
+"""The Predict page: one input to both endpoints at once, their answers side by side, and the record so far."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from benchmark.catalog import Served
+from benchmark.endpoint import Endpoint
+from benchmark.observe import new_comparison_id, observe, utc_now
+from benchmark.sample import Comparison, Sample
+from benchmark.store import StoreError, to_csv
+from dashboard import resources, words
+from dashboard.frontend import CHARTS_COOKIE
+from dashboard.inputs import outside_training, slider
+from dashboard.theme import LIGHT
+from inference.card import ModelCard
+
+HISTORY_LENGTH = 500
+"""How many of the last comparisons the charts show; the export holds all."""
+_CARD_WAIT_S = 1.5
+_TWO_COLUMNS_FROM = 6
+_BARS_AT_MOST = 6
+
+
+def page() -> None:
+    endpoints = resources.settings().endpoints
+    served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
+    card = next((entry.card for entry in served if entry and entry.card), None) or resources.local_card()
+    if card is None:
+        _no_model(endpoints, served)
+        return
+    st.markdown(
+        f"#### {words.plain(card.title)}, two ways\n"
+        ":gray[:small[The same measurements go to both endpoints at the same time: "
+        "compare the answer, the confidence and the time.]]"
+    )
+    warning = words.artifact_warning(endpoints, served)
+    if warning:
+        st.warning(words.plain(warning), icon=":material/difference:")
+
+    left, right = st.columns([1, 2.15], gap="medium")
+    with left:
+        inputs, wanted = _inputs(card)
+    with right:
+        _answers(endpoints, served, card, inputs, wanted)
+    _history(endpoints, card, inputs)
+
+
+def _no_model(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> None:
+    st.markdown("#### No model to show")
+    st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
+    for endpoint, entry in zip(endpoints, served, strict=True):
+        problem = (entry.problem if entry else None) or "has not answered yet"
+        st.caption(words.plain(f"{endpoint.name} at {endpoint.url} {problem}."))
+
+
+# --- Inputs
+
+
+def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
+    """The sliders' values in the card's order, and whether they are to be compared now."""
+    with st.container(border=True, key="inputs"):
+        if card.presets:
+            st.pills(
+                "Examples",
+                [preset.label for preset in card.presets],
+                key="preset",
+                on_change=_apply_preset,
+                args=(card,),
+                label_visibility="collapsed",
+            )
+        live = st.session_state.get("live", False)
+        places: Sequence[DeltaGenerator] = (
+            st.columns(2) if len(card.features) >= _TWO_COLUMNS_FROM else (st.container(gap="small"),)
+        )
+        values = []
+        for index, feature in enumerate(card.features):
+            bounds = slider(feature, card, index)
+            with places[index % len(places)]:
+                values.append(
+                    st.slider(
+                        words.plain(feature.title),
+                        min_value=bounds.minimum,
+                        max_value=bounds.maximum,
+                        value=feature.default,
+                        step=bounds.step,
+                        format=bounds.format,
+                        key=feature.name,
+                        # A slider alone never sends a request, which may cost money; the Live switch changes that.
+                        on_change="rerun" if live else "ignore",
+                        bind="query-params",
+                    )
+                )
+        inputs = tuple(values)
+        outside = outside_training(card, inputs)
+        with st.container(horizontal=True, vertical_alignment="center", key="go"):
+            pressed = st.button(
+                "Compare", type="primary", icon=":material/bolt:", shortcut="Ctrl+Enter", width="stretch", key="compare"
+            )
+            st.toggle("Live", key="live", help="Compare on every change of a slider.")
+        if outside:
+            st.caption(f":material/info: Outside the training data: {words.plain(', '.join(outside))}.")
+    changed = live and inputs != st.session_state.get("compared_inputs")
+    return inputs, pressed or changed
+
+
+def _apply_preset(card: ModelCard) -> None:
+    chosen = st.session_state.preset
+    for preset in card.presets:
+        if preset.label == chosen:
+            for feature, value in zip(card.features, preset.values, strict=True):
+                st.session_state[feature.name] = value
+    # A pill is a shortcut, not a state: after the next move of a slider it would be wrong.
+    st.session_state.preset = None
+
+
+# --- Answers
+
+
+def _answers(
+    endpoints: Sequence[Endpoint],
+    served: Sequence[Served | None],
+    card: ModelCard,
+    inputs: tuple[float, ...],
+    wanted: bool,
+) -> None:
+    columns = st.columns(len(endpoints), gap="medium")
+    slots = {
+        endpoint.key: column.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
+        for endpoint, column in zip(endpoints, columns, strict=True)
+    }
+    known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
+    by_key = {endpoint.key: endpoint for endpoint in endpoints}
+    shown: Comparison | None = st.session_state.get("comparison")
+    if shown and (shown.model != card.name or wanted):
+        shown = None
+    if wanted:
+        for endpoint in endpoints:
+            _waiting_card(slots[endpoint.key], endpoint)
+        at_utc = utc_now()
+        found: dict[str, Sample] = {}
+        for sample in observe(resources.client(), endpoints, card, inputs):
+            found[sample.endpoint] = sample
+            _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
+        samples = tuple(found[endpoint.key] for endpoint in endpoints)
+        shown = Comparison(new_comparison_id(), at_utc, card.name, inputs, samples)
+        st.session_state.comparison = shown
+        st.session_state.compared_inputs = inputs
+        _verdict(words.verdict(endpoints, samples, card))
+        _record(shown)
+        _notice_other_versions(endpoints, samples, card)
+    elif shown:
+        for sample in shown.samples:
+            _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
+        _verdict(words.verdict(endpoints, shown.samples, card))
+    else:
+        for endpoint in endpoints:
+            _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
+        with st.container(border=True, key="verdict"):
+            st.markdown(":gray[Press **Compare** or Ctrl+Enter: both endpoints get the same input at the same time.]")
+
+
+def _waiting_card(slot: DeltaGenerator, endpoint: Endpoint) -> None:
+    with slot.container():
+        st.markdown(f"**{words.plain(endpoint.name)}**")
+        st.skeleton(height=210)
+
+
+def _empty_card(slot: DeltaGenerator, endpoint: Endpoint, served: Served | None) -> None:
+    with slot.container():
+        st.markdown(f"**{words.plain(endpoint.name)}**")
+        st.caption(words.plain(endpoint.url))
+        if served and served.problem:
+            st.caption(f":material/error: {words.plain(f'{served.problem.capitalize()}.')}")
+        elif served and served.card:
+            st.caption(
+                words.plain(f"Serves {served.card.title}, {served.card.model_type}, version {served.card.version}.")
+            )
+        else:
+            st.caption("Has not answered yet.")
+
+
+def _answer_card(
+    slot: DeltaGenerator, endpoint: Endpoint, sample: Sample, served: Served | None, card: ModelCard
+) -> None:
+    with slot.container():
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{words.plain(endpoint.name)}**", width="content")
+            if sample.failure:
+                st.badge(
+                    f"HTTP {sample.status}" if sample.status else "No answer", icon=":material/close:", color="red"
+                )
+            else:
+                st.badge(f"HTTP {sample.status}", icon=":material/check:", color="green")
+        if sample.failure:
+            st.markdown(words.plain(words.what_to_try(sample, endpoint, served, card)))
+            st.caption(f"After {words.duration(sample.latency_ms)} ms.")
+            return
+        _metrics(endpoint, sample, card)
+        st.caption(f"{words.latency_split(sample)}  \n{words.plain(words.conditions(sample))}")
+
+
+def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
+    answer = sample.answer
+    assert answer  # a sample without a failure has an answer  # noqa: S101
+    with st.container(horizontal=True, key=f"metrics-{endpoint.key}"):
+        if answer.label is None:
+            st.metric(_unit(card.target_label, card.target_unit), f"{answer.prediction:.4g}")
+        else:
+            st.metric(words.plain(card.target_label), words.class_label(answer.label))
+        if answer.confidence is not None:
+            st.metric("Confidence (%)", words.percent(answer.confidence))
+        st.metric(
+            "Latency (ms)",
+            words.duration(sample.latency_ms),
+            help="From sending the request to the last byte of the answer, as seen by the dashboard's server.",
+        )
+    if answer.probabilities:
+        ranked = sorted(enumerate(answer.probabilities), key=lambda item: -item[1])[:_BARS_AT_MOST]
+        for index, probability in sorted(ranked):
+            with st.container(key=f"bar-{index % len(LIGHT.classes)}-{endpoint.key}-{index}"):
+                label = words.plain(words.class_label(card.classes[index]))
+                st.progress(min(1.0, probability), text=f"**{words.plain(words.percent(probability))} %** {label}")
+
+
+def _unit(label: str, unit: str) -> str:
+    return words.plain(f"{label} ({unit})" if unit else label)
+
+
+def _verdict(verdict: words.Verdict) -> None:
+    icon, color = {
+        "agree": (":material/check_circle:", "green"),
+        "disagree": (":material/warning:", "red"),
+        "unknown": (":material/help:", "gray"),
+    }[verdict.outcome]
+    with st.container(border=True, key="verdict"):
+        st.markdown(f":{color}-badge[{icon} {verdict.headline}] {words.plain(verdict.sentence)}")
+
+
+def _record(comparison: Comparison) -> None:
+    try:
+        resources.store().add(comparison)
+    except StoreError as error:
+        st.warning(words.plain(f"This comparison is not in the history: {error}."))
+
+
+def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> None:
+    for endpoint, sample in zip(endpoints, samples, strict=True):
+        version = sample.answer.model_version if sample.answer else None
+        refused = sample.status == 422
+        if refused or (version is not None and version != card.version):
+            resources.catalog().forget(endpoint)
+
+
+# --- The record so far
+
+
+def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
+    store = resources.store()
+    try:
+        total = store.count(card.name)
+        comparisons = store.latest(card.name, HISTORY_LENGTH)
+    except StoreError as error:
+        st.warning(words.plain(f"The history cannot be read: {error}. Comparing works all the same."))
+        shown = st.session_state.get("comparison")
+        comparisons = [shown] if shown and shown.model == card.name else []
+        total = len(comparisons)
+    if not comparisons:
+        st.caption(
+            "Latencies, their distribution and your point among the training data appear here after the first Compare."
+        )
+        return
+    if _charts_wanted():
+        # Imported here: drawing costs most of a second to import, which the first look at the page should not pay.
+        from dashboard.views.predict_charts import charts
+
+        charts(endpoints, card, comparisons, total, inputs)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{total} comparisons in the history.", width="content")
+        st.download_button(
+            "Export CSV",
+            lambda: to_csv(store.latest(card.name, total), card.feature_names, card.classes),
+            file_name=f"faceoff-{card.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            type="tertiary",
+        )
+        with st.popover("Clear", icon=":material/delete:", type="tertiary"):
+            st.markdown(f"Delete all {total} comparisons?")
+            st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
+
+
+def _charts_wanted() -> bool:
+    """Charts come with 1.4 MB of Plotly: at once where the browser has it already, else when there is a reason."""
+    if st.session_state.get("comparison") or CHARTS_COOKIE in st.context.cookies or st.session_state.get("charts"):
+        return True
+    return st.button("Show the charts", icon=":material/monitoring:", key="show-charts", on_click=_show_charts)
+
+
+def _show_charts() -> None:
+    st.session_state.charts = True
+
+
+def _clear(card: ModelCard) -> None:
+    try:
+        resources.store().clear(card.name)
+        st.session_state.pop("comparison", None)
+    except StoreError as error:
+        st.toast(words.plain(f"Not cleared: {error}"), icon=":material/error:")

@@ -1,0 +1,102 @@
+"""The charts below the answers; apart from the page, so that Plotly is imported when there is something to draw."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from benchmark.endpoint import Endpoint
+from benchmark.sample import Comparison
+from dashboard import charts as draw
+from dashboard import resources
+from dashboard.theme import palette
+from dashboard.training_rows import TrainingRows
+from inference.card import ModelCard
+
+_CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def charts(
+    endpoints: Sequence[Endpoint],
+    card: ModelCard,
+    comparisons: Sequence[Comparison],
+    total: int,
+    inputs: tuple[float, ...],
+) -> None:
+    """Draw the record: `comparisons` are the last of `total`, `inputs` is where the sliders stand."""
+    colors = palette(st.context.theme.type)
+    data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
+    rows = resources.training_rows(card.version, card)
+    counts = " and ".join(one.label for one in data)
+    columns = st.columns(3 if rows else 2, gap="medium")
+    with columns[0]:
+        _panel(
+            "latency",
+            "Latency per request",
+            draw.latency_per_request(data, colors),
+            f"Latency in milliseconds of each request in order, for {counts}.",
+            lambda: draw.latency_table(data),
+        )
+    with columns[1]:
+        _panel(
+            "distribution",
+            "Distribution of latency",
+            draw.latency_distribution(data, colors),
+            f"Histogram and cumulative distribution of the latency in milliseconds, for {counts}.",
+            lambda: draw.quantile_table(data),
+        )
+    if rows:
+        with columns[2]:
+            _training_panel(card, rows, inputs)
+
+
+def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...]) -> None:
+    count = len(card.features)
+    pairs = [(x, y) for x in range(count) for y in range(x + 1, count)] or [(0, 0)]
+    # The last two features first: for Iris the petals, which tell the species apart best.
+    default = pairs[-1]
+
+    def axes() -> None:
+        st.selectbox(
+            "Axes",
+            pairs,
+            index=pairs.index(default),
+            format_func=lambda pair: f"{card.features[pair[1]].label} over {card.features[pair[0]].label}",
+            key="axes",
+            label_visibility="collapsed",
+        )
+
+    x, y = st.session_state.get("axes") or default
+    across, up = card.features[x].title, card.features[y].title
+    _panel(
+        "map",
+        "Training data",
+        draw.training_map(card, rows, inputs, x, y, palette(st.context.theme.type)),
+        f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
+        lambda: draw.training_table(card, rows),
+        axes,
+    )
+
+
+def _panel(
+    key: str,
+    title: str,
+    figure: go.Figure,
+    alt: str,
+    table: Callable[[], list[dict[str, Any]]],
+    controls: Callable[[], None] | None = None,
+) -> None:
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
+        ):
+            st.markdown(f"**{title}**", width="content")
+            if controls:
+                controls()
+            # The table is made when it is asked for: showing one imports pandas.
+            popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
+        if popover.open:
+            with popover:
+                st.dataframe(table(), hide_index=True, alt=alt)
+        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)

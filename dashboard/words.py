@@ -1,0 +1,175 @@
+"""What the page says about a measurement: pure functions from records to sentences."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmark.catalog import Served
+from benchmark.endpoint import Endpoint
+from benchmark.sample import Answer, Failure, Sample, Temperature
+from inference.card import ModelCard
+
+# Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.
+SAME_PROBABILITY = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the two agree, in a word, and the sentence that goes with it."""
+
+    outcome: Literal["agree", "disagree", "unknown"]
+    headline: str
+    sentence: str
+
+
+def plain(text: str) -> str:
+    """`text` so that Streamlit's Markdown shows it as it is: it may come from an endpoint."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", text.replace("\n", " "))
+
+
+def duration(value_ms: float) -> str:
+    """Milliseconds with three significant digits: `4.73`, `24.4`, `1 240`."""
+    if value_ms >= 1000:
+        return f"{value_ms:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value_ms:.{2 if value_ms < 10 else 1 if value_ms < 100 else 0}f}"
+
+
+def percent(share: float) -> str:
+    """A share as the bars and metrics show it; never rounds an uncertain answer up to 100 %."""
+    if 0.9995 <= share < 1:
+        return "> 99.9"
+    if 0 < share < 0.0005:
+        return "< 0.1"
+    return f"{share * 100:.1f}"
+
+
+def class_label(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> Verdict:
+    """Compare one pair of samples, in words that a single observation deserves."""
+    failed = [sample for sample in samples if sample.failure]
+    if len(failed) == len(samples):
+        return Verdict("unknown", "No answer", "Neither endpoint gave an answer, so there is nothing to compare.")
+    if failed:
+        ok = next(sample for sample in samples if not sample.failure)
+        names = {endpoint.key: endpoint.name for endpoint in endpoints}
+        return Verdict(
+            "unknown",
+            "One answer",
+            f"Only {names[ok.endpoint]} answered, in {duration(ok.latency_ms)} ms. "
+            f"{names[failed[0].endpoint]}: see its card.",
+        )
+    one, other = (sample.answer for sample in samples)
+    assert one and other  # a sample without a failure has an answer  # noqa: S101
+    agree, difference = _agreement(one, other, card)
+    return Verdict(
+        "agree" if agree else "disagree",
+        "Both agree" if agree else "They disagree",
+        f"{difference} {_speed(endpoints, samples)}",
+    )
+
+
+def _agreement(one: Answer, other: Answer, card: ModelCard) -> tuple[bool, str]:
+    if not card.is_classifier:
+        gap = abs(one.prediction - other.prediction)
+        agree = gap <= SAME_PROBABILITY * max(abs(one.prediction), abs(other.prediction))
+        return agree, f"The predictions differ by {gap:.3g}." if gap else "The predictions are identical."
+    agree = one.prediction == other.prediction
+    if one.probabilities is None or other.probabilities is None:
+        return agree, "At least one of them gives no probabilities to compare."
+    largest = max(abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True))
+    if largest > SAME_PROBABILITY:
+        return False, f"Largest probability difference {largest:.2g}."
+    return agree, f"Largest probability difference {largest:.1g}." if largest else "Largest probability difference 0."
+
+
+def _speed(endpoints: Sequence[Endpoint], samples: Sequence[Sample]) -> str:
+    faster, slower = sorted(samples, key=lambda sample: sample.latency_ms)
+    name = next(endpoint.name for endpoint in endpoints if endpoint.key == faster.endpoint)
+    gap = duration(slower.latency_ms - faster.latency_ms)
+    sentence = f"{name} was faster by {gap} ms in this single observation"
+    if {faster.temperature, slower.temperature} & {Temperature.COLD}:
+        return sentence + ", a cold start included."
+    if faster.connection_reused != slower.connection_reused:
+        return sentence + ", in which only one had to open a connection."
+    return sentence + "."
+
+
+def latency_split(sample: Sample) -> str:
+    """Where the time went, as far as the server says."""
+    if sample.server_ms is None:
+        return "the server does not say how much of it was its own"
+    assert sample.rest_ms is not None  # noqa: S101
+    return f"server {duration(sample.server_ms)} ms + network and HTTP {duration(sample.rest_ms)} ms"
+
+
+def conditions(sample: Sample) -> str:
+    """Instance, temperature and connection of one sample."""
+    parts = [
+        {
+            Temperature.COLD: "cold start",
+            Temperature.WARM: "warm",
+            Temperature.FIRST_ON_WARM: "first request of a running instance",
+            Temperature.UNKNOWN: "cold or warm unknown",
+        }[sample.temperature]
+    ]
+    parts.append(f"instance {sample.instance_id}" if sample.instance_id else "instance unknown")
+    if sample.request_count:
+        parts.append(f"request {sample.request_count}")
+    parts.append("connection reused" if sample.connection_reused else "new connection")
+    return " · ".join(parts)
+
+
+def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard) -> str:
+    """Why this endpoint gave no usable answer, and what to do about it, in one sentence."""
+    if served and served.card and served.card.version != card.version and sample.status is not None:
+        return (
+            f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
+            "give both endpoints the same artifact."
+        )
+    at = endpoint.url
+    status = sample.status
+    if status in (401, 403):
+        return (
+            f"It refused the request as not allowed (HTTP {status}): set {endpoint.key.upper()}_TOKEN, or grant access."
+        )
+    if status == 404:
+        return f"There is no prediction at {endpoint.predict_url} (HTTP 404): check {endpoint.key.upper()}_URL."
+    if status == 422:
+        return (
+            "It does not accept these measurements (HTTP 422): it probably serves another model than this page shows."
+        )
+    if status == 429:
+        return "It is out of capacity (HTTP 429): raise its instance limit, or try again later."
+    return {
+        Failure.TIMEOUT: f"No answer within {endpoint.timeout_s:g} s: it may be starting, so try again, "
+        f"or raise {endpoint.key.upper()}_TIMEOUT_S.",
+        Failure.REFUSED: f"Nothing listens at {at}: start it, or check {endpoint.key.upper()}_URL.",
+        Failure.UNREACHABLE: f"{at} cannot be reached: check {endpoint.key.upper()}_URL and the network.",
+        Failure.RESET: f"{at} closed the connection without a complete answer: look at its log.",
+        Failure.TLS: f"No secure connection to {at}: check its certificate, or use http for a local address.",
+        Failure.CLIENT_ERROR: f"It rejected the request (HTTP {status}): check that {at} is a Faceoff endpoint.",
+        Failure.SERVER_ERROR: f"It failed to answer (HTTP {status}): look at its log.",
+        Failure.UNEXPECTED_STATUS: f"It answered HTTP {status} instead of 200: check {endpoint.key.upper()}_URL.",
+        Failure.TOO_LARGE: f"Its answer is too large to be a prediction: check {endpoint.key.upper()}_URL.",
+        Failure.BAD_JSON: f"Its answer is not JSON: check that {endpoint.key.upper()}_URL is a prediction endpoint.",
+        Failure.WRONG_SCHEMA: f"Its answer does not fit this model ({sample.failure_detail}): "
+        "check that both endpoints serve the same artifact.",
+    }[sample.failure or Failure.UNREACHABLE]
+
+
+def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> str | None:
+    """The warning that the two endpoints do not serve the same files, or None."""
+    cards = [entry.card for entry in served if entry and entry.card]
+    if len(cards) < 2 or dict(cards[0].sha256) == dict(cards[1].sha256):
+        return None
+    versions = " and ".join(
+        f"{endpoint.name} {card.title} {card.version}" for endpoint, card in zip(endpoints, cards, strict=True)
+    )
+    return (
+        f"The endpoints serve different artifacts ({versions}): differences below may come from the models, "
+        "not from the platforms."
+    )
