@@ -31,6 +31,11 @@ class Endpoint:
             raise EndpointError("would send its token unencrypted: use https")
 
     @property
+    def address(self) -> str:
+        """The URL as people say it: without the scheme."""
+        return self.url.partition("://")[2].rstrip("/")
+
+    @property
     def predict_url(self) -> str:
         """A URL without a path is a base, to which /predict is added; one with a path is used exactly."""
         return self.url if urlsplit(self.url).path.strip("/") else self.url.rstrip("/") + "/predict"

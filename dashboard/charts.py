@@ -79,7 +79,8 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
                 x=one.failed_requests,
                 y=one.failed_latencies_ms,
                 mode="markers",
-                name=f"{one.endpoint.name}: failed",
+                name=one.label,
+                showlegend=not one.requests,
                 marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
             )
@@ -129,7 +130,10 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
         )
     figure.update_xaxes(**_log_axis(data))
     figure.update_xaxes(title_text="Latency (ms, log scale)", row=2, col=1)
+    tallest = max((max(histogram(one.latencies_ms, edges)) for one in data), default=0)
     figure.update_yaxes(title_text="Requests", row=1, col=1, rangemode="tozero", nticks=4, tickformat="d")
+    if tallest < 4:
+        figure.update_yaxes(dtick=1, row=1, col=1)
     figure.update_yaxes(title_text="Share within", row=2, col=1, range=[0, 1.02], tickformat=".0%", nticks=4)
     figure.update_layout(barmode="overlay", bargap=0)
     return _styled(figure, palette)
@@ -166,7 +170,11 @@ def training_map(
                 "color": rows.targets,
                 "colorscale": "Viridis",
                 "size": 7,
-                "colorbar": {"title": {"text": _html(card.target_label), "side": "right"}, "thickness": 10},
+                "colorbar": {
+                    "title": {"text": _html(card.target_label), "side": "right", "font": {"size": 11}},
+                    "tickfont": {"size": 10},
+                    "thickness": 10,
+                },
             },
             hovertemplate="%{x}, %{y}<br>%{marker.color}<extra></extra>",
         )
@@ -286,10 +294,18 @@ def log_ticks(lowest: float, highest: float) -> list[float]:
 
 
 def _log_axis(data: Sequence[Series]) -> dict[str, Any]:
-    """A logarithmic time axis with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
+    """A logarithmic time axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
     values = [latency for one in data for latency in (*one.latencies_ms, *one.failed_latencies_ms) if latency > 0]
-    ticks = log_ticks(min(values, default=1.0), max(values, default=10.0))
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    lowest, highest = min(values, default=1.0), max(values, default=10.0)
+    ticks = log_ticks(lowest, highest)
+    below = max((tick for tick in ticks if tick <= lowest), default=lowest)
+    above = min((tick for tick in ticks if tick >= highest), default=highest)
+    return {
+        "type": "log",
+        "range": [math.log10(below) - 0.03, math.log10(above) + 0.03],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
 
 
 def _whole_ticks(data: Sequence[Series]) -> int | None:

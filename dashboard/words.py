@@ -116,7 +116,7 @@ def conditions(sample: Sample) -> str:
             Temperature.UNKNOWN: "cold or warm unknown",
         }[sample.temperature]
     ]
-    parts.append(f"instance {sample.instance_id}" if sample.instance_id else "instance unknown")
+    parts.append(f"instance {sample.instance_id[:8]}" if sample.instance_id else "instance unknown")
     if sample.request_count:
         parts.append(f"request {sample.request_count}")
     parts.append("connection reused" if sample.connection_reused else "new connection")
@@ -130,14 +130,14 @@ def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card:
             f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
             "give both endpoints the same artifact."
         )
-    at = endpoint.url
+    at = endpoint.address
     status = sample.status
     if status in (401, 403):
         return (
             f"It refused the request as not allowed (HTTP {status}): set {endpoint.key.upper()}_TOKEN, or grant access."
         )
     if status == 404:
-        return f"There is no prediction at {endpoint.predict_url} (HTTP 404): check {endpoint.key.upper()}_URL."
+        return f"There is no prediction at {at} (HTTP 404): check {endpoint.key.upper()}_URL."
     if status == 422:
         return (
             "It does not accept these measurements (HTTP 422): it probably serves another model than this page shows."

@@ -52,7 +52,7 @@ def _no_model(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) ->
     st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
     for endpoint, entry in zip(endpoints, served, strict=True):
         problem = (entry.problem if entry else None) or "has not answered yet"
-        st.caption(words.plain(f"{endpoint.name} at {endpoint.url} {problem}."))
+        st.caption(words.plain(f"{endpoint.name} at {endpoint.address} {problem}."))
 
 
 # --- Inputs
@@ -170,7 +170,7 @@ def _waiting_card(slot: DeltaGenerator, endpoint: Endpoint) -> None:
 def _empty_card(slot: DeltaGenerator, endpoint: Endpoint, served: Served | None) -> None:
     with slot.container():
         st.markdown(f"**{words.plain(endpoint.name)}**")
-        st.caption(words.plain(endpoint.url))
+        st.caption(words.plain(endpoint.address))
         if served and served.problem:
             st.caption(f":material/error: {words.plain(f'{served.problem.capitalize()}.')}")
         elif served and served.card:
