@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import models_json_schema
 
 from inference.card import Feature, ModelCard
-from inference.contract import MAX_BODY_BYTES, MAX_INSTANCES
+from inference.contract import MAX_BODY_BYTES, MAX_INSTANCES, answer
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -16,6 +16,17 @@ _ERRORS = {
     415: ("unsupported_media_type", "Send JSON in UTF-8 with the header Content-Type: application/json."),
     422: ("invalid_input", "The input is not valid."),
     500: ("internal", "The request could not be answered. It is not your input; try again."),
+}
+
+
+_HEADERS = {
+    "Server-Timing": ("string", "Durations in ms: `parse`, `model` and `total`."),
+    "X-Instance-Id": ("string", "Which process answered."),
+    "X-Instance-Age-Ms": ("integer", "How long that process has been running."),
+    "X-Request-Count": (
+        "integer",
+        "Prediction requests that it has had, this one included. 1 and young: a cold start.",
+    ),
 }
 
 
@@ -92,6 +103,7 @@ def describe(card: ModelCard) -> dict[str, Any]:
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
     predict = {
         "summary": "Predict",
+        "tags": ["prediction"],
         "description": f"Measurements in, answer out. A batch holds 1 to {MAX_INSTANCES} instances.",
         "requestBody": {
             "required": True,
@@ -103,7 +115,11 @@ def describe(card: ModelCard) -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": _json("The answer.", {"oneOf": [_ref(prediction), _ref(predictions)]}),
+            "200": _json(
+                "The answer.",
+                {"oneOf": [_ref(prediction), _ref(predictions)]},
+                example=answer(card, card.known_answers[0].outputs),
+            ),
             **{str(status): _error(*error) for status, error in _ERRORS.items()},
         },
     }
@@ -112,8 +128,7 @@ def describe(card: ModelCard) -> dict[str, Any]:
         "info": {
             "title": card.title,
             "version": card.version,
-            "description": f"{card.target_label} by {card.model_type}. "
-            "Every answer carries Server-Timing, X-Instance-Id, X-Instance-Age-Ms and X-Request-Count.",
+            "description": f"{card.target_label} by {card.model_type}.",
         },
         "paths": {
             "/predict": {"post": {**predict, "operationId": "predict"}},
@@ -203,7 +218,13 @@ def _ref(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _json(description: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema, **more}}}
+    return {
+        "description": description,
+        "headers": {
+            name: {"schema": {"type": kind}, "description": meaning} for name, (kind, meaning) in _HEADERS.items()
+        },
+        "content": {"application/json": {"schema": schema, **more}},
+    }
 
 
 def _error(code: str, message: str) -> dict[str, Any]:
@@ -211,4 +232,9 @@ def _error(code: str, message: str) -> dict[str, Any]:
 
 
 def _get(operation: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"operationId": operation, "summary": summary, "responses": {"200": _json("OK", schema)}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "tags": ["about"],
+        "responses": {"200": _json("OK", schema)},
+    }
