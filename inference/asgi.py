@@ -57,7 +57,8 @@ async def _read_body(receive: Receive, length: bytes) -> bytes:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientDisconnected
-        body += message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise too_large()
         if not message.get("more_body", False):
