@@ -16,7 +16,7 @@ help: ## show this list
 artifacts/iris/model.json: | .venv/.installed
 	@$(PY) -m training
 
-run: .venv/.installed artifacts/iris/model.json stage-function ## start both endpoints and the dashboard; Ctrl+C stops all
+run: .venv/.installed artifacts/iris/model.json ## start both endpoints and the dashboard; Ctrl+C stops all
 	@exec $(PY) -m tools.run
 
 train: .venv/.installed ## train into artifacts/iris; other data: make train DATASET=diabetes

@@ -37,6 +37,7 @@ def main() -> None:
         http="httptools",
         ws="none",
         lifespan="off",
+        workers=1,  # one process an instance, whatever WEB_CONCURRENCY says: the platform scales by instances
         access_log=False,
         log_level="warning",
         server_header=False,

@@ -8,9 +8,11 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from inference.card import CARD_FILE
 from inference.model import ArtifactError, load_model
 from inference.settings import ServingSettings, SettingsError
 
@@ -21,20 +23,27 @@ ARTIFACT = "artifact"
 def stage(target: Path, settings: ServingSettings) -> None:
     """Replace `target` by a fresh staging of the function with the artifact and runtime of `settings`.
 
-    The artifact is loaded first: what a cold start would refuse is not staged. Raises ArtifactError, OSError.
+    The artifact is loaded first: what a cold start would refuse is not staged. Everything is copied beside `target`
+    and moved there when it is complete. Raises ArtifactError, OSError.
     """
     model = load_model(settings.model_dir, settings.runtime)
-    if target.exists():
-        if not (target / "main.py").is_file() and any(target.iterdir()):
-            raise FileExistsError(f"{target} is not a staged function; it would be lost")
-        shutil.rmtree(target)
-    (target / ARTIFACT).mkdir(parents=True)
-    for name in ("main.py", ".gcloudignore"):
-        shutil.copy2(ROOT / "cloud_function" / name, target / name)
-    shutil.copytree(ROOT / "inference", target / "inference", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("model.json", *model.card.sha256):
-        shutil.copy2(settings.model_dir / name, target / ARTIFACT / name)
-    (target / "requirements.txt").write_text(_requirements(settings.runtime))
+    if target.exists() and not (target / "main.py").is_file() and any(target.iterdir()):
+        raise FileExistsError(f"{target} is not a staged function; it would be lost")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        fresh.chmod(0o755)
+        (fresh / ARTIFACT).mkdir()
+        for name in ("main.py", ".gcloudignore"):
+            shutil.copy2(ROOT / "cloud_function" / name, fresh / name)
+        shutil.copytree(ROOT / "inference", fresh / "inference", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in (CARD_FILE, *model.card.sha256):
+            shutil.copy2(settings.model_dir / name, fresh / ARTIFACT / name)
+        (fresh / "requirements.txt").write_text(_requirements(settings.runtime))
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _requirements(runtime: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.card import CARD_FILE, JOBLIB_FILE, ONNX_FILE, CardError, ModelCard, parse_card
-from inference.settings import Runtime, limit_native_threads
+from inference.settings import Runtime, quiet_native_libraries
 
 KNOWN_ANSWER_TOLERANCE = 1e-5
 """Largest difference from a known answer: absolute for a probability, relative for a regressor's value."""
@@ -67,7 +67,7 @@ def load_model(directory: Path, runtime: Runtime) -> Model:
 
 def load_onnx(data: bytes, card: ModelCard) -> Predict:
     """An ONNX Runtime session over `data`, one thread, reading only the output that the card describes."""
-    limit_native_threads()
+    quiet_native_libraries()
     import numpy as np
     import onnxruntime as ort
 
@@ -92,7 +92,7 @@ def load_onnx(data: bytes, card: ModelCard) -> Predict:
 
 def load_sklearn(data: bytes, card: ModelCard) -> Predict:
     """The fitted estimator itself, unpickled by joblib. `data` must have been verified by the caller."""
-    limit_native_threads()
+    quiet_native_libraries()
     import joblib
     import numpy as np
 

@@ -55,10 +55,12 @@ class ServingSettings:
         )
 
 
-def limit_native_threads() -> None:
-    """Keep numeric libraries from starting a thread per core: one row is too little work to share.
+def quiet_native_libraries() -> None:
+    """Keep numeric libraries from starting a thread per core, and ONNX Runtime from recording usage on disk.
 
-    Must run before numpy is imported. A value that the operator has set is left alone.
+    One row is too little work to share between threads. ONNX Runtime's telemetry opens a database in the home
+    directory at every import, which a read-only container cannot have and a cold start should not pay for. Must run
+    before numpy or onnxruntime is imported. What the operator has set is left alone.
     """
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")

@@ -1,0 +1,149 @@
+"""`make run` (`python -m tools.run`): both endpoints and the dashboard as deployed, watched and stopped together."""
+
+import signal
+
+if __name__ == "__main__":
+    # Importing takes long enough for a Ctrl+C to fall into it. It waits until the supervisor can take it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.stage_function import stage
+from inference.model import ArtifactError
+from inference.settings import ServingSettings, SettingsError
+from tools.supervisor import HOST, LaunchError, Program, launch, say, shown
+
+ROOT = Path(__file__).resolve().parents[1]
+DASHBOARD_COMMAND = (sys.executable, "-m", "dashboard")
+
+# Read by functions-framework, never set in production: a DEBUG in somebody's shell would change the server's kind.
+_FUNCTION_ENVIRON_DROPPED = (
+    "DEBUG",
+    "FUNCTION_SIGNATURE_TYPE",
+    "FUNCTION_SOURCE",
+    "FUNCTION_TARGET",
+    "FUNCTION_USE_ASGI",
+    "PYTHONPATH",  # the staged directory has to be complete in itself
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Where the three programs listen, which model they serve (None: each its default) and where files are made."""
+
+    api_port: int
+    function_port: int
+    dashboard_port: int
+    model_dir: Path | None
+    build_dir: Path = ROOT / "build"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "RunSettings":
+        """Read API_PORT, FUNCTION_PORT, DASHBOARD_PORT and MODEL_DIR, which is made absolute.
+
+        Raises SettingsError where a port is none or two are equal.
+        """
+        ports: dict[int, str] = {}
+        for name, default in (("API_PORT", "8000"), ("FUNCTION_PORT", "8080"), ("DASHBOARD_PORT", "8501")):
+            port = _port(name, environ.get(name) or default)
+            if port in ports:
+                raise SettingsError(f"{ports[port]} and {name} are both {port}; they must differ")
+            ports[port] = name
+        api_port, function_port, dashboard_port = ports
+        model_dir = environ.get("MODEL_DIR")
+        return cls(api_port, function_port, dashboard_port, Path(model_dir).absolute() if model_dir else None)
+
+
+def _port(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536):
+        raise SettingsError(f"{name} must be a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program, ...]:
+    """The dashboard, the API and the function, each with its command and whole environment as deployed."""
+    common = {name: value for name, value in environ.items() if name != "MODEL_DIR"}
+    if settings.model_dir:
+        common["MODEL_DIR"] = str(settings.model_dir)
+    common["DEPLOY_REGION"] = environ.get("DEPLOY_REGION") or "local"
+    common["HOST"] = HOST
+    # The environment's own programs first, also where the launcher was not started by make.
+    common["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH") or os.defpath])
+    # As the platforms' images have it; without, the last words of a program that dies are not in its log.
+    common["PYTHONUNBUFFERED"] = "1"
+
+    api = Program(
+        title="API",
+        command=(sys.executable, "-m", "api"),
+        cwd=ROOT,
+        environ=common | {"PORT": str(settings.api_port)},
+        port=settings.api_port,
+        port_variable="API_PORT",
+    )
+    bare = {name: value for name, value in common.items() if name not in _FUNCTION_ENVIRON_DROPPED}
+    function = Program(
+        title="Function",
+        command=("functions-framework", "--target", "predict"),
+        cwd=settings.build_dir / "function",
+        environ=bare | {"PORT": str(settings.function_port)},
+        port=settings.function_port,
+        port_variable="FUNCTION_PORT",
+    )
+    dashboard = Program(
+        title="Dashboard",
+        command=DASHBOARD_COMMAND,
+        cwd=ROOT,
+        environ=common
+        | {
+            "PORT": str(settings.dashboard_port),
+            "API_URL": environ.get("API_URL") or api.url,
+            "FUNCTION_URL": environ.get("FUNCTION_URL") or function.url,
+        },
+        port=settings.dashboard_port,
+        port_variable="DASHBOARD_PORT",
+        health_path="/_stcore/health",
+    )
+    return dashboard, api, function
+
+
+def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
+    """Stage the function with the model and runtime of the environment. Raises LaunchError, with the remedy."""
+    default = ROOT / "artifacts" / "iris"
+    model_dir = settings.model_dir or default
+    if not (model_dir / "model.json").is_file():
+        if model_dir == default:
+            command = "make train"
+        elif model_dir.parent == default.parent:
+            command = f"make train DATASET={model_dir.name}"
+        else:
+            command = f".venv/bin/python -m training --output {shlex.quote(str(model_dir))}"
+        raise LaunchError(f"There is no model.json in MODEL_DIR ({shown(model_dir)}). To train a model: {command}")
+    try:
+        serving = ServingSettings.from_env({**environ, "MODEL_DIR": str(model_dir)}, default_model_dir=default)
+        stage(settings.build_dir / "function", serving)
+    except (ArtifactError, SettingsError, OSError) as error:
+        raise LaunchError(f"The function cannot be staged: {error}") from error
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Run with the settings of the environment; returns the exit status."""
+    try:
+        settings = RunSettings.from_env(environ)
+    except SettingsError as error:
+        say(str(error), error=True)
+        return 1
+    return launch(
+        programs(settings, environ),
+        logs=settings.build_dir / "logs",
+        prepare=lambda: stage_function(settings, environ),
+        watch_parent=bool(environ.get("MAKELEVEL")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
