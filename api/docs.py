@@ -1,5 +1,6 @@
 """The pages that people read: /docs and the files it needs, all served from here, so that it works offline."""
 
+import html
 import json
 from importlib.resources import files
 from typing import Any
@@ -18,7 +19,7 @@ def docs_page(title: str) -> Document:
     """Swagger UI over /openapi.json. Addresses are relative, so that it also works behind a path prefix."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
-        title=title,
+        title=html.escape(title),
         swagger_js_url="docs/swagger-ui-bundle.js",
         swagger_css_url="docs/swagger-ui.css",
         swagger_favicon_url=_NO_ICON,

@@ -18,6 +18,6 @@ class ListenSettings:
         Raises SettingsError where PORT is no port number.
         """
         text = environ.get("PORT") or "8080"
-        if not text.isdecimal() or not 0 < int(text) < 65536:
+        if not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:
             raise SettingsError("PORT must be a number from 1 to 65535")
         return cls(host=environ.get("HOST") or "0.0.0.0", port=int(text))  # noqa: S104  a container's only interface

@@ -18,6 +18,8 @@ from inference.settings import ServingSettings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACT = "artifact"
+_MARK = "# Staged from requirements/ by `make stage-function`.\n"
+_STAGED = frozenset({"main.py", ".gcloudignore", "requirements.txt", "inference", ARTIFACT, "__pycache__"})
 
 
 def stage(target: Path, settings: ServingSettings) -> None:
@@ -27,7 +29,7 @@ def stage(target: Path, settings: ServingSettings) -> None:
     and moved there when it is complete. Raises ArtifactError, OSError.
     """
     model = load_model(settings.model_dir, settings.runtime)
-    if target.exists() and not (target / "main.py").is_file() and any(target.iterdir()):
+    if target.exists() and not _is_staged(target):
         raise FileExistsError(f"{target} is not a staged function; it would be lost")
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -46,14 +48,21 @@ def stage(target: Path, settings: ServingSettings) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def _is_staged(target: Path) -> bool:
+    """Whether the directory is empty, or was filled by `stage`, which leaves its mark in the requirements."""
+    names = {entry.name for entry in target.iterdir()}
+    requirements = target / "requirements.txt"
+    return not names or (names <= _STAGED and requirements.is_file() and requirements.read_text().startswith(_MARK))
+
+
 def _requirements(runtime: str) -> str:
     """The pins of the function, and of scikit-learn where the function is to run on it, each pin once."""
     pins: dict[str, str] = {}
     for group in ("function", "sklearn") if runtime == "sklearn" else ("function",):
         text = (ROOT / "requirements" / f"{group}.txt").read_text()
         for pin in ("\n" + text.split("\n", 2)[2]).replace("\n    ", " ").strip().splitlines():
-            pins.setdefault(pin.split("==")[0], pin.replace(" --hash", "\n    --hash").replace(" \\\n", " \\\n"))
-    return "# Staged from requirements/ by `make stage-function`.\n" + "\n".join(pins.values()) + "\n"
+            pins.setdefault(pin.split(" \\")[0], pin.replace(" --hash", "\n    --hash").replace(" \\\n", " \\\n"))
+    return _MARK + "\n".join(pins.values()) + "\n"
 
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

@@ -185,7 +185,11 @@ def parse_card(document: object) -> ModelCard:
     for name in (JOBLIB_FILE, ONNX_FILE, DATA_FILE):
         if name not in result.sha256:
             raise CardError(f"files does not name {name}")
-    if result.version != content_version(card.document):
+    try:
+        version = content_version(card.document)
+    except (ValueError, RecursionError) as error:
+        raise CardError("holds what JSON cannot express") from error
+    if result.version != version:
         raise CardError("version is not the one that the content has")
     return result
 
@@ -227,9 +231,13 @@ def _text(value: object, what: str, *, may_be_empty: bool = False) -> str:
 
 
 def _number(value: object, what: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(cast(float, value)):
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
+    except OverflowError:  # an integer too long for a float
+        number = math.inf
+    if not math.isfinite(number):
         raise CardError(f"{what} is not a finite number")
-    return float(cast(float, value))
+    return number
 
 
 def _sha256(entry: object) -> str:

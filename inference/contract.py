@@ -116,6 +116,8 @@ def parse_rows(body: bytes, card: ModelCard) -> Rows:
         # depends on how deep its caller already is, so the two endpoints would answer differently.
         if _deeper_than(document, MAX_DEPTH):
             raise malformed("The JSON is nested too deeply.") from None
+        if _is_ambiguous(document):
+            raise invalid("A field is given twice.", [Detail("body", "every field may be given once")]) from None
         raise
 
 
@@ -143,8 +145,8 @@ def answer_body(card: ModelCard, rows: Rows, outputs: Sequence[Sequence[float]])
     return encode(document).encode()
 
 
-class _DuplicateField(Exception):
-    """An object names a field twice; which of the two is meant, nobody knows."""
+class _Ambiguous(list[Any]):
+    """The values of an object that names a field twice: which is meant, nobody knows, so it is no object."""
 
 
 class _NotJson(Exception):
@@ -155,10 +157,11 @@ def _refuse_constant(_: str) -> NoReturn:
     raise _NotJson
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Ambiguous:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _DuplicateField
+        # Not raised from here: the rest of the body may not even be JSON, which is the graver error.
+        return _Ambiguous(value for _, value in pairs)
     return result
 
 
@@ -172,8 +175,6 @@ def _decode(body: bytes) -> Any:
         raise malformed("The body is not UTF-8.") from None
     except _NotJson:
         raise malformed("NaN and Infinity are not JSON.") from None
-    except _DuplicateField:
-        raise invalid("A field is given twice.", [Detail("body", "every field may be given once")]) from None
     except RecursionError:
         raise malformed("The JSON is nested too deeply.") from None
     except ValueError:  # the grammar, and integers past Python's 4300 digits
@@ -276,9 +277,17 @@ def _deeper_than(document: Any, limit: int) -> bool:
         level = [
             child
             for item in level
-            if type(item) in (list, dict)
-            for child in (item.values() if type(item) is dict else item)
+            if isinstance(item, (list, dict))
+            for child in (item.values() if isinstance(item, dict) else item)
         ]
         if not level:
             return False
-    return any(type(item) in (list, dict) for item in level)
+    return any(isinstance(item, (list, dict)) for item in level)
+
+
+def _is_ambiguous(document: Any) -> bool:
+    """Whether a field is given twice anywhere; `document` is not nested too deeply."""
+    if isinstance(document, (list, dict)):
+        children = document.values() if isinstance(document, dict) else document
+        return isinstance(document, _Ambiguous) or any(map(_is_ambiguous, children))
+    return False
