@@ -41,6 +41,7 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
         timeout_graceful_shutdown=8,  # Cloud Run kills 10 s after SIGTERM
     )
 

@@ -3,12 +3,18 @@
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.routing import Route
-from starlette.types import ASGIApp
+import pydantic
 
-from inference.asgi import Endpoint
-from inference.service import Document, Service
+# Importing FastAPI builds a validator for every object of OpenAPI, a tenth of a cold start, and none is ever used here:
+# bodies are checked by the shared core, and the description is plain JSON. Deferred, they are built when first used.
+pydantic.BaseModel.model_config = {"defer_build": True}
+
+from fastapi import FastAPI  # noqa: E402
+from starlette.routing import Route  # noqa: E402
+from starlette.types import ASGIApp  # noqa: E402
+
+from inference.asgi import Endpoint  # noqa: E402
+from inference.service import Document, Service  # noqa: E402
 
 
 class Api(FastAPI):
@@ -34,6 +40,8 @@ def create_app(service: Service) -> FastAPI:
         openapi_url=None,
         routes=[Route(path, endpoint) for path in ("/predict", "/", "/health", "/model-info")],
         redirect_slashes=False,
+        # Off, because FastAPI otherwise looks for OpenTelemetry's providers anew at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.router.default = endpoint
     app.openapi = partial(_describe, service)  # type: ignore[method-assign]  # the way FastAPI documents it

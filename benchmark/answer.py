@@ -1,7 +1,7 @@
 """Reading what an endpoint answers, trusting none of it."""
 
 import json
-import math
+import sys
 from typing import Any
 
 from benchmark.sample import Answer
@@ -77,7 +77,8 @@ def _probabilities(document: Any, card: ModelCard) -> tuple[float, ...] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    # Written so that NaN is none, and so that an integer too long for a float is compared and not converted.
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _is_probability(value: Any) -> bool:

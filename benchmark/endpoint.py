@@ -20,14 +20,20 @@ class Endpoint:
     token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # half of an IPv6 address, or a port that is none
+            usable = False
+        if not usable:
             raise EndpointError("is not an http or https address")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise EndpointError("may not hold credentials, a query or a fragment")
-        if self.timeout_s <= 0:
+        if not self.timeout_s > 0:  # NaN too
             raise EndpointError("needs a timeout above 0 s")
-        if self.token and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise EndpointError("cannot be used with its token, which no header can hold")
+        if self.token and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
             raise EndpointError("would send its token unencrypted: use https")
 
     @property

@@ -8,9 +8,9 @@ import secrets
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, as_completed
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import perf_counter_ns
 from typing import Any
 
@@ -26,8 +26,12 @@ _GRACE_S = 0.25
 
 
 def new_client() -> httpx.Client:
-    """A client to share: pooled connections, no proxies from the environment, no redirects, no retries."""
+    """A client to share: pooled connections, no proxies from the environment, no redirects, no retries, no cookies.
+
+    A cookie of one local twin would go to the other one too, as cookies do not know ports.
+    """
     return httpx.Client(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         trust_env=False,
         follow_redirects=False,
         headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
@@ -69,12 +73,21 @@ def observe(
             name=f"observe-{endpoint.key}",
             daemon=True,
         ).start()
-    try:
-        yield from (future.result() for future in as_completed(pending, max(e.timeout_s for e in endpoints) + _GRACE_S))
-    except FutureTimeout:
-        for future, (endpoint, sent_at_utc, started_ns) in pending.items():
-            if not future.done():
+    while pending:
+        left_s = min(_left_s(endpoint, started_ns) for endpoint, _, started_ns in pending.values())
+        done, _ = wait(pending, max(0.0, left_s), FIRST_COMPLETED)
+        for future in done:
+            del pending[future]
+            yield future.result()
+        for future, (endpoint, sent_at_utc, started_ns) in list(pending.items()):
+            if _left_s(endpoint, started_ns) <= 0:
+                del pending[future]
                 yield Sample(endpoint.key, sent_at_utc, _ms_since(started_ns), failure=Failure.TIMEOUT)
+
+
+def _left_s(endpoint: Endpoint, started_ns: int) -> float:
+    """How long this endpoint's own thread may still take to report."""
+    return endpoint.timeout_s + _GRACE_S - _ms_since(started_ns) / 1000
 
 
 def _run(
@@ -85,16 +98,19 @@ def _run(
     card: ModelCard,
     body: bytes,
 ) -> None:
-    request = client.build_request(
-        "POST",
-        endpoint.predict_url,
-        content=body,
-        headers={"content-type": "application/json", **endpoint.headers},
-        timeout=endpoint.timeout_s,
-    )
-    barrier.wait()
     started_ns = perf_counter_ns()
     try:
+        try:
+            request = client.build_request(
+                "POST",
+                endpoint.predict_url,
+                content=body,
+                headers={"content-type": "application/json", **endpoint.headers},
+                timeout=endpoint.timeout_s,
+            )
+        finally:
+            barrier.wait()  # also with nothing to send: the other endpoint waits for this one
+        started_ns = perf_counter_ns()
         sample = _exchange(client, endpoint, card, request)
     except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
         sample = Sample(

@@ -88,13 +88,13 @@ class Store:
                 "WHERE comparison >= ? ORDER BY comparison, position",
                 (heads[-1][0],),
             ).fetchall()
-        samples: dict[int, list[Sample]] = {}
-        for sequence, *row in rows:
-            samples.setdefault(sequence, []).append(_from_row(row))
-        return [
-            Comparison(identity, at_utc, model, tuple(json.loads(inputs)), tuple(samples.get(sequence, ())))
-            for sequence, identity, at_utc, model, inputs in reversed(heads)
-        ]
+            samples: dict[int, list[Sample]] = {}
+            for sequence, *row in rows:
+                samples.setdefault(sequence, []).append(_from_row(row))
+            return [
+                Comparison(identity, at_utc, model, tuple(json.loads(inputs)), tuple(samples.get(sequence, ())))
+                for sequence, identity, at_utc, model, inputs in reversed(heads)
+            ]
 
     def count(self, model: str) -> int:
         """How many comparisons of a model are recorded. Raises StoreError."""
@@ -134,7 +134,7 @@ class Store:
                 database.execute("PRAGMA foreign_keys = ON")
                 _migrate(database)
                 yield database
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{self.path}: {error}") from error
 
 
@@ -193,11 +193,14 @@ def to_csv(comparisons: Sequence[Comparison], feature_names: Sequence[str], clas
     for comparison in comparisons:
         for sample in comparison.samples:
             answer = sample.answer
-            row = [comparison.id, comparison.at_utc, comparison.model, *comparison.inputs]
+            # A former model of the same name may have had other features and classes: they belong in no column here.
+            inputs = comparison.inputs if len(comparison.inputs) == len(feature_names) else [None] * len(feature_names)
+            row = [comparison.id, comparison.at_utc, comparison.model, *inputs]
             row += [getattr(sample, name) for name in measured]
             row += [str(sample.temperature)]
             row += [getattr(answer, name) if answer else None for name in answered]
-            row += (answer and answer.probabilities) or [None] * len(class_names)
+            shares = (answer and answer.probabilities) or ()
+            row += shares if len(shares) == len(class_names) else [None] * len(class_names)
             writer.writerow([_spreadsheet_safe(value) for value in row])
     return out.getvalue()
 

@@ -37,6 +37,11 @@ async def predict(request: Request) -> Response:
 
 # The framework starts this worker; its settings are the only way to give both endpoints the same HTTP behaviour:
 # uvicorn's own keep-alive instead of gunicorn's 2 s, and no header that names the server.
-UvicornWorker.CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, "timeout_keep_alive": 5, "server_header": False}
+UvicornWorker.CONFIG_KWARGS = {
+    **UvicornWorker.CONFIG_KWARGS,
+    "timeout_keep_alive": 5,
+    "server_header": False,
+    "proxy_headers": False,
+}
 
 settle_memory()

@@ -70,7 +70,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=one.requests,
             y=one.latencies_ms,
             mode="markers",
-            name=one.label,
+            name=_html(one.label),
             marker={"color": color, "size": 7, "symbol": _SYMBOLS[index], "opacity": 0.85},
             hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + _html(one.endpoint.name) + "</extra>",
         )
@@ -79,7 +79,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
                 x=one.failed_requests,
                 y=one.failed_latencies_ms,
                 mode="markers",
-                name=one.label,
+                name=_html(one.label),
                 showlegend=not one.requests,
                 marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
@@ -99,7 +99,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=[math.sqrt(low * high) for low, high in pairwise(edges)],
             y=histogram(one.latencies_ms, edges),
             width=[high - low for low, high in pairwise(edges)],
-            name=one.label,
+            name=_html(one.label),
             legendgroup=one.endpoint.key,
             marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": ["", "/"][index % 2]}},
             hovertemplate="%{y} requests around %{x:.2f} ms<extra></extra>",
@@ -112,7 +112,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             y=shares,
             mode="lines",
             line={"color": color, "width": 2, "shape": "hv", "dash": ["solid", "dash"][index % 2]},
-            name=one.label,
+            name=_html(one.label),
             legendgroup=one.endpoint.key,
             showlegend=False,
             hovertemplate="%{y:.0%} within %{x:.2f} ms<extra></extra>",
@@ -151,7 +151,7 @@ def training_map(
                 x=[row[x] for row in members],
                 y=[row[y] for row in members],
                 mode="markers",
-                name=f"{name} (n = {len(members)})",
+                name=f"{_html(name)} (n = {len(members)})",
                 marker={
                     "color": palette.class_color(index),
                     "symbol": _SYMBOLS[index % len(_SYMBOLS)],
@@ -171,7 +171,7 @@ def training_map(
                 "colorscale": "Viridis",
                 "size": 7,
                 "colorbar": {
-                    "title": {"text": _html(card.target_label), "side": "right", "font": {"size": 11}},
+                    "title": {"text": _html(_target_title(card)), "side": "right", "font": {"size": 11}},
                     "tickfont": {"size": 10},
                     "thickness": 10,
                 },
@@ -194,6 +194,10 @@ def training_map(
     figure.update_xaxes(title_text=_html(card.features[x].title))
     figure.update_yaxes(title_text=_html(card.features[y].title))
     return _styled(figure, palette)
+
+
+def _target_title(card: ModelCard) -> str:
+    return f"{card.target_label} ({card.target_unit})" if card.target_unit else card.target_label
 
 
 def log_edges(latencies_ms: Sequence[float], bins_per_decade: int = 12) -> list[float]:

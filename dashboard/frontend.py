@@ -35,7 +35,7 @@ class FrontEnd:
         kept = self._kept.get(path)
         if kept is None:
             start, body = await _collect(self._app, scope, receive)
-            if start["status"] != 200:
+            if start["status"] != 200 or b"content-encoding" in dict(start["headers"]):
                 await _reply(start, body, send)
                 return
             compressed = await asyncio.to_thread(gzip.compress, body, 9)
@@ -59,7 +59,15 @@ def _wants_compressed(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     # A partial or conditional request is about the bytes as they are stored.
     conditional = {b"range", b"if-none-match", b"if-modified-since"} & headers.keys()
-    return b"gzip" in headers.get(b"accept-encoding", b"") and not conditional
+    return _accepts_gzip(headers.get(b"accept-encoding", b"")) and not conditional
+
+
+def _accepts_gzip(accept_encoding: bytes) -> bool:
+    for entry in accept_encoding.split(b","):
+        coding, _, weight = entry.partition(b";")
+        if coding.strip().lower() == b"gzip":
+            return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
+    return False
 
 
 async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:

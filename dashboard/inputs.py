@@ -29,13 +29,16 @@ def slider(feature: Feature, card: ModelCard, index: int) -> Slider:
     inside = [feature.default, *(preset.values[index] for preset in card.presets)]
     low = min(feature.training.minimum - _MARGIN * span, *inside)
     high = max(feature.training.maximum + _MARGIN * span, *inside)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    lowest = _first_step(feature)
+    decimals = next((count for count in range(10) if abs(round(step, count) - step) < 1e-9 * step), 10)
+    first, last = _first_step(feature), math.floor(feature.limits.maximum / step + 1e-9) * step
+    minimum = round(max(first, math.floor(low / step + 1e-9) * step), 10)
+    maximum = round(min(last, math.ceil(high / step - 1e-9) * step), 10)
+    if minimum >= maximum:  # constant in training
+        minimum, maximum = round(max(first, minimum - step), 10), round(min(last, maximum + step), 10)
     return Slider(
-        minimum=round(max(lowest, math.floor(low / step + 1e-9) * step), 10),
-        maximum=round(
-            min(math.floor(feature.limits.maximum / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step), 10
-        ),
+        # A default or preset between two steps may be nearer to the limit than any step is.
+        minimum=min(minimum, *inside),
+        maximum=max(maximum, *inside),
         step=step,
         format=f"%.{decimals}f",
     )

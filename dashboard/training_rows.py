@@ -18,7 +18,7 @@ class TrainingRows:
 
 
 def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
-    """Read `data.csv`, or None where it is not there or not the file that the card was trained on."""
+    """Read `data.csv`, or None where it is not there not the file that the card was trained on, or does not fit it."""
     try:
         data = (model_dir / DATA_FILE).read_bytes()
     except OSError:
@@ -26,8 +26,11 @@ def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
     if hashlib.sha256(data).hexdigest() != card.sha256[DATA_FILE]:
         return None
     inputs, targets = [], []
-    for row in csv.DictReader(io.StringIO(data.decode())):
-        inputs.append(tuple(float(row[name]) for name in card.feature_names))
-        target = row["target"]
-        targets.append(float(card.classes.index(target)) if card.is_classifier else float(target))
+    try:
+        for row in csv.DictReader(io.StringIO(data.decode())):
+            inputs.append(tuple(float(row[name]) for name in card.feature_names))
+            target = row["target"]
+            targets.append(float(card.classes.index(target)) if card.is_classifier else float(target))
+    except (ValueError, KeyError, TypeError):  # an endpoint's card may name this file and not fit it
+        return None
     return TrainingRows(tuple(inputs), tuple(targets))

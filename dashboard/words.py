@@ -25,14 +25,21 @@ class Verdict:
 
 def plain(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it as it is: it may come from an endpoint."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", text.replace("\n", " "))
+    # Escapes do not stop Streamlit from making links of bare addresses and icons of `:material/...:`: it looks for
+    # them in the finished text. A joiner, which has no width, breaks them up.
+    text = re.sub(
+        r"(?i)https?:(?=//)|www(?=\.)|@|:(?=material/|streamlit:)", "\\g<0>\N{WORD JOINER}", " ".join(text.split())
+    )
+    # No more than needed is escaped: the label of a widget is also its name for screen readers, backslashes and all.
+    text = re.sub(r"([\\`*_{}\[\]#|<>~$:&])", r"\\\1", text)
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
 
 
 def duration(value_ms: float) -> str:
     """Milliseconds with three significant digits: `4.73`, `24.4`, `1 240`."""
-    if value_ms >= 1000:
-        return f"{value_ms:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{value_ms:.{2 if value_ms < 10 else 1 if value_ms < 100 else 0}f}"
+    # Bounds are where the digits round up to the next power of ten.
+    digits = 2 if value_ms < 9.995 else 1 if value_ms < 99.95 else 0
+    return f"{value_ms:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def percent(share: float) -> str:

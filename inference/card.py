@@ -6,8 +6,8 @@ from it, and nothing outside `training/` knows which data set it came from.
 
 import hashlib
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -227,17 +227,16 @@ class _Object:
 def _text(value: object, what: str, *, may_be_empty: bool = False) -> str:
     if not isinstance(value, str) or len(value) > 200 or not (value or may_be_empty):
         raise CardError(f"{what} is not a text of at most 200 characters")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise CardError(f"{what} holds half of a character, which cannot be shown or stored")
     return value
 
 
 def _number(value: object, what: str) -> float:
-    try:
-        number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
-    except OverflowError:  # an integer too long for a float
-        number = math.inf
-    if not math.isfinite(number):
+    # Written so that NaN is refused, and so that an integer too long for a float is compared and not converted.
+    if type(value) not in (int, float) or not abs(cast(float, value)) <= sys.float_info.max:
         raise CardError(f"{what} is not a finite number")
-    return number
+    return float(cast(float, value))
 
 
 def _sha256(entry: object) -> str:

@@ -14,13 +14,17 @@ from dashboard import resources, words
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.inputs import outside_training, slider
 from dashboard.theme import LIGHT
-from inference.card import ModelCard
+from inference.card import Feature, ModelCard
 
 HISTORY_LENGTH = 500
 """How many of the last comparisons the charts show; the export holds all."""
 _CARD_WAIT_S = 1.5
 _TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
+_OWN_KEYS = (
+    *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear"),
+    *("charts", "comparison", "compared_inputs", "compared_version"),
+)
 
 
 def page() -> None:
@@ -65,6 +69,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
             st.pills(
                 "Examples",
                 [preset.label for preset in card.presets],
+                format_func=words.plain,
                 key="preset",
                 on_change=_apply_preset,
                 args=(card,),
@@ -86,7 +91,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
                         value=feature.default,
                         step=bounds.step,
                         format=bounds.format,
-                        key=feature.name,
+                        key=_key(feature),
                         # A slider alone never sends a request, which may cost money; the Live switch changes that.
                         on_change="rerun" if live else "ignore",
                         bind="query-params",
@@ -105,12 +110,17 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
     return inputs, pressed or changed
 
 
+def _key(feature: Feature) -> str:
+    """The slider's key and query parameter: the feature's name, unless the page itself has a use for it."""
+    return f"{feature.name}-input" if feature.name in _OWN_KEYS else feature.name
+
+
 def _apply_preset(card: ModelCard) -> None:
     chosen = st.session_state.preset
     for preset in card.presets:
         if preset.label == chosen:
             for feature, value in zip(card.features, preset.values, strict=True):
-                st.session_state[feature.name] = value
+                st.session_state[_key(feature)] = value
     # A pill is a shortcut, not a state: after the next move of a slider it would be wrong.
     st.session_state.preset = None
 
@@ -133,7 +143,7 @@ def _answers(
     known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
     by_key = {endpoint.key: endpoint for endpoint in endpoints}
     shown: Comparison | None = st.session_state.get("comparison")
-    if shown and (shown.model != card.name or wanted):
+    if wanted or st.session_state.get("compared_version") != card.version:
         shown = None
     if wanted:
         for endpoint in endpoints:
@@ -147,6 +157,7 @@ def _answers(
         shown = Comparison(new_comparison_id(), at_utc, card.name, inputs, samples)
         st.session_state.comparison = shown
         st.session_state.compared_inputs = inputs
+        st.session_state.compared_version = card.version
         _verdict(words.verdict(endpoints, samples, card))
         _record(shown)
         _notice_other_versions(endpoints, samples, card)
@@ -208,7 +219,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
         if answer.label is None:
             st.metric(_unit(card.target_label, card.target_unit), f"{answer.prediction:.4g}")
         else:
-            st.metric(words.plain(card.target_label), words.class_label(answer.label))
+            st.metric(words.plain(card.target_label), words.plain(words.class_label(answer.label)))
         if answer.confidence is not None:
             st.metric("Confidence (%)", words.percent(answer.confidence))
         st.metric(
@@ -277,7 +288,8 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
 
         charts(endpoints, card, comparisons, total, inputs)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{total} comparisons in the history.", width="content")
+        counted = f"{total} comparison{'' if total == 1 else 's'}"
+        st.caption(f"{counted} in the history.", width="content")
         st.download_button(
             "Export CSV",
             lambda: to_csv(store.latest(card.name, total), card.feature_names, card.classes),
@@ -288,7 +300,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
             type="tertiary",
         )
         with st.popover("Clear", icon=":material/delete:", type="tertiary"):
-            st.markdown(f"Delete all {total} comparisons?")
+            st.markdown(f"Delete {counted}?")
             st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
 
 

@@ -1,0 +1,367 @@
+"""A real Chromium, and the three programs as they are deployed, each on a free port of the loopback."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Playwright,
+    Route,
+    expect,
+    sync_playwright,
+)
+
+from benchmark.store import Store
+from deploy.stage_function import stage
+from inference.card import CARD_FILE, ModelCard, parse_card
+from inference.settings import ServingSettings
+from tests.browser.predict_page import PredictPage
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACT = ROOT / "artifacts" / "iris"
+SCREENSHOTS = ROOT / "build" / "screenshots"
+HOST = "127.0.0.1"
+
+PATIENCE_MS = 30_000
+"""How long a step of a page may take on a machine that has other work to do."""
+_START_S = 60
+_STOP_S = 15
+
+# In the order in which tools/chromium.sh looks for them.
+_SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_MAC_BROWSERS = tuple(f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium"))
+_CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+# --- The three programs
+
+
+@dataclass
+class Program:
+    """A server on a port of its own, which stays the same when it is started again."""
+
+    name: str
+    command: tuple[str, ...]
+    directory: Path
+    variables: Mapping[str, str]
+    health_path: str
+    log: Path
+    port: int = field(default_factory=lambda: _free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        """Start it with nothing of this process's own configuration."""
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.directory,
+                env={**kept, "PATH": path, "HOST": HOST, "PORT": str(self.port), **self.variables},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its group is its own, so that its workers can be killed with it
+            )
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + _START_S
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while True:
+                assert self.process is not None
+                assert self.process.poll() is None, f"{self.name} ended at its start:\n{self.log_tail()}"
+                try:
+                    if client.get(self.url + self.health_path).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                assert time.monotonic() < deadline, f"{self.name} did not become healthy:\n{self.log_tail()}"
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL, with all its workers: what it had open is cut off."""
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):  # macOS says with the second: only zombies are left
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(_STOP_S)
+
+    def stop(self) -> None:
+        """SIGTERM, as a platform does it; whatever is left then is killed."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"{self.name} was not stopped by SIGTERM:\n{self.log_tail()}") from None
+        self.kill()
+
+    def log_text(self) -> str:
+        """What it wrote to stdout and stderr, however often it was started."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def log_tail(self) -> str:
+        """The end of it."""
+        return self.log_text()[-4000:]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Both endpoints and the dashboard over them, with its record of comparisons."""
+
+    api: Program
+    function: Program
+    dashboard: Program
+    results_dir: Path
+
+    @property
+    def programs(self) -> tuple[Program, Program, Program]:
+        return self.api, self.function, self.dashboard
+
+    @property
+    def store(self) -> Store:
+        """The record that the dashboard keeps."""
+        return Store(self.results_dir)
+
+    def requests_served(self) -> tuple[int, int]:
+        """How many predictions the API and the function say that they were asked for, since they were started."""
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            api, function = (
+                int(client.get(f"{program.url}/model-info").json()["serving"]["requests_served"])
+                for program in (self.api, self.function)
+            )
+        return api, function
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+# Playwright keeps an event loop running in this thread: all of this ends with this folder, because other folders'
+# tests have loops of their own.
+@pytest.fixture(scope="package")
+def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    scratch = tmp_path_factory.mktemp("stack")
+    staged = scratch / "function"
+    stage(staged, ServingSettings.from_env({}, default_model_dir=ARTIFACT))
+    results_dir = scratch / "results"
+
+    def program(name: str, command: tuple[str, ...], directory: Path, health_path: str, **variables: str) -> Program:
+        return Program(name, command, directory, variables, health_path, scratch / f"{name}.log")
+
+    api = program("api", (sys.executable, "-m", "api"), ROOT, "/health")
+    framework = str(Path(sys.executable).with_name("functions-framework"))
+    function = program("function", (framework, "--target", "predict"), staged, "/health")
+    dashboard = program(
+        "dashboard",
+        (sys.executable, "-m", "dashboard"),
+        ROOT,
+        "/_stcore/health",
+        API_URL=api.url,
+        FUNCTION_URL=function.url,
+        RESULTS_DIR=str(results_dir),
+    )
+    stack = Stack(api, function, dashboard, results_dir)
+    with ExitStack() as running:
+        for one in stack.programs:
+            running.callback(one.stop)
+            one.start()
+        for one in stack.programs:
+            one.wait_until_healthy()
+        yield stack
+
+
+@pytest.fixture
+def stack(_stack: Stack, card: ModelCard) -> Stack:
+    """The three programs, all up, with an empty record."""
+    for program in _stack.programs:
+        if program.process is None or program.process.poll() is not None:
+            program.start()
+            program.wait_until_healthy()
+    _stack.store.clear(card.name)
+    return _stack
+
+
+@pytest.fixture(scope="package")
+def card() -> ModelCard:
+    """The card of the model that both endpoints serve."""
+    return parse_card(json.loads((ARTIFACT / CARD_FILE).read_bytes()))
+
+
+# --- The browser
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
+        browser = _launch(playwright)
+        yield browser
+        browser.close()
+
+
+def _launch(playwright: Playwright) -> Browser:
+    """The first Chromium that starts, Playwright's own last; a test run without any is a failed one."""
+    on_the_path = [shutil.which(name) for name in _SYSTEM_BROWSERS]
+    installed = [path for path in _MAC_BROWSERS if Path(path).exists()]
+    refusals = []
+    for executable in [*filter(None, on_the_path), *installed, None]:
+        try:
+            return playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGUMENTS, timeout=60_000)
+        except Error as error:
+            refusals.append(f"{executable or 'its own'}: {error.message}")
+    pytest.fail("Playwright can start no Chromium; tools/chromium.sh gets one.\n" + "\n".join(refusals))
+
+
+@dataclass
+class Witness:
+    """What the pages of one context did that they should not do."""
+
+    console_errors: list[str] = field(default_factory=list)
+    left_loopback: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.console_errors.append(f"uncaught: {error}"))
+        page.on("request", lambda request: self._address(request.url))
+        page.on("websocket", lambda socket: self._address(socket.url))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.console_errors.append(f"{message.text} ({message.location.get('url')})")
+
+    def _address(self, url: str) -> None:
+        if not is_local(url):
+            self.left_loopback.append(url)
+
+
+def is_local(url: str) -> bool:
+    """Whether a request to `url` stays on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme in ("data", "blob", "about") or parts.hostname == HOST
+
+
+@dataclass
+class Visitor:
+    """A browser of somebody's own: no cookies, no cache, everything that it does is watched."""
+
+    stack: Stack
+    context: BrowserContext
+    witness: Witness
+
+    def new_page(self) -> Page:
+        page = self.context.new_page()
+        self.witness.watch(page)
+        return page
+
+    def cut_off_from_other_machines(self) -> list[str]:
+        """Refuse every request that would leave this machine; what is refused is in the list."""
+        refused: list[str] = []
+
+        def refuse(route: Route) -> None:
+            refused.append(route.request.url)
+            route.abort()
+
+        self.context.route(lambda url: not is_local(url), refuse)
+        return refused
+
+    def predict(self, query: str = "") -> PredictPage:
+        """The Predict page, settled."""
+        predict = PredictPage(self.new_page())
+        predict.page.goto(f"{self.stack.dashboard.url}/{query}")
+        predict.settle()
+        return predict
+
+
+NewVisitor = Callable[..., Visitor]
+
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def new_visitor(stack: Stack, browser: Browser, request: pytest.FixtureRequest) -> Iterator[NewVisitor]:
+    """A function that makes a `Visitor`; it takes what `browser.new_context` does.
+
+    At the end, whatever the test was about: no page has logged an error or asked anything of another machine, and
+    no program has logged where in its code something was wrong.
+    """
+    visitors: list[Visitor] = []
+    logged_before = {program.name: len(program.log_text()) for program in stack.programs}
+
+    def make(**options: object) -> Visitor:
+        # Without motion there is less to wait for, and less to draw.
+        usual = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**{**usual, **options})  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        visitors.append(Visitor(stack, context, Witness()))
+        return visitors[-1]
+
+    yield make
+    failed = request.node.stash.get(_failed, False)
+    for visitor in visitors:
+        for number, page in enumerate(visitor.context.pages if failed else ()):
+            page.screenshot(path=SCREENSHOTS / "failed" / f"{request.node.name}-{number}.png")
+        visitor.context.close()
+    if not failed:
+        assert [url for visitor in visitors for url in visitor.witness.left_loopback] == []
+        assert [error for visitor in visitors for error in visitor.witness.console_errors] == []
+        for program in stack.programs:
+            logged = program.log_text()[logged_before[program.name] :]
+            assert "(most recent call last)" not in logged, f"the log of {program.name} has a stack in it:\n{logged}"
+
+
+@pytest.fixture
+def visitor(new_visitor: NewVisitor) -> Visitor:
+    """One browser, 1440 px wide."""
+    return new_visitor()
+
+
+@pytest.fixture
+def predict(visitor: Visitor) -> PredictPage:
+    """The Predict page as one finds it at the first visit, with an empty record."""
+    return visitor.predict()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_failed] = True
+        stack: Stack | None = getattr(item, "funcargs", {}).get("stack")
+        report.sections += [(f"log of {one.name}", one.log_tail()) for one in (stack.programs if stack else ())]
+    return report

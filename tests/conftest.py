@@ -1,0 +1,103 @@
+"""Trained artifacts, once per session, and the logs of the servers beside a failed test."""
+
+import os
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from inference.card import ModelCard
+from inference.model import Model, load_model
+from inference.service import Service
+from inference.settings import ServingSettings
+from tests import servers
+
+# The same examples in every run, and no deadline for each: a busy machine is no defect.
+settings.register_profile("faceoff", derandomize=True, deadline=None)
+settings.load_profile("faceoff")
+
+DATASETS = ("iris", "diabetes")
+
+
+def train(root: Path, hash_seed: int) -> Path:
+    """`python -m training` for every data set, side by side.
+
+    The artifacts are in folders of `root` by name, and what was printed is in files beside them.
+    """
+    commands = {
+        name: (str(servers.PYTHON), "-m", "training", "--dataset", name, "--output", str(root / name))
+        for name in DATASETS
+    }
+    environment = servers.bare_environment() | {"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": "1"}
+    processes = {
+        name: subprocess.Popen(
+            command, cwd=servers.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name, command in commands.items()
+    }
+    for name, process in processes.items():
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, f"training on {name} failed:\n{output}"
+        (root / f"{name}.log").write_text(output)
+    return root
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the freshly trained artifacts `iris` and `diabetes`. Read only: copy what is to be changed."""
+    return train(tmp_path_factory.mktemp("artifacts"), hash_seed=1)
+
+
+@pytest.fixture(scope="session")
+def iris_dir(artifacts: Path) -> Path:
+    """A classifier's artifact. Read only."""
+    return artifacts / "iris"
+
+
+@pytest.fixture(scope="session")
+def diabetes_dir(artifacts: Path) -> Path:
+    """A regressor's artifact. Read only."""
+    return artifacts / "diabetes"
+
+
+@pytest.fixture(scope="session")
+def iris_model(iris_dir: Path) -> Model:
+    return load_model(iris_dir, "onnx")
+
+
+@pytest.fixture(scope="session")
+def diabetes_model(diabetes_dir: Path) -> Model:
+    return load_model(diabetes_dir, "onnx")
+
+
+@pytest.fixture(scope="session")
+def iris_card(iris_model: Model) -> ModelCard:
+    return iris_model.card
+
+
+@pytest.fixture(scope="session")
+def diabetes_card(diabetes_model: Model) -> ModelCard:
+    return diabetes_model.card
+
+
+def make_service(model: Model, **variables: str) -> Service:
+    """A service of its own over `model`, configured by `variables` alone."""
+    return Service(model, ServingSettings.from_env(variables, default_model_dir=Path(os.devnull)), "faceoff-test")
+
+
+@pytest.fixture
+def service(iris_model: Model) -> Service:
+    """A fresh service over the classifier: no request counted yet."""
+    return make_service(iris_model)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections += [
+            (f"log of {server.program.name}", tail) for server in servers.running if (tail := server.log_tail())
+        ]
+    return report

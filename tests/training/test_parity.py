@@ -1,0 +1,97 @@
+"""The parity check: it passes equal answers and nothing else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.card import ModelCard
+from inference.model import Predict, load_model
+from training.parity import TOLERANCE, ParityError, check_parity, grid
+
+ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [5.9, 3.0, 4.2, 1.5], [6.3, 2.5, 5.0, 1.9]])
+ANSWERS = [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.0, 0.49999, 0.50001]]
+
+
+def giving(outputs: Sequence[Sequence[float]]) -> Predict:
+    """A predict function with fixed answers."""
+
+    def predict(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        return [list(output) for output in outputs]
+
+    return predict
+
+
+def disturbed(row: int, column: int, value: float) -> Predict:
+    """The answers, one number of them changed by `value`."""
+    outputs = [list(output) for output in ANSWERS]
+    outputs[row][column] += value
+    return giving(outputs)
+
+
+def test_equal_answers_pass_with_their_largest_difference(iris_card: ModelCard) -> None:
+    assert check_parity(iris_card, ROWS, giving(ANSWERS), giving(ANSWERS)) == 0
+    assert check_parity(iris_card, ROWS, giving(ANSWERS), disturbed(1, 0, 5e-6)) == pytest.approx(5e-6)
+
+
+@pytest.mark.parametrize("value", [TOLERANCE * 1.1, -TOLERANCE * 1.1, 0.1])
+@pytest.mark.parametrize(("row", "column"), [(0, 1), (1, 2)])
+def test_a_probability_off_by_more_than_the_tolerance_fails(
+    row: int, column: int, value: float, iris_card: ModelCard
+) -> None:
+    with pytest.raises(ParityError, match="largest difference"):
+        check_parity(iris_card, ROWS, giving(ANSWERS), disturbed(row, column, value))
+
+
+def test_another_label_fails_however_small_the_difference(iris_card: ModelCard) -> None:
+    near = [[0.5, 0.5 - 1e-7, 0.0]] * 3
+    other = [[0.5 - 1e-7, 0.5, 0.0]] * 3
+    with pytest.raises(ParityError, match="3 of 3 labels differ"):
+        check_parity(iris_card, ROWS, giving(near), giving(other))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_number_fails(value: float, iris_card: ModelCard) -> None:
+    with pytest.raises(ParityError):
+        check_parity(iris_card, ROWS, giving(ANSWERS), disturbed(0, 0, value))
+
+
+@pytest.mark.parametrize("outputs", [ANSWERS[:2], [row[:2] for row in ANSWERS]], ids=["rows", "classes"])
+def test_another_shape_fails(outputs: Sequence[Sequence[float]], iris_card: ModelCard) -> None:
+    with pytest.raises(ParityError, match="shapes"):
+        check_parity(iris_card, ROWS, giving(ANSWERS), giving(outputs))
+
+
+def test_a_regressors_difference_is_relative(diabetes_card: ModelCard) -> None:
+    reference = giving([[1e6], [-200.0], [1e-3]])
+    near = giving([[1e6 + 9], [-200.001], [1e-3 + 9e-9]])
+    assert check_parity(diabetes_card, ROWS, reference, near) == pytest.approx(9e-6, rel=0.01)
+    for far in ([[1e6 + 11], [-200.0], [1e-3]], [[1e6], [-200.003], [1e-3]], [[1e6], [-200.0], [1e-3 + 2e-8]]):
+        with pytest.raises(ParityError, match="largest difference"):
+            check_parity(diabetes_card, ROWS, reference, giving(far))
+
+
+def test_one_disturbed_answer_among_all_of_a_real_model_is_found(iris_dir: Path) -> None:
+    onnx, sklearn = load_model(iris_dir, "onnx"), load_model(iris_dir, "sklearn")
+    rows = grid(ROWS)
+
+    def almost(inputs: Sequence[Sequence[float]]) -> list[list[float]]:
+        outputs = onnx.predict(inputs)
+        outputs[len(outputs) // 3][0] += 2e-5
+        return outputs
+
+    assert check_parity(onnx.card, rows, sklearn.predict, onnx.predict) <= TOLERANCE
+    with pytest.raises(ParityError):
+        check_parity(onnx.card, rows, sklearn.predict, almost)
+
+
+@pytest.mark.parametrize("features", [1, 2, 4, 10])
+def test_the_grid_spans_the_range_of_each_column(features: int) -> None:
+    inputs = np.random.default_rng(0).normal(size=(50, features))
+    points = grid(inputs)
+    assert points.shape[1] == features
+    assert 1000 <= len(points) <= 20_000
+    assert len(np.unique(points, axis=0)) == len(points)
+    assert points.min(0) == pytest.approx(inputs.min(0))
+    assert points.max(0) == pytest.approx(inputs.max(0))
