@@ -46,8 +46,10 @@ lock: .venv/.installed ## compile requirements/ from pyproject.toml; to move the
 lock-check: .venv/.installed ## fail where requirements/ is not what pyproject.toml asks for
 	@tools/lock.sh --check
 
-bench-serving: .venv/.installed artifacts/iris/model.json ## cold start, throughput and memory against reference servers
+bench-serving: .venv/.installed artifacts/iris/model.json ## cold start, throughput, memory and the page, against reference servers
 	@$(PY) -m tools.bench_serving
+	@tools/chromium.sh
+	@$(PY) -m tools.bench_dashboard
 
 clean: ## remove everything that was made, .venv included
 	rm -rf .venv artifacts build results

@@ -65,7 +65,7 @@ def test_clear_empties_the_record_after_a_question(predict: PredictPage, stack: 
     predict.compare()
 
     predict.page.get_by_role("button", name="Clear").click()
-    expect(predict.page.get_by_role("dialog")).to_contain_text("Delete all 2 comparisons?")
+    expect(predict.page.get_by_role("dialog")).to_contain_text("Delete 2 comparisons?")
     predict.page.get_by_role("button", name="Delete the history").click()
 
     expect(predict.page.get_by_text("appear here after the first Compare")).to_be_visible()

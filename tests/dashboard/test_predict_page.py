@@ -754,7 +754,7 @@ def test_markup_in_a_card_is_shown_as_text(visit: Visit, serve: Serve, tmp_path:
     assert any("E" + MARKUP in text.readable for text in texts)
     for text in texts:
         for part in ("**x**", ":red[", "](http", "$q$", "<b>"):
-            assert part not in text.markdown, text
+            assert part not in text.markdown.replace("\\]", ""), text
 
 
 def test_markup_in_the_name_of_an_endpoint_is_shown_as_text(
@@ -764,4 +764,4 @@ def test_markup_in_the_name_of_an_endpoint_is_shown_as_text(
     assert MARKUP in page.read("card-api")
     for text in page.texts():
         for part in ("**x**", ":red[", "](http", "$q$", "<b>"):
-            assert part not in text.markdown, text
+            assert part not in text.markdown.replace("\\]", ""), text
