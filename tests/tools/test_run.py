@@ -192,8 +192,11 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
+    # The tests themselves may run under nohup; what they start shall find the signal as a terminal gives it.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     stage = Stage(tmp_path)
     yield stage
+    signal.signal(signal.SIGHUP, inherited)
     assert not stage.clear()
 
 
