@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check format lock lock-check stage-function bench-serving clean
+.PHONY: help run train test check format lock lock-check stage-function bench-serving hostile faults images clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,24 @@ bench-serving: .venv/.installed artifacts/iris/model.json ## cold start, through
 	@$(PY) -m tools.bench_serving
 	@tools/chromium.sh
 	@$(PY) -m tools.bench_dashboard
+
+hostile: .venv/.installed artifacts/iris/model.json ## hostile requests to both endpoints, one line of figures
+	@$(PY) -m tools.hostile
+
+faults: .venv/.installed artifacts/iris/model.json ## kill, damage, starve and soak both endpoints, a line each
+	@$(PY) -m tools.faults
+
+images: .venv/.installed ## build and run the images: size, health, a prediction, SIGTERM
+	@$(PY) -m tools.images $(IMAGES)
+
+deploy-function deploy-function-gen2: deploy-%: stage-function
+	@$(PY) -m deploy $(DEPLOY) $* --run
+
+deploy-build-api deploy-build-dashboard: deploy-%: artifacts/iris/model.json
+	@$(PY) -m deploy $(DEPLOY) $* --run
+
+deploy-%: .venv/.installed ## run one step of DEPLOY.md; print it only: python -m deploy STEP
+	@$(PY) -m deploy $(DEPLOY) $* --run
 
 clean: ## remove everything that was made, .venv included
 	rm -rf .venv artifacts build results

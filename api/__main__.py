@@ -10,7 +10,7 @@ from pathlib import Path  # noqa: E402
 
 from api.settings import ListenSettings  # noqa: E402
 from inference.settings import SettingsError  # noqa: E402
-from inference.start import load_service, settle_memory  # noqa: E402
+from inference.start import load_endpoint, settle_memory  # noqa: E402
 
 DEFAULT_MODEL_DIR = Path(__file__).resolve().parents[1] / "artifacts" / "iris"
 
@@ -21,20 +21,21 @@ def main() -> None:
         listen = ListenSettings.from_env(os.environ)
     except SettingsError as error:
         sys.exit(f"refusing to start: {error}")
-    service = load_service("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
+    endpoint = load_endpoint("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
 
     import uvicorn
 
     from api.app import create_app
+    from inference.guard import guarded
 
-    app = create_app(service)
+    app = create_app(endpoint)
     settle_memory()
     uvicorn.run(
         app,
         host=listen.host,
         port=listen.port,
         loop="uvloop",
-        http="httptools",
+        http=guarded(endpoint),
         ws="none",
         lifespan="off",
         workers=1,  # one process an instance, whatever WEB_CONCURRENCY says: the platform scales by instances

@@ -28,17 +28,17 @@ class Api(FastAPI):
         return self.router
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application over `service`, its documentation included."""
+def create_app(endpoint: Endpoint) -> FastAPI:
+    """The application over `endpoint`, its documentation included."""
+    service = endpoint.service
     for path, make in _documentation(service).items():
         service.add_document(path, make)
-    endpoint = Endpoint(service)
     # Plain ASGI routes: the shared core decodes and checks a body once, and answers unknown paths and methods too.
     app = Api(
         title=service.card.title,
         version=service.card.version,
         openapi_url=None,
-        routes=[Route(path, endpoint) for path in ("/predict", "/", "/health", "/model-info")],
+        routes=[Route(path, endpoint) for path in ("/predict", "/", "/health", "/model-info", "/metrics")],
         redirect_slashes=False,
         # Off, because FastAPI otherwise looks for OpenTelemetry's providers anew at every request.
         telemetry={"tracing": False, "metrics": False, "logs": False},

@@ -95,7 +95,13 @@ def _predict(card: ModelCard) -> dict[str, Any]:
 
 def _schemas(card: ModelCard) -> dict[str, Schema]:
     count = len(card.features)
-    listed = {"type": "array", "items": _NUMBER, "minItems": count, "maxItems": count}
+    listed = {
+        "type": "array",
+        "prefixItems": [_feature(feature) for feature in card.features],
+        "items": False,
+        "minItems": count,
+        "maxItems": count,
+    }
     order = ", ".join(card.feature_names)
     return {
         "Measurement": {

@@ -10,6 +10,7 @@ import httpx
 
 from benchmark.answer import NotJson, decode
 from benchmark.endpoint import Endpoint
+from benchmark.identity import TokenError
 from inference.card import CardError, ModelCard, parse_card
 
 INFO_TIMEOUT_S = 5.0
@@ -72,9 +73,15 @@ class Catalog:
 def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
     """Ask `endpoint` once for its card."""
     problem = "gives no model card"
+    try:
+        headers = endpoint.headers
+    except TokenError as error:
+        return Served(problem=f"cannot be asked: {error}")
     for url in endpoint.info_urls:
         try:
-            with client.stream("GET", url, headers=endpoint.headers, timeout=INFO_TIMEOUT_S) as response:
+            with client.stream("GET", url, headers=headers, timeout=INFO_TIMEOUT_S) as response:
+                if response.status_code in (401, 403):
+                    return Served(problem=f"does not let this program in (HTTP {response.status_code})")
                 if response.status_code != 200:
                     continue
                 body = b""

@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from benchmark.identity import GoogleIdentity
+
 
 class EndpointError(ValueError):
     """The address or credentials of an endpoint cannot be used; the message says why in one clause."""
@@ -18,6 +20,8 @@ class Endpoint:
     url: str
     timeout_s: float = 10.0
     token: str | None = field(default=None, repr=False)
+    identity: GoogleIdentity | None = field(default=None, repr=False, compare=False)
+    """where tokens come from, unless `token` is given"""
 
     def __post_init__(self) -> None:
         try:
@@ -33,7 +37,7 @@ class Endpoint:
             raise EndpointError("needs a timeout above 0 s")
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise EndpointError("cannot be used with its token, which no header can hold")
-        if self.token and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        if (self.token or self.identity) and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
             raise EndpointError("would send its token unencrypted: use https")
 
     @property
@@ -56,9 +60,19 @@ class Endpoint:
         return (below, base.rpartition("/")[0] + "/model-info")
 
     @property
+    def audience(self) -> str:
+        """Whom an ID token is meant for: the address of the service, without a path."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
     def headers(self) -> dict[str, str]:
-        """What every request to this endpoint carries."""
-        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+        """What every request to this endpoint carries. May fetch a token, so take it before a clock is started.
+
+        Raises TokenError.
+        """
+        token = self.token or (self.identity.token(self.audience) if self.identity else None)
+        return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _is_loopback(host: str) -> bool:

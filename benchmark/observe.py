@@ -18,6 +18,7 @@ import httpx
 
 from benchmark.answer import MAX_ANSWER_BYTES, NotJson, WrongSchema, decode, read_answer
 from benchmark.endpoint import Endpoint
+from benchmark.identity import TokenError
 from benchmark.sample import Failure, Sample
 from inference.card import ModelCard
 
@@ -62,14 +63,25 @@ def observe(
     sending a byte now and then.
     """
     body = request_body(card, inputs)
-    barrier = threading.Barrier(len(endpoints))
-    pending: dict[Future[Sample], tuple[Endpoint, str, int]] = {}
+    ready: list[tuple[Endpoint, dict[str, str]]] = []
     for endpoint in endpoints:
+        started_ns = perf_counter_ns()
+        try:
+            ready.append((endpoint, endpoint.headers))
+        except TokenError as error:
+            yield Sample(
+                endpoint.key, utc_now(), _ms_since(started_ns), failure=Failure.NO_IDENTITY, failure_detail=str(error)
+            )
+    if not ready:
+        return
+    barrier = threading.Barrier(len(ready))
+    pending: dict[Future[Sample], tuple[Endpoint, str, int]] = {}
+    for endpoint, headers in ready:
         future: Future[Sample] = Future()
         pending[future] = (endpoint, utc_now(), perf_counter_ns())
         threading.Thread(
             target=_run,
-            args=(future, barrier, client, endpoint, card, body),
+            args=(future, barrier, client, endpoint, card, body, headers),
             name=f"observe-{endpoint.key}",
             daemon=True,
         ).start()
@@ -97,6 +109,7 @@ def _run(
     endpoint: Endpoint,
     card: ModelCard,
     body: bytes,
+    headers: dict[str, str],
 ) -> None:
     started_ns = perf_counter_ns()
     try:
@@ -105,7 +118,7 @@ def _run(
                 "POST",
                 endpoint.predict_url,
                 content=body,
-                headers={"content-type": "application/json", **endpoint.headers},
+                headers={"content-type": "application/json", **headers},
                 timeout=endpoint.timeout_s,
             )
         finally:

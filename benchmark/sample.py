@@ -7,6 +7,7 @@ from enum import StrEnum
 class Failure(StrEnum):
     """Why a request gave no usable answer. Failures are counted, never dropped."""
 
+    NO_IDENTITY = "no_identity"
     TIMEOUT = "timeout"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"

@@ -4,6 +4,7 @@ import gc
 
 gc.disable()  # importing allocates a lot and frees little: collecting meanwhile only delays the first answer
 
+import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import functions_framework.aio  # noqa: E402
@@ -12,11 +13,11 @@ from starlette.responses import Response  # noqa: E402
 from starlette.types import Receive, Scope, Send  # noqa: E402
 from uvicorn_worker import UvicornWorker  # noqa: E402
 
-from inference.asgi import Endpoint  # noqa: E402
-from inference.start import load_service, settle_memory  # noqa: E402
+from inference.guard import guarded  # noqa: E402
+from inference.start import load_endpoint, settle_memory  # noqa: E402
 
 # Loaded at import, before the port is open: a cold start pays for the model once, and a bad artifact never serves.
-_endpoint = Endpoint(load_service("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact"))
+_endpoint = load_endpoint("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact")
 
 
 class _Answer(Response):
@@ -35,13 +36,18 @@ async def predict(request: Request) -> Response:
     return _answer
 
 
-# The framework starts this worker; its settings are the only way to give both endpoints the same HTTP behaviour:
-# uvicorn's own keep-alive instead of gunicorn's 2 s, and no header that names the server.
+# The framework starts this worker; its settings are the only way to give both endpoints the same HTTP behaviour.
 UvicornWorker.CONFIG_KWARGS = {
     **UvicornWorker.CONFIG_KWARGS,
-    "timeout_keep_alive": 5,
+    "http": guarded(_endpoint),
     "server_header": False,
     "proxy_headers": False,
 }
+
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:
+    # gunicorn's heartbeat needs a file, which a read-only root without a /tmp has room for in memory alone.
+    tempfile.tempdir = "/dev/shm"  # noqa: S108
 
 settle_memory()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.endpoint import Endpoint, EndpointError
+from benchmark.identity import GoogleIdentity
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,11 +32,15 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read API_* and FUNCTION_* (URL, NAME, TOKEN, TIMEOUT_S), RESULTS_DIR, MODEL_DIR, HOST and PORT.
+        """Read API_* and FUNCTION_* (URL, NAME, TOKEN, TIMEOUT_S) and what is not for one endpoint alone.
 
         Raises SettingsError.
         """
-        api, function = (_endpoint(environ, *default) for default in _ENDPOINTS)
+        wanted = _with_id_tokens(environ.get("GOOGLE_ID_TOKENS") or "")
+        identity = GoogleIdentity()
+        api, function = (
+            _endpoint(environ, *default, identity if default[0] in wanted else None) for default in _ENDPOINTS
+        )
         port = environ.get("PORT") or "8501"
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise SettingsError("PORT must be a number from 1 to 65535")
@@ -48,7 +53,18 @@ class Settings:
         )
 
 
-def _endpoint(environ: Mapping[str, str], key: str, name: str, url: str) -> Endpoint:
+def _with_id_tokens(text: str) -> frozenset[str]:
+    """The keys of the endpoints that get Google ID tokens: `1` means both, `api` or `function` one, `0` none."""
+    keys = frozenset(key for key, _, _ in _ENDPOINTS)
+    if text in ("", "0"):
+        return frozenset()
+    wanted = keys if text == "1" else frozenset(text.replace(",", " ").split())
+    if not wanted <= keys:
+        raise SettingsError("GOOGLE_ID_TOKENS must be 1, 0, api or function")
+    return wanted
+
+
+def _endpoint(environ: Mapping[str, str], key: str, name: str, url: str, identity: GoogleIdentity | None) -> Endpoint:
     prefix = key.upper()
     timeout = environ.get(f"{prefix}_TIMEOUT_S") or "10"
     try:
@@ -64,6 +80,7 @@ def _endpoint(environ: Mapping[str, str], key: str, name: str, url: str) -> Endp
             url=(environ.get(f"{prefix}_URL") or url).strip(),
             timeout_s=timeout_s,
             token=environ.get(f"{prefix}_TOKEN") or None,
+            identity=identity,
         )
     except EndpointError as error:
         raise SettingsError(f"{prefix}_URL {error}") from error

@@ -140,9 +140,7 @@ def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card:
     at = endpoint.address
     status = sample.status
     if status in (401, 403):
-        return (
-            f"It refused the request as not allowed (HTTP {status}): set {endpoint.key.upper()}_TOKEN, or grant access."
-        )
+        return _what_to_grant(status, endpoint)
     if status == 404:
         return f"There is no prediction at {at} (HTTP 404): check {endpoint.key.upper()}_URL."
     if status == 422:
@@ -152,6 +150,8 @@ def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card:
     if status == 429:
         return "It is out of capacity (HTTP 429): raise its instance limit, or try again later."
     return {
+        Failure.NO_IDENTITY: f"Nothing was sent: {sample.failure_detail or 'there is no ID token for it'}; or set "
+        f"{endpoint.key.upper()}_TOKEN.",
         Failure.TIMEOUT: f"No answer within {endpoint.timeout_s:g} s: it may be starting, so try again, "
         f"or raise {endpoint.key.upper()}_TIMEOUT_S.",
         Failure.REFUSED: f"Nothing listens at {at}: start it, or check {endpoint.key.upper()}_URL.",
@@ -166,6 +166,25 @@ def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card:
         Failure.WRONG_SCHEMA: f"Its answer does not fit this model ({sample.failure_detail}): "
         "check that both endpoints serve the same artifact.",
     }[sample.failure or Failure.UNREACHABLE]
+
+
+def _what_to_grant(status: int, endpoint: Endpoint) -> str:
+    """What a private service needs, by what was sent to it."""
+    key = endpoint.key.upper()
+    if endpoint.token:
+        return (
+            f"It refused {key}_TOKEN (HTTP {status}): the token may have expired, after an hour, or its account needs "
+            "roles/run.invoker on this service."
+        )
+    if endpoint.identity:
+        return (
+            f"It refused this dashboard's ID token (HTTP {status}): grant roles/run.invoker on this service to the "
+            f"account that the dashboard runs as, and check that {key}_URL is the service's own run.app address."
+        )
+    return (
+        f"It is private (HTTP {status}): set {key}_TOKEN, or GOOGLE_ID_TOKENS=1 where this runs on Google Cloud, and "
+        "grant roles/run.invoker on this service to that account."
+    )
 
 
 def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> str | None:

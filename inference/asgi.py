@@ -1,12 +1,15 @@
-"""The service as an ASGI application: read the body, call, send.
+"""The service as an ASGI application: read the body, call, send, and keep count.
 
 Both serving frameworks are ASGI, so this is the one place where their requests become bytes.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
 from typing import Any
 
-from inference.contract import MAX_BODY_BYTES, ContractError, too_large
+from inference.contract import MAX_BODY_BYTES, MAX_HEAD_BYTES, ContractError, headers_too_large, too_large
+from inference.cors import Cors
+from inference.request_log import RequestLog, Trace, read_trace
 from inference.service import Reply, Service
 
 Scope = MutableMapping[str, Any]
@@ -21,31 +24,58 @@ class ClientDisconnected(Exception):
 class Endpoint:
     """An ASGI application (`http` scopes only) over one Service."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, log: RequestLog, cors: Cors) -> None:
+        self.service = service
+        self._log = log
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_s = perf_counter()
+        service = self.service
         method: str = scope["method"]
         path: str = scope["path"]
-        content_type = content_encoding = None
-        length = b""
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                content_type = value.decode("latin-1")
-            elif name == b"content-length":
-                length = value
-            elif name == b"content-encoding":
-                content_encoding = value.decode("latin-1")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body = b""
+        service.metrics.in_flight += 1
         try:
-            body = b""
-            if self._service.accepts_body(method, path):
-                body = await _read_body(receive, length)
-            reply = self._service.respond(method, path, body, content_type, content_encoding)
-        except ContractError as error:
-            reply = self._service.refuse(error)
-        except ClientDisconnected:
-            return
-        await _send(reply, send, with_body=method != "HEAD")
+            try:
+                if sum([len(name) + len(value) + 4 for name, value in scope["headers"]]) > MAX_HEAD_BYTES:
+                    raise headers_too_large()
+                reply = self._cors.preflight(method, headers)
+                if reply is None:
+                    if service.accepts_body(method, path):
+                        body = await _read_body(receive, headers.get(b"content-length", b""))
+                    reply = service.respond(
+                        method, path, body, _text(headers, b"content-type"), _text(headers, b"content-encoding")
+                    )
+            except ContractError as error:
+                reply = service.refuse(error)
+            except ClientDisconnected:
+                return
+            trace = self._finish_headers(reply, headers)
+            await _send(reply, send, with_body=method != "HEAD")
+        finally:
+            service.metrics.in_flight -= 1
+        duration_s = perf_counter() - started_s
+        service.metrics.count_request(service.route(path), reply.status, duration_s)
+        self._log.write(
+            method,
+            path,
+            reply.status,
+            duration_s,
+            (len(body), len(reply.body)),
+            trace,
+            headers.get(b"function-execution-id", b""),
+        )
+
+    def _finish_headers(self, reply: Reply, headers: dict[bytes, bytes]) -> Trace | None:
+        """Add to `reply` what depends on the caller: its trace, and permission to be read by its page."""
+        reply.headers.extend(self._cors.headers(headers))
+        traceparent, cloud_trace = headers.get(b"traceparent", b""), headers.get(b"x-cloud-trace-context", b"")
+        trace = read_trace(traceparent, cloud_trace) if traceparent or cloud_trace else None
+        if trace:
+            reply.headers.append(("traceparent", trace.traceparent))
+        return trace
 
 
 async def _read_body(receive: Receive, length: bytes) -> bytes:
@@ -67,6 +97,12 @@ async def _read_body(receive: Receive, length: bytes) -> bytes:
 
 async def _send(reply: Reply, send: Send, *, with_body: bool) -> None:
     headers = [(name.encode(), value.encode()) for name, value in reply.headers]
-    headers.append((b"content-length", str(len(reply.body)).encode()))
+    if reply.status != 204:  # which may not have one
+        headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+
+
+def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")

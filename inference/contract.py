@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from inference.card import ModelCard
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 MAX_INSTANCES = 1000
 MAX_DEPTH = 32
 """Deepest nesting that is read as JSON. A valid body needs 4; the parser's own limit depends on who calls it."""
@@ -74,6 +75,11 @@ def invalid(message: str, details: Sequence[Detail]) -> ContractError:
 
 def too_large() -> ContractError:
     return ContractError(413, "too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+
+def headers_too_large() -> ContractError:
+    message = f"The headers are larger than {MAX_HEAD_BYTES} bytes."
+    return ContractError(431, "headers_too_large", message, headers={"connection": "close"})
 
 
 def request_timeout() -> ContractError:

@@ -25,6 +25,7 @@ from inference.contract import (
     parse_rows,
 )
 from inference.instance import Instance
+from inference.metrics import CONTENT_TYPE, Metrics
 from inference.model import Model
 from inference.settings import ServingSettings
 
@@ -72,10 +73,12 @@ class Service:
         self._settings = settings
         self._name = name
         self._instance = Instance()
+        self.metrics = Metrics(model.card, self._instance, model.runtime)
         self._documents: dict[str, Callable[[], Document]] = {
             "/": self._root,
             "/health": self._health,
             "/model-info": self._model_info,
+            "/metrics": self._metrics_text,
         }
 
     def add_document(self, path: str, make: Callable[[], Document]) -> None:
@@ -106,6 +109,7 @@ class Service:
                 parse_ns = parsed_ns - started_ns
                 outputs = self._model.predict(rows.values)
                 model_ns = perf_counter_ns() - parsed_ns
+                self.metrics.count_predictions(rows.values, outputs)
                 answered = Document(answer_body(self.card, rows, outputs))
                 return self._reply(200, answered, started_ns, parse_ns, model_ns)
             return self._reply(200, self._route(method, path)(), started_ns)
@@ -114,6 +118,10 @@ class Service:
         except Exception:
             log.exception("a request could not be answered")
             return self._refusal(internal_error(), started_ns)
+
+    def route(self, path: str) -> str:
+        """The path as metrics name it: itself where it is known, else `other`, so that labels stay few."""
+        return path if path in PREDICT_PATHS or path in self._documents else "other"
 
     def refuse(self, error: ContractError) -> Reply:
         """The reply to a request that was refused before it was complete: too large, or too slow."""
@@ -170,6 +178,9 @@ class Service:
     def _health(self) -> Document:
         # Only a process with a verified and self-tested model in memory gets as far as answering.
         return _json({"status": "ok", "service": self._name, "model_version": self.card.version})
+
+    def _metrics_text(self) -> Document:
+        return Document(self.metrics.text(), CONTENT_TYPE)
 
     def _model_info(self) -> Document:
         card = self.card

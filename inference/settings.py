@@ -1,6 +1,7 @@
 """What both serving targets read from their environment, once, at start."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ _DEPLOYMENT_FACTS = {
 _PLATFORM_FACTS = {"service": "K_SERVICE", "revision": "K_REVISION", "function_target": "FUNCTION_TARGET"}
 
 
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+
+
 class SettingsError(ValueError):
     """A variable has a value that cannot be used; the message names the variable."""
 
@@ -31,14 +35,15 @@ class ServingSettings:
     model_dir: Path
     runtime: Runtime
     log_level: str
+    cors_origins: frozenset[str]
     platform: Mapping[str, str | None]
     deployment: Mapping[str, str | None]
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, default_model_dir: Path) -> "ServingSettings":
-        """Read MODEL_DIR, MODEL_RUNTIME, LOG_LEVEL, the platform's K_* and the deployment's DEPLOY_* variables.
+        """Read MODEL_DIR, MODEL_RUNTIME, LOG_LEVEL, CORS_ORIGINS, the platform's K_* and the deployment's DEPLOY_*.
 
-        Raises SettingsError where MODEL_RUNTIME or LOG_LEVEL is none of the known words.
+        Raises SettingsError where a variable has no meaning.
         """
         runtime = (environ.get("MODEL_RUNTIME") or "onnx").lower()
         if runtime not in ("onnx", "sklearn"):
@@ -50,9 +55,18 @@ class ServingSettings:
             model_dir=Path(environ.get("MODEL_DIR") or default_model_dir),
             runtime=cast(Runtime, runtime),
             log_level=log_level,
+            cors_origins=_origins(environ.get("CORS_ORIGINS") or ""),
             platform={fact: environ.get(name) or None for fact, name in _PLATFORM_FACTS.items()},
             deployment={fact: environ.get(name) or None for fact, name in _DEPLOYMENT_FACTS.items()},
         )
+
+
+def _origins(text: str) -> frozenset[str]:
+    """Exact origins, separated by commas or blanks: `https://a.example http://localhost:3000`."""
+    origins = frozenset(text.replace(",", " ").split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise SettingsError("CORS_ORIGINS must name exact origins, such as https://example.org")
+    return origins
 
 
 def quiet_native_libraries() -> None:

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from inference.asgi import Endpoint
+from inference.cors import Cors
 from inference.model import ArtifactError, load_model
+from inference.request_log import RequestLog
 from inference.service import Service
 from inference.settings import ServingSettings, SettingsError
 
 
-def load_service(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> Service:
-    """The service over the configured artifact.
+def load_endpoint(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """The endpoint over the configured artifact.
 
     Called before any port is open: exits with status 1 and one line on stderr where the artifact cannot be
     trusted or a variable has no meaning, so that a platform sees a failed start and never a wrong answer.
@@ -22,7 +25,8 @@ def load_service(name: str, *, default_model_dir: Path, environ: Mapping[str, st
         model = load_model(settings.model_dir, settings.runtime)
     except (ArtifactError, SettingsError) as error:
         sys.exit(f"refusing to start: {error}")
-    return Service(model, settings, name)
+    service = Service(model, settings, name)
+    return Endpoint(service, RequestLog(settings.log_level, environ), Cors(settings.cors_origins))
 
 
 def settle_memory() -> None:

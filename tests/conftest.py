@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from inference.asgi import Endpoint
 from inference.card import ModelCard
+from inference.cors import Cors
 from inference.model import Model, load_model
+from inference.request_log import RequestLog
 from inference.service import Service
 from inference.settings import ServingSettings
 from tests import servers
@@ -101,3 +104,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             (f"log of {server.program.name}", tail) for server in servers.running if (tail := server.log_tail())
         ]
     return report
+
+
+def make_endpoint(service: Service) -> Endpoint:
+    """The endpoint over `service`, without CORS and with a log that says nothing."""
+    return Endpoint(service, RequestLog("CRITICAL", {}), Cors(frozenset()))

@@ -1,0 +1,42 @@
+"""Which pages of other origins may read the answers: none, or exactly those that CORS_ORIGINS names."""
+
+from collections.abc import Mapping
+
+from inference.service import Reply
+
+_EXPOSED = "Server-Timing, X-Instance-Id, X-Instance-Age-Ms, X-Request-Count, Traceparent"
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, HEAD, POST",
+    "access-control-allow-headers": "Authorization, Content-Type, Traceparent",
+    "access-control-max-age": "3600",
+}
+
+
+class Cors:
+    """The answers to browsers that ask for another origin; `origins` are exact, such as `https://example.org`."""
+
+    def __init__(self, origins: frozenset[str]) -> None:
+        self._origins = {origin.encode(): origin for origin in origins}
+
+    def preflight(self, method: str, headers: Mapping[bytes, bytes]) -> Reply | None:
+        """The reply to a browser's preflight; None for any other request, and for all where CORS is off."""
+        if method != "OPTIONS" or not self._origins or b"access-control-request-method" not in headers:
+            return None
+        allowed = headers.get(b"origin", b"") in self._origins
+        return Reply(204, list(_PREFLIGHT.items()) if allowed else [], b"")
+
+    def headers(self, headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
+        """What lets a page of an allowed origin read the answer."""
+        if not self._origins:
+            return []
+        origin = self._origins.get(headers.get(b"origin", b""))
+        # Vary also without permission: a cache must not give one origin's answer to another.
+        vary = [("vary", "Origin")]
+        if origin is None:
+            return vary
+        return [
+            *vary,
+            ("access-control-allow-origin", origin),
+            ("access-control-expose-headers", _EXPOSED),
+            ("timing-allow-origin", origin),
+        ]

@@ -1,0 +1,126 @@
+"""What the process counts about its requests, and the Prometheus text that `GET /metrics` makes of it.
+
+Counting is plain arithmetic on the hot path. prometheus_client, which costs more to import than many a cold start
+has to spare, is imported by the first reader.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from inference.card import ModelCard
+from inference.instance import Instance
+
+LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counts of one process. Used from one thread."""
+
+    def __init__(self, card: ModelCard, instance: Instance, runtime: str) -> None:
+        self._card = card
+        self._instance = instance
+        self._runtime = runtime
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._bucket_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self._latency_sum_s = 0.0
+        self._predictions = [0] * max(1, len(card.classes))
+        self._out_of_range = [0] * len(card.features)
+        self._ranges = [(feature.training.minimum, feature.training.maximum) for feature in card.features]
+        self.in_flight = 0
+
+    def count_request(self, route: str, status: int, duration_s: float) -> None:
+        """One finished request: its route (a known path, or `other`), its status and how long it took."""
+        self._requests[route, status] += 1
+        self._bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
+        self._latency_sum_s += duration_s
+
+    def count_predictions(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]]) -> None:
+        """The rows of one answered request and what the model gave for them."""
+        for row, output in zip(rows, outputs, strict=True):
+            if self._card.is_classifier:
+                self._predictions[output.index(max(output))] += 1
+            else:
+                self._predictions[0] += 1
+            for index, (low, high) in enumerate(self._ranges):
+                if not low <= row[index] <= high:
+                    self._out_of_range[index] += 1
+
+    def text(self) -> bytes:
+        """All counts in Prometheus' text format, with memory and age of the process as they are now."""
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.process_collector import ProcessCollector
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(self))
+        ProcessCollector(registry=registry)
+        return generate_latest(registry)
+
+    def families(self) -> Iterator[Any]:
+        """The counts as prometheus_client's metric families."""
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            InfoMetricFamily,
+        )
+
+        requests = CounterMetricFamily(
+            "faceoff_requests", "Answered requests by route and status.", labels=("route", "status")
+        )
+        for (route, status), count in sorted(self._requests.items()):
+            requests.add_metric((route, str(status)), count)
+        yield requests
+
+        cumulative, buckets = 0, []
+        for bound, count in zip((*map(str, LATENCY_BUCKETS_S), "+Inf"), self._bucket_counts, strict=True):
+            cumulative += count
+            buckets.append((bound, cumulative))
+        latency = HistogramMetricFamily(
+            "faceoff_request_duration_seconds", "From the request's headers to its answer, all routes."
+        )
+        latency.add_metric((), buckets, self._latency_sum_s)
+        yield latency
+
+        yield GaugeMetricFamily("faceoff_requests_in_flight", "Requests being answered now.", value=self.in_flight)
+
+        names = self._card.classes or (self._card.target_label,)
+        predictions = CounterMetricFamily("faceoff_predictions", "Predictions by predicted class.", labels=("class",))
+        for name, count in zip(names, self._predictions, strict=True):
+            predictions.add_metric((name,), count)
+        yield predictions
+
+        outside = CounterMetricFamily(
+            "faceoff_inputs_out_of_range", "Values outside the training data's range, by feature.", labels=("feature",)
+        )
+        for name, count in zip(self._card.feature_names, self._out_of_range, strict=True):
+            outside.add_metric((name,), count)
+        yield outside
+
+        model = InfoMetricFamily("faceoff_model", "The served model.")
+        model.add_metric(
+            (),
+            {
+                "name": self._card.name,
+                "version": self._card.version,
+                "model_type": self._card.model_type,
+                "task": self._card.task,
+                "runtime": self._runtime,
+                "instance_id": self._instance.id,
+            },
+        )
+        yield model
+        yield GaugeMetricFamily(
+            "faceoff_instance_age_seconds", "Age of the process.", value=self._instance.age_ms() / 1000
+        )
+
+
+class _Collector:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Any]:
+        return self._metrics.families()

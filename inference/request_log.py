@@ -1,0 +1,92 @@
+"""One JSON line a request on standard output, in the field names of Google Cloud Logging.
+
+https://cloud.google.com/logging/docs/structured-logging names the fields. What a line may hold is decided here: never a
+query string, a body, a token or an address, so that logs can be kept and shown.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_CLOUD_TRACE = re.compile(rb"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=\d)?")
+_EXECUTION_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The trace that a request belongs to: 32 hex digits, and the 16 of the span that answers it."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def traceparent(self) -> str:
+        """As the W3C header has it."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+def read_trace(traceparent: bytes, cloud_trace_context: bytes) -> Trace | None:
+    """The caller's trace with a span of our own, from `traceparent` or else `X-Cloud-Trace-Context`."""
+    found = _TRACEPARENT.fullmatch(traceparent) or _CLOUD_TRACE.fullmatch(cloud_trace_context)
+    if not found or not found[1].strip(b"0"):
+        return None
+    return Trace(found[1].decode().lower(), secrets.token_hex(8))
+
+
+class RequestLog:
+    """Writes the lines. INFO for answered requests, WARNING for refused ones, ERROR for failures of our own."""
+
+    def __init__(self, level: str, environ: Mapping[str, str] = os.environ, stream: TextIO | None = None) -> None:
+        threshold = logging.getLevelNamesMapping()[level]
+        self._info = threshold <= logging.INFO
+        self._warning = threshold <= logging.WARNING
+        self._error = threshold <= logging.ERROR
+        self._project = environ.get("GOOGLE_CLOUD_PROJECT")
+        self._with_execution_id = environ.get("LOG_EXECUTION_ID", "").lower() in ("true", "1", "yes")
+        self._stream = stream or sys.stdout
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        duration_s: float,
+        sizes_bytes: tuple[int, int],
+        trace: Trace | None = None,
+        execution_id: bytes = b"",
+    ) -> None:
+        """Log one answered request; `sizes_bytes` are those of its body and of the answer's."""
+        wanted = self._info if status < 400 else self._warning if status < 500 else self._error
+        if not wanted:
+            return
+        path = path[:200]
+        line: dict[str, object] = {
+            "severity": "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR",
+            "message": f"{method} {path} {status}",
+            "httpRequest": {
+                "requestMethod": method,
+                "requestUrl": path,
+                "status": status,
+                "requestSize": str(sizes_bytes[0]),
+                "responseSize": str(sizes_bytes[1]),
+                "latency": f"{duration_s:.6f}s",
+            },
+        }
+        if trace:
+            project = self._project
+            line["logging.googleapis.com/trace"] = (
+                f"projects/{project}/traces/{trace.trace_id}" if project else trace.trace_id
+            )
+            line["logging.googleapis.com/spanId"] = trace.span_id
+        if self._with_execution_id and _EXECUTION_ID.fullmatch(execution_id):
+            line["logging.googleapis.com/labels"] = {"execution_id": execution_id.decode()}
+        self._stream.write(_encode(line) + "\n")
+        self._stream.flush()

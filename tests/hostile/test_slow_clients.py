@@ -1,0 +1,45 @@
+"""Slow clients are cut in time, and nobody else waits for them."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.hostile.client import predicts
+from tests.hostile.endpoints import Running, serving
+from tests.hostile.slow_clients import hold
+from tests.hostile.verdict import LIMIT_S
+
+SLOW_CLIENTS = 200
+
+
+@pytest.fixture(scope="module")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    with serving(tmp_path_factory.mktemp("slow")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("title", ["API", "Function"])
+def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
+    title: str, endpoints: Mapping[str, Running]
+) -> None:
+    port = endpoints[title].port
+    over = threading.Event()
+    served: list[bool] = []
+
+    def normal_client() -> None:
+        while not over.wait(0.1):
+            served.append(predicts(port))
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(normal_client)
+        try:
+            slow = hold(port, SLOW_CLIENTS)
+        finally:
+            over.set()
+    assert len(slow.kept_s) == SLOW_CLIENTS
+    assert [kept_s for kept_s in slow.kept_s if kept_s is None or kept_s > LIMIT_S] == []
+    assert served
+    assert all(served)

@@ -1,0 +1,256 @@
+"""What the images are made of, read from their Dockerfiles, and the tool that builds and runs them.
+
+Building takes minutes and root or an engine, so CI does it by `make images`; here are the rules that need neither.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from deploy.variables import DEFAULTS, read
+from tools import images
+from tools.images import IMAGES, Container, Image, ImageError
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = {"api": "api", "dashboard": "dashboard", "function": "function"}
+FOLDERS = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
+
+
+def instructions(image: Image) -> list[tuple[str, str]]:
+    """The Dockerfile's instructions with their arguments, continued lines joined and comments dropped."""
+    lines = [line for line in (ROOT / image.dockerfile).read_text().splitlines() if not line.lstrip().startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in joined.splitlines() if line.strip()]
+
+
+def stages(image: Image) -> list[list[tuple[str, str]]]:
+    found: list[list[tuple[str, str]]] = []
+    for instruction, argument in instructions(image):
+        if instruction == "FROM":
+            found.append([])
+        found[-1].append((instruction, argument))
+    return found
+
+
+@pytest.fixture(params=IMAGES)
+def image(request: pytest.FixtureRequest) -> Image:
+    name: str = request.param
+    return IMAGES[name]
+
+
+def test_every_stage_starts_from_the_same_base_or_from_another_stage(image: Image) -> None:
+    froms = [argument.split(" AS ") for instruction, argument in instructions(image) if instruction == "FROM"]
+    assert len(froms) > 1
+    names = {parts[1] for parts in froms if len(parts) > 1}
+    assert {parts[0] for parts in froms} - names == {"python:3.11-slim"}
+    assert froms[-1] == ["python:3.11-slim"]
+
+
+def test_nothing_is_fetched_but_hashed_pins_of_one_group(image: Image) -> None:
+    runs = [argument for instruction, argument in instructions(image) if instruction == "RUN"]
+    words = [word for run in runs for word in re.findall(r"[\w./-]+", run)]
+    assert not {"apt-get", "apt", "curl", "wget", "git", "uv", "ADD"} & set(words)
+    installs = re.findall(r"pip .*?-r (\S+)", " ".join(runs))
+    assert [Path(name).name for name in installs] == ["training.txt", "requirements.txt"]
+    assert len(re.findall(r"--require-hashes", " ".join(runs))) == len(re.findall(r"\binstall\b", " ".join(runs))) == 2
+    copied = [argument for instruction, argument in instructions(image) if instruction == "COPY"]
+    assert f"requirements/{GROUPS[image.name]}.txt /requirements.txt" in copied
+    assert not [instruction for instruction, _ in instructions(image) if instruction == "ADD"]
+
+
+def test_the_last_stage_only_copies(image: Image) -> None:
+    last = stages(image)[-1]
+    assert not [argument for instruction, argument in last if instruction in ("RUN", "SHELL", "ENTRYPOINT")]
+    assert all(argument.startswith("--from=") for instruction, argument in last if instruction == "COPY")
+
+
+def test_the_program_is_not_root_and_gets_the_signals_itself(image: Image) -> None:
+    last = dict(stages(image)[-1])
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last["USER"])
+    assert last["CMD"].startswith('["')
+    assert '"sh"' not in last["CMD"]
+    assert "PORT=8080" in last["ENV"]
+
+
+def test_health_is_asked_with_what_is_in_the_image(image: Image) -> None:
+    health = dict(stages(image)[-1])["HEALTHCHECK"]
+    assert 'CMD ["python", "-I", "-c"' in health
+    assert f"'{image.health_path}'" in health
+
+
+def test_no_dockerfile_has_a_heredoc(image: Image) -> None:
+    assert "<<" not in (ROOT / image.dockerfile).read_text()
+
+
+def test_the_context_is_a_list_of_what_is_used() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert lines[0] == "/*"
+    named = {line.removeprefix("!/") for line in lines if line.startswith("!")}
+    assert named >= FOLDERS
+    assert {"artifacts", "requirements", "Dockerfile.api", "Dockerfile.dashboard"} <= named
+    assert {"**/__pycache__", "**/*.pyc"} <= set(lines)
+
+
+def test_the_limits_of_compose_are_the_variables() -> None:
+    said = read(DEFAULTS)
+    used = re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "compose.yaml").read_text())
+    assert len(used) >= 12
+    assert {name: said[name] for name, _ in used} == dict(used)
+
+
+def test_compose_builds_what_the_tool_builds() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    assert set(re.findall(r"dockerfile: (\S+)", text)) == {image.dockerfile for image in IMAGES.values()}
+    assert set(re.findall(r"image: (\S+)", text)) == {image.tag for image in IMAGES.values()}
+    assert text.count("read_only: true") == len(IMAGES)
+    assert not re.findall(r'ports: \["(?!127\.0\.0\.1:)', text)
+
+
+@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
+def test_hadolint_has_nothing_to_say(image: Image) -> None:
+    done = subprocess.run(
+        [shutil.which("hadolint") or "", ROOT / image.dockerfile], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+# --- The tool
+
+
+class Program(BaseHTTPRequestHandler):
+    """What a container answers, in this process."""
+
+    def do_GET(self) -> None:
+        card = '{"card": {"features": [{"name": "length", "default": 1.5}]}}'
+        self._answer({"/model-info": card, "/": "<html>"}.get(self.path, "{}"))
+
+    def do_POST(self) -> None:
+        self._answer('{"prediction": 2}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+class FakeContainer:
+    def __init__(self, port: int, stop: tuple[float, int]) -> None:
+        self._server = HTTPServer(("127.0.0.1", port), Program)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        self._stop = stop
+
+    def stop(self) -> tuple[float, int]:
+        return self._stop
+
+    def log(self) -> str:
+        return "last words"
+
+    def kill(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class FakeEngine:
+    name = "fake"
+
+    def __init__(self, size_mb: float = 150, user: str = "10001:10001", stop: tuple[float, int] = (0.2, 143)) -> None:
+        self._size_mb, self._user, self._stop = size_mb, user, stop
+
+    def build(self, image: Image) -> None:
+        pass
+
+    def size_mb(self, reference: str) -> float:
+        return 100 if reference == images.BASE else 100 + self._size_mb
+
+    def user(self, image: Image) -> str:
+        return self._user
+
+    def start(self, image: Image, port: int) -> Container:
+        return FakeContainer(port, self._stop)
+
+    def output(self, image: Image, command: Sequence[str]) -> str:
+        return '{"numpy": 12500000, "/app": 250000}'
+
+
+def test_an_image_that_does_what_it_must_is_reported() -> None:
+    report = images.check(FakeEngine(), IMAGES["api"])
+    assert "150 MB above python:3.11-slim (limit 200)" in report
+    assert "predicts 2" in report
+    assert "numpy 12.5, /app 0.2" in report
+    assert "the page is there" in images.check(FakeEngine(), IMAGES["dashboard"])
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        (FakeEngine(size_mb=201), "201 MB above"),
+        (FakeEngine(user=""), "user"),
+        (FakeEngine(user="root"), "user"),
+        (FakeEngine(user="0:0"), "user"),
+        (FakeEngine(stop=(10.1, 137)), "took 10.1 s"),
+        (FakeEngine(stop=(0.1, 137)), "status 137"),
+    ],
+)
+def test_an_image_that_does_not_is_an_error(engine: FakeEngine, words: str) -> None:
+    with pytest.raises(ImageError, match=re.escape(words)):
+        images.check(engine, IMAGES["api"])
+
+
+@pytest.fixture
+def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("IMAGE_TOOLS", str(tmp_path))
+    yield
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_without_an_engine_one_line_says_what_was_not_built(capsys: pytest.CaptureFixture[str]) -> None:
+    assert images.main(["api", "dashboard"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("images: not built: api, dashboard (")
+
+
+def test_an_unknown_image_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert images.main(["web"]) == 2
+    assert "web" in capsys.readouterr().err
+
+
+def test_a_program_that_cannot_be_asked_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert images.find_engine({"IMAGE_TOOLS": str(tmp_path)}) is None
+
+
+def test_docker_runs_an_image_as_the_platform_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "calls"
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$@" >>{shlex.quote(str(record))}\ncase $1 in wait) echo 143 ;; *) echo 42 ;; esac\n'
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    engine = images.find_engine({})
+    assert engine and engine.name == "docker"
+    engine.build(IMAGES["api"])
+    container = engine.start(IMAGES["api"], 8080)
+    assert container.stop()[1] == 143
+    container.kill()
+    _, build, run, kill, wait, remove = record.read_text().splitlines()
+    assert build == "build --quiet --file Dockerfile.api --tag faceoff-api ."
+    assert "--read-only" in run and "--cap-drop ALL" in run and run.endswith("127.0.0.1:8080:8080 faceoff-api")
+    assert (kill, wait, remove) == ("kill --signal TERM 42", "wait 42", "rm --force 42")

@@ -1,0 +1,378 @@
+"""`python -m tools.images`: build the images, run each as the platform does, and say what is in it.
+
+Uses Docker, Podman or, as root and without either, buildah with the scripts of ../shared/tools. Each image is run with
+a read-only root, asked for its health and for what it is there for, and stopped by SIGTERM.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = "python:3.11-slim"
+START_S = 60.0
+STOP_S = 10.0
+"""What Cloud Run leaves between SIGTERM and SIGKILL."""
+
+# Runs inside the image: the ten largest things in it that are not the base image's, in bytes.
+_CONTENTS = """
+import json, os, sys
+def size(path):
+    if os.path.islink(path) or not os.path.isdir(path):
+        return os.lstat(path).st_size
+    return sum(size(entry.path) for entry in os.scandir(path))
+site = "/opt/venv/lib/python3.11/site-packages"
+found = {name: size(f"{site}/{name}") for name in os.listdir(site)}
+for place in sys.argv[1:]:
+    found[place] = size(place)
+print(json.dumps(dict(sorted(found.items(), key=lambda item: -item[1])[:10])))
+"""
+
+
+class ImageError(Exception):
+    """An image cannot be built or does not do what it must; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: how it is made, what it must do, and how large it may be."""
+
+    name: str
+    dockerfile: str
+    health_path: str
+    program: str
+    """the folder of our own files in it"""
+    limit_mb: int | None = None
+    predicts: bool = True
+
+    @property
+    def tag(self) -> str:
+        return f"faceoff-{self.name}"
+
+
+IMAGES: Mapping[str, Image] = {
+    image.name: image
+    for image in (
+        Image("api", "Dockerfile.api", "/health", "/app", limit_mb=200),
+        Image("dashboard", "Dockerfile.dashboard", "/_stcore/health", "/app", limit_mb=650, predicts=False),
+        Image("function", "cloud_function/Dockerfile", "/health", "/workspace"),
+    )
+}
+DEFAULT_NAMES = ("api", "dashboard")
+"""The function's is only for compose.yaml: nobody deploys it."""
+
+
+class Container(Protocol):
+    """A running image."""
+
+    def stop(self) -> tuple[float, int]:
+        """Send SIGTERM and wait; returns the seconds that it took, and the exit status."""
+
+    def log(self) -> str:
+        """The last lines that it printed."""
+
+    def kill(self) -> None:
+        """End it however it is; does nothing where it has ended."""
+
+
+class Engine(Protocol):
+    """Something that builds and runs images."""
+
+    name: str
+
+    def build(self, image: Image) -> None: ...
+
+    def size_mb(self, reference: str) -> float: ...
+
+    def user(self, image: Image) -> str: ...
+
+    def start(self, image: Image, port: int) -> Container: ...
+
+    def output(self, image: Image, command: Sequence[str]) -> str: ...
+
+
+class Docker:
+    """Docker or Podman, whose command lines are the same here."""
+
+    def __init__(self, program: str) -> None:
+        self.name = program
+
+    def build(self, image: Image) -> None:
+        _checked([self.name, "build", "--quiet", "--file", image.dockerfile, "--tag", image.tag, "."])
+
+    def size_mb(self, reference: str) -> float:
+        if reference == BASE:  # newer builders keep base images to themselves
+            _checked([self.name, "pull", "--quiet", reference])
+        return int(_checked([self.name, "image", "inspect", "--format", "{{.Size}}", reference])) / 1e6
+
+    def user(self, image: Image) -> str:
+        return _checked([self.name, "image", "inspect", "--format", "{{.Config.User}}", image.tag]).strip()
+
+    def start(self, image: Image, port: int) -> Container:
+        run = [self.name, "run", "--detach", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]  # noqa: S108  its own
+        options = ["--env", f"PORT={port}", "--publish", f"127.0.0.1:{port}:{port}"]
+        return _DockerContainer(self.name, _checked([*run, *options, image.tag]).strip())
+
+    def output(self, image: Image, command: Sequence[str]) -> str:
+        return _checked([self.name, "run", "--rm", "--read-only", "--entrypoint", command[0], image.tag, *command[1:]])
+
+
+class _DockerContainer:
+    def __init__(self, program: str, identifier: str) -> None:
+        self._program = program
+        self._id = identifier
+
+    def stop(self) -> tuple[float, int]:
+        started = time.monotonic()
+        _checked([self._program, "kill", "--signal", "TERM", self._id])
+        status = int(_checked([self._program, "wait", self._id], timeout_s=STOP_S * 3))
+        return time.monotonic() - started, status
+
+    def log(self) -> str:
+        done = subprocess.run(  # noqa: S603  our own arguments
+            [self._program, "logs", "--tail", "15", self._id], capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    def kill(self) -> None:
+        subprocess.run([self._program, "rm", "--force", self._id], capture_output=True, check=False)  # noqa: S603
+
+
+class Buildah:
+    """buildah and the scripts that stand in for an engine: no daemon, no registry, a base image made on the spot."""
+
+    name = "buildah"
+
+    def __init__(self, scripts: Path, store: Path) -> None:
+        self._scripts = scripts
+        self._store = store
+        self._environ = {
+            **os.environ,
+            "IMGDIR": str(store),
+            "BUILDAH_ISOLATION": "chroot",
+            "STORAGE_DRIVER": "vfs",
+            "CONTAINERS_STORAGE_CONF": str(store / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(store / "registries.conf"),
+            "REGISTRIES_CONFIG_PATH": str(store / "registries.conf"),
+        }
+
+    def prepare(self) -> None:
+        """Make the base image, once."""
+        self._store.mkdir(parents=True, exist_ok=True)
+        if not (self._store / "storage.conf").is_file() or BASE not in self._call(
+            "images", "--format={{.Name}}:{{.Tag}}"
+        ):
+            _checked([str(self._scripts / "make_base_image.sh"), str(self._store)], self._environ, timeout_s=1200)
+
+    def build(self, image: Image) -> None:
+        script = str(self._scripts / "build_image.sh")
+        _checked([script, str(ROOT / image.dockerfile), str(ROOT), image.tag], self._environ)
+
+    def size_mb(self, reference: str) -> float:
+        number, unit = self._call("images", "--format={{.Size}}", reference).split()[:2]
+        return float(number) * {"KB": 1e-3, "MB": 1.0, "GB": 1e3}[unit]
+
+    def user(self, image: Image) -> str:
+        found: str = json.loads(self._call("inspect", "--type=image", image.tag))["Docker"]["config"].get("User", "")
+        return found
+
+    def start(self, image: Image, port: int) -> Container:
+        log = self._store / f"{image.name}.log"
+        command = [sys.executable, str(self._scripts / "run_image.py"), image.tag, "-e", f"PORT={port}", "--read-only"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, env=self._environ, stdout=output, stderr=output)  # noqa: S603
+        return _BareContainer(process, log)
+
+    def output(self, image: Image, command: Sequence[str]) -> str:
+        run = [sys.executable, str(self._scripts / "run_image.py"), image.tag, "--read-only", "--", *command]
+        return _checked(run, self._environ)
+
+    def _call(self, *arguments: str) -> str:
+        return _checked(["buildah", *arguments], self._environ)
+
+
+class _BareContainer:
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    def stop(self) -> tuple[float, int]:
+        found = re.search(r"^pid (\d+) ", self.log(whole=True), re.MULTILINE)
+        if not found:
+            raise ImageError("its process is not known")
+        first = Path("/proc", found[1])
+        started = time.monotonic()
+        os.kill(int(found[1]), signal.SIGTERM)
+        while first.exists() and time.monotonic() - started < STOP_S * 3:
+            time.sleep(0.02)
+        took = time.monotonic() - started
+        # The script removes the container afterwards, which is no time of the program's.
+        return took, self._process.wait(timeout=60)
+
+    def log(self, *, whole: bool = False) -> str:
+        text = self._log.read_text(errors="replace")
+        return text if whole else "\n".join(text.splitlines()[-15:])
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()  # which it passes on; it then removes the container
+            try:
+                self._process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+
+def find_engine(environ: Mapping[str, str] = os.environ) -> Engine | None:
+    """The first engine that works here, or None."""
+    for program in ("docker", "podman"):
+        if shutil.which(program) and _succeeds([program, "info"]):
+            return Docker(program)
+    scripts = Path(environ.get("IMAGE_TOOLS") or ROOT.parent / "shared" / "tools")
+    if (
+        sys.platform == "linux"
+        and os.geteuid() == 0
+        and (scripts / "build_image.sh").is_file()
+        and shutil.which("buildah")
+        and shutil.which("debootstrap")
+    ):
+        engine = Buildah(scripts, Path(environ.get("IMGDIR") or ROOT / "build" / "images"))
+        engine.prepare()
+        return engine
+    return None
+
+
+def check(engine: Engine, image: Image) -> str:
+    """Build `image`, run it and stop it; returns a report. Raises ImageError where anything is not as it must be."""
+    engine.build(image)
+    if not re.fullmatch(r"[1-9][0-9]*(:[1-9][0-9]*)?", user := engine.user(image)):
+        raise ImageError(f"its user must be a number above 0, not {user!r}")
+    size_mb = engine.size_mb(image.tag) - engine.size_mb(BASE)
+    if image.limit_mb is not None and size_mb > image.limit_mb:
+        raise ImageError(f"it is {size_mb:.0f} MB above {BASE}; {image.limit_mb} are allowed")
+    contents = json.loads(engine.output(image, ["python", "-c", _CONTENTS, image.program]).splitlines()[-1])
+    largest = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in contents.items())
+
+    port = _free_port()
+    started = time.monotonic()
+    container = engine.start(image, port)
+    try:
+        _await_health(image, port)
+        start_s = time.monotonic() - started
+        seen = _use(image, port)
+        stop_s, status = container.stop()
+    except (ImageError, OSError, http.client.HTTPException) as error:
+        raise ImageError(f"{error}\n{container.log()}") from error
+    finally:
+        container.kill()
+    # 143: it ended by the signal, after it had finished its work; 137 would be a kill.
+    if stop_s >= STOP_S or status not in (0, 128 + signal.SIGTERM):
+        raise ImageError(f"SIGTERM: it took {stop_s:.1f} s and ended with status {status}")
+    limit = f" (limit {image.limit_mb})" if image.limit_mb is not None else ""
+    return (
+        f"{image.tag}: {size_mb:.0f} MB above {BASE}{limit}; user {user}, root read-only; healthy after "
+        f"{start_s:.1f} s, {seen}, stopped by SIGTERM in {stop_s:.1f} s\n  largest, in MB: {largest}"
+    )
+
+
+def _await_health(image: Image, port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if _ask(port, "GET", image.health_path)[0] == http.HTTPStatus.OK:
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        time.sleep(0.1)
+    raise ImageError(f"not healthy after {START_S:g} s")
+
+
+def _use(image: Image, port: int) -> str:
+    """Ask for what the image is there for; says what was seen."""
+    if not image.predicts:
+        status, body = _ask(port, "GET", "/")
+        if status != http.HTTPStatus.OK or b"<html" not in body:
+            raise ImageError(f"its page answered {status}")
+        return "the page is there"
+    card = json.loads(_ask(port, "GET", "/model-info")[1])["card"]
+    inputs = {feature["name"]: feature["default"] for feature in card["features"]}
+    status, body = _ask(port, "POST", "/predict", json.dumps(inputs).encode())
+    if status != http.HTTPStatus.OK:
+        raise ImageError(f"a prediction answered {status}: {body[:200]!r}")
+    return f"predicts {json.loads(body)['prediction']}"
+
+
+def _ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _checked(command: Sequence[str], environ: Mapping[str, str] | None = None, timeout_s: float = 1800) -> str:
+    """What `command` prints; raises ImageError with its last lines where it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603  our own arguments
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=timeout_s
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise ImageError(f"{' '.join(command[:3])} ... ended with status {done.returncode}\n{tail}")
+    return done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: names of images (default: those that are deployed). Returns the exit status."""
+    names = list(sys.argv[1:] if arguments is None else arguments) or list(DEFAULT_NAMES)
+    if unknown := [name for name in names if name not in IMAGES]:
+        print(f"there is no image {unknown[0]}: only {', '.join(IMAGES)}", file=sys.stderr)
+        return 2
+    try:
+        engine = find_engine()
+    except ImageError as error:
+        print(f"images: the base image cannot be made: {error}", file=sys.stderr)
+        return 1
+    if engine is None:
+        print(
+            f"images: not built: {', '.join(names)} (no Docker, no Podman, and not root with buildah and debootstrap)"
+        )
+        return 0
+    failed = False
+    for name in names:
+        try:
+            print(check(engine, IMAGES[name]), flush=True)
+        except ImageError as error:
+            print(f"{IMAGES[name].tag}: {error}", file=sys.stderr, flush=True)
+            failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
