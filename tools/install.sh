@@ -4,6 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Not with the tools of the environment that is about to be replaced.
+PATH=$(printf %s "$PATH" | sed "s|$PWD/.venv/bin:||g")
+export PATH
+
 python=
 for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
