@@ -1,0 +1,37 @@
+"""`python -m benchmark COMMAND`: measure, and read what was measured. The dashboard runs the same code.
+
+Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from benchmark.commands import UsageError
+
+COMMANDS = {
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="python -m benchmark", description="Measure endpoints and read the record.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if given and given[0] == name:  # the others need not be imported, which takes longer than most of them run
+            module = importlib.import_module(f"benchmark.commands.{name}")
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    parsed = parser.parse_args(given)
+    try:
+        return int(parsed.run(parsed))
+    except UsageError as error:
+        print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The samples of a run as columns: compact to keep, fast to summarise, appended while the run goes on.
+
+One row is one request. Times are in ms; what is not known is NaN, and never 0.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.sample import Failure, Temperature
+
+Floats = NDArray[np.float64]
+Samples = NDArray[Any]
+"""A structured array of `ROW`."""
+
+ROW = np.dtype(
+    [
+        ("endpoint", "u1"),  # its position in the plan
+        ("warmup", "?"),  # counted and kept, but in no statistic of the warm state
+        ("temperature", "u1"),  # position in TEMPERATURES
+        ("failure", "u1"),  # 0: none, else 1 + position in FAILURES
+        ("status", "<u2"),  # 0: no answer
+        ("instance", "<u2"),  # 0: unknown, else 1 + position in the run's list of instances
+        ("group", "<u4"),  # number of the pair, or of the arrival
+        ("scheduled_ms", "<f8"),  # when it was due, since the run began; in a closed loop when it was sent
+        ("sent_ms", "<f8"),  # when it was sent, since the run began
+        ("service_ms", "<f4"),  # from the send to the last byte, or to the failure
+        ("server_ms", "<f4"),  # the server's own duration, from Server-Timing
+        ("dns_ms", "<f4"),
+        ("connect_ms", "<f4"),  # NaN on a reused connection, as are DNS and TLS
+        ("tls_ms", "<f4"),
+        ("wait_ms", "<f4"),  # from the request's last byte to the answer's first
+        ("receive_ms", "<f4"),
+        ("prediction", "<f4"),  # class index or value, NaN where there is no usable answer
+    ]
+)
+FAILURES = tuple(Failure)
+TEMPERATURES = tuple(Temperature)
+PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
+
+
+def from_rows(rows: Sequence[tuple[Any, ...]]) -> Samples:
+    """Rows in the order of `ROW`'s fields."""
+    return np.array(rows, dtype=ROW)
+
+
+def empty() -> Samples:
+    return np.empty(0, dtype=ROW)
+
+
+def response_ms(samples: Samples) -> Floats:
+    """From the scheduled send to the last byte: what a stall of the client or a queue cannot hide."""
+    response: Floats = samples["sent_ms"] - samples["scheduled_ms"] + samples["service_ms"]
+    return response
+
+
+def pack(samples: Samples) -> bytes:
+    """One chunk of the record: column after column, compressed. The format is part of the store's schema version."""
+    columns = (np.ascontiguousarray(samples[name]).tobytes() for name in ROW.names or ())
+    return zlib.compress(b"".join(columns), 1)
+
+
+def unpack(chunk: bytes) -> Samples:
+    """The inverse of `pack`. Raises ValueError for anything else."""
+    try:
+        data = zlib.decompress(chunk)
+    except zlib.error as error:
+        raise ValueError("damaged samples") from error
+    count, rest = divmod(len(data), ROW.itemsize)
+    if rest:
+        raise ValueError("damaged samples")
+    samples = np.empty(count, dtype=ROW)
+    start = 0
+    for name in ROW.names or ():
+        column = ROW[name]
+        end = start + count * column.itemsize
+        samples[name] = np.frombuffer(data[start:end], dtype=column)
+        start = end
+    return samples
+
+
+def join(chunks: Iterable[Samples]) -> Samples:
+    parts = list(chunks)
+    return np.concatenate(parts) if parts else empty()
