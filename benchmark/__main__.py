@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from benchmark.commands import UsageError
 
-COMMANDS = {
-}
+COMMANDS: dict[str, str] = {}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,9 +2,10 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
-from benchmark.sample import Answer
+from benchmark.sample import Answer, Failure
 from inference.card import ModelCard
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -20,20 +21,46 @@ class WrongSchema(ValueError):
     """The body is JSON but no answer of this model; the message says in a clause what is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A usable answer, or why there is none."""
+
+    answer: Answer | None = None
+    failure: Failure | None = None
+    detail: str | None = None
+
+
+def judge(status: int, body: bytes, card: ModelCard | None) -> Judged:
+    """What a reply of `status` with `body` is worth. Without a card, any JSON object with a number is an answer."""
+    if status != 200:
+        return Judged(
+            failure={4: Failure.CLIENT_ERROR, 5: Failure.SERVER_ERROR}.get(status // 100, Failure.UNEXPECTED_STATUS)
+        )
+    try:
+        return Judged(read_answer(decode(body), card))
+    except NotJson:
+        return Judged(failure=Failure.BAD_JSON)
+    except WrongSchema as error:
+        return Judged(failure=Failure.WRONG_SCHEMA, detail=str(error))
+
+
+def _refuse(_: str) -> None:
+    raise NotJson
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def decode(body: bytes) -> Any:
     """Strict JSON in UTF-8. Raises NotJson."""
-
-    def refuse(_: str) -> None:
-        raise NotJson
-
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=refuse)
+        return _decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise NotJson from None
 
 
-def read_answer(document: Any, card: ModelCard) -> Answer:
-    """The answer to one row, checked against `card`.
+def read_answer(document: Any, card: ModelCard | None) -> Answer:
+    """The answer to one row, checked against `card`; where no card is known only `prediction` is read.
 
     Only `prediction` is required, as the smallest of the known services answers only that; what else is there
     has to be right. Raises WrongSchema.
@@ -46,7 +73,7 @@ def read_answer(document: Any, card: ModelCard) -> Answer:
     prediction: Any = document.get("prediction")
     if not _is_number(prediction):
         raise WrongSchema("prediction is not a number")
-    if not card.is_classifier:
+    if card is None or not card.is_classifier:
         return Answer(float(prediction), model_version=version)
     if prediction not in range(len(card.classes)):
         raise WrongSchema("prediction is not one of the model's classes")

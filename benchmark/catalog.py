@@ -1,10 +1,11 @@
 """Which model each endpoint says it serves: its card, read from /model-info and remembered for a while."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 import httpx
 
@@ -21,10 +22,14 @@ _UNKNOWN_FOR_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is known of one endpoint's model; without a card, `problem` says why in a clause."""
+    """What is known of one endpoint: its model, and how it is served, as it says itself.
+
+    Without a card, `problem` says why in a clause.
+    """
 
     card: ModelCard | None = None
     problem: str | None = None
+    serving: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Catalog:
@@ -93,7 +98,9 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
             return Served(problem="did not answer")
         try:
             document = decode(body)
-            return Served(card=parse_card(document.get("card") if isinstance(document, dict) else None))
+            card = parse_card(document.get("card") if isinstance(document, dict) else None)
+            serving = document.get("serving")
+            return Served(card, serving=serving if isinstance(serving, dict) else {})
         except (NotJson, CardError):
             problem = "gives a model card that cannot be read"
     return Served(problem=problem)

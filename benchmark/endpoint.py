@@ -46,6 +46,16 @@ class Endpoint:
         return self.url.partition("://")[2].rstrip("/")
 
     @property
+    def host(self) -> str:
+        """The name or address of the host, in lower case."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return _is_loopback(self.host)
+
+    @property
     def predict_url(self) -> str:
         """A URL without a path is a base, to which /predict is added; one with a path is used exactly."""
         return self.url if urlsplit(self.url).path.strip("/") else self.url.rstrip("/") + "/predict"

@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import perf_counter_ns
@@ -16,8 +17,9 @@ from typing import Any
 
 import httpx
 
-from benchmark.answer import MAX_ANSWER_BYTES, NotJson, WrongSchema, decode, read_answer
+from benchmark.answer import MAX_ANSWER_BYTES, judge
 from benchmark.endpoint import Endpoint
+from benchmark.evidence import read_evidence
 from benchmark.identity import TokenError
 from benchmark.sample import Failure, Sample
 from inference.card import ModelCard
@@ -174,9 +176,16 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
     except httpx.TransportError as error:
         return sample(_transport_failure(error))
     latency_ms = _ms_since(started_ns)
-    evidence = _evidence(response.headers)
-    judged = _judge(response.status_code, body, card)
-    return sample(latency_ms=latency_ms, status=response.status_code, **judged, **evidence)
+    evidence = read_evidence(response.headers)
+    judged = judge(response.status_code, body, card)
+    return sample(
+        judged.failure,
+        latency_ms=latency_ms,
+        status=response.status_code,
+        failure_detail=judged.detail,
+        answer=judged.answer,
+        **asdict(evidence),
+    )
 
 
 class _TooLarge(Exception):
@@ -194,19 +203,6 @@ def _read(response: httpx.Response, started_ns: int, timeout_s: float) -> bytes:
     return body
 
 
-def _judge(status: int, body: bytes, card: ModelCard) -> dict[str, Any]:
-    """The answer, or the failure with its detail, as fields of a sample."""
-    if status != 200:
-        failure = {4: Failure.CLIENT_ERROR, 5: Failure.SERVER_ERROR}.get(status // 100, Failure.UNEXPECTED_STATUS)
-        return {"failure": failure}
-    try:
-        return {"answer": read_answer(decode(body), card)}
-    except NotJson:
-        return {"failure": Failure.BAD_JSON}
-    except WrongSchema as error:
-        return {"failure": Failure.WRONG_SCHEMA, "failure_detail": str(error)}
-
-
 def _transport_failure(error: httpx.TransportError) -> Failure:
     cause: BaseException | None = error
     while cause is not None:
@@ -216,36 +212,6 @@ def _transport_failure(error: httpx.TransportError) -> Failure:
             return Failure.REFUSED
         cause = cause.__cause__ or cause.__context__
     return Failure.UNREACHABLE if isinstance(error, httpx.ConnectError) else Failure.RESET
-
-
-def _evidence(headers: httpx.Headers) -> dict[str, Any]:
-    """What the server says about itself; anything unreadable is unknown, never an error."""
-    instance_id = headers.get("x-instance-id")
-    count = _number(headers.get("x-request-count"))
-    return {
-        "server_ms": _server_ms(headers.get("server-timing", "")),
-        "instance_id": instance_id[:64] if instance_id and instance_id.isprintable() else None,
-        "instance_age_ms": _number(headers.get("x-instance-age-ms")),
-        "request_count": int(count) if count is not None else None,
-    }
-
-
-def _server_ms(server_timing: str) -> float | None:
-    """The `total` duration of a Server-Timing header, in ms."""
-    for metric in server_timing.split(","):
-        name, *parameters = (part.strip() for part in metric.split(";"))
-        for parameter in parameters:
-            if name == "total" and parameter.startswith("dur="):
-                return _number(parameter.removeprefix("dur="))
-    return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e15 else None
 
 
 def _ms_since(started_ns: int) -> float:

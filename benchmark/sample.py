@@ -30,6 +30,15 @@ class Temperature(StrEnum):
     UNKNOWN = "unknown"
 
 
+def temperature(request_count: int | None, instance_age_ms: float | None, waited_ms: float) -> Temperature:
+    """Cold when it is the instance's first prediction and the instance is no older than the client waited."""
+    if request_count is None or instance_age_ms is None:
+        return Temperature.UNKNOWN
+    if request_count > 1:
+        return Temperature.WARM
+    return Temperature.COLD if instance_age_ms <= waited_ms else Temperature.FIRST_ON_WARM
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A checked answer. `probabilities` are in the card's class order; a regressor has only a prediction."""
@@ -69,12 +78,8 @@ class Sample:
 
     @property
     def temperature(self) -> Temperature:
-        """Cold when it is the instance's first prediction and the instance is no older than the client waited."""
-        if self.request_count is None or self.instance_age_ms is None:
-            return Temperature.UNKNOWN
-        if self.request_count > 1:
-            return Temperature.WARM
-        return Temperature.COLD if self.instance_age_ms <= self.latency_ms else Temperature.FIRST_ON_WARM
+        """What its evidence says of the instance."""
+        return temperature(self.request_count, self.instance_age_ms, self.latency_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,26 @@
-"""The record: every comparison in one SQLite file that needs no set-up and survives a restart."""
+"""The record: every comparison and every run in one SQLite file that needs no set-up and survives a restart."""
 
-import csv
-import io
 import json
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
+from benchmark.run import Run, RunState
 from benchmark.sample import Answer, Comparison, Failure, Sample
 
 FILE_NAME = "faceoff.sqlite3"
-SCHEMA_VERSION = 1
 _BUSY_TIMEOUT_S = 5.0
+_LOST_AFTER_S = 15.0
+"""A run that goes on writes twice a second."""
 
-_SCHEMA = """
+# One step of the schema after the other; a file's user_version says how many of them it has had. History: 1 the
+# comparisons of the Predict page, 2 the runs of the measurement engine.
+_COMPARISONS = """
 CREATE TABLE comparison (
     sequence INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -40,8 +45,31 @@ CREATE TABLE sample (
     failure_detail TEXT,
     answer TEXT,
     PRIMARY KEY (comparison, position)
-) STRICT, WITHOUT ROWID;
+) STRICT, WITHOUT ROWID
 """
+_RUNS = """
+CREATE TABLE run (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    started_at_utc TEXT NOT NULL,
+    process INTEGER,
+    seen_at REAL NOT NULL,
+    progress TEXT NOT NULL,
+    manifest TEXT NOT NULL,
+    outcome TEXT NOT NULL
+) STRICT;
+CREATE TABLE chunk (
+    run INTEGER NOT NULL REFERENCES run (sequence) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    samples BLOB NOT NULL,
+    PRIMARY KEY (run, position)
+) STRICT
+"""
+_STEPS = (_COMPARISONS, _RUNS)
+SCHEMA_VERSION = len(_STEPS)
 
 _SAMPLE_COLUMNS = tuple(field.name for field in fields(Sample))
 # Only names of our own dataclass are put together here; values always go in as parameters.
@@ -53,6 +81,10 @@ _INSERT_SAMPLE = (
 
 class StoreError(Exception):
     """The record cannot be read or written; the message says why. What is on the page is not affected."""
+
+
+class UnknownRun(StoreError):
+    """There is no such run, or more than one that begins so."""
 
 
 class Store:
@@ -107,6 +139,97 @@ class Store:
         with self._write() as database:
             database.execute("DELETE FROM comparison WHERE model = ?", (model,))
 
+    # --- Runs
+
+    def create_run(self, run: Run, *, process: int | None = None) -> None:
+        """Record that `run` has begun; `process` is whom to ask to stop it. Raises StoreError."""
+        with self._write() as database:
+            database.execute(
+                "INSERT INTO run (id, kind, name, state, started_at_utc, process, seen_at, progress, manifest, outcome)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run.id,
+                    run.kind,
+                    run.name,
+                    run.state,
+                    run.started_at_utc,
+                    os.getpid() if process is None else process,
+                    time.time(),
+                    json.dumps(run.progress),
+                    json.dumps(run.manifest),
+                    json.dumps(run.outcome),
+                ),
+            )
+
+    def append(self, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+        """Add what was measured since the last time (packed samples), and say how far the run is. Raises StoreError."""
+        with self._write() as database:
+            sequence = _sequence(database, run_id)
+            if chunk:
+                database.execute(
+                    "INSERT INTO chunk SELECT ?, coalesce(max(position), 0) + 1, ? FROM chunk WHERE run = ?",
+                    (sequence, chunk, sequence),
+                )
+            database.execute(
+                "UPDATE run SET seen_at = ?, progress = ? WHERE sequence = ?",
+                (time.time(), json.dumps(progress), sequence),
+            )
+
+    def finish(self, run_id: str, state: RunState, outcome: Mapping[str, Any]) -> None:
+        """Close a run. Raises StoreError."""
+        with self._write() as database:
+            database.execute(
+                "UPDATE run SET state = ?, outcome = ?, process = NULL, seen_at = ? WHERE sequence = ?",
+                (state, json.dumps(outcome), time.time(), _sequence(database, run_id)),
+            )
+
+    def runs(self, limit: int = 500) -> list[Run]:
+        """The newest runs, newest first. Raises StoreError."""
+        with self._read() as database:
+            rows = database.execute(
+                f"SELECT {_RUN_COLUMNS} FROM run ORDER BY sequence DESC LIMIT ?",  # noqa: S608  our own names
+                (limit,),
+            ).fetchall()
+        return [_to_run(row) for row in rows]
+
+    def run(self, run_id: str) -> Run:
+        """One run by its id, or by the beginning of it. Raises UnknownRun, StoreError."""
+        with self._read() as database:
+            row = database.execute(
+                f"SELECT {_RUN_COLUMNS} FROM run WHERE sequence = ?",  # noqa: S608  our own names
+                (_sequence(database, run_id),),
+            ).fetchone()
+        return _to_run(row)
+
+    def process(self, run_id: str) -> int | None:
+        """The process of a run that goes on. Raises UnknownRun, StoreError."""
+        with self._read() as database:
+            (process,) = database.execute(
+                "SELECT process FROM run WHERE sequence = ?", (_sequence(database, run_id),)
+            ).fetchone()
+        return None if process is None else int(process)
+
+    def chunks(self, run_id: str, after: int = 0) -> list[tuple[int, bytes]]:
+        """A run's packed samples with the numbers of their chunks, from the one after number `after`.
+
+        Raises UnknownRun, StoreError.
+        """
+        with self._read() as database:
+            return database.execute(
+                "SELECT position, samples FROM chunk WHERE run = ? AND position > ? ORDER BY position",
+                (_sequence(database, run_id), after),
+            ).fetchall()
+
+    def rename_run(self, run_id: str, name: str) -> None:
+        """Raises UnknownRun, StoreError."""
+        with self._write() as database:
+            database.execute("UPDATE run SET name = ? WHERE sequence = ?", (name, _sequence(database, run_id)))
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with its samples. Raises UnknownRun, StoreError."""
+        with self._write() as database:
+            database.execute("DELETE FROM run WHERE sequence = ?", (_sequence(database, run_id),))
+
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._open() as database:
@@ -149,14 +272,45 @@ def _migrate(database: sqlite3.Connection) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()  # another process may have been first
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
+        for step in _STEPS[version:]:
+            for statement in step.split(";"):
                 database.execute(statement)
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
+
+
+_RUN_COLUMNS = "id, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome"
+
+
+def _to_run(row: Sequence[Any]) -> Run:
+    identity, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome = row
+    now = RunState(state)
+    if now is RunState.RUNNING and time.time() - seen_at > _LOST_AFTER_S:
+        now = RunState.LOST
+    return Run(
+        identity,
+        kind,
+        name,
+        now,
+        started_at_utc,
+        manifest=json.loads(manifest),
+        outcome=json.loads(outcome),
+        progress=json.loads(progress),
+    )
+
+
+def _sequence(database: sqlite3.Connection, run_id: str) -> int:
+    """The row of a run by its id or by a beginning of it that no other run has."""
+    rows = database.execute(
+        "SELECT sequence, id FROM run WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> '' LIMIT 2", (run_id,)
+    ).fetchall()
+    exact = [sequence for sequence, found in rows if found == run_id]
+    if not exact and len(rows) != 1:
+        raise UnknownRun(f"there is no run {run_id}" if not rows else f"more than one run begins with {run_id}")
+    return int((exact or [rows[0][0]])[0])
 
 
 def _to_row(sample: Sample) -> tuple[object, ...]:
@@ -177,33 +331,3 @@ def _from_row(row: Sequence[object]) -> Sample:
         connection_reused=None if sample.connection_reused is None else bool(sample.connection_reused),
         answer=Answer(**answer) if answer else None,
     )
-
-
-def to_csv(comparisons: Sequence[Comparison], feature_names: Sequence[str], class_names: Sequence[str]) -> str:
-    """One line a sample, with the inputs and the answer in columns of their own; times in ms.
-
-    A text that a spreadsheet would take for a formula gets a quote in front.
-    """
-    measured = [name for name in _SAMPLE_COLUMNS if name != "answer"]
-    answered = ["prediction", "label", "confidence", "model_version"]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    header = ["comparison", "at_utc", "model", *feature_names, *measured, "temperature", *answered]
-    writer.writerow([*header, *(f"probability_{name}" for name in class_names)])
-    for comparison in comparisons:
-        for sample in comparison.samples:
-            answer = sample.answer
-            # A former model of the same name may have had other features and classes: they belong in no column here.
-            inputs = comparison.inputs if len(comparison.inputs) == len(feature_names) else [None] * len(feature_names)
-            row = [comparison.id, comparison.at_utc, comparison.model, *inputs]
-            row += [getattr(sample, name) for name in measured]
-            row += [str(sample.temperature)]
-            row += [getattr(answer, name) if answer else None for name in answered]
-            shares = (answer and answer.probabilities) or ()
-            row += shares if len(shares) == len(class_names) else [None] * len(class_names)
-            writer.writerow([_spreadsheet_safe(value) for value in row])
-    return out.getvalue()
-
-
-def _spreadsheet_safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

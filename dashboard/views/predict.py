@@ -7,9 +7,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from benchmark.catalog import Served
 from benchmark.endpoint import Endpoint
+from benchmark.export import comparisons_to_csv
 from benchmark.observe import new_comparison_id, observe, utc_now
 from benchmark.sample import Comparison, Sample
-from benchmark.store import StoreError, to_csv
+from benchmark.store import StoreError
 from dashboard import resources, words
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.inputs import outside_training, slider
@@ -292,7 +293,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         st.caption(f"{counted} in the history.", width="content")
         st.download_button(
             "Export CSV",
-            lambda: to_csv(store.latest(card.name, total), card.feature_names, card.classes),
+            lambda: comparisons_to_csv(store.latest(card.name, total), card.feature_names, card.classes),
             file_name=f"faceoff-{card.name}.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.export import comparisons_to_csv
 from benchmark.sample import Answer, Comparison, Failure, Sample
-from benchmark.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, to_csv
+from benchmark.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
 UTC = "2026-01-02T03:04:05.678+00:00"
@@ -324,7 +325,7 @@ def test_a_record_that_is_mended_works_again(store: Store) -> None:
 
 
 def exported(*comparisons: Comparison) -> list[dict[str, str]]:
-    text = to_csv(comparisons, ["leaf_length", "leaf_width", "steep_time"], ["green", "oolong", "black"])
+    text = comparisons_to_csv(comparisons, ["leaf_length", "leaf_width", "steep_time"], ["green", "oolong", "black"])
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -366,14 +367,14 @@ def test_a_line_of_the_export_is_a_sample_with_inputs_and_answer_in_columns_of_t
 
 
 def test_an_empty_export_has_its_header() -> None:
-    text = to_csv([], ["leaf_length"], ["green"])
+    text = comparisons_to_csv([], ["leaf_length"], ["green"])
     assert text.splitlines()[0].startswith("comparison,at_utc,model,leaf_length,endpoint,")
     assert len(text.splitlines()) == 1
 
 
 def test_a_regressors_export_has_no_probabilities() -> None:
     answered = replace(FULL, answer=Answer(7.25, model_version="v1"))
-    text = to_csv([comparison(samples=[answered])], ["leaf_length", "leaf_width", "steep_time"], [])
+    text = comparisons_to_csv([comparison(samples=[answered])], ["leaf_length", "leaf_width", "steep_time"], [])
     (line,) = csv.DictReader(io.StringIO(text))
     assert line["prediction"] == "7.25"
     assert not [name for name in line if name is None or name.startswith("probability_")]

@@ -1,0 +1,44 @@
+"""What a server says about itself with every answer: its own duration, and which instance it is."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The server's own facts about one answer; None is unknown."""
+
+    server_ms: float | None = None
+    instance_id: str | None = None
+    instance_age_ms: float | None = None
+    request_count: int | None = None
+
+
+def read_evidence(headers: Mapping[str, str]) -> Evidence:
+    """`headers` must find names whatever their case; anything unreadable is unknown, never an error."""
+    instance_id = headers.get("x-instance-id")
+    count = _number(headers.get("x-request-count"))
+    return Evidence(
+        server_ms=_server_ms(headers.get("server-timing", "")),
+        instance_id=instance_id[:64] if instance_id and instance_id.isprintable() else None,
+        instance_age_ms=_number(headers.get("x-instance-age-ms")),
+        request_count=int(count) if count is not None else None,
+    )
+
+
+_TOTAL = re.compile(r"(?:^|,)\s*total\s*(?:;[^,]*?)?;\s*dur\s*=\s*([^,;\s]+)")
+
+
+def _server_ms(server_timing: str) -> float | None:
+    """The `total` duration of a Server-Timing header, in ms."""
+    found = _TOTAL.search(server_timing)
+    return _number(found[1]) if found else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e15 else None
