@@ -10,7 +10,20 @@ from collections.abc import Sequence
 
 from benchmark.commands import UsageError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "compare": "which of two endpoints is faster: paired requests in random order, one in flight",
+    "load": "how endpoints hold up: requests at a rate (open loop), or callers that wait (closed loop)",
+    "selftest": "the smallest difference that this machine can resolve",
+    "simulate": "two endpoints whose truth is known, to see what the statistics make of it",
+    "runs": "list what is in the record",
+    "show": "one run, recomputed from its samples",
+    "diff": "two runs, only what differs",
+    "export": "a run as CSV, JSON or percentiles for HdrHistogram's plotter",
+    "import": "add a run that was exported as JSON",
+    "gate": "does a run keep what was promised? The exit status says it",
+}
+
+_MODULES = {"import": "import_"}  # a word of Python's own
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if given and given[0] == name:  # the others need not be imported, which takes longer than most of them run
-            module = importlib.import_module(f"benchmark.commands.{name}")
+            module = importlib.import_module(f"benchmark.commands.{_MODULES.get(name, name)}")
             module.configure(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)

@@ -8,7 +8,7 @@ import platform
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
@@ -82,9 +82,12 @@ def execute(
     plan = run.plan
     store.create_run(run)
     recorder = Recorder(store, run.id, plan.requests(len(endpoints)))
-    session = _Session(plan, endpoints, bodies, card, recorder, report)
     try:
-        state, outcome = _run_loop(session)
+        with ExitStack() as stack:
+            null_url = None
+            with suppress(FloorError):
+                null_url = stack.enter_context(null_server())
+            state, outcome = _run_loop(_Session(plan, endpoints, bodies, card, recorder, report, null_url))
     except BaseException:
         with suppress(StoreError):
             recorder.flush()
@@ -119,7 +122,9 @@ class _Session:
         card: ModelCard | None,
         recorder: Recorder,
         report: ProgressReport,
+        null_url: str | None,
     ) -> None:
+        self._null_url = null_url
         self._plan = plan
         self._endpoints = endpoints
         self._bodies = bodies.bodies
@@ -135,9 +140,7 @@ class _Session:
             loop.add_signal_handler(sign, cancelled.set)
         instances, pace, floor_ms = Instances(), Pace(), list[float]()
         async with AsyncExitStack() as stack:
-            with suppress(FloorError):
-                null_url = await stack.enter_async_context(null_server())
-                floor_ms += await measure_floor(null_url, self._bodies[0], self._plan.connection)
+            floor_ms += await self._floor_ms()
             clients = [
                 await stack.enter_async_context(
                     Client(
@@ -168,8 +171,7 @@ class _Session:
                 task.cancel()
             if not cancelled.is_set():
                 measuring.result()  # a defect of ours is not to be taken for an end
-                if floor_ms:
-                    floor_ms += await measure_floor(null_url, self._bodies[0], self._plan.connection)
+                floor_ms += await self._floor_ms()
         state = RunState.CANCELLED if cancelled.is_set() else RunState.FINISHED
         return state, {
             "ended_at_utc": utc_now(),
@@ -177,6 +179,11 @@ class _Session:
             "instances": instances.ids,
             "failure_details": {client.endpoint.key: _texts(client.failure_details) for client in clients},
         }
+
+    async def _floor_ms(self) -> list[float]:
+        if self._null_url is None:
+            return []
+        return await measure_floor(self._null_url, self._bodies[0], self._plan.connection)
 
     async def _measure(self, clients: Sequence[Client], pace: Pace) -> None:
         def progress() -> None:

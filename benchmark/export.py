@@ -1,11 +1,24 @@
 """The record in the formats of other programs: CSV, JSON, and the percentile log of HdrHistogram."""
 
+import base64
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import fields
+from re import fullmatch
+from typing import Any
 
+import numpy as np
+
+from benchmark.run import Run, RunState
 from benchmark.sample import Comparison, Sample
+from benchmark.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack
+from benchmark.summary import summarise
+
+RUN_FORMAT = 1
+"""Of a run as a JSON file; history: 1 the first."""
+_TICKS_PER_HALF = 5
 
 
 def comparisons_to_csv(
@@ -38,3 +51,89 @@ def comparisons_to_csv(
 
 def _spreadsheet_safe(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def samples_to_csv(run: Run, samples: Samples) -> str:
+    """One line a request in the order in which they ended; times in ms, an empty field is unknown."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = ROW.names or ()
+    writer.writerow(["run", *names, "response_ms"])
+    keys, instances = run.endpoint_keys, run.outcome.get("instances", [])
+    for row, response in zip(samples.tolist(), response_ms(samples).tolist(), strict=True):
+        values: dict[str, object] = dict(zip(names, row, strict=True))
+        values["endpoint"] = keys[row[0]]
+        values["temperature"] = TEMPERATURES[row[2]].value
+        values["failure"] = FAILURES[row[3] - 1].value if row[3] else ""
+        values["instance"] = instances[row[5] - 1] if 0 < row[5] <= len(instances) else ""
+        cells = ["" if isinstance(value, float) and math.isnan(value) else value for value in values.values()]
+        writer.writerow([run.id, *cells, response])
+    return out.getvalue()
+
+
+def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
+    """A whole run, samples included, as `import_run` reads it again."""
+    return {
+        "faceoff_run": RUN_FORMAT,
+        "id": run.id,
+        "kind": run.kind,
+        "name": run.name,
+        "state": run.state.value,
+        "started_at_utc": run.started_at_utc,
+        "manifest": run.manifest,
+        "outcome": run.outcome,
+        "samples": {
+            "count": len(samples),
+            "packed": base64.b64encode(pack(samples)).decode("ascii"),
+        },
+    }
+
+
+def run_from_document(document: Any) -> tuple[Run, Samples]:
+    """The inverse of `run_to_document`, trusting nothing. Raises ValueError with a sentence."""
+    if not isinstance(document, dict) or document.get("faceoff_run") != RUN_FORMAT:
+        raise ValueError("this file is no run that this version can read")
+    try:
+        run = Run(
+            str(document["id"])[:32],
+            str(document["kind"])[:32],
+            str(document["name"])[:200],
+            RunState(document["state"]),
+            str(document["started_at_utc"])[:40],
+            dict(document["manifest"]),
+            dict(document["outcome"]),
+            {"done": document["samples"]["count"], "total": document["samples"]["count"]},
+        )
+        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True))
+        if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):
+            raise ValueError
+        summarise(run, samples)  # what cannot be summarised cannot be shown
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError("this file is damaged") from error
+    return run, samples
+
+
+def histogram_log(values_ms: Floats, title: str) -> str:
+    """The percentile distribution in the text format of HdrHistogram (.hgrm), which its plotter reads.
+
+    Ticks double in density with every halving of the distance to 100%, five of them to each halving:
+    https://github.com/HdrHistogram/HdrHistogram, `outputPercentileDistribution`.
+    """
+    ordered = np.sort(values_ms)
+    n = len(ordered)
+    lines = [f"#[{title}]", f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
+    share, reached = 0.0, 0
+    while n and reached < n:
+        reached = max(1, min(n, math.ceil(share * n)))
+        value = float(ordered[reached - 1])
+        reached = int(np.searchsorted(ordered, value, side="right"))
+        if reached < n:
+            lines.append(f"{value:12.3f} {share:2.12f} {reached:10d} {1 / (1 - share):14.2f}")
+            halvings = math.floor(math.log2(1 / (1 - share))) + 1
+            share += 1 / (_TICKS_PER_HALF * 2**halvings)
+    if n:
+        lines.append(f"{float(ordered[-1]):12.3f} {1.0:2.12f} {n:10d}")
+        mean, deviation = float(ordered.mean()), float(ordered.std())
+        lines.append(f"#[Mean    = {mean:12.3f}, StdDeviation   = {deviation:12.3f}]")
+        lines.append(f"#[Max     = {float(ordered[-1]):12.3f}, Total count    = {n:12d}]")
+    return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ _LABELS = {
     "min_instances": "min instances",
     "region": "region",
 }
-_ALWAYS = (*_LABELS.values(), "machine", "Python", "runtime", "model version", "model sha256")
+ALWAYS_SHOWN = (*_LABELS.values(), "machine", "Python", "runtime", "model version", "model sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,10 @@ def facts(served: Served) -> dict[str, str | None]:
 
 def conditions(known: Sequence[Facts]) -> list[Condition]:
     """All facts side by side. A library that only one endpoint has is its framework's own, and is left out."""
-    names = [*_ALWAYS, *(name for name in known[0] if name not in _ALWAYS and all(name in one for one in known))]
+    names = [
+        *ALWAYS_SHOWN,
+        *(name for name in known[0] if name not in ALWAYS_SHOWN and all(name in one for one in known)),
+    ]
     return [Condition(name, tuple(one.get(name) for one in known)) for name in names]
 
 

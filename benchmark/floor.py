@@ -1,10 +1,9 @@
 """The generator's floor: what the same client measures against a server that does nothing, in the same run."""
 
+import subprocess
 import sys
-from asyncio import create_subprocess_exec, wait_for
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter_ns
 
@@ -16,7 +15,6 @@ from benchmark.plan import Connection
 from benchmark.samples import ROW, from_rows
 
 _ROOT = Path(__file__).resolve().parents[1]
-_START_S = 20.0
 _WARMUP = 20
 
 
@@ -24,25 +22,25 @@ class FloorError(Exception):
     """The server that does nothing could not be started."""
 
 
-@asynccontextmanager
-async def null_server() -> AsyncIterator[str]:
+@contextmanager
+def null_server() -> Iterator[str]:
     """A server that does nothing, in a process of its own; gives its address. Raises FloorError."""
-    process = await create_subprocess_exec(
-        sys.executable, "-m", "benchmark.null_server", stdin=PIPE, stdout=PIPE, cwd=_ROOT, start_new_session=True
-    )
-    try:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmark.null_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=_ROOT,
+        start_new_session=True,  # Ctrl+C is for the run, which still needs it
+    ) as process:
         assert process.stdout and process.stdin  # they were asked for  # noqa: S101
         try:
-            port = int(await wait_for(process.stdout.readline(), _START_S))
-        except (TimeoutError, ValueError) as error:
-            raise FloorError("the null server did not start") from error
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        if process.stdin:
-            process.stdin.close()
-        if process.returncode is None:
+            try:
+                port = int(process.stdout.readline())
+            except ValueError as error:
+                raise FloorError("the null server did not start") from error
+            yield f"http://127.0.0.1:{port}"
+        finally:
             process.kill()
-        await process.wait()
 
 
 async def measure_floor(url: str, body: bytes, connection: Connection, requests: int = 100) -> list[float]:

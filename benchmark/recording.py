@@ -1,12 +1,14 @@
 """Between a run that goes on and its record: rows are collected in memory, and written twice a second."""
 
 import asyncio
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 
 from benchmark.client import Row
+from benchmark.run import Run, RunState
 from benchmark.samples import ROW, Samples, join, pack, unpack
 from benchmark.store import Store, StoreError
 
@@ -79,3 +81,12 @@ def load_samples(store: Store, run_id: str, after: int = 0) -> tuple[Samples, in
     """
     chunks = store.chunks(run_id, after)
     return join(unpack(chunk) for _, chunk in chunks), chunks[-1][0] if chunks else after
+
+
+def add_finished_run(store: Store, run: Run, samples: Samples) -> None:
+    """Record a whole run at once: one that was measured elsewhere, or simulated.
+
+    Raises StoreError, also where a run of this id is there already.
+    """
+    state = run.state if run.is_over else RunState.LOST  # nobody here goes on with it
+    store.create_run(replace(run, state=state), pack(samples) if len(samples) else None)

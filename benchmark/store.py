@@ -141,10 +141,16 @@ class Store:
 
     # --- Runs
 
-    def create_run(self, run: Run, *, process: int | None = None) -> None:
-        """Record that `run` has begun; `process` is whom to ask to stop it. Raises StoreError."""
+    def create_run(self, run: Run, chunk: bytes | None = None) -> None:
+        """Record a run, with all its packed samples where it is over already.
+
+        Raises StoreError, also where there is a run of this id.
+        """
         with self._write() as database:
-            database.execute(
+            (known,) = database.execute("SELECT count(*) FROM run WHERE id = ?", (run.id,)).fetchone()
+            if known:
+                raise StoreError(f"run {run.id} is in the record already")
+            cursor = database.execute(
                 "INSERT INTO run (id, kind, name, state, started_at_utc, process, seen_at, progress, manifest, outcome)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -153,13 +159,15 @@ class Store:
                     run.name,
                     run.state,
                     run.started_at_utc,
-                    os.getpid() if process is None else process,
+                    None if run.is_over else os.getpid(),
                     time.time(),
                     json.dumps(run.progress),
                     json.dumps(run.manifest),
                     json.dumps(run.outcome),
                 ),
             )
+            if chunk:
+                database.execute("INSERT INTO chunk VALUES (?, 1, ?)", (cursor.lastrowid, chunk))
 
     def append(self, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
         """Add what was measured since the last time (packed samples), and say how far the run is. Raises StoreError."""

@@ -1,0 +1,33 @@
+"""`compare`: the same body to two endpoints in pairs of random order, one request in flight."""
+
+import argparse
+
+from benchmark.commands import UsageError
+from benchmark.commands.measuring import add_arguments, measure
+from benchmark.plan import ComparePlan
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("--pairs", type=int, default=500, metavar="N", help="measured pairs (default 500)")
+    parser.add_argument("--warmup", type=int, default=20, metavar="N", help="pairs before them (default 20)")
+    add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; returns the exit status."""
+    if len(arguments.endpoint) != 2:
+        raise UsageError("two endpoints are compared: give --endpoint twice")
+    return measure(arguments, "compare", _plan)
+
+
+def _plan(arguments: argparse.Namespace, margin_ms: float) -> ComparePlan:
+    return ComparePlan(
+        pairs=arguments.pairs,
+        warmup=arguments.warmup,
+        connection=arguments.connection,
+        margin_ms=margin_ms,
+        margin_pct=arguments.margin_pct,
+        timeout_s=arguments.timeout,
+        seed=arguments.seed,
+    )

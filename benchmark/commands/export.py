@@ -1,0 +1,54 @@
+"""`export`: a run in the formats of other programs."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmark.commands import UsageError, add_results, results_store
+from benchmark.commands.reading import read_run
+from benchmark.export import histogram_log, run_to_document, samples_to_csv
+from benchmark.run import Run
+from benchmark.samples import Samples, response_ms
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("run_id", metavar="ID", help="a run, or the beginning of its id")
+    parser.add_argument(
+        "--format",
+        choices=("csv", "json", "hgrm"),
+        default="csv",
+        help="csv: a line a request; json: all of it, for `import`; hgrm: percentiles for HdrHistogram's plotter",
+    )
+    parser.add_argument("--endpoint", metavar="NAME", help="which one hgrm is of (default the first)")
+    parser.add_argument("--output", type=Path, default=Path("-"), metavar="FILE", help="(default standard output)")
+    add_results(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write it; returns the exit status."""
+    found, samples = read_run(results_store(arguments.results), arguments.run_id)
+    if arguments.format == "csv":
+        text = samples_to_csv(found, samples)
+    elif arguments.format == "json":
+        text = json.dumps(run_to_document(found, samples)) + "\n"
+    else:
+        text = _histogram(found, samples, arguments.endpoint)
+    if str(arguments.output) == "-":
+        sys.stdout.write(text)
+        return 0
+    try:
+        arguments.output.write_text(text)
+    except OSError as error:
+        raise UsageError(f"--output {arguments.output}: cannot be written ({error.strerror})") from error
+    return 0
+
+
+def _histogram(found: Run, samples: Samples, key: str | None) -> str:
+    if key is not None and key not in found.endpoint_keys:
+        raise UsageError(f"run {found.id} has no endpoint {key}, only {', '.join(found.endpoint_keys)}")
+    position = found.endpoint_keys.index(key) if key else 0
+    usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
+    # In a closed loop a request is due when it is sent, so that this is its service time.
+    return histogram_log(response_ms(samples[usable]), f"{found.endpoint_keys[position]} of run {found.id}, ms")

@@ -1,0 +1,46 @@
+"""`gate`: does a run keep what was promised? For pipelines: the exit status says it."""
+
+import argparse
+from pathlib import Path
+
+from benchmark.commands import UsageError, add_results, results_store
+from benchmark.commands.reading import read_summary
+from benchmark.gate import GateError, check_non_inferior, check_slo, to_junit, to_markdown
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("run_id", metavar="ID", help="a run, or the beginning of its id")
+    parser.add_argument(
+        "--slo", action="append", default=[], metavar="PROMISE", help="like 'api.p95_ms<200' or 'api.error_rate<0.01'"
+    )
+    parser.add_argument(
+        "--non-inferior", action="append", default=[], metavar="A:B:LIMIT", help="like function:api:10%% or a:b:5ms"
+    )
+    parser.add_argument("--strict", action="store_true", help="a promise holds only where its whole interval does")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for a pull request")
+    add_results(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check it; returns 0 where all promises are kept, else 1."""
+    if not arguments.slo and not arguments.non_inferior:
+        raise UsageError("nothing to check: give --slo or --non-inferior")
+    summary = read_summary(results_store(arguments.results), arguments.run_id)
+    try:
+        checks = [check_slo(summary, text, strict=arguments.strict) for text in arguments.slo]
+        checks += [check_non_inferior(summary, text) for text in arguments.non_inferior]
+    except GateError as error:
+        raise UsageError(str(error)) from error
+    if not any(side.n for side in summary.endpoints):
+        raise UsageError(f"run {summary.run.id} measured nothing")
+    for check in checks:
+        print(f"{'kept  ' if check.holds else 'BROKEN'}  {check.promise}: {check.found}")
+    for path, text in ((arguments.junit, to_junit), (arguments.markdown, to_markdown)):
+        if path:
+            try:
+                path.write_text(text(summary, checks))
+            except OSError as error:
+                raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    return 0 if all(check.holds for check in checks) else 1

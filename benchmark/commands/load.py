@@ -1,0 +1,54 @@
+"""`load`: requests that arrive at a rate whatever becomes of them, or callers that wait for their answers."""
+
+import argparse
+
+from benchmark.commands import UsageError
+from benchmark.commands.measuring import add_arguments, measure
+from benchmark.plan import LoadPlan
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("--rate", type=float, metavar="N", help="requests/s to each endpoint (default 50)")
+    parser.add_argument("--duration", type=float, metavar="S", help="(default 30)")
+    parser.add_argument("--ramp", type=float, metavar="N", help="begin with this rate and rise evenly to --rate")
+    parser.add_argument("--arrivals", choices=("poisson", "constant"), default="poisson", help="(default poisson)")
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="a closed loop instead: so many callers an endpoint, each waiting for its answer, which hides stalls",
+    )
+    parser.add_argument("--requests", type=int, metavar="M", help="requests to each endpoint in the closed loop")
+    parser.add_argument("--warmup", type=int, default=20, metavar="N", help="first requests to each (default 20)")
+    add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure; returns the exit status."""
+    if len(arguments.endpoint) > 2:
+        raise UsageError("one or two endpoints are loaded at a time")
+    closed = arguments.concurrency is not None
+    if closed and (arguments.rate is not None or arguments.duration is not None or arguments.ramp is not None):
+        raise UsageError("--concurrency is a closed loop, which has no rate: leave out --rate, --duration and --ramp")
+    if arguments.requests is not None and not closed:
+        raise UsageError("--requests belongs to --concurrency")
+    return measure(arguments, "load", _plan)
+
+
+def _plan(arguments: argparse.Namespace, margin_ms: float) -> LoadPlan:
+    closed = arguments.concurrency is not None
+    return LoadPlan(
+        rate=None if closed else 50.0 if arguments.rate is None else arguments.rate,
+        duration_s=30.0 if arguments.duration is None else arguments.duration,
+        ramp=arguments.ramp,
+        arrivals=arguments.arrivals,
+        concurrency=arguments.concurrency,
+        total=arguments.requests,
+        warmup=arguments.warmup,
+        connection=arguments.connection,
+        margin_ms=margin_ms,
+        margin_pct=arguments.margin_pct,
+        timeout_s=arguments.timeout,
+        seed=arguments.seed,
+    )

@@ -1,0 +1,226 @@
+"""What the measuring commands share: endpoints and limits from the arguments, one run, and what is printed of it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from re import fullmatch
+from time import perf_counter
+from typing import Any, Protocol
+
+from benchmark.bodies import Bodies, BodyError, card_of, from_card, from_csv
+from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.endpoint import Endpoint, EndpointError
+from benchmark.engine import ask, execute, make_manifest
+from benchmark.identity import GoogleIdentity
+from benchmark.observe import utc_now
+from benchmark.plan import (
+    MARGIN_PCT,
+    MAX_RATE,
+    MAX_REQUESTS,
+    Plan,
+    PlanError,
+    check_limits,
+    default_margin_ms,
+    estimate_duration_s,
+)
+from benchmark.printing import print_summary
+from benchmark.recording import load_samples
+from benchmark.run import Run, RunState, new_run_id
+from benchmark.selftest import known_resolution_ms
+from benchmark.store import Store, StoreError
+from benchmark.summary import Summary, summarise, to_document
+from inference.card import ModelCard
+
+MakePlan = Callable[[argparse.Namespace, float], Plan]
+"""A plan from the arguments and the margin in ms. Raises PlanError."""
+
+
+def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The arguments that name endpoints."""
+    parser.add_argument(
+        "--endpoint",
+        action="append",
+        required=required,
+        default=[] if not required else None,
+        metavar="NAME=URL",
+        help="an endpoint; a URL without a path is a base, to which /predict is added. NAME_TOKEN in the environment "
+        "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens",
+    )
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="per request (default 10)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host that may be measured, beside this machine and those in BENCHMARK_HOSTS",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that every measuring command takes."""
+    add_endpoints(parser)
+    parser.add_argument("--connection", choices=("reused", "new"), default="reused", help="(default reused)")
+    parser.add_argument(
+        "--margin-ms", type=float, metavar="MS", help="a difference that matters (default 5, on this machine alone 0.2)"
+    )
+    parser.add_argument("--margin-pct", type=float, default=MARGIN_PCT, metavar="PCT", help="the same, in percent")
+    parser.add_argument("--seed", type=int, default=0, help="of order and arrivals (default 0)")
+    parser.add_argument("--body-from", default="card", metavar="card|FILE.csv", help="what is sent (default card)")
+    parser.add_argument("--max-requests", type=int, default=MAX_REQUESTS, metavar="N", help="refuse to send more")
+    parser.add_argument("--max-rate", type=float, default=MAX_RATE, metavar="N", help="refuse to send faster, per s")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
+    parser.add_argument("--name", default="", help="what the run is called in the record")
+    add_results(parser)
+    parser.add_argument("--run-id", default=None, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "json", "none"),
+        default="auto",
+        help="a bar on a terminal, or a JSON object a line on standard output instead of text",
+    )
+
+
+def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> list[Endpoint]:
+    """The endpoints of `--endpoint`, with their tokens. Raises UsageError."""
+    endpoints: list[Endpoint] = []
+    wanted = (environ.get("GOOGLE_ID_TOKENS") or "0").replace(",", " ").split()
+    identity = GoogleIdentity()
+    for text in arguments.endpoint:
+        key, equals, url = text.partition("=")
+        if not equals or not fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", key):
+            raise UsageError(f"--endpoint {text}: must be NAME=URL, where the name begins with a letter")
+        if key in (endpoint.key for endpoint in endpoints):
+            raise UsageError(f"--endpoint {text}: there are two endpoints called {key}")
+        prefix = key.upper().replace("-", "_")
+        try:
+            endpoints.append(
+                Endpoint(
+                    key,
+                    environ.get(f"{prefix}_NAME") or key,
+                    url.strip(),
+                    arguments.timeout,
+                    environ.get(f"{prefix}_TOKEN") or None,
+                    identity if "1" in wanted or key in wanted else None,
+                )
+            )
+        except EndpointError as error:
+            raise UsageError(f"--endpoint {key}: {url} {error}") from error
+    return endpoints
+
+
+def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The hosts that may be measured beside this machine."""
+    listed = (environ.get("BENCHMARK_HOSTS") or "").replace(",", " ").split()
+    return frozenset(host.lower() for host in (*listed, *arguments.allow_host))
+
+
+def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> int:
+    """Measure as the arguments say, record it, print it. Returns the exit status; raises UsageError."""
+    endpoints = parse_endpoints(arguments)
+    margin_ms = default_margin_ms(endpoints) if arguments.margin_ms is None else arguments.margin_ms
+    try:
+        plan = make_plan(arguments, margin_ms)
+        check_limits(plan, endpoints, allowed_hosts(arguments), arguments.max_requests, arguments.max_rate)
+    except PlanError as error:
+        raise UsageError(str(error)) from error
+    started = perf_counter()
+    served = ask(endpoints)
+    typical_ms = (perf_counter() - started) * 1000 / len(endpoints)
+    card = card_of([one.card for one in served])
+    bodies = _bodies(arguments.body_from, card)
+    store = results_store(arguments.results)
+    manifest = make_manifest(endpoints, served, plan, bodies, card)
+    urls = [endpoint.url for endpoint in endpoints]
+    try:
+        manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
+    except StoreError as error:
+        raise UsageError(f"the record cannot be used: {error}") from error
+    run = new_run(kind, arguments.name, manifest, arguments.run_id)
+    if arguments.progress == "auto":
+        duration_s = estimate_duration_s(plan, len(endpoints), typical_ms)
+        print(f"{describe_estimate(plan, endpoints, duration_s)}. Run {run.id}.", file=sys.stderr)
+    summary = conduct(run, endpoints, bodies, card, store, arguments.progress)
+    if arguments.progress == "json":
+        print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
+    elif arguments.progress == "auto":
+        print_summary(summary)
+    if arguments.json:
+        write_json(arguments.json, to_document(summary))
+    return 0 if any(one.n for one in summary.endpoints) else 2
+
+
+def new_run(kind: str, name: str, manifest: Mapping[str, Any], run_id: str | None = None) -> Run:
+    """A run that begins now."""
+    return Run(run_id or new_run_id(), kind, name, RunState.RUNNING, utc_now(), manifest)
+
+
+def conduct(
+    run: Run, endpoints: Sequence[Endpoint], bodies: Bodies, card: ModelCard | None, store: Store, progress: str
+) -> Summary:
+    """Carry out `run`, with its progress shown, and read it back from the record. Raises UsageError."""
+    try:
+        with _progress(progress, run.plan.requests(len(endpoints))) as report:
+            run = execute(run, endpoints, bodies, card, store, report)
+        samples, _ = load_samples(store, run.id)
+    except StoreError as error:
+        raise UsageError(f"the record cannot be used: {error}") from error
+    return summarise(run, samples)
+
+
+def describe_estimate(plan: Plan, endpoints: Sequence[Endpoint], duration_s: float) -> str:
+    """What is about to happen, before it does."""
+    requests = plan.requests(len(endpoints))
+    return f"{requests} requests to {' and '.join(one.address for one in endpoints)}, about {duration_s:.0f} s"
+
+
+def _bodies(source: str, card: ModelCard | None) -> Bodies:
+    try:
+        if source != "card":
+            return from_csv(Path(source).read_text("utf-8"), source, card)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--body-from {source}: cannot be read ({type(error).__name__})") from error
+    except BodyError as error:
+        raise UsageError(f"--body-from {error}") from error
+    if card is None:
+        raise UsageError("no endpoint gives a model card, so --body-from FILE.csv must say what to send")
+    return from_card(card)
+
+
+class _Report(Protocol):
+    def __call__(self, progress: Mapping[str, Any], /) -> None: ...
+
+
+def _progress(kind: str, total: int) -> AbstractContextManager[_Report]:
+    if kind == "json":
+        return nullcontext(lambda progress: print(json.dumps(progress), flush=True))
+    if kind == "none" or not sys.stderr.isatty():
+        return nullcontext(lambda _: None)
+    return _Bar(total)
+
+
+class _Bar(AbstractContextManager[_Report]):
+    """A bar on the terminal, with the time left."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("measuring", total=total)
+
+    def __enter__(self) -> _Report:
+        self._bar.start()
+        return lambda progress: self._bar.update(self._task, completed=progress["done"], description=progress["phase"])
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

@@ -1,0 +1,36 @@
+"""`runs`: what is in the record."""
+
+import argparse
+import json
+
+from benchmark.commands import UsageError, add_results, results_store
+from benchmark.store import StoreError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    add_results(parser)
+    parser.add_argument("--json", action="store_true", help="a JSON array instead of lines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a line a run, the newest first; returns the exit status."""
+    try:
+        runs = results_store(arguments.results).runs()
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    if arguments.json:
+        heads = [
+            {"id": one.id, "kind": one.kind, "name": one.name, "state": one.state, "started_at_utc": one.started_at_utc}
+            for one in runs
+        ]
+        print(json.dumps(heads, indent=2))
+        return 0
+    for one in runs:
+        started = one.started_at_utc[:19].replace("T", " ")
+        print(
+            f"{one.id}  {started}  {one.kind:<9} {one.state:<9} {one.progress.get('done', 0):>7}  {one.name}".rstrip()
+        )
+    if not runs:
+        print("No runs yet: python -m benchmark compare --endpoint NAME=URL --endpoint NAME=URL")
+    return 0
