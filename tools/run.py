@@ -65,12 +65,24 @@ def _port(name: str, text: str) -> int:
     return int(text)
 
 
+def local_facts() -> dict[str, str]:
+    """How the twins are deployed here: both on all of this machine, one process each, and always up."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "DEPLOY_CPU": f"{os.cpu_count()} shared",
+        "DEPLOY_MEMORY": f"{memory_bytes / 2**30:.0f} GiB shared",
+        "DEPLOY_CONCURRENCY": "unlimited",
+        "DEPLOY_MIN_INSTANCES": "1",
+        "DEPLOY_REGION": "local",
+    }
+
+
 def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program, ...]:
     """The dashboard, the API and the function, each with its command and whole environment as deployed."""
     common = {name: value for name, value in environ.items() if name != "MODEL_DIR"}
     if settings.model_dir:
         common["MODEL_DIR"] = str(settings.model_dir)
-    common["DEPLOY_REGION"] = environ.get("DEPLOY_REGION") or "local"
+    common |= {name: environ.get(name) or fact for name, fact in local_facts().items()}
     common["HOST"] = HOST
     # The environment's own programs first, also where the launcher was not started by make.
     common["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH") or os.defpath])

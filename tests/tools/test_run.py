@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from inference.settings import SettingsError
-from tools.run import RunSettings, programs, stage_function
+from tools.run import RunSettings, local_facts, programs, stage_function
 from tools.supervisor import LaunchError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,7 +271,8 @@ def test_the_function_gets_nothing_that_production_does_not_have() -> None:
     assert not function.environ.keys() & {"PYTHONPATH", "DEBUG", "FUNCTION_SOURCE"}
     assert function.environ["LOG_LEVEL"] == api.environ["LOG_LEVEL"] == "DEBUG"
     assert function.environ["DEPLOY_REGION"] == api.environ["DEPLOY_REGION"] == "local"
-    assert "DEPLOY_CPU" not in api.environ
+    # What neither process can see, and what makes a comparison of the twins one of equals.
+    assert all(function.environ[name] == api.environ[name] == fact for name, fact in local_facts().items())
 
 
 @pytest.mark.parametrize(
