@@ -174,7 +174,7 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
     except _TooLarge:
         return sample(Failure.TOO_LARGE, status=response.status_code)
     except httpx.TransportError as error:
-        return sample(_transport_failure(error))
+        return sample(transport_failure(error))
     latency_ms = _ms_since(started_ns)
     evidence = read_evidence(response.headers)
     judged = judge(response.status_code, body, card)
@@ -203,7 +203,7 @@ def _read(response: httpx.Response, started_ns: int, timeout_s: float) -> bytes:
     return body
 
 
-def _transport_failure(error: httpx.TransportError) -> Failure:
+def transport_failure(error: httpx.TransportError) -> Failure:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri  # type: ignore[import-untyped]
+from scipy.special import ndtri
 
 from benchmark.sample import Failure, Temperature
 from benchmark.samples import FAILURES, ROW, TEMPERATURES, Samples

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import predict
+from dashboard.views import monitor, predict
 
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Faceoff", page_icon=HERE / "static" / "icon.svg", layout="wide")
 st.html(HERE / "style.css")
 st.navigation(
-    [st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", url_path="predict", default=True)],
+    [
+        st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", url_path="predict", default=True),
+        st.Page(monitor.page, title="Monitor", icon=":material/monitor_heart:", url_path="monitor"),
+    ],
     position="top",
 ).run()

@@ -1,4 +1,4 @@
-"""What all sessions of one dashboard process share: settings, HTTP client, model catalog and record."""
+"""What all sessions of one dashboard process share: settings, HTTP client, model catalog, watch and record."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import streamlit as st
 
 from benchmark.catalog import Catalog
 from benchmark.observe import new_client
+from benchmark.scrape import Watch
 from benchmark.store import Store
 from dashboard.settings import Settings
 from dashboard.training_rows import TrainingRows, load
@@ -28,6 +29,12 @@ def client() -> httpx.Client:
 @st.cache_resource
 def catalog() -> Catalog:
     return Catalog(client())
+
+
+@st.cache_resource
+def watch() -> Watch:
+    # Shared, so that the history is there when the page is opened again, and so that many who look ask once.
+    return Watch(client())
 
 
 @st.cache_resource

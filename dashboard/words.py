@@ -130,9 +130,9 @@ def conditions(sample: Sample) -> str:
     return " · ".join(parts)
 
 
-def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard) -> str:
+def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard | None) -> str:
     """Why this endpoint gave no usable answer, and what to do about it, in one sentence."""
-    if served and served.card and served.card.version != card.version and sample.status is not None:
+    if card and served and served.card and served.card.version != card.version and sample.status is not None:
         return (
             f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
             "give both endpoints the same artifact."

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 FORMAT_VERSION = 1
@@ -283,6 +284,8 @@ def _training_summary(document: object) -> TrainingSummary:
     )
     if result.minimum > result.maximum:
         raise CardError("a feature's training range is empty")
+    if any(low > high for low, high in pairwise(result.histogram_edges)):
+        raise CardError("a histogram's edges are out of order")
     return result
 
 

@@ -4,15 +4,19 @@ Counting is plain arithmetic on the hot path. prometheus_client, which costs mor
 has to spare, is imported by the first reader.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from inference.card import ModelCard
 from inference.instance import Instance
 
-LATENCY_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+BINNED_ROWS_A_REQUEST = 20
+"""Of a larger batch only evenly spaced rows are binned: those of one upload are alike, and counting stays cheap."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,18 +29,25 @@ class Metrics:
         self._instance = instance
         self._runtime = runtime
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._bucket_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
-        self._latency_sum_s = 0.0
+        self._latencies: dict[str, _Latencies] = {}
         self._predictions = [0] * max(1, len(card.classes))
         self._out_of_range = [0] * len(card.features)
         self._ranges = [(feature.training.minimum, feature.training.maximum) for feature in card.features]
+        # The inner edges alone: the first and the last bin take what is outside of the training data too.
+        self._bins = [
+            (feature.training.histogram_edges[1:-1], [0] * len(feature.training.histogram_counts))
+            for feature in card.features
+        ]
         self.in_flight = 0
 
     def count_request(self, route: str, status: int, duration_s: float) -> None:
         """One finished request: its route (a known path, or `other`), its status and how long it took."""
         self._requests[route, status] += 1
-        self._bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
-        self._latency_sum_s += duration_s
+        latencies = self._latencies.get(route)
+        if latencies is None:
+            latencies = self._latencies[route] = _Latencies()
+        latencies.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
+        latencies.sum_s += duration_s
 
     def count_predictions(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]]) -> None:
         """The rows of one answered request and what the model gave for them."""
@@ -48,6 +59,9 @@ class Metrics:
             for index, (low, high) in enumerate(self._ranges):
                 if not low <= row[index] <= high:
                     self._out_of_range[index] += 1
+        for row in rows[:: -(-len(rows) // BINNED_ROWS_A_REQUEST)]:
+            for value, (edges, counts) in zip(row, self._bins, strict=True):
+                counts[bisect_right(edges, value)] += 1
 
     def text(self) -> bytes:
         """All counts in Prometheus' text format, with memory and age of the process as they are now."""
@@ -75,14 +89,13 @@ class Metrics:
             requests.add_metric((route, str(status)), count)
         yield requests
 
-        cumulative, buckets = 0, []
-        for bound, count in zip((*map(str, LATENCY_BUCKETS_S), "+Inf"), self._bucket_counts, strict=True):
-            cumulative += count
-            buckets.append((bound, cumulative))
         latency = HistogramMetricFamily(
-            "faceoff_request_duration_seconds", "From the request's headers to its answer, all routes."
+            "faceoff_request_duration_seconds", "From the request's headers to its answer, by route.", labels=("route",)
         )
-        latency.add_metric((), buckets, self._latency_sum_s)
+        bounds = (*map(str, LATENCY_BUCKETS_S), "+Inf")
+        for route, latencies in sorted(self._latencies.items()):
+            cumulative = accumulate(latencies.bucket_counts)
+            latency.add_metric((route,), list(zip(bounds, cumulative, strict=True)), latencies.sum_s)
         yield latency
 
         yield GaugeMetricFamily("faceoff_requests_in_flight", "Requests being answered now.", value=self.in_flight)
@@ -100,6 +113,17 @@ class Metrics:
             outside.add_metric((name,), count)
         yield outside
 
+        binned = CounterMetricFamily(
+            "faceoff_inputs_binned",
+            "Values by the bin of the feature's histogram in the model card, 0 and the last one open; "
+            f"of a request at most {BINNED_ROWS_A_REQUEST} rows.",
+            labels=("feature", "bin"),
+        )
+        for name, (_, counts) in zip(self._card.feature_names, self._bins, strict=True):
+            for index, count in enumerate(counts):
+                binned.add_metric((name, str(index)), count)
+        yield binned
+
         model = InfoMetricFamily("faceoff_model", "The served model.")
         model.add_metric(
             (),
@@ -116,6 +140,16 @@ class Metrics:
         yield GaugeMetricFamily(
             "faceoff_instance_age_seconds", "Age of the process.", value=self._instance.age_ms() / 1000
         )
+
+
+class _Latencies:
+    """How long the requests of one route took: counts by bucket, one more than there are bounds, and the sum."""
+
+    __slots__ = ("bucket_counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.bucket_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self.sum_s = 0.0
 
 
 class _Collector:

@@ -27,24 +27,30 @@ def loaded(statement: str, *wanted: str) -> set[str]:
 
 
 def test_the_measurement_engine_needs_neither_streamlit_nor_pandas() -> None:
-    everything = "import benchmark.answer, benchmark.catalog, benchmark.endpoint, benchmark.observe, benchmark.store"
-    assert loaded(everything, "httpx", "streamlit", "pandas", "numpy", "plotly") == {"httpx"}
+    everything = (
+        "import benchmark.answer, benchmark.catalog, benchmark.endpoint, benchmark.observe, benchmark.store, "
+        "benchmark.monitor, benchmark.scrape, benchmark.drift"
+    )
+    heavy = ("streamlit", "pandas", "numpy", "plotly", "scipy", "prometheus_client")
+    assert loaded(everything, "httpx", *heavy) == {"httpx"}
 
 
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     # Streamlit itself registers a template with Plotly; the figures, which take most of its time, wait for a chart.
     figures = ("dashboard.charts", "plotly.graph_objs._figure", "plotly.subplots")
-    page = "import dashboard.views.predict, dashboard.resources"
-    assert loaded(page, "streamlit", "pandas", "pyarrow", *figures) == {"streamlit"}
+    page = "import dashboard.views.predict, dashboard.views.monitor, dashboard.resources"
+    assert loaded(page, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 
-@pytest.mark.parametrize("module", ["dashboard.settings", "dashboard.words", "dashboard.inputs", "dashboard.theme"])
+@pytest.mark.parametrize("module", ["settings", "words", "inputs", "theme", "watched", "monitor_words"])
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:
-    assert loaded(f"import {module}", module, "streamlit", "pandas", "plotly") == {module}
+    name = f"dashboard.{module}"
+    assert loaded(f"import {name}", name, "streamlit", "pandas", "plotly") == {name}
 
 
-def test_charts_need_plotly_but_no_streamlit_and_no_pandas() -> None:
-    assert loaded("import dashboard.charts", "plotly.graph_objs._figure", "streamlit", "pandas") == {
+@pytest.mark.parametrize("module", ["dashboard.charts", "dashboard.monitor_charts"])
+def test_charts_need_plotly_but_no_streamlit_and_no_pandas(module: str) -> None:
+    assert loaded(f"import {module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {
         "plotly.graph_objs._figure"
     }
 

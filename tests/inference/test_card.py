@@ -129,6 +129,10 @@ CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
     "training-reversed": (lambda card: card["features"][0]["training"].update(minimum=9, maximum=8), "training range"),
     "four-quartiles": (lambda card: card["features"][0]["training"].update(quartiles=[1, 2, 3, 4]), "quartiles"),
     "histogram-edges": (lambda card: card["features"][0]["training"]["histogram"]["edges"].pop(), "edges"),
+    "histogram-edges-out-of-order": (
+        lambda card: card["features"][0]["training"]["histogram"]["edges"].reverse(),
+        "edges",
+    ),
     "histogram-counts": (
         lambda card: card["features"][0]["training"]["histogram"]["counts"].__setitem__(0, 1.5),
         "counts",

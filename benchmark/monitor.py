@@ -1,0 +1,344 @@
+"""What an endpoint counts about itself, read from its `/metrics`, and what two such readings say of the time between.
+
+Counts belong to one process. Behind one address there may be several, of which a scrape reaches one: readings are
+compared only where they are of the same process, and a change of process is said, never drawn as a negative rate.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, TypeVar
+
+PREDICT_ROUTES = frozenset({"/predict", "/"})
+"""The routes that count as traffic; health checks and these very scrapes do not."""
+
+_MAX_LABEL = 200
+_Key = TypeVar("_Key")
+
+
+class NotMetrics(ValueError):
+    """The text is not Prometheus' text format, or none that an endpoint of this kind gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many requests took more than `above_s` and at most `upto_s` seconds; the last bucket has no upper end."""
+
+    above_s: float
+    upto_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened to the predictions of one process, from its start or in a part of its life."""
+
+    requests: Mapping[int, int] = field(default_factory=dict)
+    """prediction requests by HTTP status"""
+    latency: tuple[Bucket, ...] = ()
+    """prediction requests by the server's own duration, ascending"""
+    predictions: Mapping[str, int] = field(default_factory=dict)
+    """by predicted class; under the target's name for a regressor"""
+    out_of_range: Mapping[str, int] = field(default_factory=dict)
+    """values outside the training range, by feature"""
+    binned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """values by feature and by bin of its histogram in the model card"""
+
+    @property
+    def request_count(self) -> int:
+        return sum(self.requests.values())
+
+    @property
+    def prediction_count(self) -> int:
+        """Predicted rows: a batch has many."""
+        return sum(self.predictions.values())
+
+    def share_of_requests(self, *hundreds: int) -> float | None:
+        """The share of requests whose status is in these hundreds (`5` is 500 to 599); None without requests."""
+        found = sum(count for status, count in self.requests.items() if status // 100 in hundreds)
+        return found / self.request_count if self.request_count else None
+
+    def minus(self, earlier: "Counts") -> "Counts | None":
+        """What happened since `earlier`; None where any count went back, so that it was another process."""
+        try:
+            return Counts(
+                _less(self.requests, earlier.requests),
+                _less_latency(self.latency, earlier.latency),
+                _less(self.predictions, earlier.predictions),
+                _less(self.out_of_range, earlier.out_of_range),
+                {
+                    name: tuple(
+                        _grown(now, before)
+                        for now, before in zip(bins, earlier.binned.get(name, (0,) * len(bins)), strict=True)
+                    )
+                    for name, bins in self.binned.items()
+                },
+            )
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One reading of one process. `taken_s` is on the reader's monotonic clock, everything else the process's word."""
+
+    taken_s: float
+    counts: Counts
+    instance_id: str | None = None
+    model_version: str | None = None
+    runtime: str | None = None
+    age_s: float | None = None
+    memory_bytes: float | None = None
+    cpu_s: float | None = None
+    """processor time that the process has used since its start"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of one process's life: how long, and what it counted meanwhile."""
+
+    duration_s: float
+    counts: Counts
+    cpu_s: float | None = None
+
+    @property
+    def requests_per_s(self) -> float | None:
+        return self.counts.request_count / self.duration_s if self.duration_s > 0 else None
+
+    @property
+    def cpu_share(self) -> float | None:
+        """Of one core."""
+        return self.cpu_s / self.duration_s if self.cpu_s is not None and self.duration_s > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A quantile read from buckets: a guess within bounds that are certain. `above_s` < true value <= `upto_s`."""
+
+    value_s: float
+    above_s: float
+    upto_s: float
+    count: int
+
+
+class Succession(StrEnum):
+    """How a reading relates to the one before it."""
+
+    SAME = "the same process"
+    STARTED = "a process that was started in between"
+    OTHER = "another process that was running already"
+    UNKNOWN = "another process, of unknown age"
+
+
+# --- Reading
+
+
+def parse(text: str, taken_s: float) -> Snapshot:
+    """Read what `GET /metrics` gave. Metrics that are missing are absent or zero; raises NotMetrics for other text."""
+    families = _families(text)
+    if "faceoff_requests" not in families:
+        raise NotMetrics("does not count requests as a Faceoff endpoint does")
+    requests: Counter[int] = Counter()
+    for labels, value in families["faceoff_requests"].get("faceoff_requests_total", ()):
+        if labels.get("route") in PREDICT_ROUTES and labels.get("status", "").isdecimal():
+            requests[int(labels["status"][:4])] += _whole(value)
+    # Prometheus' text format knows no info metric: it is a gauge of this name.
+    model = next((labels for labels, _ in families.get("faceoff_model_info", {}).get("faceoff_model_info", ())), {})
+    return Snapshot(
+        taken_s=taken_s,
+        counts=Counts(
+            requests=dict(requests),
+            latency=_latency(families.get("faceoff_request_duration_seconds", {})),
+            predictions=_by_label(families, "faceoff_predictions", "class"),
+            out_of_range=_by_label(families, "faceoff_inputs_out_of_range", "feature"),
+            binned=_binned(families.get("faceoff_inputs_binned", {}).get("faceoff_inputs_binned_total", ())),
+        ),
+        instance_id=model.get("instance_id") or None,
+        model_version=model.get("version") or None,
+        runtime=model.get("runtime") or None,
+        age_s=_value(families, "faceoff_instance_age_seconds"),
+        memory_bytes=_value(families, "process_resident_memory_bytes"),
+        cpu_s=_value(families, "process_cpu_seconds", "process_cpu_seconds_total"),
+    )
+
+
+_Samples = list[tuple[dict[str, str], float]]
+
+
+def _families(text: str) -> dict[str, dict[str, _Samples]]:
+    """Family name -> sample name -> labels and value of each sample."""
+    # Imported by the first reading: a program that only sends predictions does not pay for it.
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, dict[str, _Samples]] = {}
+    try:
+        for family in text_string_to_metric_families(text):
+            samples = found.setdefault(family.name, {})
+            for sample in family.samples:
+                labels = {name[:_MAX_LABEL]: value[:_MAX_LABEL] for name, value in sample.labels.items()}
+                samples.setdefault(sample.name, []).append((labels, float(sample.value)))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        # The parser trusts its text: what is malformed can surface as any of these.
+        raise NotMetrics("is not Prometheus' text format") from error
+    return found
+
+
+def _whole(value: float) -> int:
+    if not 0 <= value < 2**53:  # NaN too
+        raise NotMetrics("holds a count that is none")
+    return int(value)
+
+
+def _value(families: Mapping[str, Mapping[str, _Samples]], family: str, sample: str | None = None) -> float | None:
+    for _, value in families.get(family, {}).get(sample or family, ()):
+        return value if 0 <= value < math.inf else None
+    return None
+
+
+def _by_label(families: Mapping[str, Mapping[str, _Samples]], family: str, label: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for labels, value in families.get(family, {}).get(f"{family}_total", ()):
+        counts[labels.get(label, "")] += _whole(value)
+    return dict(counts)
+
+
+def _binned(samples: Iterable[tuple[dict[str, str], float]]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, dict[int, int]] = {}
+    for labels, value in samples:
+        index = labels.get("bin", "")
+        if not (index.isdecimal() and len(index) <= 3):
+            raise NotMetrics("names a bin that is none")
+        found.setdefault(labels.get("feature", ""), {})[int(index)] = _whole(value)
+    return {name: tuple(bins.get(index, 0) for index in range(max(bins) + 1)) for name, bins in found.items()}
+
+
+def _latency(samples: Mapping[str, _Samples]) -> tuple[Bucket, ...]:
+    """The buckets of all prediction routes together, from cumulative counts to counts."""
+    cumulative: Counter[float] = Counter()
+    for labels, value in samples.get("faceoff_request_duration_seconds_bucket", ()):
+        # Without a route it is a histogram of all of them, which is better than none.
+        if labels.get("route", "/predict") in PREDICT_ROUTES:
+            try:
+                bound_s = float(labels.get("le", ""))
+            except ValueError:
+                raise NotMetrics("names a bucket that is none") from None
+            cumulative[bound_s] += _whole(value)
+    ordered = sorted(cumulative.items())
+    if any(not bound_s > 0 for bound_s, _ in ordered):
+        raise NotMetrics("names a bucket that is none")
+    return tuple(
+        Bucket(above_s, upto_s, _grown(count, before, NotMetrics))
+        for (above_s, before), (upto_s, count) in pairwise([(0.0, 0), *ordered])
+    )
+
+
+# --- Two readings
+
+
+def _grown(now: int, before: int, error: type[ValueError] = ValueError) -> int:
+    if now < before:
+        raise error("a count went back")
+    return now - before
+
+
+def _less(now: Mapping[_Key, int], before: Mapping[_Key, int]) -> dict[_Key, int]:
+    if not before.keys() <= now.keys():
+        raise ValueError("a count is gone")
+    return {key: _grown(count, before.get(key, 0)) for key, count in now.items()}
+
+
+def _less_latency(now: Sequence[Bucket], before: Sequence[Bucket]) -> tuple[Bucket, ...]:
+    if not before:  # no request yet
+        return tuple(now)
+    return tuple(
+        Bucket(one.above_s, one.upto_s, _grown(one.count, other.count)) for one, other in zip(now, before, strict=True)
+    )
+
+
+def between(older: Snapshot, newer: Snapshot) -> Interval | None:
+    """What the process did between two readings; None where they are of two processes or of one moment."""
+    if older.instance_id != newer.instance_id or newer.taken_s <= older.taken_s:
+        return None
+    counts = newer.counts.minus(older.counts)
+    if counts is None:
+        return None
+    cpu_s = None
+    if newer.cpu_s is not None and older.cpu_s is not None:
+        cpu_s = max(0.0, newer.cpu_s - older.cpu_s)
+    return Interval(newer.taken_s - older.taken_s, counts, cpu_s)
+
+
+def since_start(snapshot: Snapshot) -> Interval | None:
+    """What the process did in all its life; None where it does not say how old it is."""
+    return None if snapshot.age_s is None else Interval(snapshot.age_s, snapshot.counts, snapshot.cpu_s)
+
+
+def last(snapshots: Sequence[Snapshot], window_s: float) -> Interval | None:
+    """What the process of the last reading did in the last `window_s` seconds, as far as it was read then.
+
+    `snapshots` are in the order of time and may be of several processes. None until there are two readings of it.
+    """
+    if not snapshots:
+        return None
+    newest = snapshots[-1]
+    for older in snapshots:
+        if newest.taken_s - older.taken_s <= window_s and (interval := between(older, newest)):
+            return interval
+    return None
+
+
+def intervals(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, Interval]]:
+    """Each reading that has an earlier one of the same process, with what happened since that one."""
+    before: dict[str | None, Snapshot] = {}
+    found = []
+    for snapshot in snapshots:
+        older = before.get(snapshot.instance_id)
+        if older is not None and (interval := between(older, snapshot)):
+            found.append((snapshot, interval))
+        before[snapshot.instance_id] = snapshot
+    return found
+
+
+def succession(older: Snapshot, newer: Snapshot) -> Succession:
+    """Whether two readings in a row are of one process, and if not, whether the second is newly started."""
+    if older.instance_id == newer.instance_id and newer.counts.minus(older.counts) is not None:
+        return Succession.SAME
+    if newer.age_s is None:
+        return Succession.UNKNOWN
+    return Succession.STARTED if newer.age_s <= newer.taken_s - older.taken_s else Succession.OTHER
+
+
+def quantile(latency: Sequence[Bucket], share: float) -> Estimate | None:
+    """The time within which `share` (0 to 1) of the requests were answered; None without requests.
+
+    Linear within the bucket, as Prometheus' histogram_quantile() does it
+    (https://prometheus.io/docs/practices/histograms/#errors-of-quantile-estimation): the bucket is certain, the place
+    in it is not. In the last bucket, which has no upper end, the value is its lower end.
+    """
+    total = sum(bucket.count for bucket in latency)
+    if not total:
+        return None
+    rank, below = share * total, 0
+    for bucket in latency:
+        if bucket.count and below + bucket.count >= rank:
+            value_s = bucket.above_s
+            if bucket.upto_s < math.inf:
+                value_s += (bucket.upto_s - bucket.above_s) * max(0.0, rank - below) / bucket.count
+            return Estimate(value_s, bucket.above_s, bucket.upto_s, total)
+        below += bucket.count
+    raise AssertionError("no share of a whole is above it")
+
+
+def training_prior(document: Mapping[str, Any], classes: Sequence[str]) -> dict[str, int] | None:
+    """Rows of the training data by class, from a card's document; None where it does not count every class."""
+    data = document.get("training_data")
+    counts = data.get("class_counts") if isinstance(data, Mapping) else None
+    if not classes or not isinstance(counts, Mapping):
+        return None
+    if any(type(counts.get(name)) is not int or counts[name] < 0 for name in classes):
+        return None
+    found = {name: int(counts[name]) for name in classes}
+    return found if sum(found.values()) else None

@@ -1,0 +1,335 @@
+"""Charts of the Monitor page: pure functions from readings to Plotly figures. No Streamlit here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from benchmark.drift import LARGE, SOME, Drift
+from benchmark.monitor import Interval, Snapshot, intervals, quantile
+from dashboard import monitor_words as say
+from dashboard.charts import HEIGHT_PX, log_ticks
+from dashboard.charts import _html as escaped
+from dashboard.charts import _styled as styled
+from dashboard.theme import Palette
+from dashboard.watched import Watched
+from inference.card import ModelCard
+
+_DASHES = ("solid", "dash")
+_SYMBOLS = ("circle", "diamond")
+_PATTERNS = ("", "/")
+_TALL_PX = 280
+_LEAST_PSI = 0.001
+"""What is less is drawn here: a log scale has no 0."""
+
+
+def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Prediction requests per second between one reading and the next; a reading that failed is a cross at 0."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        color = palette.endpoints[one.endpoint.key]
+        count = sum(interval.counts.request_count for _, interval in intervals(one.snapshots))
+        at_s, per_s = _steps(one)
+        figure.add_scatter(
+            x=[at and at - now_s for at in at_s],
+            y=per_s,
+            mode="lines",
+            line={"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"},
+            name=f"{escaped(one.endpoint.name)} (n = {count:,})",
+            hovertemplate="%{y:.2f} requests/s<extra>" + escaped(one.endpoint.name) + "</extra>",
+        )
+        if one.failures:
+            figure.add_scatter(
+                x=[failure.taken_s - now_s for failure in one.failures],
+                y=[0] * len(one.failures),
+                mode="markers",
+                marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
+                name="not read",
+                showlegend=False,
+                hovertemplate="could not be read<extra>" + escaped(one.endpoint.name) + "</extra>",
+            )
+    figure.update_xaxes(**_time_axis(data, now_s))
+    figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
+    return _roomy(styled(figure, palette))
+
+
+def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Estimated p50 (line) and p95 (dotted) of the server's own time, between one reading and the next."""
+    figure = go.Figure()
+    values_ms: list[float] = []
+    for index, one in enumerate(data):
+        color = palette.endpoints[one.endpoint.key]
+        points = _with_gaps(one)
+        count = sum(interval.counts.request_count for _, interval in intervals(one.snapshots))
+        for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
+            found = [point and quantile(point[1].counts.latency, share) for point in points]
+            values_ms += [estimate.value_s * 1000 for estimate in found if estimate and estimate.value_s > 0]
+            figure.add_scatter(
+                x=[point and point[0].taken_s - now_s for point in points],
+                y=[estimate and estimate.value_s * 1000 for estimate in found],
+                customdata=[
+                    estimate and _bounds_ms(estimate.above_s, estimate.upto_s, estimate.count) for estimate in found
+                ],
+                mode="lines+markers",
+                line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
+                marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
+                name=f"{escaped(one.endpoint.name)} {name} (n = {count:,})",
+                hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
+            )
+    lowest, highest = min(values_ms, default=0.1), max(values_ms, default=1.0)
+    ticks = log_ticks(lowest, highest)
+    figure.update_xaxes(**_time_axis(data, now_s))
+    figure.update_yaxes(
+        title_text="Server's time (ms, log scale)",
+        type="log",
+        range=[math.log10(lowest) - 0.1, math.log10(highest) + 0.1],
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+    )
+    return _roomy(styled(figure, palette))
+
+
+def predictions(
+    data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None, palette: Palette
+) -> go.Figure:
+    """The share of each class among the predictions, beside its share of the training rows."""
+    figure = go.Figure()
+    names = [escaped(name) for name in card.classes]
+    if prior:
+        total = sum(prior.values())
+        figure.add_bar(
+            x=names,
+            y=[prior[name] / total for name in card.classes],
+            name=f"Training (n = {total:,})",
+            marker={"color": palette.muted, "opacity": 0.55},
+            hovertemplate="%{y:.1%} of the training rows<extra></extra>",
+        )
+    for index, one in enumerate(data):
+        counts = _counted(one).get("predictions", {})
+        total = sum(counts.get(name, 0) for name in card.classes)
+        figure.add_bar(
+            x=names,
+            y=[counts.get(name, 0) / total if total else None for name in card.classes],
+            name=f"{escaped(one.endpoint.name)} (n = {total:,})",
+            marker=_bar(one, index, palette),
+            hovertemplate="%{y:.1%} of the predictions<extra>" + escaped(one.endpoint.name) + "</extra>",
+        )
+    figure.update_xaxes(title_text=escaped(card.target_label))
+    figure.update_yaxes(title_text="Share", tickformat=".0%", rangemode="tozero", nticks=5)
+    figure.update_layout(barmode="group", bargap=0.3)
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
+    """PSI of each feature on a log scale, a row a feature, and as a bar the PSI up to which chance explains it."""
+    figure = go.Figure()
+    rows = {name: index for index, name in enumerate(reversed(card.feature_names))}
+    values: list[float] = [SOME, LARGE]
+    for index, (one, found) in enumerate(data):
+        shown = [(each, max(each.psi, _LEAST_PSI), each.chance) for each in found if each.psi is not None]
+        values += [value for _, psi, chance in shown for value in (psi, chance) if value]
+        color = palette.endpoints[one.endpoint.key]
+        places = [rows[each.feature] + 0.17 * (1 - 2 * index) for each, _, _ in shown]
+        count = max((each.count for each in found), default=0)
+        figure.add_scatter(
+            y=places,
+            x=[psi for _, psi, _ in shown],
+            mode="markers",
+            name=f"{escaped(one.endpoint.name)} (n = {count:,})",
+            customdata=[f"PSI {each.psi:.3f}, {escaped(say.drift_state(each))}" for each, _, _ in shown],
+            marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 10},
+            hovertemplate="%{customdata}<extra>" + escaped(one.endpoint.name) + "</extra>",
+        )
+        figure.add_scatter(
+            y=places,
+            x=[chance for _, _, chance in shown],
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
+            name="chance alone reaches",
+            showlegend=index == len(data) - 1,
+            hovertemplate="chance alone reaches %{x:.3f}<extra>" + escaped(one.endpoint.name) + "</extra>",
+        )
+    for value in (SOME, LARGE):
+        figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
+    ticks = (0.001, 0.01, SOME, LARGE, 1.0, 10.0)
+    figure.update_xaxes(
+        title_text="PSI (log scale)",
+        type="log",
+        range=[math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15],
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+        tickangle=0,
+    )
+    figure.update_yaxes(
+        tickvals=list(rows.values()),
+        ticktext=[escaped(feature.label) for feature in reversed(card.features)],
+        range=[-0.6, len(rows) - 0.4],
+        automargin=True,
+    )
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> go.Figure:
+    """Of the predicted rows, the share whose value of a feature was outside of the training range."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        counts = _counted(one)
+        total = sum(counts.get("predictions", {}).values())
+        outside = [counts.get("out_of_range", {}).get(name, 0) for name in card.feature_names]
+        figure.add_bar(
+            y=[escaped(feature.label) for feature in card.features],
+            x=[count / total if total else None for count in outside],
+            orientation="h",
+            customdata=outside,
+            name=f"{escaped(one.endpoint.name)} (n = {total:,})",
+            marker=_bar(one, index, palette),
+            hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>" + escaped(one.endpoint.name) + "</extra>",
+        )
+    figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=[escaped(feature.label) for feature in reversed(card.features)],
+        automargin=True,
+    )
+    figure.update_layout(barmode="group", bargap=0.35)
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+# --- The numbers behind them
+
+
+def time_table(data: Sequence[Watched], now_s: float) -> list[dict[str, Any]]:
+    """A row for each pair of readings: when, how many requests, and their latency."""
+    rows = []
+    for one in data:
+        for snapshot, interval in intervals(one.snapshots):
+            found = {name: quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+            rows.append(
+                {
+                    "ago (s)": round(now_s - snapshot.taken_s, 1),
+                    "endpoint": one.endpoint.name,
+                    "requests": interval.counts.request_count,
+                    "requests/s": round(interval.requests_per_s or 0.0, 3),
+                    **{
+                        key: value
+                        for name, estimate in found.items()
+                        for key, value in (
+                            (f"{name} (ms)", round(estimate.value_s * 1000, 3) if estimate else None),
+                            (f"{name} above (ms)", estimate.above_s * 1000 if estimate else None),
+                            (f"{name} up to (ms)", estimate.upto_s * 1000 if estimate else None),
+                        )
+                    },
+                }
+            )
+    return sorted(rows, key=lambda row: (row["ago (s)"], row["endpoint"]))
+
+
+def prediction_table(data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None) -> list[dict[str, Any]]:
+    """Training rows and predictions by class."""
+    return [
+        {
+            card.target_label: name,
+            **({"training rows": prior[name]} if prior else {}),
+            **{one.endpoint.name: _counted(one).get("predictions", {}).get(name, 0) for one in data},
+        }
+        for name in card.classes
+    ]
+
+
+def drift_table(data: Sequence[tuple[Watched, Sequence[Drift]]]) -> list[dict[str, Any]]:
+    """A row for each feature of each endpoint, also where nothing can be said yet."""
+    return [
+        {
+            "feature": each.feature,
+            "endpoint": one.endpoint.name,
+            "n": each.count,
+            "PSI": None if each.psi is None else round(each.psi, 4),
+            "chance alone reaches": None if each.chance is None else round(each.chance, 4),
+            "verdict": str(each.verdict),
+        }
+        for one, found in data
+        for each in found
+    ]
+
+
+def range_table(data: Sequence[Watched], card: ModelCard) -> list[dict[str, Any]]:
+    """Values out of the training range by feature, with that range."""
+    return [
+        {
+            "feature": feature.title,
+            "training range": f"{feature.training.minimum:g} to {feature.training.maximum:g}",
+            **{
+                f"{one.endpoint.name} outside": _counted(one).get("out_of_range", {}).get(feature.name, 0)
+                for one in data
+            },
+            **{f"{one.endpoint.name} rows": sum(_counted(one).get("predictions", {}).values()) for one in data},
+        }
+        for feature in card.features
+    ]
+
+
+def _bar(one: Watched, index: int, palette: Palette) -> dict[str, Any]:
+    """An endpoint's bars: its colour, and stripes for the second, so that colour alone means nothing."""
+    pattern = {"shape": _PATTERNS[index % 2], "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.5}
+    return {"color": palette.endpoints[one.endpoint.key], "pattern": {**pattern, "size": 6, "solidity": 0.2}}
+
+
+def _roomy(figure: go.Figure, height_px: int = HEIGHT_PX) -> go.Figure:
+    """Room for the last label of the axis, and for a legend of several lines."""
+    return figure.update_layout(height=height_px, margin={"r": 18})
+
+
+def _counted(one: Watched) -> dict[str, Mapping[str, int]]:
+    """Counts of the time asked about, by kind; empty where nothing was read."""
+    if one.interval is None:
+        return {}
+    return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
+
+
+def _with_gaps(one: Watched) -> list[tuple[Snapshot, Interval] | None]:
+    """The intervals in order, with None between two that do not touch, so that no line is drawn over a gap."""
+    points: list[tuple[Snapshot, Interval] | None] = []
+    previous_s: float | None = None
+    for snapshot, interval in intervals(one.snapshots):
+        started_s = snapshot.taken_s - interval.duration_s
+        if previous_s is not None and started_s > previous_s + 1e-6:
+            points.append(None)
+        points.append((snapshot, interval))
+        previous_s = snapshot.taken_s
+    return points
+
+
+def _steps(one: Watched) -> tuple[list[float | None], list[float | None]]:
+    """Times and rates such that steps drawn back from each time span its interval; None where there is a gap."""
+    at_s: list[float | None] = []
+    per_s: list[float | None] = []
+    starts = True
+    for point in _with_gaps(one):
+        if point and starts:
+            at_s.append(point[0].taken_s - point[1].duration_s)
+            per_s.append(point[1].requests_per_s)
+        at_s.append(point and point[0].taken_s)
+        per_s.append(point and point[1].requests_per_s)
+        starts = point is None
+    return at_s, per_s
+
+
+def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
+    upto = "" if upto_s == math.inf else f" and {upto_s * 1000:g}"
+    return f"{'between' if upto else 'above'} {above_s * 1000:g}{upto} ms, n = {count:,}"
+
+
+def _time_axis(data: Sequence[Watched], now_s: float) -> dict[str, Any]:
+    """Seconds before now, from the first reading on, at least a minute; ticks are whole and read as time ago."""
+    taken = [snapshot.taken_s for one in data for snapshot in one.snapshots]
+    taken += [failure.taken_s for one in data for failure in one.failures]
+    span_s = max(60.0, now_s - min(taken, default=now_s))
+    step_s = next((step for step in (15, 30, 60, 120) if span_s / step <= 6), 300)
+    ticks = [-step_s * index for index in range(int(span_s // step_s) + 1)]
+    return {
+        "title_text": "Time ago (min:s)",
+        "range": [-span_s, 0.02 * span_s],
+        "tickvals": ticks,
+        "ticktext": [f"{-tick // 60}:{-tick % 60:02d}" if tick else "now" for tick in ticks],
+    }

@@ -1,0 +1,147 @@
+"""What the Monitor page says: pure functions from readings to figures with a unit and to sentences."""
+
+import math
+from collections.abc import Sequence
+
+from benchmark.drift import ENOUGH, Drift, Verdict
+from benchmark.endpoint import Endpoint
+from benchmark.monitor import Counts, Estimate, Snapshot, Succession, quantile
+from benchmark.sample import Failure, Sample
+from benchmark.scrape import TIMEOUT_S, Unread
+from dashboard import words
+from dashboard.watched import Watched
+
+NOTHING = "\N{EN DASH}"
+"""Where there is no figure to show."""
+
+
+def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
+    """Why the metrics of this endpoint could not be read, and what to do about it, in one sentence."""
+    variable = f"{endpoint.key.upper()}_URL"
+    if unread.failure is Failure.TIMEOUT:
+        return f"No metrics within {TIMEOUT_S:g} s: it may be starting or overloaded; it is asked again by itself."
+    if unread.status == 404:
+        return f"It gives no metrics (HTTP 404): check that {variable} is a Faceoff endpoint."
+    if unread.failure is Failure.TOO_LARGE:
+        return f"Its metrics are too long to be those of a Faceoff endpoint: check {variable}."
+    if unread.failure is Failure.WRONG_SCHEMA:
+        return f"What it gives as metrics {unread.detail}: check {variable}."
+    # Everything else is about reaching it, which is no different for a prediction.
+    sample = Sample(endpoint.key, "", 0.0, status=unread.status, failure=unread.failure, failure_detail=unread.detail)
+    return words.what_to_try(sample, endpoint, None, None)
+
+
+def age(seconds: float | None) -> str:
+    """A duration with its two largest units: `8 s`, `4 min 12 s`, `3 h 5 min`, `2 d 4 h`."""
+    if seconds is None:
+        return NOTHING
+    minutes, s = divmod(int(seconds), 60)
+    hours, min_ = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    if days:
+        return f"{days} d {h} h"
+    if hours:
+        return f"{hours} h {min_} min"
+    return f"{minutes} min {s} s" if minutes else f"{s} s"
+
+
+def rate(per_s: float | None) -> str:
+    """Requests per second with at most three digits."""
+    if per_s is None:
+        return NOTHING
+    return "0" if per_s == 0 else "< 0.01" if per_s < 0.01 else f"{per_s:.2f}" if per_s < 10 else f"{per_s:,.0f}"
+
+
+def share(value: float | None) -> str:
+    """A share in percent, without the unit, which is in the label."""
+    return NOTHING if value is None else words.percent(value)
+
+
+def memory_mib(snapshot: Snapshot) -> str:
+    """Resident memory in MiB, where the system tells it (Linux)."""
+    return NOTHING if snapshot.memory_bytes is None else f"{snapshot.memory_bytes / 2**20:.0f}"
+
+
+def latency(estimate: Estimate | None) -> str:
+    """A quantile in ms, without the unit; where it is beyond the last bound, only that it is."""
+    if estimate is None:
+        return NOTHING
+    value = words.duration(estimate.value_s * 1000)
+    return f"> {value}" if estimate.upto_s == math.inf else value
+
+
+def resolution(counts: Counts) -> str:
+    """What is certain about p50 and p95: the buckets that they lie in."""
+    found = [(name, quantile(counts.latency, at)) for name, at in (("p50", 0.5), ("p95", 0.95))]
+    parts = [f"{name} is {_within(estimate)}" for name, estimate in found if estimate]
+    return f"In the server: {', '.join(parts)}" if parts else ""
+
+
+def _within(estimate: Estimate) -> str:
+    if estimate.upto_s == math.inf:
+        return f"above {estimate.above_s * 1000:g} ms"
+    return f"between {estimate.above_s * 1000:g} and {estimate.upto_s * 1000:g} ms"
+
+
+def traffic(counts: Counts) -> str:
+    """What was asked of it, in numbers."""
+    if not counts.request_count:
+        return "No prediction in this time: send one on the Predict page, or choose a longer time."
+    refused = sum(count for status, count in counts.requests.items() if status // 100 == 4)
+    failed = sum(count for status, count in counts.requests.items() if status // 100 == 5)
+    parts = [
+        _number(counts.request_count, "request"),
+        _number(counts.prediction_count, "prediction"),
+        f"{refused:,} refused (4xx)",
+        f"{failed:,} failed (5xx)",
+    ]
+    return " · ".join(parts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def process(snapshot: Snapshot, cpu_share: float | None) -> str:
+    """Which process answered."""
+    parts = [f"instance {snapshot.instance_id[:8]}" if snapshot.instance_id else "instance unknown"]
+    if cpu_share is not None:
+        parts.append(f"{words.percent(cpu_share)} % of a core")
+    if snapshot.model_version:
+        parts.append(f"model {snapshot.model_version}")
+    if snapshot.runtime:
+        parts.append(snapshot.runtime)
+    return " · ".join(parts)
+
+
+def change(one: Watched, now_s: float) -> str | None:
+    """The last change of process and what it means for the figures, or None where there was none."""
+    changes = one.changes
+    if not changes:
+        return None
+    at_s, kind = changes[-1]
+    ago = age(max(0.0, now_s - at_s))
+    if any(found is Succession.OTHER for _, found in changes):
+        return (
+            f"{one.instance_count} instances answered so far, in turn: each look sees one of them, and the figures "
+            "are of the last one alone."
+        )
+    if kind is Succession.STARTED:
+        return f"A new process answered {ago} ago (a restart, or one more instance): its counts began at 0."
+    return f"Another process answered {ago} ago: its counts are its own."
+
+
+def drift_state(found: Drift) -> str:
+    """What is said of one feature, with n."""
+    if found.verdict is Verdict.TOO_FEW:
+        return f"{found.verdict} (n = {found.count}, from {ENOUGH} on)"
+    return f"{found.verdict} (n = {found.count:,})"
+
+
+def no_drift(found: Sequence[Drift]) -> str:
+    """Why nothing can be said of the drift of any feature, and what it takes."""
+    most = max((one.count for one in found), default=0)
+    if most < ENOUGH:
+        return f"Not estimable yet: {most} of {ENOUGH} values a feature. Every prediction adds one."
+    reasons = sorted({str(one.verdict) for one in found})
+    return f"{'; '.join(reasons).capitalize()} (n = {most:,})."

@@ -1,0 +1,136 @@
+"""The charts of the Monitor page; apart from the page, so that Plotly is imported when there is something to draw."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from benchmark.drift import Drift, drift
+from benchmark.monitor import training_prior
+from dashboard import monitor_charts as draw
+from dashboard import monitor_words as say
+from dashboard import words
+from dashboard.theme import Palette, palette
+from dashboard.watched import Watched
+from inference.card import ModelCard
+
+_CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def panels(data: Sequence[Watched], now_s: float) -> None:
+    """Draw what was read: traffic and latency over time, then predictions and inputs of the time asked about."""
+    colors = palette(st.context.theme.type)
+    read = [one for one in data if one.snapshots]
+    names = " and ".join(one.endpoint.name for one in read)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _panel(
+            "requests",
+            "Requests",
+            draw.requests_over_time(data, now_s, colors),
+            f"Prediction requests per second over time, for {names}.",
+            lambda: draw.time_table(data, now_s),
+        )
+    with right:
+        _panel(
+            "server-latency",
+            "Latency inside the server",
+            draw.latency_over_time(data, now_s, colors),
+            f"Estimated 50th and 95th percentile of the server's own time in milliseconds over time, for {names}.",
+            lambda: draw.time_table(data, now_s),
+        )
+    card = next((one.card for one in read if one.card), None)
+    if card is None:
+        st.caption("Predictions by class and drift need the model card, which no endpoint has given yet.")
+        return
+    alike = [one for one in read if one.card and one.card.version == card.version]
+    if len(alike) < len(read):
+        st.caption(f"Below is {words.plain(alike[0].endpoint.name)} alone: the endpoints serve different models.")
+    columns = st.columns(3 if card.is_classifier else 2, gap="medium")
+    if card.is_classifier:
+        with columns[0]:
+            _predictions(alike, card, colors)
+    with columns[-2]:
+        _drift(alike, card, colors)
+    with columns[-1]:
+        _out_of_range(alike, card, colors)
+
+
+def _predictions(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+    prior = training_prior(card.document, card.classes)
+    if not _predicted(data):
+        _empty("predictions", "Predictions", "No prediction in this time: send one on the Predict page.")
+        return
+    _panel(
+        "predictions",
+        "Predictions",
+        draw.predictions(data, card, prior, colors),
+        f"Share of each class among the predictions, beside its share of the training rows: {_counts(data)}.",
+        lambda: draw.prediction_table(data, card, prior),
+    )
+
+
+def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+    found: list[tuple[Watched, Sequence[Drift]]] = [
+        (one, drift(card, one.interval.counts.binned if one.interval else {})) for one in data
+    ]
+    if not any(each.psi is not None for _, several in found for each in several):
+        _empty("drift", "Drift of the inputs", say.no_drift([each for _, several in found for each in several]))
+        return
+    states = "; ".join(
+        f"{one.endpoint.name} {each.feature}: {say.drift_state(each)}" for one, several in found for each in several
+    )
+    _panel(
+        "drift",
+        "Drift of the inputs",
+        draw.drift(found, card, colors),
+        f"Population stability index of each feature against the training data. {states}.",
+        lambda: draw.drift_table(found),
+    )
+
+
+def _out_of_range(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+    if not _predicted(data):
+        _empty("range", "Inputs out of range", "No prediction in this time: send one on the Predict page.")
+        return
+    if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
+        _empty("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
+        return
+    _panel(
+        "range",
+        "Inputs out of range",
+        draw.out_of_range(data, card, colors),
+        f"Share of the inputs outside the training range, by feature: {_counts(data)}.",
+        lambda: draw.range_table(data, card),
+    )
+
+
+def _predicted(data: Sequence[Watched]) -> int:
+    return sum(one.interval.counts.prediction_count for one in data if one.interval)
+
+
+def _counts(data: Sequence[Watched]) -> str:
+    return " and ".join(
+        f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data
+    )
+
+
+def _empty(key: str, title: str, text: str) -> None:
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
+        st.markdown(f"**{title}**")
+        st.caption(text)
+
+
+def _panel(key: str, title: str, figure: go.Figure, alt: str, table: Callable[[], list[dict[str, Any]]]) -> None:
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
+        ):
+            st.markdown(f"**{title}**", width="content")
+            # The table is made when it is asked for: showing one imports pandas.
+            popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
+        if popover.open:
+            with popover:
+                st.dataframe(table(), hide_index=True, alt=alt)
+        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)
