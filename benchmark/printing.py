@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmark.run import Run
 from benchmark.statistics import Estimate
-from benchmark.summary import SHARE_NAMES, Figures, Summary
+from benchmark.summary import SHARE_NAMES, Figures, Summary, conditions
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -35,8 +35,8 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
             console.print(
                 "Not equal, or not known to be: " + escape("; ".join(one.describe() for one in summary.mismatches))
             )
-        for condition in summary.verdict.conditions:
-            console.print(f"  {escape(condition)}", style="dim")
+    for condition in conditions(run, summary.plan):
+        console.print(f"  {escape(condition)}", style="dim")
     console.print(f"  {escape(generator(run))}", style="dim")
 
 

@@ -1,0 +1,292 @@
+"""`compare`, `load`, `selftest` and `simulate` as they are typed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from benchmark.store import Store
+from tests.benchmark.commands.conftest import Command, document, endpoints
+from tests.benchmark.conftest import Serve
+from tests.benchmark.little_server import Connection, LittleServer, always, json_reply, reply
+
+Twins = tuple[LittleServer, LittleServer]
+
+
+def test_compare_prints_figures_with_intervals_and_one_sentence(
+    benchmark: Command, twins: Twins, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("compare", *endpoints(*twins), "--pairs", 80, "--warmup", 5, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "service p50 (ms)" in done.stdout
+    assert "170 requests to 127.0.0.1" in done.stderr  # said before it begins
+    figures = document(out)
+    assert figures["kind"] == "compare"
+    assert figures["format_version"] == 1
+    for key in ("api", "function"):
+        side = figures["endpoints"][key]
+        assert side["n"] == 80
+        assert side["warmup"] == 5
+        assert side["errors"] == {}
+        p50 = side["service_ms"]["p50"]
+        assert p50["low"] <= p50["value"] <= p50["high"]
+        assert side["service_ms"]["p95"]["high"] is not None
+        assert side["service_ms"]["p99"]["high"] is None  # 80 requests cannot bound it
+        assert side["server_ms"]["p50"]["value"] > 0
+        assert side["phases_ms"]["wait"] > 0
+    difference = figures["difference"]
+    assert difference["low_ms"] <= difference["value_ms"] <= difference["high_ms"]
+    assert figures["verdict"]["outcome"] in ("winner", "equivalent", "inconclusive")
+    assert figures["verdict"]["sentence"] in " ".join(done.stdout.split())
+    assert figures["manifest"]["plan"]["margin_ms"] == 0.2  # on this machine alone
+    assert figures["generator"]["floor_ms"] > 0
+    assert figures["generator"]["limited"] in (True, False)
+
+
+def test_a_slower_endpoint_loses_to_a_faster_one(
+    benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
+) -> None:
+    good = json_reply({"prediction": 0})
+
+    def slow(connection: Connection) -> None:
+        while connection.receive() is not None:
+            time.sleep(0.03)
+            connection.send(good)
+
+    out = tmp_path / "out.json"
+    benchmark("compare", *endpoints(twins[0], serve(slow)), "--pairs", 60, "--json", out)
+    figures = document(out)
+    assert figures["verdict"]["winner"] == "api"
+    assert figures["verdict"]["outcome"] == "winner"
+    assert figures["difference"]["value_ms"] < -20  # the first minus the second
+    # The second says nothing of itself: unknown is shown, and changes the wording alone.
+    assert "These two deployments differ" in figures["verdict"]["sentence"]
+    assert {"name": "Python", "values": [f"{sys.version.split()[0]}", None]} in figures["fairness"]
+
+
+def test_a_compare_with_one_endpoint_down_counts_its_failures(
+    benchmark: Command, twins: Twins, nobody: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("compare", *endpoints(twins[0]), "--endpoint", f"function={nobody}", "--pairs", 20, "--json", out)
+    assert done.returncode == 0, done.stderr
+    figures = document(out)
+    assert figures["endpoints"]["function"]["errors"] == {"refused": 20}
+    assert figures["endpoints"]["function"]["n"] == 0
+    assert figures["endpoints"]["api"]["n"] == 20
+    assert figures["verdict"]["winner"] is None
+    assert "20 of 20 refused" in done.stdout
+
+
+def test_nothing_measured_is_an_error(benchmark: Command, nobody: str, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b\n1,2\n")
+    both = ("--endpoint", f"a={nobody}", "--endpoint", f"b={nobody}")
+    done = benchmark("compare", *both, "--pairs", 6, "--body-from", rows)
+    assert done.returncode == 2
+    done = benchmark("compare", *both, "--pairs", 6)
+    assert done.returncode == 2
+    assert "no endpoint gives a model card" in done.stderr
+
+
+def test_an_endpoint_of_which_nothing_is_known_is_measured_all_the_same(
+    benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
+) -> None:
+    # No /model-info, no header of ours, and an address with a path of its own.
+    strange = serve(always(json_reply({"prediction": 0})))
+    out = tmp_path / "out.json"
+    sides = (*endpoints(twins[0]), "--endpoint", f"other={strange.url}/v1/score")
+    done = benchmark("compare", *sides, "--pairs", 10, "--warmup", 0, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert strange.paths("POST") == ["/v1/score"] * 10
+    side = document(out)["endpoints"]["other"]
+    assert side["n"] == 10
+    assert side["server_ms"]["p50"]["value"] is None
+    assert side["instances"] == 0
+    assert "unknown" in done.stdout
+
+
+def test_bodies_come_from_a_file_by_the_names_of_its_columns(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("petal_width,sepal_length,sepal_width,petal_length,note\n0.2,5.1,3.5,1.4,7\n")
+    done = benchmark("compare", *endpoints(*twins), "--pairs", 5, "--body-from", rows)
+    assert done.returncode == 0, done.stderr
+    sent = [json.loads(request.body) for request in twins[0].requests if request.method == "POST"]
+    assert sent[0] == {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+
+
+def test_an_open_loop_gives_response_times_and_its_rate(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("load", *endpoints(*twins), "--rate", 60, "--duration", 2, "--warmup", 5, "--json", out)
+    assert done.returncode == 0, done.stderr
+    figures = document(out)
+    assert figures["kind"] == "load"
+    side = figures["endpoints"]["api"]
+    assert side["response_ms"]["p50"]["value"] >= side["service_ms"]["p50"]["value"]
+    assert 30 < side["rate"] < 90
+    assert figures["generator"]["late_ms"] is not None
+    assert "open loop" in done.stdout
+
+
+def test_a_closed_loop_is_labelled_so(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("load", *endpoints(twins[0]), "--concurrency", 4, "--requests", 100, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "closed loop" in done.stdout
+    side = document(out)["endpoints"]["api"]
+    assert side["n"] + side["warmup"] == 100
+    assert "response_ms" not in side
+    assert document(out)["verdict"] is None
+
+
+def test_the_same_seed_sends_the_same(benchmark: Command, twins: Twins, results: Path) -> None:
+    for seed in (3, 3, 4):
+        benchmark("compare", *endpoints(*twins), "--pairs", 30, "--warmup", 0, "--seed", seed)
+    posts = [request.body for request in twins[0].requests if request.method == "POST"]
+    assert posts[:30] == posts[30:60] != posts[60:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("compare", "--endpoint", "a=http://127.0.0.1:9"), "give --endpoint twice"),
+        (("compare", "--endpoint", "a=ftp://x", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),
+        (("compare", "--endpoint", "http://127.0.0.1:9", "--endpoint", "b=http://127.0.0.1:9"), "must be NAME=URL"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "0"), "a rate above 0"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5000"), "raise --max-rate"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5", "--concurrency", "2"), "has no rate"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--concurrency", "2"), "a number of requests"),
+        (("load", "--endpoint", "a=http://203.0.113.9", "--rate", "5"), "not among the hosts"),
+        (("show", "nothing"), "there is no run nothing"),
+        (("gate", "nothing"), "nothing to check"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line(benchmark: Command, arguments: tuple[str, ...], reason: str) -> None:
+    done = benchmark(*arguments)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_too_many_requests_are_refused_before_the_first(benchmark: Command, twins: Twins) -> None:
+    done = benchmark("compare", *endpoints(*twins), "--pairs", 100, "--max-requests", 50)
+    assert done.returncode == 2
+    assert not twins[0].requests
+
+
+def test_interrupting_keeps_what_was_measured(
+    environ: Mapping[str, str], twins: Twins, results: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "benchmark", "load", *endpoints(*twins), "--rate", "40", "--duration", "60"]
+    out = tmp_path / "out.json"
+    process = subprocess.Popen(
+        [*command, "--json", str(out)], env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while len(twins[0].paths("POST")) < 25 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    sent = len(twins[0].paths("POST"))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert len(twins[0].paths("POST")) == sent  # a second later nothing more was sent
+    figures = document(out)
+    assert figures["state"] == "cancelled"
+    assert figures["endpoints"]["api"]["attempts"] > 0
+    (run,) = Store(results).runs()
+    assert run.state == "cancelled"
+
+
+def test_progress_can_be_read_by_a_program(benchmark: Command, twins: Twins) -> None:
+    done = benchmark("load", *endpoints(twins[0]), "--rate", 30, "--duration", 2, "--progress", "json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    counted = [line["done"] for line in lines[:-1]]
+    assert counted == sorted(counted)
+    assert counted[-1] > 0
+    assert lines[-1]["state"] == "finished"
+
+
+def test_a_token_is_sent_and_never_recorded(benchmark: Command, twins: Twins, results: Path) -> None:
+    done = benchmark("compare", *endpoints(*twins), "--pairs", 5, API_TOKEN="sesame-open")  # noqa: S106
+    assert done.returncode == 0, done.stderr
+    assert twins[0].requests[-1].headers["authorization"] == "Bearer sesame-open"
+    assert "authorization" not in twins[1].requests[-1].headers
+    assert "sesame" not in done.stdout + done.stderr
+    assert b"sesame" not in b"".join(path.read_bytes() for path in results.iterdir())
+
+
+def test_a_selftest_says_what_can_be_resolved_and_later_claims_are_held_to_it(
+    benchmark: Command, twins: Twins, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("selftest", "--pairs", 60, "--endpoint", f"api={twins[0].url}", "--json", out)
+    assert done.returncode == 0, done.stderr
+    found = document(out)
+    assert found["resolution_ms"] > 0
+    assert found["floor_ms"] > 0
+    assert found["api"]["resolution_ms"] > 0
+    benchmark("compare", *endpoints(*twins), "--pairs", 10, "--json", out)
+    held_to = document(out)["manifest"]["resolution_ms"]
+    assert held_to == max(found["resolution_ms"], found["api"]["resolution_ms"])
+
+
+def test_a_simulation_finds_the_difference_that_is_there(benchmark: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("simulate", "--difference-pct", 20, "--record", "--json", out)
+    assert done.returncode == 0, done.stderr
+    figures = document(out)
+    assert figures["verdict"]["winner"] == "first"
+    assert figures["difference"]["low_ms"] <= -10 * 0.8
+    shown = benchmark("show", figures["id"], "--json", "-")
+    assert json.loads(shown.stdout) == figures
+
+
+def test_reading_the_record(benchmark: Command, tmp_path: Path, results: Path) -> None:
+    for difference in (0, 30):
+        benchmark("simulate", "--difference-pct", difference, "--pairs", 100, "--record")
+    listed = json.loads(benchmark("runs", "--json").stdout)
+    assert [run["kind"] for run in listed] == ["compare", "compare"]
+    second, first = (run["id"] for run in listed)
+    assert first in benchmark("runs").stdout
+    assert "verdict" in benchmark("diff", first, second).stdout
+    whole = tmp_path / "run.json"
+    assert benchmark("export", second, "--format", "json", "--output", whole).returncode == 0
+    elsewhere = {"RESULTS_DIR": os.fspath(tmp_path / "elsewhere")}
+    assert benchmark("import", whole, **elsewhere).stdout.strip() == second
+    here, there = (benchmark("show", second, "--json", "-", **where).stdout for where in ({}, elsewhere))
+    assert json.loads(here) == json.loads(there)
+    assert benchmark("import", whole, **elsewhere).returncode == 2  # it is there already
+    junit, markdown = tmp_path / "junit.xml", tmp_path / "gate.md"
+    kept = benchmark("gate", second, "--slo", "first.p95_ms<500", "--junit", junit, "--markdown", markdown)
+    assert kept.returncode == 0
+    assert "first.p95_ms" in junit.read_text()
+    assert "| yes |" in markdown.read_text()
+    broken = benchmark("gate", second, "--slo", "first.p50_ms<1", "--non-inferior", "second:first:10%")
+    assert broken.returncode == 1
+    assert broken.stdout.count("BROKEN") == 2
+
+
+def test_help_lists_every_command_and_each_explains_itself(benchmark: Command) -> None:
+    listed = benchmark("--help").stdout
+    for command in ("compare", "load", "selftest", "simulate", "runs", "show", "diff", "export", "import", "gate"):
+        assert f"\n    {command} " in listed
+        assert benchmark(command, "--help").returncode == 0
+
+
+def test_a_page_that_is_no_json_is_counted_and_not_an_exception(
+    benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    strange = serve(always(reply(b"<html>", content_type="text/html")))
+    done = benchmark("compare", *endpoints(twins[0], strange), "--pairs", 6, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert document(out)["endpoints"]["function"]["errors"] == {"bad_json": 6}
