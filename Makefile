@@ -57,7 +57,7 @@ hostile: .venv/.installed artifacts/iris/model.json ## hostile requests to both 
 faults: .venv/.installed artifacts/iris/model.json ## kill, damage, starve and soak both endpoints, a line each
 	@$(PY) -m tools.faults
 
-images: .venv/.installed ## build and run the images: size, health, a prediction, SIGTERM
+images: .venv/.installed artifacts/iris/model.json ## build and run the images: size, health, a prediction, SIGTERM
 	@$(PY) -m tools.images $(IMAGES)
 
 deploy-function deploy-function-gen2: deploy-%: stage-function

@@ -9,8 +9,9 @@ import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from api.settings import ListenSettings  # noqa: E402
+from inference.request_log import log_failures_as_json  # noqa: E402
 from inference.settings import SettingsError  # noqa: E402
-from inference.start import load_endpoint, settle_memory  # noqa: E402
+from inference.start import load_endpoint, require_port, settle_memory  # noqa: E402
 
 DEFAULT_MODEL_DIR = Path(__file__).resolve().parents[1] / "artifacts" / "iris"
 
@@ -21,6 +22,8 @@ def main() -> None:
         listen = ListenSettings.from_env(os.environ)
     except SettingsError as error:
         sys.exit(f"refusing to start: {error}")
+    log_failures_as_json(("faceoff", "uvicorn"))
+    require_port(listen.host, listen.port)
     endpoint = load_endpoint("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
 
     import uvicorn
@@ -40,6 +43,7 @@ def main() -> None:
         lifespan="off",
         workers=1,  # one process an instance, whatever WEB_CONCURRENCY says: the platform scales by instances
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,  # nothing here asks who the client is

@@ -7,6 +7,7 @@ gc.disable()  # importing allocates a lot and frees little: collecting meanwhile
 import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import click  # noqa: E402
 import functions_framework.aio  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
@@ -14,7 +15,14 @@ from starlette.types import Receive, Scope, Send  # noqa: E402
 from uvicorn_worker import UvicornWorker  # noqa: E402
 
 from inference.guard import guarded  # noqa: E402
-from inference.start import load_endpoint, settle_memory  # noqa: E402
+from inference.request_log import log_failures_as_json  # noqa: E402
+from inference.start import load_endpoint, require_port, settle_memory  # noqa: E402
+
+log_failures_as_json(("faceoff",))
+
+# The framework's command line is what imports this file, and it knows where it is about to listen.
+if (command := click.get_current_context(silent=True)) is not None and "port" in command.params:
+    require_port(command.params["host"], command.params["port"])
 
 # Loaded at import, before the port is open: a cold start pays for the model once, and a bad artifact never serves.
 _endpoint = load_endpoint("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact")

@@ -252,6 +252,7 @@ def _service_values(v: Variables) -> dict[str, str]:
         "API_TIMEOUT_S": str(v.api.timeout_s),
         "ENDPOINT_ACCOUNT_EMAIL": v.endpoint_email,
         "REGION": v.region,
+        "PROJECT": v.project,
     }
 
 
@@ -287,5 +288,7 @@ def _environment(v: Variables, size: Size) -> str:
             ("DEPLOY_CONCURRENCY", size.concurrency),
             ("DEPLOY_MIN_INSTANCES", size.min_instances),
             ("DEPLOY_REGION", v.region),
+            # Not set by the platform; without it, a log line is not found under its trace.
+            ("GOOGLE_CLOUD_PROJECT", v.project),
         )
     )

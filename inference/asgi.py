@@ -3,7 +3,7 @@
 Both serving frameworks are ASGI, so this is the one place where their requests become bytes.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -41,29 +41,53 @@ class Endpoint:
             try:
                 if sum([len(name) + len(value) + 4 for name, value in scope["headers"]]) > MAX_HEAD_BYTES:
                     raise headers_too_large()
-                reply = self._cors.preflight(method, headers)
-                if reply is None:
+                permissions = self._cors.preflight(method, headers)
+                if permissions is not None:
+                    reply = service.no_content(permissions)
+                else:
                     if service.accepts_body(method, path):
                         body = await _read_body(receive, headers.get(b"content-length", b""))
                     reply = service.respond(
                         method, path, body, _text(headers, b"content-type"), _text(headers, b"content-encoding")
                     )
             except ContractError as error:
-                reply = service.refuse(error)
+                reply = service.refuse(error, method, path)
             except ClientDisconnected:
                 return
             trace = self._finish_headers(reply, headers)
             await _send(reply, send, with_body=method != "HEAD")
         finally:
             service.metrics.in_flight -= 1
-        duration_s = perf_counter() - started_s
-        service.metrics.count_request(service.route(path), reply.status, duration_s)
+        self._record(method, path, reply, perf_counter() - started_s, len(body), trace, headers)
+
+    def refuse(self, error: ContractError, scope: Mapping[str, Any]) -> Reply:
+        """The reply, counted and logged, to a request that the server ends before it is complete.
+
+        `scope` is what is known of it: nothing, or an ASGI scope that may still lack method and path.
+        """
+        method, path, headers = scope.get("method", ""), scope.get("path", ""), dict(scope.get("headers", ()))
+        reply = self.service.refuse(error, method, path)
+        trace = self._finish_headers(reply, headers)
+        self._record(method, path, reply, None, 0, trace, headers)
+        return reply
+
+    def _record(
+        self,
+        method: str,
+        path: str,
+        reply: Reply,
+        duration_s: float | None,
+        body_bytes: int,
+        trace: Trace | None,
+        headers: Mapping[bytes, bytes],
+    ) -> None:
+        self.service.metrics.count_request(self.service.route(path), reply.status, duration_s)
         self._log.write(
             method,
             path,
             reply.status,
             duration_s,
-            (len(body), len(reply.body)),
+            (body_bytes, len(reply.body)),
             trace,
             headers.get(b"function-execution-id", b""),
         )

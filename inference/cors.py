@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from inference.service import Reply
-
 _EXPOSED = "Server-Timing, X-Instance-Id, X-Instance-Age-Ms, X-Request-Count, Traceparent"
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST",
@@ -18,12 +16,11 @@ class Cors:
     def __init__(self, origins: frozenset[str]) -> None:
         self._origins = {origin.encode(): origin for origin in origins}
 
-    def preflight(self, method: str, headers: Mapping[bytes, bytes]) -> Reply | None:
-        """The reply to a browser's preflight; None for any other request, and for all where CORS is off."""
+    def preflight(self, method: str, headers: Mapping[bytes, bytes]) -> Mapping[str, str] | None:
+        """What answers a browser's preflight, as headers; None for any other request, and for all where CORS is off."""
         if method != "OPTIONS" or not self._origins or b"access-control-request-method" not in headers:
             return None
-        allowed = headers.get(b"origin", b"") in self._origins
-        return Reply(204, list(_PREFLIGHT.items()) if allowed else [], b"")
+        return _PREFLIGHT if headers.get(b"origin", b"") in self._origins else {}
 
     def headers(self, headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
         """What lets a page of an allowed origin read the answer."""

@@ -5,8 +5,10 @@ gives them the same behaviour before a request reaches any framework.
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Mapping
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from inference.asgi import Endpoint
@@ -39,10 +41,17 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            self._unset_keepalive_if_required()
             # The parser keeps a header or trailer that has not ended and copies it with every piece that arrives:
             # without a limit a few connections keep the whole process busy.
             before = self._progress
-            super().data_received(data)
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade:
+                pass  # an upgrade may be ignored
+            except HttpParserError:
+                self._refuse_unreadable()
+                return
             if self._progress != before:
                 self._bytes_without_progress = 0
                 return
@@ -73,11 +82,11 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             # The deadline takes the place of the keep-alive timer, which the first byte of a request would stop.
             self._unset_keepalive_if_required()
             if self._unreadable:
-                self.send_400_response("")
+                self._refuse_unreadable()
             elif self._deadline is None and not self.transport.is_closing():
                 self._start_deadline()
 
-        def send_400_response(self, msg: str) -> None:
+        def _refuse_unreadable(self) -> None:
             cycle = self.cycle
             if self.pipeline or (cycle is not None and not cycle.response_complete and not cycle.more_body):
                 # What cannot be read came behind a complete request, which gets its answer first.
@@ -88,9 +97,6 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
 
         def _should_upgrade_to_ws(self) -> bool:
             return False  # functions-framework cannot be told so, and the connection would hang
-
-        def _unsupported_upgrade_warning(self) -> None:
-            pass  # an upgrade may be ignored; the warning would advise in our logs to install a library
 
         def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
             # functions-framework answers these by itself, in plain text; the contract says what they get.
@@ -123,10 +129,15 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             if not self.transport.is_closing():
                 if self.cycle is not None:
                     self.cycle.disconnected = True  # nothing of its own may follow the refusal
-                reply = endpoint.service.refuse(error)
+                reply = endpoint.refuse(error, self._arriving())
                 headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers if name != "connection")
                 head = f"{headers}content-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"
                 self.transport.write(STATUS_LINE[reply.status] + head.encode() + reply.body)
                 self.transport.close()
+
+        def _arriving(self) -> Mapping[str, Any]:
+            """What is known of the request that has begun and is not answered: nothing where there is none."""
+            answered = self.cycle is not None and self.scope is self.cycle.scope and self.cycle.response_complete
+            return {} if self.scope is None or answered else self.scope
 
     return GuardedProtocol

@@ -40,22 +40,23 @@ class Metrics:
         ]
         self.in_flight = 0
 
-    def count_request(self, route: str, status: int, duration_s: float) -> None:
-        """One finished request: its route (a known path, or `other`), its status and how long it took."""
+    def count_request(self, route: str, status: int, duration_s: float | None) -> None:
+        """One answered request: its route (a known path, or `other`), its status and how long it took.
+
+        None where it was refused before it was complete: it waited for its client, which is no latency of ours.
+        """
         self._requests[route, status] += 1
-        latencies = self._latencies.get(route)
-        if latencies is None:
-            latencies = self._latencies[route] = _Latencies()
-        latencies.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
-        latencies.sum_s += duration_s
+        if duration_s is not None:
+            latencies = self._latencies.get(route)
+            if latencies is None:
+                latencies = self._latencies[route] = _Latencies()
+            latencies.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
+            latencies.sum_s += duration_s
 
     def count_predictions(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]]) -> None:
         """The rows of one answered request and what the model gave for them."""
         for row, output in zip(rows, outputs, strict=True):
-            if self._card.is_classifier:
-                self._predictions[output.index(max(output))] += 1
-            else:
-                self._predictions[0] += 1
+            self._predictions[output.index(max(output))] += 1  # a regressor has one output, and one count
             for index, (low, high) in enumerate(self._ranges):
                 if not low <= row[index] <= high:
                     self._out_of_range[index] += 1

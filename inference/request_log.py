@@ -1,4 +1,4 @@
-"""One JSON line a request on standard output, in the field names of Google Cloud Logging.
+"""The log as JSON lines in the field names of Google Cloud Logging: one a request, and one a failure of our own.
 
 https://cloud.google.com/logging/docs/structured-logging names the fields. What a line may hold is decided here: never a
 query string, a body, a token or an address, so that logs can be kept and shown.
@@ -10,14 +10,14 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted  # what json.dumps does to a text, without its detours
 from typing import TextIO
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _CLOUD_TRACE = re.compile(rb"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=\d)?")
 _EXECUTION_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +58,53 @@ class RequestLog:
         method: str,
         path: str,
         status: int,
-        duration_s: float,
+        duration_s: float | None,
         sizes_bytes: tuple[int, int],
         trace: Trace | None = None,
         execution_id: bytes = b"",
     ) -> None:
-        """Log one answered request; `sizes_bytes` are those of its body and of the answer's."""
+        """Log one answered request; `sizes_bytes` are those of its body and of the answer's.
+
+        `method` and `path` are empty where the request could not be read so far, and `duration_s` is None where it was
+        refused before it was complete.
+        """
         wanted = self._info if status < 400 else self._warning if status < 500 else self._error
         if not wanted:
             return
+        # Put together by hand, at half the cost of a dictionary and an encoder: every request pays for it.
+        severity = "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR"
         path = path[:200]
-        line: dict[str, object] = {
-            "severity": "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR",
-            "message": f"{method} {path} {status}",
-            "httpRequest": {
-                "requestMethod": method,
-                "requestUrl": path,
-                "status": status,
-                "requestSize": str(sizes_bytes[0]),
-                "responseSize": str(sizes_bytes[1]),
-                "latency": f"{duration_s:.6f}s",
-            },
-        }
+        message = f"{method or '-'} {path or '-'} {status}"
+        known = f'"requestMethod":{_quoted(method)},"requestUrl":{_quoted(path)},' if method else ""
+        latency = "" if duration_s is None else f',"latency":"{duration_s:.6f}s"'
+        line = (
+            f'{{"severity":"{severity}","message":{_quoted(message)},"httpRequest":{{'
+            f'{known}"status":{status},"requestSize":"{sizes_bytes[0]}","responseSize":"{sizes_bytes[1]}"{latency}}}'
+        )
         if trace:
-            project = self._project
-            line["logging.googleapis.com/trace"] = (
-                f"projects/{project}/traces/{trace.trace_id}" if project else trace.trace_id
-            )
-            line["logging.googleapis.com/spanId"] = trace.span_id
+            name = f"projects/{self._project}/traces/{trace.trace_id}" if self._project else trace.trace_id
+            line += f',"logging.googleapis.com/trace":{_quoted(name)},"logging.googleapis.com/spanId":"{trace.span_id}"'
         if self._with_execution_id and _EXECUTION_ID.fullmatch(execution_id):
-            line["logging.googleapis.com/labels"] = {"execution_id": execution_id.decode()}
-        self._stream.write(_encode(line) + "\n")
+            line += f',"logging.googleapis.com/labels":{{"execution_id":"{execution_id.decode()}"}}'
+        self._stream.write(line + "}\n")
         self._stream.flush()
+
+
+class _JsonLine(logging.Formatter):
+    """A record and its traceback as one line; in plain text each line of a traceback would be an entry of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        return json.dumps({"severity": record.levelname, "message": message})
+
+
+def log_failures_as_json(names: Iterable[str], stream: TextIO | None = None) -> None:
+    """Let the loggers of `names` write one JSON line a record to `stream` (default: standard error), and no other."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_JsonLine())
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False

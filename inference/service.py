@@ -123,9 +123,18 @@ class Service:
         """The path as metrics name it: itself where it is known, else `other`, so that labels stay few."""
         return path if path in PREDICT_PATHS or path in self._documents else "other"
 
-    def refuse(self, error: ContractError) -> Reply:
-        """The reply to a request that was refused before it was complete: too large, or too slow."""
+    def refuse(self, error: ContractError, method: str = "", path: str = "") -> Reply:
+        """The reply to a request that was refused before it was complete: too large, too slow, or unreadable.
+
+        `method` and `path` as far as they are known: a prediction request counts as one, however it ends.
+        """
+        if self.accepts_body(method, path):
+            self._instance.request_count += 1
         return self._refusal(error, perf_counter_ns())
+
+    def no_content(self, headers: Mapping[str, str]) -> Reply:
+        """A 204 with `headers` beside those of every answer."""
+        return Reply(204, [*headers.items(), *self._headers(perf_counter_ns())], b"")
 
     def _route(self, method: str, path: str) -> Callable[[], Document]:
         make = self._documents.get(path)
@@ -145,11 +154,18 @@ class Service:
         return reply
 
     def _reply(self, status: int, document: Document, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> Reply:
-        instance = self._instance
-        total_ns = perf_counter_ns() - started_ns
         headers = [
             ("content-type", document.content_type),
             ("cache-control", document.cache_control),
+            *self._headers(started_ns, parse_ns, model_ns),
+        ]
+        return Reply(status, headers, document.body)
+
+    def _headers(self, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> list[tuple[str, str]]:
+        """What every answer carries: where the time went, and which process answered."""
+        instance = self._instance
+        total_ns = perf_counter_ns() - started_ns
+        return [
             (
                 "server-timing",
                 f"parse;dur={parse_ns / 1e6:.3f}, model;dur={model_ns / 1e6:.3f}, total;dur={total_ns / 1e6:.3f}",
@@ -158,7 +174,6 @@ class Service:
             ("x-instance-age-ms", f"{instance.age_ms():.0f}"),
             ("x-request-count", str(instance.request_count)),
         ]
-        return Reply(status, headers, document.body)
 
     def _root(self) -> Document:
         links = {

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,21 @@ from inference.model import ArtifactError, load_model
 from inference.request_log import RequestLog
 from inference.service import Service
 from inference.settings import ServingSettings, SettingsError
+
+
+def require_port(host: str, port: int) -> None:
+    """Exit with status 1 and one line on stderr where this process may not listen at `host` and `port`.
+
+    The servers find out by themselves, but after the model is loaded, and gunicorn says it in eleven lines. Who takes
+    the port between this look and the server's own is still found by the server.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: a port that rests is free
+            probe.bind((host, port))
+    except OSError as error:
+        sys.exit(f"refusing to start: cannot listen on {host}:{port}: {error.strerror}")
 
 
 def load_endpoint(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> Endpoint:

@@ -64,6 +64,26 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    starts: int
+    requests: int
+    seed: int
+    json: Path
+
+    @property
+    def part_starts(self) -> int:
+        """Processes in which the parts of a request are measured."""
+        return max(1, self.starts // 7)
+
+    @property
+    def cycles(self) -> int:
+        """How often each part is switched off and on in one process."""
+        return 10 * min(4, self.starts)
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A server to measure: `command` in an environment that has `packages` (arguments of `uv pip install`) alone."""
 
@@ -126,6 +146,33 @@ class Verdict:
         return self.target.is_met_by(self.ratio, self.target.limit)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that our API does for each request and can be switched off by tools/rivals/switched_api.py."""
+
+    name: str
+    limit: float | None
+    """The share of a request's other CPU time that it may cost."""
+
+
+PARTS = (Part("the log line", None), Part("counting for /metrics", 0.05))
+"""In the order in which they are switched off, one more each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartCost:
+    """What a part costs: CPU us a request, and its share of what is left without it, with a 95% interval."""
+
+    part: Part
+    cpu_us: float
+    share: float
+    interval: tuple[float, float]
+
+    @property
+    def is_met(self) -> bool:
+        return self.part.limit is None or self.share <= self.part.limit
+
+
 TARGETS = (
     Target("cold_cpu_ms", "api", "fixed-fastapi", limit=1.4, aim=1.2),
     Target("cold_cpu_ms", "api", "common-fastapi", limit=0.4),
@@ -142,7 +189,7 @@ def servers(scratch: Path) -> tuple[Server, ...]:
     """Ours first, then the references. `scratch` holds the staged function and the common designs' model."""
 
     def uvicorn(module: str) -> tuple[str, ...]:
-        # No access log anywhere, ours writes none either: it would cost the fixed answers a quarter of their speed.
+        # No access log, which would cost the fixed answers a quarter of their speed. Ours write a line a request.
         return ("uvicorn", "--no-access-log", "--app-dir", str(RIVALS), f"{module}:app")
 
     def framework(module: str) -> tuple[str, ...]:
@@ -242,6 +289,31 @@ def target_table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
     return rows
 
 
+def part_costs(cycles: Sequence[Sequence[float]], seed: int) -> list[PartCost]:
+    """What each of PARTS costs a request. A cycle has the CPU us a request with the first 0, 1, 2, ... parts off."""
+    draw = random.Random(seed)  # noqa: S311  statistics, not secrets
+    found = []
+    for number, part in enumerate(PARTS):
+        pairs = [(cycle[number], cycle[number + 1]) for cycle in cycles]
+        shares = [whole / rest - 1 for whole, rest in pairs]
+        resampled = sorted(median(draw.choices(shares, k=len(shares))) for _ in range(RESAMPLES))
+        interval = (resampled[round(0.025 * RESAMPLES)], resampled[round(0.975 * RESAMPLES) - 1])
+        found.append(PartCost(part, median(whole - rest for whole, rest in pairs), median(shares), interval))
+    return found
+
+
+def part_table(costs: Sequence[PartCost]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("part of a request", "CPU us", "on top of the rest", "95% interval", "limit", "")]
+    for cost in costs:
+        low, high = cost.interval
+        limit, verdict = "-", ""
+        if cost.part.limit is not None:
+            limit, verdict = f"<= {cost.part.limit:.0%}", "ok" if cost.is_met else "MISSED"
+        row = (cost.part.name, f"{cost.cpu_us:.1f}", f"{cost.share:+.1%}", f"{low:+.1%} to {high:+.1%}", limit, verdict)
+        rows.append(row)
+    return rows
+
+
 def align(rows: Sequence[Sequence[str]]) -> str:
     """Rows as text: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -262,12 +334,14 @@ def _median(rounds: Rounds, server: str, metric: str) -> float:
 
 
 @contextmanager
-def running(server: Server, python: Path, port: int) -> Iterator[psutil.Popen]:
+def running(
+    server: Server, python: Path, port: int, variables: Mapping[str, str] | None = None
+) -> Iterator[psutil.Popen]:
     """The server's first process, which is stopped with all its children at the end."""
     # Nothing else of the caller's environment: a variable there must not make a server other than it is deployed.
     environ = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     environ |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOST": HOST}
-    environ |= {"PORT": str(port), "UVICORN_PORT": str(port)}
+    environ |= {"PORT": str(port), "UVICORN_PORT": str(port), **(variables or {})}
     with tempfile.TemporaryFile() as log:
         process = psutil.Popen(
             [str(python.parent / server.command[0]), *server.command[1:]],
@@ -526,6 +600,44 @@ async def measure_load(process: psutil.Popen, port: int, requests: int) -> tuple
         load.close()
 
 
+async def measure_parts(process: psutil.Popen, port: int, options: Options) -> list[list[float]]:
+    """CPU us a request with the first 0, 1, 2, ... PARTS off, in many short cycles over one warm process."""
+    draw = random.Random(options.seed)  # noqa: S311  an order, not a secret
+    load = Load(port)
+    cycles = []
+    try:
+        await load.run(options.requests)
+        for _ in range(options.cycles):
+            cycle = [0.0] * (len(PARTS) + 1)
+            for off in draw.sample(range(len(cycle)), len(cycle)):
+                _switch_off(port, off)
+                before_s = cpu_s(process)
+                answered = await load.run(options.requests // 6)
+                cycle[off] = (cpu_s(process) - before_s) * 1e6 / answered
+            cycles.append(cycle)
+        return cycles
+    finally:
+        load.close()
+
+
+def _switch_off(port: int, count: int) -> None:
+    connection = http.client.HTTPConnection(HOST, port, timeout=START_LIMIT_S)
+    connection.request("GET", f"/switch/{count}")
+    if connection.getresponse().status != 200:
+        raise BenchError("cannot be switched")
+    connection.close()
+
+
+def visit_parts(python: Path, options: Options) -> list[list[float]]:
+    """Start the API that can be switched, and measure what its parts cost."""
+    server = Server("switched-api", ("python", str(RIVALS / "switched_api.py")), (), ROOT)
+    port = _free_port()
+    with running(server, python, port, {"PYTHONPATH": str(ROOT)}) as process:
+        await_first_answer(process, port)
+        with _a_core_each(process), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(measure_parts(process, port, options))
+
+
 def visit(server: Server, python: Path, requests: int) -> Visit:
     """Start the server, ask it, weigh it, stop it. With no `requests` it is only started."""
     port = _free_port()
@@ -594,16 +706,6 @@ def _run(*command: str, directory: Path = ROOT) -> None:
 # The run.
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asks for."""
-
-    starts: int
-    requests: int
-    seed: int
-    json: Path
-
-
 def conditions(options: Options) -> dict[str, object]:
     """Under which circumstances the numbers were taken."""
     cores = two_cores()
@@ -640,7 +742,13 @@ def measure(pythons: Mapping[Server, Path], options: Options) -> list[dict[str, 
     return rounds
 
 
-def report(rounds: Rounds, verdicts: Sequence[Verdict], names: Sequence[str], facts: dict[str, object]) -> str:
+def report(
+    rounds: Rounds,
+    verdicts: Sequence[Verdict],
+    names: Sequence[str],
+    costs: Sequence[PartCost],
+    facts: dict[str, object],
+) -> str:
     """Everything measured and judged, as JSON."""
     document = {
         "format_version": FORMAT_VERSION,
@@ -652,6 +760,7 @@ def report(rounds: Rounds, verdicts: Sequence[Verdict], names: Sequence[str], fa
             {**asdict(item.target), "ratio": item.ratio, "interval_95": item.interval, "met": item.is_met}
             for item in verdicts
         ],
+        "parts": [{**asdict(cost), "met": cost.is_met} for cost in costs],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -666,6 +775,8 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             pythons = prepare(Path(scratch))
             rounds = measure(pythons, options)
+            (api,) = (python for server, python in pythons.items() if server.name == "api")
+            cycles = [cycle for _ in range(options.part_starts) for cycle in visit_parts(api, options)]
         except BenchError as error:
             print(f"not measured: {error}", file=sys.stderr)
             return 2
@@ -677,15 +788,18 @@ def main(arguments: list[str] | None = None) -> int:
                     child.kill()
     names = [server.name for server in pythons]
     verdicts = [judge(rounds, target, options.seed) for target in TARGETS]
+    costs = part_costs(cycles, options.seed)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(report(rounds, verdicts, names, facts))
+    options.json.write_text(report(rounds, verdicts, names, costs, facts))
     print(align(server_table(rounds, names)))
     print()
     print(align(target_table(verdicts)))
     print()
+    print(align(part_table(costs)))
+    print()
     print(f"Medians of {options.starts} processes each; memory is {facts['memory']}; pinning: {facts['pinning']};")
     print(f"{facts['environments']}. Raw numbers: {options.json}")
-    return 0 if all(verdict.is_met for verdict in verdicts) else 1
+    return 0 if all(verdict.is_met for verdict in verdicts) and all(cost.is_met for cost in costs) else 1
 
 
 def _options(arguments: list[str] | None) -> Options:

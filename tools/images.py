@@ -41,6 +41,16 @@ print(json.dumps(dict(sorted(found.items(), key=lambda item: -item[1])[:10])))
 """
 
 
+# Streamlit answers with the same page whatever the script does: run the script, and import what it imports later.
+_TRIAL = """
+import sys
+import benchmark.__main__, benchmark.identity, dashboard.charts, google.oauth2.id_token, plotly.io, scipy.special
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("dashboard/app.py", default_timeout=60).run()
+sys.exit(str([error.value for error in app.exception]) if app.exception or not app.slider else 0)
+"""
+
+
 class ImageError(Exception):
     """An image cannot be built or does not do what it must; the message says what."""
 
@@ -56,6 +66,8 @@ class Image:
     """the folder of our own files in it"""
     limit_mb: int | None = None
     predicts: bool = True
+    trial: str | None = None
+    """Python that runs inside the image, for what no request shows; it ends with status 0."""
 
     @property
     def tag(self) -> str:
@@ -66,7 +78,7 @@ IMAGES: Mapping[str, Image] = {
     image.name: image
     for image in (
         Image("api", "Dockerfile.api", "/health", "/app", limit_mb=200),
-        Image("dashboard", "Dockerfile.dashboard", "/_stcore/health", "/app", limit_mb=650, predicts=False),
+        Image("dashboard", "Dockerfile.dashboard", "/_stcore/health", "/app", 650, predicts=False, trial=_TRIAL),
         Image("function", "cloud_function/Dockerfile", "/health", "/workspace"),
     )
 }
@@ -126,7 +138,8 @@ class Docker:
         return _DockerContainer(self.name, _checked([*run, *options, image.tag]).strip())
 
     def output(self, image: Image, command: Sequence[str]) -> str:
-        return _checked([self.name, "run", "--rm", "--read-only", "--entrypoint", command[0], image.tag, *command[1:]])
+        run = [self.name, "run", "--rm", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108  its own
+        return _checked([*run, "--entrypoint", command[0], image.tag, *command[1:]])
 
 
 class _DockerContainer:
@@ -263,6 +276,8 @@ def check(engine: Engine, image: Image) -> str:
         raise ImageError(f"it is {size_mb:.0f} MB above {BASE}; {image.limit_mb} are allowed")
     contents = json.loads(engine.output(image, ["python", "-c", _CONTENTS, image.program]).splitlines()[-1])
     largest = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in contents.items())
+    if image.trial is not None:
+        engine.output(image, ["python", "-c", image.trial])
 
     port = _free_port()
     started = time.monotonic()
@@ -304,7 +319,7 @@ def _use(image: Image, port: int) -> str:
         status, body = _ask(port, "GET", "/")
         if status != http.HTTPStatus.OK or b"<html" not in body:
             raise ImageError(f"its page answered {status}")
-        return "the page is there"
+        return "the page is there and its script runs"
     card = json.loads(_ask(port, "GET", "/model-info")[1])["card"]
     inputs = {feature["name"]: feature["default"] for feature in card["features"]}
     status, body = _ask(port, "POST", "/predict", json.dumps(inputs).encode())
@@ -348,6 +363,12 @@ def _checked(command: Sequence[str], environ: Mapping[str, str] | None = None, t
     return done.stdout
 
 
+def _not_built(names: Sequence[str], reason: str) -> int:
+    """What cannot be built for want of an engine is no failure of the images, but is said."""
+    print(f"images: not built: {', '.join(names)} ({reason})")
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: names of images (default: those that are deployed). Returns the exit status."""
     names = list(sys.argv[1:] if arguments is None else arguments) or list(DEFAULT_NAMES)
@@ -357,13 +378,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         engine = find_engine()
     except ImageError as error:
-        print(f"images: the base image cannot be made: {error}", file=sys.stderr)
-        return 1
+        reason = str(error).splitlines()
+        return _not_built(names, f"no stand-in for {BASE} can be made here: {reason[0]} {' '.join(reason[-1:])}")
     if engine is None:
-        print(
-            f"images: not built: {', '.join(names)} (no Docker, no Podman, and not root with buildah and debootstrap)"
-        )
-        return 0
+        return _not_built(names, "no Docker, no Podman, and not root with buildah and debootstrap")
     failed = False
     for name in names:
         try:

@@ -56,6 +56,13 @@ def test_refusals_of_the_wrong_size_and_type_carry_them_too(endpoint: Target) ->
         assert {"x-instance-id", "x-instance-age-ms", "x-request-count"} <= set(answer.headers)
 
 
+def test_a_preflight_is_refused_where_no_origin_is_named(endpoint: Target) -> None:
+    headers = {"origin": "https://example.org", "access-control-request-method": "POST"}
+    answer = endpoint.ask("OPTIONS", "/predict", headers=headers)
+    assert answer.status == 405
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 def test_a_prediction_takes_time_to_parse_and_to_compute(target: Target) -> None:
     timing = server_timing(predict(target, {"instances": [[5.1, 3.5, 1.4, 0.2]] * 500}))
     assert timing["parse"] > 0

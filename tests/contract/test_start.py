@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from tests.contract.cases import FLOWERS, SETOSA, named
 from tests.contract.conftest import asked_over_http
 from tests.contract.targets import Target, predict
 from tests.inference.damage import DAMAGES, copy_of
-from tests.servers import Program, api_program, function_program, refuse, serve
+from tests.servers import HOST, Program, api_program, function_program, refuse, serve
 
 PROGRAMS = ("api", "function")
 
@@ -58,6 +60,22 @@ def test_a_port_that_is_no_number_is_refused(program: Program) -> None:
     assert refusal.status not in (0, None)
     assert "port" in refusal.stderr.lower()
     assert "Traceback" not in refusal.stderr
+
+
+def test_a_port_that_somebody_has_is_refused_in_one_line(program: Program) -> None:
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        port = holder.getsockname()[1]
+        done = subprocess.run(
+            program.command,
+            cwd=program.directory,
+            env={**program.environment, "HOST": HOST, "PORT": str(port)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"refusing to start: cannot listen on {HOST}:{port}: Address already in use\n"
 
 
 def test_empty_variables_are_as_good_as_none(program: Program, logs: Path) -> None:

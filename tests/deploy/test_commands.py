@@ -44,7 +44,7 @@ def yaml_values(text: str) -> dict[str, str]:
     plain = re.sub(r"  #.*", "", text)
     pairs = re.findall(r"^\s*(?:- )?([\w./-]+): (\S+)$", plain, re.M)
     found = {key: value.strip('"') for key, value in reversed(pairs)}
-    return found | {name: value.strip('"') for name, value in re.findall(r"name: (DEPLOY_\w+)\n\s*value: (\S+)", plain)}
+    return found | {name: value.strip('"') for name, value in re.findall(r"name: ([A-Z_]+)\n\s*value: (\S+)", plain)}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -67,7 +67,7 @@ def test_both_endpoints_get_the_same_sizes() -> None:
         assert said["max-instances"] == api["autoscaling.knative.dev/maxScale"]
         assert said["timeout"] == api["timeoutSeconds"] + "s"
         assert (said.get("min") or said.get("min-instances")) == api["run.googleapis.com/minScale"]
-        assert environment(command) == {name: api[name] for name in api if name.startswith("DEPLOY_")}
+        assert environment(command) == {name: api[name] for name in api if name.isupper()}
 
 
 def test_the_two_new_forms_also_start_alike() -> None:
@@ -97,6 +97,7 @@ def test_what_a_process_cannot_see_is_told_to_it() -> None:
             "DEPLOY_CONCURRENCY": "80",
             "DEPLOY_MIN_INSTANCES": "0",
             "DEPLOY_REGION": "us-central1",
+            "GOOGLE_CLOUD_PROJECT": "my-project",
         }
 
 
@@ -122,12 +123,13 @@ def test_every_value_of_the_service_follows_its_variable() -> None:
     assert (found["cpu"], found["memory"], found["containerConcurrency"]) == ("2", "1024Mi", "40")
     assert (found["run.googleapis.com/minScale"], found["autoscaling.knative.dev/maxScale"]) == ("3", "7")
     assert found["timeoutSeconds"] == "90"
-    assert {name: value for name, value in found.items() if name.startswith("DEPLOY_")} == {
+    assert {name: value for name, value in found.items() if name.isupper()} == {
         "DEPLOY_CPU": "2",
         "DEPLOY_MEMORY": "1024Mi",
         "DEPLOY_CONCURRENCY": "40",
         "DEPLOY_MIN_INSTANCES": "3",
         "DEPLOY_REGION": "europe-west4",
+        "GOOGLE_CLOUD_PROJECT": "other-project",
     }
     assert "\n  name: iris\n" in service_file(changed)
 

@@ -173,7 +173,7 @@ def port_in_use(title: str, directory: Path) -> Result:
     output = running.output().lower()
     lines = [line for line in output.splitlines() if "in use" in line]
     figure = f"exit status {status}, {len(output.splitlines())} lines, {len(lines)} of them naming the reason"
-    return Result(status != 0 and len(lines) >= 1 and "traceback" not in output, figure)
+    return Result(status == 1 and len(lines) == 1 == len(output.splitlines()), figure)
 
 
 def read_only_file_system(title: str, directory: Path) -> Result:

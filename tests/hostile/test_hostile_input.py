@@ -1,5 +1,6 @@
 """Hostile bytes over raw sockets: the same to both endpoints, judged by the contract."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -39,3 +40,12 @@ def test_no_failure_of_its_own_is_in_the_logs(
     for running in endpoints.values():
         assert running.process.poll() is None
         assert "Traceback" not in running.output()
+
+
+def test_every_line_of_the_logs_is_json(
+    endpoints: Mapping[str, Running], problems: Mapping[str, list[Problem]]
+) -> None:
+    for running in endpoints.values():
+        lines = [json.loads(line) for line in running.output().splitlines()]
+        assert len(lines) > len(problems)
+        assert {line["severity"] for line in lines} == {"INFO", "WARNING"}

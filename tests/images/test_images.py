@@ -3,10 +3,12 @@
 Building takes minutes and root or an engine, so CI does it by `make images`; here are the rules that need neither.
 """
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -37,6 +39,39 @@ def stages(image: Image) -> list[list[tuple[str, str]]]:
             found.append([])
         found[-1].append((instruction, argument))
     return found
+
+
+def test_continuous_integration_builds_the_images_and_ends_with_the_tests() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in lines if line.startswith(("make ", ".ci/"))]
+    assert commands == ["make check", ".ci/stand-in", "make images", "make test"]
+    assert lines[-1] == "make test"
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path) -> Path:
+    """A folder with the commands of a machine where apt-get installs nothing, and root is asking."""
+    for name in ("bash", "mkdir", "dirname", "tail"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    for name, script in {"id": "echo 0", "docker": "exit 1", "apt-get": "echo E: no network >&2; exit 100"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "build_image.sh").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"), [("", "buildah and debootstrap could not be installed: E: no network\n"), ("nowhere", "")]
+)
+def test_what_the_stand_in_needs_is_installed_softly(tools: str, said: str, bare_machine: Path) -> None:
+    done = subprocess.run(
+        [ROOT / ".ci" / "stand-in"],
+        env={"PATH": str(bare_machine), "IMAGE_TOOLS": str(bare_machine / tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 @pytest.fixture(params=IMAGES)
@@ -113,11 +148,9 @@ def test_compose_builds_what_the_tool_builds() -> None:
     assert not re.findall(r'ports: \["(?!127\.0\.0\.1:)', text)
 
 
-@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
 def test_hadolint_has_nothing_to_say(image: Image) -> None:
-    done = subprocess.run(
-        [shutil.which("hadolint") or "", ROOT / image.dockerfile], capture_output=True, text=True, check=False
-    )
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, ROOT / image.dockerfile], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -166,8 +199,14 @@ class FakeContainer:
 class FakeEngine:
     name = "fake"
 
-    def __init__(self, size_mb: float = 150, user: str = "10001:10001", stop: tuple[float, int] = (0.2, 143)) -> None:
-        self._size_mb, self._user, self._stop = size_mb, user, stop
+    def __init__(
+        self,
+        size_mb: float = 150,
+        user: str = "10001:10001",
+        stop: tuple[float, int] = (0.2, 143),
+        script_fails: bool = False,
+    ) -> None:
+        self._size_mb, self._user, self._stop, self._script_fails = size_mb, user, stop, script_fails
 
     def build(self, image: Image) -> None:
         pass
@@ -182,6 +221,8 @@ class FakeEngine:
         return FakeContainer(port, self._stop)
 
     def output(self, image: Image, command: Sequence[str]) -> str:
+        if self._script_fails and command[-1] == image.trial:
+            raise ImageError("its script fails")
         return '{"numpy": 12500000, "/app": 250000}'
 
 
@@ -191,6 +232,21 @@ def test_an_image_that_does_what_it_must_is_reported() -> None:
     assert "predicts 2" in report
     assert "numpy 12.5, /app 0.2" in report
     assert "the page is there" in images.check(FakeEngine(), IMAGES["dashboard"])
+
+
+def test_a_page_whose_script_fails_is_an_error_although_the_page_is_there() -> None:
+    with pytest.raises(ImageError, match="its script fails"):
+        images.check(FakeEngine(script_fails=True), IMAGES["dashboard"])
+
+
+def test_the_script_of_the_page_passes_its_trial_here(iris_dir: Path, tmp_path: Path) -> None:
+    trial = IMAGES["dashboard"].trial
+    assert trial
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "MODEL_DIR": str(iris_dir), "RESULTS_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", trial], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -221,6 +277,19 @@ def test_without_an_engine_one_line_says_what_was_not_built(capsys: pytest.Captu
     assert images.main(["api", "dashboard"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("images: not built: api, dashboard (")
+
+
+def test_a_base_image_that_cannot_be_made_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> images.Engine:
+        raise ImageError("make_base_image.sh ended with status 1\nE: no mirror\nE: giving up")
+
+    monkeypatch.setattr(images, "find_engine", fail)
+    assert images.main(["api"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("images: not built: api (no stand-in for python:3.11-slim can be made here: ")
+    assert line.endswith("status 1 E: giving up)")
 
 
 def test_an_unknown_image_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,18 @@ def test_an_unknown_runtime_is_refused_by_the_name_of_the_variable(value: str) -
         settings(MODEL_RUNTIME=value)
 
 
+def test_origins_are_separated_by_commas_or_blanks() -> None:
+    assert settings().cors_origins == frozenset()
+    found = settings(CORS_ORIGINS="https://a.example, http://localhost:3000 https://b.example").cors_origins
+    assert found == {"https://a.example", "http://localhost:3000", "https://b.example"}
+
+
+@pytest.mark.parametrize("value", ["*", "null", "a.example", "https://a.example/", "https://*.example", "ftp://a"])
+def test_what_is_no_exact_origin_is_refused_by_the_name_of_the_variable(value: str) -> None:
+    with pytest.raises(SettingsError, match="CORS_ORIGINS must name exact origins"):
+        settings(CORS_ORIGINS=value)
+
+
 @pytest.mark.parametrize("value", ["LOUD", "10", "WARN ", "NOTSET"])
 def test_an_unknown_log_level_is_refused_by_the_name_of_the_variable(value: str) -> None:
     with pytest.raises(SettingsError, match=f"LOG_LEVEL must be one of {LOG_LEVELS[0]}"):

@@ -1,0 +1,44 @@
+"""Our API, whose log line and counting can be switched off while it runs: one process, so that only they differ.
+
+`GET /switch/N` switches: 0 everything on, 1 without the log line, 2 without counting for `/metrics` as well.
+"""
+
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+
+import api.app
+from api.__main__ import main
+from inference.asgi import Endpoint
+from inference.request_log import RequestLog
+from inference.service import Document
+
+_create_app = api.app.create_app
+
+
+def _count_nothing(*_: object) -> None:
+    pass
+
+
+def _create_switched_app(endpoint: Endpoint) -> FastAPI:
+    metrics = endpoint.service.metrics
+    logs = (endpoint._log, RequestLog("CRITICAL"), RequestLog("CRITICAL"))
+    requests: tuple[Any, ...] = (metrics.count_request, metrics.count_request, _count_nothing)
+    predictions: tuple[Any, ...] = (metrics.count_predictions, metrics.count_predictions, _count_nothing)
+
+    def switch(number: int) -> Document:
+        endpoint._log = logs[number]
+        metrics.count_request = requests[number]  # type: ignore[method-assign]
+        metrics.count_predictions = predictions[number]  # type: ignore[method-assign]
+        return Document(b"{}")
+
+    for number in range(len(logs)):
+        endpoint.service.add_document(f"/switch/{number}", partial(switch, number))
+    return _create_app(endpoint)
+
+
+api.app.create_app = _create_switched_app
+
+if __name__ == "__main__":
+    main()
