@@ -8,15 +8,13 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from math import inf, nextafter
 from typing import Any
 
-from inference.card import ModelCard
+from inference.card import ModelCard, TrainingSummary
 from inference.instance import Instance
 
 LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-
-BINNED_ROWS_A_REQUEST = 20
-"""Of a larger batch only evenly spaced rows are binned: those of one upload are alike, and counting stays cheap."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -31,13 +29,7 @@ class Metrics:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._latencies: dict[str, _Latencies] = {}
         self._predictions = [0] * max(1, len(card.classes))
-        self._out_of_range = [0] * len(card.features)
-        self._ranges = [(feature.training.minimum, feature.training.maximum) for feature in card.features]
-        # The inner edges alone: the first and the last bin take what is outside of the training data too.
-        self._bins = [
-            (feature.training.histogram_edges[1:-1], [0] * len(feature.training.histogram_counts))
-            for feature in card.features
-        ]
+        self._cells = [_Cells(feature.training) for feature in card.features]
         self.in_flight = 0
 
     def count_request(self, route: str, status: int, duration_s: float | None) -> None:
@@ -55,14 +47,17 @@ class Metrics:
 
     def count_predictions(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]]) -> None:
         """The rows of one answered request and what the model gave for them."""
-        for row, output in zip(rows, outputs, strict=True):
-            self._predictions[output.index(max(output))] += 1  # a regressor has one output, and one count
-            for index, (low, high) in enumerate(self._ranges):
-                if not low <= row[index] <= high:
-                    self._out_of_range[index] += 1
-        for row in rows[:: -(-len(rows) // BINNED_ROWS_A_REQUEST)]:
-            for value, (edges, counts) in zip(row, self._bins, strict=True):
-                counts[bisect_right(edges, value)] += 1
+        if self._card.is_classifier:
+            for output in outputs:
+                self._predictions[output.index(max(output))] += 1
+        else:
+            self._predictions[0] += len(outputs)
+        if len(rows) == 1:
+            for value, cells in zip(rows[0], self._cells, strict=True):
+                cells.counts[bisect_right(cells.edges, value)] += 1
+        else:  # a sorted column is counted by its edges, which are far fewer than its values
+            for column, cells in zip(zip(*rows, strict=True), self._cells, strict=True):
+                cells.add(sorted(column))
 
     def text(self) -> bytes:
         """All counts in Prometheus' text format, with memory and age of the process as they are now."""
@@ -110,18 +105,17 @@ class Metrics:
         outside = CounterMetricFamily(
             "faceoff_inputs_out_of_range", "Values outside the training data's range, by feature.", labels=("feature",)
         )
-        for name, count in zip(self._card.feature_names, self._out_of_range, strict=True):
-            outside.add_metric((name,), count)
+        for name, cells in zip(self._card.feature_names, self._cells, strict=True):
+            outside.add_metric((name,), cells.counts[0] + cells.counts[-1])
         yield outside
 
         binned = CounterMetricFamily(
             "faceoff_inputs_binned",
-            "Values by the bin of the feature's histogram in the model card, 0 and the last one open; "
-            f"of a request at most {BINNED_ROWS_A_REQUEST} rows.",
+            "Values by the bin of the feature's histogram in the model card; the first and the last are open.",
             labels=("feature", "bin"),
         )
-        for name, (_, counts) in zip(self._card.feature_names, self._bins, strict=True):
-            for index, count in enumerate(counts):
+        for name, cells in zip(self._card.feature_names, self._cells, strict=True):
+            for index, count in enumerate(cells.bins()):
                 binned.add_metric((name, str(index)), count)
         yield binned
 
@@ -141,6 +135,34 @@ class Metrics:
         yield GaugeMetricFamily(
             "faceoff_instance_age_seconds", "Age of the process.", value=self._instance.age_ms() / 1000
         )
+
+
+class _Cells:
+    """The values of one feature by the bins of its histogram, with a cell below them and one above."""
+
+    __slots__ = ("counts", "edges")
+
+    def __init__(self, training: TrainingSummary) -> None:
+        # As in the card's histogram a bin has its lower edge, and the last one both: 'up to' becomes 'below'.
+        inner = training.histogram_edges[1:-1]
+        self.edges = (training.minimum, *inner, nextafter(training.maximum, inf))
+        self.counts = [0] * (len(self.edges) + 1)
+
+    def add(self, ordered: Sequence[float]) -> None:
+        """Count values that are in order."""
+        before = 0
+        for cell, edge in enumerate(self.edges):
+            below = bisect_left(ordered, edge)
+            self.counts[cell] += below - before
+            before = below
+        self.counts[-1] += len(ordered) - before
+
+    def bins(self) -> list[int]:
+        """The bins alone: the first and the last take what is outside of the training data too."""
+        counts = self.counts[1:-1]
+        counts[0] += self.counts[0]
+        counts[-1] += self.counts[-1]
+        return counts
 
 
 class _Latencies:
