@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check format lock lock-check stage-function bench-serving hostile faults images clean
+.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench-serving: .venv/.installed artifacts/iris/model.json ## cold start, through
 	@$(PY) -m tools.bench_serving
 	@tools/chromium.sh
 	@$(PY) -m tools.bench_dashboard
+
+bench-engine: .venv/.installed ## how true and how strong the measurement engine is, against a raw socket
+	@$(PY) -m tools.bench_engine
 
 hostile: .venv/.installed artifacts/iris/model.json ## hostile requests to both endpoints, one line of figures
 	@$(PY) -m tools.hostile

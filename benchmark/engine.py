@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import asdict, replace
@@ -21,7 +22,7 @@ from benchmark.client import Client, Instances
 from benchmark.endpoint import Endpoint
 from benchmark.fairness import facts
 from benchmark.floor import FloorError, measure_floor, null_server
-from benchmark.generator import Health, Pace, Watch, judge
+from benchmark.generator import Health, Watch, judge
 from benchmark.identity import TokenError
 from benchmark.measure import measure_arrivals, measure_callers, measure_pairs
 from benchmark.observe import new_client, utc_now
@@ -138,7 +139,7 @@ class _Session:
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(sign, cancelled.set)
-        instances, pace, floor_ms = Instances(), Pace(), list[float]()
+        instances, floor_ms = Instances(), list[float]()
         async with AsyncExitStack() as stack:
             floor_ms += await self._floor_ms()
             clients = [
@@ -158,15 +159,17 @@ class _Session:
             # What is there now lives to the end: the collector need not look at it between two requests.
             gc.collect()
             gc.freeze()
+            # The thread that writes the record may not hold the interpreter for the usual 5 ms.
+            sys.setswitchinterval(0.0002)
             renewing = asyncio.create_task(_renew(clients))
             watch = Watch()
-            measuring = asyncio.create_task(self._measure(clients, pace))
+            measuring = asyncio.create_task(self._measure(clients))
             waiting = asyncio.create_task(cancelled.wait())
             await asyncio.wait({measuring, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not measuring.done():
                 measuring.cancel()
                 await asyncio.wait({measuring}, timeout=_GRACE_S)
-            lag_ms, cpu = watch.stop(pace.spun_s)
+            lag_ms, cpu = watch.stop()
             for task in (waiting, renewing):
                 task.cancel()
             if not cancelled.is_set():
@@ -185,14 +188,14 @@ class _Session:
             return []
         return await measure_floor(self._null_url, self._bodies[0], self._plan.connection)
 
-    async def _measure(self, clients: Sequence[Client], pace: Pace) -> None:
+    async def _measure(self, clients: Sequence[Client]) -> None:
         def progress() -> None:
             self._report(self._recorder.progress)
 
         if isinstance(self._plan, ComparePlan):
             await measure_pairs(clients, self._bodies, self._plan, self._recorder, progress)
         elif self._plan.is_open_loop:
-            await measure_arrivals(clients, self._bodies, self._plan, self._recorder, progress, pace)
+            await measure_arrivals(clients, self._bodies, self._plan, self._recorder, progress)
         else:
             await measure_callers(clients, self._bodies, self._plan, self._recorder, progress)
 

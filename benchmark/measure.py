@@ -7,7 +7,7 @@ from contextlib import suppress
 from time import perf_counter_ns
 
 from benchmark.client import Client
-from benchmark.generator import Pace
+from benchmark.pace import Pace
 from benchmark.plan import ComparePlan, LoadPlan
 from benchmark.recording import FLUSH_EVERY_S, Recorder
 from benchmark.schedule import arrival_times_s, pair_orders
@@ -42,7 +42,6 @@ async def measure_arrivals(
     plan: LoadPlan,
     recorder: Recorder,
     progress: Progress,
-    pace: Pace,
 ) -> None:
     """An open loop: every request is sent when it is due, whatever became of those before it."""
     arrivals = sorted(
@@ -50,35 +49,26 @@ async def measure_arrivals(
         for position in range(len(clients))
         for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position))
     )
-    free = asyncio.Semaphore(_raise_file_limit() - _SPARE_FILES)
+    most = _raise_file_limit() - _SPARE_FILES
     in_flight: set[asyncio.Task[None]] = set()
 
     async def send(position: int, number: int, due_ns: int) -> None:
-        try:
-            recorder.add(
-                await clients[position].send(
-                    bodies[number % len(bodies)],
-                    number,
-                    began_ns=began_ns,
-                    due_ns=due_ns,
-                    warmup=number < plan.warmup,
-                )
-            )
-        finally:
-            free.release()
+        body = bodies[number % len(bodies)]
+        row = await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=number < plan.warmup)
+        recorder.add(row)
 
     writing = asyncio.create_task(_write_on(recorder, progress))
     began_ns = perf_counter_ns()
     try:
-        for due_s, position, number in arrivals:
-            due_ns = began_ns + round(due_s * 1e9)
-            await pace.until(due_ns)
-            await (
-                free.acquire()
-            )  # without a file for its connection a send would fail, through no fault of the endpoint
-            task = asyncio.create_task(send(position, number, due_ns))
-            in_flight.add(task)
-            task.add_done_callback(in_flight.discard)
+        with Pace() as pace:
+            for due_s, position, number in arrivals:
+                due_ns = began_ns + round(due_s * 1e9)
+                await pace.until(due_ns)
+                while len(in_flight) >= most:  # with no file left a send would fail, through no fault of the endpoint
+                    await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(send(position, number, due_ns))
+                in_flight.add(task)
+                task.add_done_callback(in_flight.discard)
         recorder.phase = "waiting for the last answers"
         if in_flight:
             await asyncio.gather(*in_flight)

@@ -15,8 +15,9 @@ import pytest
 from benchmark.bodies import Bodies, from_card
 from benchmark.endpoint import Endpoint
 from benchmark.engine import ask, execute, make_manifest
-from benchmark.generator import Pace, Watch
+from benchmark.generator import Watch
 from benchmark.observe import utc_now
+from benchmark.pace import Pace
 from benchmark.plan import ComparePlan, LoadPlan, Plan
 from benchmark.recording import load_samples
 from benchmark.run import Run, RunState, new_run_id
@@ -190,7 +191,8 @@ def test_a_signal_stops_sends_at_once_and_keeps_what_was_measured(measure: Measu
 
     def stop() -> None:
         nonlocal stopped_ns
-        while len(server.requests) < 30:
+        deadline = time.monotonic() + 30
+        while len(server.requests) < 30 and time.monotonic() < deadline:
             time.sleep(0.01)
         stopped_ns = perf_counter_ns()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -225,13 +227,14 @@ def test_a_request_that_hangs_does_not_delay_the_end(measure: Measure, serve: Se
 
 def test_nothing_is_sent_before_it_is_due() -> None:
     async def run() -> list[int]:
-        pace, began_ns = Pace(), perf_counter_ns()
-        early = []
-        for number in range(60):
-            due_ns = began_ns + number * 1_700_000
-            await pace.until(due_ns)
-            early.append(perf_counter_ns() - due_ns)
-        return early
+        late_ns = []
+        with Pace() as pace:
+            began_ns = perf_counter_ns()
+            for number in range(60):
+                due_ns = began_ns + number * 1_700_000
+                await pace.until(due_ns)
+                late_ns.append(perf_counter_ns() - due_ns)
+        return late_ns
 
     assert min(asyncio.run(run())) >= 0
 
