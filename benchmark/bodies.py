@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from benchmark.observe import request_body
 from inference.card import ModelCard
@@ -47,13 +48,18 @@ def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
         wanted = list(card.feature_names) if card else header
         if not header or (missing := [title for title in wanted if title not in header]):
             raise BodyError(f"{name} has no column {missing[0]}" if header else f"{name} is empty")
+        if twice := [title for title in wanted if header.count(title) > 1]:
+            raise BodyError(f"{name} has the column {twice[0]} twice")
         positions = [header.index(title) for title in wanted]
         bodies = []
         for row in lines:
             if not row:
                 continue
             try:
-                bodies.append(json.dumps({title: float(row[at]) for title, at in zip(wanted, positions, strict=True)}))
+                values = {title: float(row[at]) for title, at in zip(wanted, positions, strict=True)}
+                if not all(map(isfinite, values.values())):
+                    raise ValueError  # Python reads "nan" and "inf" as numbers, JSON knows neither
+                bodies.append(json.dumps(values))
             except (ValueError, IndexError):
                 raise BodyError(f"{name}, line {lines.line_num}: not a number in every column") from None
             if len(bodies) > MAX_ROWS:

@@ -1,5 +1,6 @@
 """Two runs side by side: only what differs, in what was asked for, under which conditions, and in what came out."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ def differences(first: Summary, second: Summary) -> list[Difference]:
     verdicts = [summary.verdict for summary in (first, second)]
     if all(verdicts):
         effects = [interval(verdict.effect) for verdict in verdicts if verdict]
-        outcomes = [verdict.outcome.value for verdict in verdicts if verdict]
+        outcomes = [" ".join(filter(None, (verdict.outcome, verdict.winner))) for verdict in verdicts if verdict]
         found += [Difference("difference (ms)", *effects), Difference("verdict", *outcomes)]
     return [line for line in found if line.first != line.second]
 
@@ -42,8 +43,10 @@ def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
         path = f"{prefix}{name}"
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{path}.")
-        elif isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value):
-            for entry in value:
-                yield from _flatten(entry, f"{path}.{entry.get('key', '')}.")
+        elif isinstance(value, list | tuple) and value and all(isinstance(entry, Mapping) for entry in value):
+            for number, entry in enumerate(value, 1):
+                yield from _flatten(entry, f"{path}.{entry.get('key', number)}.")
+        elif isinstance(value, list | tuple):
+            yield path, json.dumps(value)  # the same for a tuple as for the list that it is once recorded
         else:
             yield path, "unknown" if value is None else str(value)

@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from benchmark.fairness import ALWAYS_SHOWN
 from benchmark.observe import utc_now
-from benchmark.plan import ComparePlan, LoadPlan, Plan, to_document
+from benchmark.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.run import FORMAT_VERSION, Run, RunState, new_run_id
 from benchmark.samples import Samples
-from benchmark.simulate import Machine, TrueEndpoint, Truth, simulate_compare, simulate_load
+from benchmark.simulate import Machine, TrueEndpoint, Truth, simulate_closed, simulate_compare, simulate_load
 
 DEMO = Truth(
     (TrueEndpoint(base_ms=42.0, network_ms=8.0, spread=0.25), TrueEndpoint(base_ms=50.0, network_ms=8.0, spread=0.3)),
@@ -18,7 +18,10 @@ _FACTS = dict.fromkeys(ALWAYS_SHOWN, "simulated")
 
 
 def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
-    """A finished run of two endpoints called `first` and `second`, with nothing unequal but their truth."""
+    """A finished run of two endpoints called `first` and `second`, with nothing unequal but their truth.
+
+    Raises PlanError for a ramp: the simulator knows one rate.
+    """
     if isinstance(plan, ComparePlan):
         samples = simulate_compare(truth, plan.pairs, plan.warmup, plan.seed)
     else:
@@ -44,4 +47,11 @@ def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
 
 
 def _load(truth: Truth, plan: LoadPlan) -> Samples:
-    return simulate_load(truth, plan.rate or 1.0, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
+    if plan.ramp is not None:
+        raise PlanError("a simulated run has one rate and no ramp")
+    if plan.rate is None or plan.concurrency is not None:
+        samples = simulate_closed(truth, plan.total or 0, plan.seed, connections=plan.concurrency or 1)
+    else:
+        samples = simulate_load(truth, plan.rate, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
+    samples["warmup"] = samples["group"] < plan.warmup
+    return samples

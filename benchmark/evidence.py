@@ -23,16 +23,17 @@ def read_evidence(headers: Mapping[str, str]) -> Evidence:
         server_ms=_server_ms(headers.get("server-timing", "")),
         instance_id=instance_id[:64] if instance_id and instance_id.isprintable() else None,
         instance_age_ms=_number(headers.get("x-instance-age-ms")),
-        request_count=int(count) if count is not None else None,
+        request_count=int(count) if count is not None and count.is_integer() else None,
     )
 
 
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _TOTAL = re.compile(r"(?:^|,)\s*total\s*(?:;[^,]*?)?;\s*dur\s*=\s*([^,;\s]+)")
 
 
 def _server_ms(server_timing: str) -> float | None:
     """The `total` duration of a Server-Timing header, in ms."""
-    found = _TOTAL.search(server_timing)
+    found = _TOTAL.search(_QUOTED.sub('""', server_timing))  # a description may hold commas, and anything else
     return _number(found[1]) if found else None
 
 

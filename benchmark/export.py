@@ -3,14 +3,18 @@
 import base64
 import csv
 import io
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from re import fullmatch
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
+from benchmark.printing import print_summary
 from benchmark.run import Run, RunState
 from benchmark.sample import Comparison, Sample
 from benchmark.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack
@@ -18,6 +22,8 @@ from benchmark.summary import summarise
 
 RUN_FORMAT = 1
 """Of a run as a JSON file; history: 1 the first."""
+MAX_IMPORTED = 5_000_000
+"""Requests in one file: a small file may say that it holds more than there is memory for."""
 _TICKS_PER_HALF = 5
 
 
@@ -66,9 +72,13 @@ def samples_to_csv(run: Run, samples: Samples) -> str:
         values["temperature"] = TEMPERATURES[row[2]].value
         values["failure"] = FAILURES[row[3] - 1].value if row[3] else ""
         values["instance"] = instances[row[5] - 1] if 0 < row[5] <= len(instances) else ""
-        cells = ["" if isinstance(value, float) and math.isnan(value) else value for value in values.values()]
-        writer.writerow([run.id, *cells, response])
+        cells = (_known(value) for value in (*values.values(), response))
+        writer.writerow([run.id, *map(_spreadsheet_safe, cells)])
     return out.getvalue()
+
+
+def _known(value: object) -> object:
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
@@ -104,11 +114,16 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
             dict(document["outcome"]),
             {"done": document["samples"]["count"], "total": document["samples"]["count"]},
         )
-        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True))
+        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
         if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):
             raise ValueError
-        summarise(run, samples)  # what cannot be summarised cannot be shown
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if np.any(samples["endpoint"] >= len(run.endpoint_keys)):
+            raise ValueError
+        datetime.fromisoformat(run.started_at_utc)
+        json.dumps([run.manifest, run.outcome], allow_nan=False)
+        # What cannot be summarised and printed cannot be shown.
+        print_summary(summarise(run, samples), Console(file=io.StringIO()))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("this file is damaged") from error
     return run, samples
 
@@ -122,15 +137,16 @@ def histogram_log(values_ms: Floats, title: str) -> str:
     ordered = np.sort(values_ms)
     n = len(ordered)
     lines = [f"#[{title}]", f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
-    share, reached = 0.0, 0
-    while n and reached < n:
-        reached = max(1, min(n, math.ceil(share * n)))
-        value = float(ordered[reached - 1])
+    tick = reached = 0
+    while reached < n:
+        halvings, part = divmod(tick, _TICKS_PER_HALF)
+        # What is left of 100% is a fraction of whole numbers, so that no rounding moves a tick to the next value.
+        left, whole = 2 * _TICKS_PER_HALF - part, 2 * _TICKS_PER_HALF << halvings
+        value = float(ordered[max(0, n - n * left // whole - 1)])
         reached = int(np.searchsorted(ordered, value, side="right"))
         if reached < n:
-            lines.append(f"{value:12.3f} {share:2.12f} {reached:10d} {1 / (1 - share):14.2f}")
-            halvings = math.floor(math.log2(1 / (1 - share))) + 1
-            share += 1 / (_TICKS_PER_HALF * 2**halvings)
+            lines.append(f"{value:12.3f} {1 - left / whole:2.12f} {reached:10d} {whole / left:14.2f}")
+        tick += 1
     if n:
         lines.append(f"{float(ordered[-1]):12.3f} {1.0:2.12f} {n:10d}")
         mean, deviation = float(ordered.mean()), float(ordered.std())

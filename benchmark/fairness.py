@@ -19,6 +19,8 @@ _LABELS = {
     "min_instances": "min instances",
     "region": "region",
 }
+_FILES = {"onnx": "model.onnx", "sklearn": "model.joblib"}
+"""What each runtime serves from."""
 ALWAYS_SHOWN = (*_LABELS.values(), "machine", "Python", "runtime", "model version", "model sha256")
 
 
@@ -56,8 +58,9 @@ def facts(served: Served) -> dict[str, str | None]:
     found["runtime"] = runtime
     card = served.card
     found["model version"] = card.version if card else None
-    found["model sha256"] = card.sha256.get("model.onnx" if runtime == "onnx" else "model.joblib") if card else None
-    return found | {str(name): _text(version) for name, version in sorted(libraries.items())}
+    found["model sha256"] = card.sha256.get(_FILES.get(runtime or "", "")) if card else None
+    # A library that is called like one of these facts does not take its place.
+    return {str(name)[:80]: _text(version) for name, version in sorted(libraries.items())} | found
 
 
 def conditions(known: Sequence[Facts]) -> list[Condition]:

@@ -80,6 +80,8 @@ class LoadPlan:
             _require(self.rate is not None and isfinite(self.rate) and self.rate > 0, "a rate above 0 requests/s")
             _require(isfinite(self.duration_s) and self.duration_s > 0, "a duration above 0 s")
             _require(self.ramp is None or (isfinite(self.ramp) and self.ramp >= 0), "a ramp from 0 requests/s or more")
+            _require(isfinite((self.rate or 0) * self.duration_s), "a rate and a duration that can be multiplied")
+            _require(isfinite((self.ramp or 0) * self.duration_s), "a ramp and a duration that can be multiplied")
             _require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
         else:
             _require(1 <= self.concurrency <= 1000, "a concurrency from 1 to 1000")
@@ -124,8 +126,13 @@ def check_limits(
 ) -> None:
     """Refuse what could hurt somebody: strange hosts, too many requests, too high a rate. Raises PlanError.
 
-    This machine itself is always allowed.
+    This machine itself is always allowed. What would send a warm-up and nothing after it is refused too.
     """
+    if isinstance(plan, LoadPlan) and plan.requests(1) <= plan.warmup:
+        raise PlanError(
+            f"{plan.requests(1)} requests to each endpoint are all warm-up, which takes the first {plan.warmup}: "
+            "send more, or lower --warmup"
+        )
     for endpoint in endpoints:
         if not endpoint.is_local and endpoint.host not in allowed_hosts:
             raise PlanError(
@@ -150,8 +157,10 @@ def to_document(plan: Plan) -> dict[str, Any]:
     return {"kind": plan.kind, **asdict(plan)}
 
 
-def from_document(document: Mapping[str, Any]) -> Plan:
+def from_document(document: Any) -> Plan:
     """The inverse of `to_document`. Raises PlanError."""
+    if not isinstance(document, Mapping):
+        raise PlanError("this run has no plan")
     values = dict(document)
     kind = values.pop("kind", None)
     if kind not in ("compare", "load"):

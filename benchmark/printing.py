@@ -1,6 +1,6 @@
 """A run as text on a terminal: errors first, then figures with their intervals, then the verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +16,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     run = summary.run
     title = f"Run {run.id}" + (f", {escape(run.name)}" if run.name else "")
-    console.print(f"[bold]{title}[/bold] ({run.state.value}, {run.started_at_utc[:19].replace('T', ' ')} UTC)")
+    console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_at_utc[:19].replace('T', ' '))} UTC)")
     for one in summary.endpoints:
         for line in one.ledger:
             detail = f" ({escape(line.detail)})" if line.detail else ""
@@ -75,9 +75,19 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
             )
     lines.append(("answered per s", [f"{one.rate:.1f}" for one in sides]))
     if any(one.cold_ms for one in sides):
-        lines.append(("cold starts (ms)", [", ".join(map(number, one.cold_ms[:5])) or "none" for one in sides]))
+        lines.append(("cold starts (ms)", [_cold(one.cold_ms) for one in sides]))
     lines.append(("instances seen", [str(one.instances) if one.instances else "unknown" for one in sides]))
     return lines
+
+
+_COLD_SHOWN = 5
+
+
+def _cold(cold_ms: Sequence[float]) -> str:
+    if not cold_ms:
+        return "none"
+    more = ", ..." if len(cold_ms) > _COLD_SHOWN else ""
+    return f"{', '.join(map(number, cold_ms[:_COLD_SHOWN]))}{more} (n = {len(cold_ms)})"
 
 
 def generator(run: Run) -> str:

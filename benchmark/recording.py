@@ -1,6 +1,8 @@
 """Between a run that goes on and its record: rows are collected in memory, and written twice a second."""
 
 import asyncio
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
@@ -27,7 +29,7 @@ class Recorder:
         self._total = total
         self._buffer = np.empty(4096, dtype=ROW)
         self._filled = 0
-        self._unwritten: list[Samples] = []
+        self._unwritten: deque[Samples] = deque()
         self._started_ns = self._flushed_ns = perf_counter_ns()
 
     def add(self, row: Row) -> None:
@@ -44,11 +46,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what came since the last time, or at least that the run goes on. Raises StoreError."""
-        self._write(self._take(), self.progress)
+        self._put_aside()
+        self._write(self.progress)
 
     async def flush_aside(self) -> None:
         """The same in another thread, where requests are in flight meanwhile. Raises StoreError."""
-        await asyncio.to_thread(self._write, self._take(), self.progress)
+        self._put_aside()
+        await asyncio.to_thread(self._write, self.progress)
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -56,22 +60,26 @@ class Recorder:
         elapsed_s = (perf_counter_ns() - self._started_ns) / 1e9
         return {"done": self.done, "total": self._total, "phase": self.phase, "elapsed_s": round(elapsed_s, 3)}
 
-    def _write(self, rows: Samples, progress: dict[str, Any]) -> None:
-        rows = join([*self._unwritten, rows])
-        self._unwritten = []
+    def _write(self, progress: dict[str, Any]) -> None:
+        rows = join(self._take())
         try:
             self._store.append(self._run_id, pack(rows) if len(rows) else None, progress)
         except StoreError:
-            self._unwritten = [rows]  # the file may be free again the next time
+            self._unwritten.appendleft(rows)  # the file may be free again the next time
             raise
 
-    def _take(self) -> Samples:
-        # Replaced, not shared: another thread may pack these rows while new ones come in.
+    def _take(self) -> Iterator[Samples]:
+        # One by one, as the loop's thread may put more aside meanwhile.
+        while self._unwritten:
+            yield self._unwritten.popleft()
+
+    def _put_aside(self) -> None:
+        # Replaced, not shared: another thread may pack these rows while new ones come in. Kept here and not handed to
+        # that thread, as a cancelled run may never start it.
         self._flushed_ns = perf_counter_ns()
-        rows = self._buffer[: self._filled]
+        self._unwritten.append(self._buffer[: self._filled])
         self._buffer = np.empty(4096, dtype=ROW)
         self._filled = 0
-        return rows
 
 
 def load_samples(store: Store, run_id: str, after: int = 0) -> tuple[Samples, int]:

@@ -39,7 +39,7 @@ class Run:
     @property
     def plan(self) -> Plan:
         """Raises PlanError."""
-        return from_document(self.manifest["plan"])
+        return from_document(self.manifest.get("plan"))
 
     @property
     def endpoint_keys(self) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ ROW = np.dtype(
 )
 FAILURES = tuple(Failure)
 TEMPERATURES = tuple(Temperature)
+_CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
+"""How many values each of these fields has."""
 PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
 
 
@@ -63,20 +65,27 @@ def pack(samples: Samples) -> bytes:
     return zlib.compress(b"".join(columns), 1)
 
 
-def unpack(chunk: bytes) -> Samples:
-    """The inverse of `pack`. Raises ValueError for anything else."""
+def unpack(chunk: bytes, most: int = 0) -> Samples:
+    """The inverse of `pack`. Raises ValueError for anything else.
+
+    With `most`, also for more rows than that, before there is memory taken for them: a small chunk may hold very many.
+    """
+    stream = zlib.decompressobj()
     try:
-        data = zlib.decompress(chunk)
+        data = stream.decompress(chunk, most and most * ROW.itemsize + 1)
     except zlib.error as error:
         raise ValueError("damaged samples") from error
     count, rest = divmod(len(data), ROW.itemsize)
-    if rest:
+    # zlib itself says nothing of a stream that was cut off, nor of what comes after it.
+    if rest or not stream.eof or stream.unused_data:
         raise ValueError("damaged samples")
     samples = np.empty(count, dtype=ROW)
     start = 0
     for name in ROW.names or ():
         column = ROW[name]
         end = start + count * column.itemsize
+        if name in _CODES and np.any(np.frombuffer(data[start:end], np.uint8) >= _CODES[name]):
+            raise ValueError("damaged samples")
         samples[name] = np.frombuffer(data[start:end], dtype=column)
         start = end
     return samples

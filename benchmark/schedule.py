@@ -37,8 +37,7 @@ def arrival_times_s(plan: LoadPlan, seed: int) -> Floats:
         steps = random.exponential(size=int(expected + 8 * expected**0.5 + 16))
         counts = np.cumsum(steps)
         counts = counts[counts < expected]
-    if start == end:
-        return counts / end
     slope = (end - start) / plan.duration_s
-    times: Floats = (np.sqrt(start * start + 2 * slope * counts) - start) / slope
-    return times
+    # The quadratic's root in the form that loses no digits where the rates are nearly, or exactly, the same.
+    rates = start + np.sqrt(np.maximum(start * start + 2 * slope * counts, 0))
+    return np.divide(2 * counts, rates, out=np.zeros_like(counts), where=rates > 0)

@@ -31,16 +31,25 @@ def known_resolution_ms(store: Store, host: str, urls: Collection[str]) -> float
     wanted = {None, *urls}
     for run in store.runs():
         if wanted and _counts(run, host) and (against := run.manifest.get("against")) in wanted:
-            wanted.discard(against)
-            samples, _ = load_samples(store, run.id)
-            found.append(resolution_ms(summarise(run, samples)))
-    return max((value for value in found if value is not None), default=None)
+            resolution = _resolution_of(store, run)
+            if resolution is not None:  # one that measured nothing leaves the one before it in force
+                wanted.discard(against)
+                found.append(resolution)
+    return max(found, default=None)
+
+
+def _resolution_of(store: Store, run: Run) -> float | None:
+    try:
+        samples, _ = load_samples(store, run.id)
+        return resolution_ms(summarise(run, samples))
+    except (ValueError, KeyError):  # damaged, or of a version that this one cannot read
+        return None
 
 
 def _counts(run: Run, host: str) -> bool:
     return (
         run.kind == KIND
         and run.state is RunState.FINISHED
-        and run.manifest["client"]["host"] == host
-        and isinstance(run.plan, ComparePlan)
+        and run.manifest.get("client", {}).get("host") == host
+        and run.manifest.get("plan", {}).get("kind") == ComparePlan.kind
     )

@@ -236,7 +236,8 @@ def _at(ordered: Values, rank: float) -> float:
     rank = min(max(rank, 1.0), float(len(ordered)))
     below = int(rank)
     value = float(ordered[below - 1])
-    return value if rank == below else value + (rank - below) * (float(ordered[below]) - value)
+    # From an infinity, a censored observation, nothing is interpolated: the sum would be no number.
+    return value if rank == below or not isfinite(value) else value + (rank - below) * (float(ordered[below]) - value)
 
 
 def _rank(n: int, share: float, confidence: float) -> float:

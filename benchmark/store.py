@@ -15,6 +15,7 @@ from benchmark.sample import Answer, Comparison, Failure, Sample
 
 FILE_NAME = "faceoff.sqlite3"
 _BUSY_TIMEOUT_S = 5.0
+_RETRY_S = 0.01
 _LOST_AFTER_S = 15.0
 """A run that goes on writes twice a second."""
 
@@ -198,7 +199,7 @@ class Store:
                 f"SELECT {_RUN_COLUMNS} FROM run ORDER BY sequence DESC LIMIT ?",  # noqa: S608  our own names
                 (limit,),
             ).fetchall()
-        return [_to_run(row) for row in rows]
+            return [_to_run(row) for row in rows]
 
     def run(self, run_id: str) -> Run:
         """One run by its id, or by the beginning of it. Raises UnknownRun, StoreError."""
@@ -207,7 +208,7 @@ class Store:
                 f"SELECT {_RUN_COLUMNS} FROM run WHERE sequence = ?",  # noqa: S608  our own names
                 (_sequence(database, run_id),),
             ).fetchone()
-        return _to_run(row)
+            return _to_run(row)
 
     def process(self, run_id: str) -> int | None:
         """The process of a run that goes on. Raises UnknownRun, StoreError."""
@@ -260,13 +261,29 @@ class Store:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-            with closing(connection) as database:
-                database.execute("PRAGMA foreign_keys = ON")
-                _migrate(database)
+            with closing(self._connect()) as database:
                 yield database
         except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{self.path}: {error}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # SQLite does not wait by itself for some locks, such as that of a process that is just making the file.
+        give_up_at = time.monotonic() + _BUSY_TIMEOUT_S
+        while True:
+            database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                database.execute("PRAGMA foreign_keys = ON")
+                _migrate(database)
+                return database
+            except BaseException as error:
+                database.close()
+                if not _is_busy(error) or time.monotonic() >= give_up_at:
+                    raise
+            time.sleep(_RETRY_S)
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _migrate(database: sqlite3.Connection) -> None:
@@ -313,12 +330,15 @@ def _to_run(row: Sequence[Any]) -> Run:
 def _sequence(database: sqlite3.Connection, run_id: str) -> int:
     """The row of a run by its id or by a beginning of it that no other run has."""
     rows = database.execute(
-        "SELECT sequence, id FROM run WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> '' LIMIT 2", (run_id,)
+        "SELECT sequence, id FROM run WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> '' ORDER BY length(id) LIMIT 2",
+        (run_id,),
     ).fetchall()
-    exact = [sequence for sequence, found in rows if found == run_id]
-    if not exact and len(rows) != 1:
-        raise UnknownRun(f"there is no run {run_id}" if not rows else f"more than one run begins with {run_id}")
-    return int((exact or [rows[0][0]])[0])
+    if not rows:
+        raise UnknownRun(f"there is no run {run_id}")
+    sequence, found = rows[0]  # the shortest: the id itself, where there is one
+    if found != run_id and len(rows) > 1:
+        raise UnknownRun(f"more than one run begins with {run_id}")
+    return int(sequence)
 
 
 def _to_row(sample: Sample) -> tuple[object, ...]:

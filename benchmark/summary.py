@@ -99,7 +99,10 @@ class Summary:
     @property
     def winner_key(self) -> str | None:
         """The key of the endpoint that won."""
-        return next((one.key for one in self.endpoints if self.verdict and one.name == self.verdict.winner), None)
+        if self.verdict is None or self.verdict.winner is None:
+            return None
+        # Not by name, as two endpoints may have the same one.
+        return self.endpoints[0 if self.verdict.effect.value < 0 else 1].key
 
 
 def summarise(run: Run, samples: Samples) -> Summary:
@@ -121,7 +124,7 @@ def summarise(run: Run, samples: Samples) -> Summary:
     figures = tuple(
         _figures(run, samples, position, side, blocks[position], open_loop) for position, side in enumerate(answered)
     )
-    unequal = tuple(mismatches(list(run.manifest["facts"].values()))) if len(sides) > 1 else ()
+    unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(sides) > 1 else ()
     verdict, differences = None, tuple[Estimate, ...]()
     if len(sides) == 2:
         seed = plan.seed
