@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "export": "a run as CSV, JSON or percentiles for HdrHistogram's plotter",
     "import": "add a run that was exported as JSON",
     "gate": "does a run keep what was promised? The exit status says it",
+    "cost": "what a month of requests costs, gross and net of the free tier",
 }
 
 _MODULES = {"import": "import_"}  # a word of Python's own

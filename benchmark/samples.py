@@ -94,3 +94,10 @@ def unpack(chunk: bytes, most: int = 0) -> Samples:
 def join(chunks: Iterable[Samples]) -> Samples:
     parts = list(chunks)
     return np.concatenate(parts) if parts else empty()
+
+
+def warm_service_ms(samples: Samples, position: int) -> Floats:
+    """Service times in ms of one endpoint's measured answers, without warm-up, failures and cold starts."""
+    usable = (samples["endpoint"] == position) & ~samples["warmup"] & (samples["failure"] == 0)
+    service: Floats = samples["service_ms"][usable & (samples["temperature"] != TEMPERATURES.index(Temperature.COLD))]
+    return service

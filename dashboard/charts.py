@@ -70,23 +70,23 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=one.requests,
             y=one.latencies_ms,
             mode="markers",
-            name=_html(one.label),
+            name=html_text(one.label),
             marker={"color": color, "size": 7, "symbol": _SYMBOLS[index], "opacity": 0.85},
-            hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + _html(one.endpoint.name) + "</extra>",
+            hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         if one.failed_requests:
             figure.add_scatter(
                 x=one.failed_requests,
                 y=one.failed_latencies_ms,
                 mode="markers",
-                name=_html(one.label),
+                name=html_text(one.label),
                 showlegend=not one.requests,
                 marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
             )
     figure.update_xaxes(title_text="Request", tickformat="d", rangemode="normal", dtick=_whole_ticks(data))
     figure.update_yaxes(title_text="Latency (ms, log scale)", **_log_axis(data))
-    return _styled(figure, palette)
+    return styled(figure, palette)
 
 
 def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
@@ -99,7 +99,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=[math.sqrt(low * high) for low, high in pairwise(edges)],
             y=histogram(one.latencies_ms, edges),
             width=[high - low for low, high in pairwise(edges)],
-            name=_html(one.label),
+            name=html_text(one.label),
             legendgroup=one.endpoint.key,
             marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": ["", "/"][index % 2]}},
             hovertemplate="%{y} requests around %{x:.2f} ms<extra></extra>",
@@ -112,7 +112,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             y=shares,
             mode="lines",
             line={"color": color, "width": 2, "shape": "hv", "dash": ["solid", "dash"][index % 2]},
-            name=_html(one.label),
+            name=html_text(one.label),
             legendgroup=one.endpoint.key,
             showlegend=False,
             hovertemplate="%{y:.0%} within %{x:.2f} ms<extra></extra>",
@@ -136,7 +136,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
         figure.update_yaxes(dtick=1, row=1, col=1)
     figure.update_yaxes(title_text="Share within", row=2, col=1, range=[0, 1.02], tickformat=".0%", nticks=4)
     figure.update_layout(barmode="overlay", bargap=0)
-    return _styled(figure, palette)
+    return styled(figure, palette)
 
 
 def training_map(
@@ -151,14 +151,14 @@ def training_map(
                 x=[row[x] for row in members],
                 y=[row[y] for row in members],
                 mode="markers",
-                name=f"{_html(name)} (n = {len(members)})",
+                name=f"{html_text(name)} (n = {len(members)})",
                 marker={
                     "color": palette.class_color(index),
                     "symbol": _SYMBOLS[index % len(_SYMBOLS)],
                     "size": 7,
                     "opacity": 0.75,
                 },
-                hovertemplate="%{x}, %{y}<extra>" + _html(name) + "</extra>",
+                hovertemplate="%{x}, %{y}<extra>" + html_text(name) + "</extra>",
             )
     else:
         figure.add_scatter(
@@ -171,7 +171,7 @@ def training_map(
                 "colorscale": "Viridis",
                 "size": 7,
                 "colorbar": {
-                    "title": {"text": _html(_target_title(card)), "side": "right", "font": {"size": 11}},
+                    "title": {"text": html_text(_target_title(card)), "side": "right", "font": {"size": 11}},
                     "tickfont": {"size": 10},
                     "thickness": 10,
                 },
@@ -191,9 +191,9 @@ def training_map(
         },
         hovertemplate="your input: %{x}, %{y}<extra></extra>",
     )
-    figure.update_xaxes(title_text=_html(card.features[x].title))
-    figure.update_yaxes(title_text=_html(card.features[y].title))
-    return _styled(figure, palette)
+    figure.update_xaxes(title_text=html_text(card.features[x].title))
+    figure.update_yaxes(title_text=html_text(card.features[y].title))
+    return styled(figure, palette)
 
 
 def _target_title(card: ModelCard) -> str:
@@ -268,7 +268,8 @@ def training_table(card: ModelCard, rows: TrainingRows) -> list[dict[str, Any]]:
     ]
 
 
-def _styled(figure: go.Figure, palette: Palette) -> go.Figure:
+def styled(figure: go.Figure, palette: Palette) -> go.Figure:
+    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`."""
     axis: Mapping[str, Any] = {
         "gridcolor": palette.grid,
         "linecolor": palette.grid,
@@ -318,6 +319,6 @@ def _whole_ticks(data: Sequence[Series]) -> int | None:
     return 1 if numbers and max(numbers) - min(numbers) < 6 else None
 
 
-def _html(text: str) -> str:
+def html_text(text: str) -> str:
     """Plotly reads a little HTML in texts; what comes from a card is shown as it is."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

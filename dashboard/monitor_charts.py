@@ -9,9 +9,7 @@ import plotly.graph_objects as go
 from benchmark.drift import LARGE, SOME, Drift
 from benchmark.monitor import Interval, Snapshot, intervals, quantile
 from dashboard import monitor_words as say
-from dashboard.charts import HEIGHT_PX, log_ticks
-from dashboard.charts import _html as escaped
-from dashboard.charts import _styled as styled
+from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled
 from dashboard.theme import Palette
 from dashboard.watched import Watched
 from inference.card import ModelCard
@@ -36,8 +34,8 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
             y=per_s,
             mode="lines",
             line={"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"},
-            name=f"{escaped(one.endpoint.name)} (n = {count:,})",
-            hovertemplate="%{y:.2f} requests/s<extra>" + escaped(one.endpoint.name) + "</extra>",
+            name=f"{html_text(one.endpoint.name)} (n = {count:,})",
+            hovertemplate="%{y:.2f} requests/s<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         if one.failures:
             figure.add_scatter(
@@ -47,7 +45,7 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
                 marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 name="not read",
                 showlegend=False,
-                hovertemplate="could not be read<extra>" + escaped(one.endpoint.name) + "</extra>",
+                hovertemplate="could not be read<extra>" + html_text(one.endpoint.name) + "</extra>",
             )
     figure.update_xaxes(**_time_axis(data, now_s))
     figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
@@ -74,7 +72,7 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
                 mode="lines+markers",
                 line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
                 marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
-                name=f"{escaped(one.endpoint.name)} {name} (n = {count:,})",
+                name=f"{html_text(one.endpoint.name)} {name} (n = {count:,})",
                 hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
             )
     lowest, highest = min(values_ms, default=0.1), max(values_ms, default=1.0)
@@ -95,7 +93,7 @@ def predictions(
 ) -> go.Figure:
     """The share of each class among the predictions, beside its share of the training rows."""
     figure = go.Figure()
-    names = [escaped(name) for name in card.classes]
+    names = [html_text(name) for name in card.classes]
     if prior:
         total = sum(prior.values())
         figure.add_bar(
@@ -111,11 +109,11 @@ def predictions(
         figure.add_bar(
             x=names,
             y=[counts.get(name, 0) / total if total else None for name in card.classes],
-            name=f"{escaped(one.endpoint.name)} (n = {total:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {total:,})",
             marker=_bar(one, index, palette),
-            hovertemplate="%{y:.1%} of the predictions<extra>" + escaped(one.endpoint.name) + "</extra>",
+            hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
-    figure.update_xaxes(title_text=escaped(card.target_label))
+    figure.update_xaxes(title_text=html_text(card.target_label))
     figure.update_yaxes(title_text="Share", tickformat=".0%", rangemode="tozero", nticks=5)
     figure.update_layout(barmode="group", bargap=0.3)
     return _roomy(styled(figure, palette), _TALL_PX)
@@ -136,10 +134,10 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
             y=places,
             x=[psi for _, psi, _ in shown],
             mode="markers",
-            name=f"{escaped(one.endpoint.name)} (n = {count:,})",
-            customdata=[f"PSI {each.psi:.3f}, {escaped(say.drift_state(each))}" for each, _, _ in shown],
+            name=f"{html_text(one.endpoint.name)} (n = {count:,})",
+            customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
             marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 10},
-            hovertemplate="%{customdata}<extra>" + escaped(one.endpoint.name) + "</extra>",
+            hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         figure.add_scatter(
             y=places,
@@ -148,7 +146,7 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
             marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
             name="chance alone reaches",
             showlegend=index == len(data) - 1,
-            hovertemplate="chance alone reaches %{x:.3f}<extra>" + escaped(one.endpoint.name) + "</extra>",
+            hovertemplate="chance alone reaches %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
     for value in (SOME, LARGE):
         figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
@@ -163,7 +161,7 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
     )
     figure.update_yaxes(
         tickvals=list(rows.values()),
-        ticktext=[escaped(feature.label) for feature in reversed(card.features)],
+        ticktext=[html_text(feature.label) for feature in reversed(card.features)],
         range=[-0.6, len(rows) - 0.4],
         automargin=True,
     )
@@ -178,18 +176,20 @@ def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> 
         total = sum(counts.get("predictions", {}).values())
         outside = [counts.get("out_of_range", {}).get(name, 0) for name in card.feature_names]
         figure.add_bar(
-            y=[escaped(feature.label) for feature in card.features],
+            y=[html_text(feature.label) for feature in card.features],
             x=[count / total if total else None for count in outside],
             orientation="h",
             customdata=outside,
-            name=f"{escaped(one.endpoint.name)} (n = {total:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {total:,})",
             marker=_bar(one, index, palette),
-            hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>" + escaped(one.endpoint.name) + "</extra>",
+            hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
+            + html_text(one.endpoint.name)
+            + "</extra>",
         )
     figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
     figure.update_yaxes(
         categoryorder="array",
-        categoryarray=[escaped(feature.label) for feature in reversed(card.features)],
+        categoryarray=[html_text(feature.label) for feature in reversed(card.features)],
         automargin=True,
     )
     figure.update_layout(barmode="group", bargap=0.35)

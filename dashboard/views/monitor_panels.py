@@ -1,9 +1,7 @@
 """The charts of the Monitor page; apart from the page, so that Plotly is imported when there is something to draw."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from benchmark.drift import Drift, drift
@@ -11,11 +9,10 @@ from benchmark.monitor import training_prior
 from dashboard import monitor_charts as draw
 from dashboard import monitor_words as say
 from dashboard import words
+from dashboard.panels import panel
 from dashboard.theme import Palette, palette
 from dashboard.watched import Watched
 from inference.card import ModelCard
-
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def panels(data: Sequence[Watched], now_s: float) -> None:
@@ -25,7 +22,7 @@ def panels(data: Sequence[Watched], now_s: float) -> None:
     names = " and ".join(one.endpoint.name for one in read)
     left, right = st.columns(2, gap="medium")
     with left:
-        _panel(
+        panel(
             "requests",
             "Requests",
             draw.requests_over_time(data, now_s, colors),
@@ -33,7 +30,7 @@ def panels(data: Sequence[Watched], now_s: float) -> None:
             lambda: draw.time_table(data, now_s),
         )
     with right:
-        _panel(
+        panel(
             "server-latency",
             "Latency inside the server",
             draw.latency_over_time(data, now_s, colors),
@@ -62,7 +59,7 @@ def _predictions(data: Sequence[Watched], card: ModelCard, colors: Palette) -> N
     if not _predicted(data):
         _empty("predictions", "Predictions", "No prediction in this time: send one on the Predict page.")
         return
-    _panel(
+    panel(
         "predictions",
         "Predictions",
         draw.predictions(data, card, prior, colors),
@@ -81,7 +78,7 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
     states = "; ".join(
         f"{one.endpoint.name} {each.feature}: {say.drift_state(each)}" for one, several in found for each in several
     )
-    _panel(
+    panel(
         "drift",
         "Drift of the inputs",
         draw.drift(found, card, colors),
@@ -97,7 +94,7 @@ def _out_of_range(data: Sequence[Watched], card: ModelCard, colors: Palette) -> 
     if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
         _empty("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
         return
-    _panel(
+    panel(
         "range",
         "Inputs out of range",
         draw.out_of_range(data, card, colors),
@@ -120,17 +117,3 @@ def _empty(key: str, title: str, text: str) -> None:
     with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
         st.markdown(f"**{title}**")
         st.caption(text)
-
-
-def _panel(key: str, title: str, figure: go.Figure, alt: str, table: Callable[[], list[dict[str, Any]]]) -> None:
-    with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
-        ):
-            st.markdown(f"**{title}**", width="content")
-            # The table is made when it is asked for: showing one imports pandas.
-            popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
-        if popover.open:
-            with popover:
-                st.dataframe(table(), hide_index=True, alt=alt)
-        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)

@@ -1,20 +1,17 @@
 """The charts below the answers; apart from the page, so that Plotly is imported when there is something to draw."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from benchmark.endpoint import Endpoint
 from benchmark.sample import Comparison
 from dashboard import charts as draw
 from dashboard import resources
+from dashboard.panels import panel
 from dashboard.theme import palette
 from dashboard.training_rows import TrainingRows
 from inference.card import ModelCard
-
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def charts(
@@ -31,7 +28,7 @@ def charts(
     counts = " and ".join(one.label for one in data)
     columns = st.columns(3 if rows else 2, gap="medium")
     with columns[0]:
-        _panel(
+        panel(
             "latency",
             "Latency per request",
             draw.latency_per_request(data, colors),
@@ -39,7 +36,7 @@ def charts(
             lambda: draw.latency_table(data),
         )
     with columns[1]:
-        _panel(
+        panel(
             "distribution",
             "Distribution of latency",
             draw.latency_distribution(data, colors),
@@ -69,7 +66,7 @@ def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ..
 
     x, y = st.session_state.get("axes") or default
     across, up = card.features[x].title, card.features[y].title
-    _panel(
+    panel(
         "map",
         "Training data",
         draw.training_map(card, rows, inputs, x, y, palette(st.context.theme.type)),
@@ -77,26 +74,3 @@ def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ..
         lambda: draw.training_table(card, rows),
         axes,
     )
-
-
-def _panel(
-    key: str,
-    title: str,
-    figure: go.Figure,
-    alt: str,
-    table: Callable[[], list[dict[str, Any]]],
-    controls: Callable[[], None] | None = None,
-) -> None:
-    with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
-        ):
-            st.markdown(f"**{title}**", width="content")
-            if controls:
-                controls()
-            # The table is made when it is asked for: showing one imports pandas.
-            popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
-        if popover.open:
-            with popover:
-                st.dataframe(table(), hide_index=True, alt=alt)
-        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)

@@ -35,10 +35,20 @@ def test_the_measurement_engine_needs_neither_streamlit_nor_pandas() -> None:
     assert loaded(everything, "httpx", *heavy) == {"httpx"}
 
 
+def test_a_cost_is_computed_by_the_standard_library_alone() -> None:
+    assert loaded("import benchmark.cost", "benchmark.cost", "httpx", "numpy") == {"benchmark.cost"}
+
+
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     # Streamlit itself registers a template with Plotly; the figures, which take most of its time, wait for a chart.
-    figures = ("dashboard.charts", "plotly.graph_objs._figure", "plotly.subplots")
-    page = "import dashboard.views.predict, dashboard.views.monitor, dashboard.resources"
+    figures = (
+        "dashboard.charts",
+        "dashboard.cost_charts",
+        "dashboard.panels",
+        "plotly.graph_objs._figure",
+        "plotly.subplots",
+    )
+    page = "import dashboard.views.predict, dashboard.views.cost, dashboard.views.monitor, dashboard.resources"
     assert loaded(page, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 

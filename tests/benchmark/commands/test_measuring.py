@@ -290,3 +290,16 @@ def test_a_page_that_is_no_json_is_counted_and_not_an_exception(
     done = benchmark("compare", *endpoints(twins[0], strange), "--pairs", 6, "--json", out)
     assert done.returncode == 0, done.stderr
     assert document(out)["endpoints"]["function"]["errors"] == {"bad_json": 6}
+
+
+def test_a_months_cost_is_computed_from_what_a_run_measured(benchmark: Command, tmp_path: Path) -> None:
+    benchmark("simulate", "--base-ms", 40, "--record")
+    (run,) = json.loads(benchmark("runs", "--json").stdout)
+    out = tmp_path / "cost.json"
+    asked = ("cost", "--requests-per-month", 10_000_000, "--concurrency", 1)
+    assert benchmark(*asked, "--run", run["id"], "--endpoint", "first", "--json", out).returncode == 0
+    measured = document(out)["gross_usd"]
+    # All of it is below 100 ms, to which each request is rounded up at one request at a time.
+    assert benchmark(*asked, "--service-ms", 100, "--json", out).returncode == 0
+    assert measured == pytest.approx(document(out)["gross_usd"], rel=0.01)
+    assert "no endpoint api" in benchmark(*asked, "--run", run["id"]).stderr

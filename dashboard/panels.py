@@ -1,0 +1,33 @@
+"""The panel that every chart is shown in: title, controls, the chart with its text alternative, and its numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+_CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def panel(
+    key: str,
+    title: str,
+    figure: go.Figure,
+    alt: str,
+    table: Callable[[], list[dict[str, Any]]],
+    controls: Callable[[], None] | None = None,
+) -> None:
+    """Show `figure`; `alt` says in words what it shows, `table` makes the rows behind it when they are asked for."""
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
+        ):
+            st.markdown(f"**{title}**", width="content")
+            if controls:
+                controls()
+            # The table is made when it is asked for: showing one imports pandas.
+            popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
+        if popover.open:
+            with popover:
+                st.dataframe(table(), hide_index=True, alt=alt)
+        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)
