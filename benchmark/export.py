@@ -128,6 +128,13 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     return run, samples
 
 
+def percentile_log(run: Run, samples: Samples, position: int) -> str:
+    """The percentiles of the endpoint at `position` of a run, as `histogram_log` writes them."""
+    usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
+    # In a closed loop a request is due when it is sent, so that this is its service time.
+    return histogram_log(response_ms(samples[usable]), f"{run.endpoint_keys[position]} of run {run.id}, ms")
+
+
 def histogram_log(values_ms: Floats, title: str) -> str:
     """The percentile distribution in the text format of HdrHistogram (.hgrm), which its plotter reads.
 

@@ -104,23 +104,6 @@ class LoadPlan:
 Plan = ComparePlan | LoadPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a run will send, at least how long it will take, and what the platform would charge for it."""
-
-    requests: int
-    duration_s: float
-    cost_usd: float | None
-
-
-def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float) -> float:
-    """How long `plan` takes where a request takes `typical_ms`."""
-    if isinstance(plan, LoadPlan) and plan.is_open_loop:
-        return plan.duration_s
-    in_flight = (plan.concurrency or 1) * endpoints if isinstance(plan, LoadPlan) else 1
-    return plan.requests(endpoints) * typical_ms / 1000 / in_flight
-
-
 def check_limits(
     plan: Plan, endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str], max_requests: int, max_rate: float
 ) -> None:

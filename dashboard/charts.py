@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -85,7 +85,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
                 hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
             )
     figure.update_xaxes(title_text="Request", tickformat="d", rangemode="normal", dtick=_whole_ticks(data))
-    figure.update_yaxes(title_text="Latency (ms, log scale)", **_log_axis(data))
+    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_latencies(data)))
     return styled(figure, palette)
 
 
@@ -128,7 +128,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "left", "x": 0},
             annotation_position="top left",
         )
-    figure.update_xaxes(**_log_axis(data))
+    figure.update_xaxes(**log_axis(_latencies(data)))
     figure.update_xaxes(title_text="Latency (ms, log scale)", row=2, col=1)
     tallest = max((max(histogram(one.latencies_ms, edges)) for one in data), default=0)
     figure.update_yaxes(title_text="Requests", row=1, col=1, rangemode="tozero", nticks=4, tickformat="d")
@@ -298,10 +298,14 @@ def log_ticks(lowest: float, highest: float) -> list[float]:
     return [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
 
 
-def _log_axis(data: Sequence[Series]) -> dict[str, Any]:
-    """A logarithmic time axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
-    values = [latency for one in data for latency in (*one.latencies_ms, *one.failed_latencies_ms) if latency > 0]
-    lowest, highest = min(values, default=1.0), max(values, default=10.0)
+def _latencies(data: Sequence[Series]) -> list[float]:
+    return [latency for one in data for latency in (*one.latencies_ms, *one.failed_latencies_ms)]
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
+    positive = [value for value in values if value > 0]
+    lowest, highest = min(positive, default=1.0), max(positive, default=10.0)
     ticks = log_ticks(lowest, highest)
     below = max((tick for tick in ticks if tick <= lowest), default=lowest)
     above = min((tick for tick in ticks if tick >= highest), default=highest)
@@ -320,5 +324,5 @@ def _whole_ticks(data: Sequence[Series]) -> int | None:
 
 
 def html_text(text: str) -> str:
-    """Plotly reads a little HTML in texts; what comes from a card is shown as it is."""
+    """Plotly reads a little HTML in texts; what comes from elsewhere is shown as it is."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,12 +1,14 @@
-"""What all sessions of one dashboard process share: settings, HTTP client, model catalog, watch and record."""
+"""What all sessions of one dashboard process share: settings, client, catalog, watch, record and launcher."""
 
 import json
 import os
+from time import perf_counter
 
 import httpx
 import streamlit as st
 
-from benchmark.catalog import Catalog
+from benchmark.catalog import Catalog, fetch
+from benchmark.launch import Launcher
 from benchmark.observe import new_client
 from benchmark.scrape import Watch
 from benchmark.store import Store
@@ -40,6 +42,21 @@ def watch() -> Watch:
 @st.cache_resource
 def store() -> Store:
     return Store(settings().results_dir)
+
+
+@st.cache_resource(on_release=lambda launcher: launcher.close())
+def launcher() -> Launcher:
+    return Launcher(store())
+
+
+@st.cache_data(ttl=300, show_spinner=False)
+def asked_ms() -> float:
+    """How long an endpoint takes to say what it serves: a guess at a request, before the first run of them."""
+    endpoints = settings().endpoints
+    started = perf_counter()
+    for endpoint in endpoints:
+        fetch(client(), endpoint)
+    return (perf_counter() - started) * 1000 / len(endpoints)
 
 
 @st.cache_resource(max_entries=4)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_run
-from benchmark.export import histogram_log, run_to_document, samples_to_csv
+from benchmark.export import percentile_log, run_to_document, samples_to_csv
 from benchmark.run import Run
-from benchmark.samples import Samples, response_ms
+from benchmark.samples import Samples
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,4 @@ def _histogram(found: Run, samples: Samples, key: str | None) -> str:
     if key is not None and key not in found.endpoint_keys:
         raise UsageError(f"run {found.id} has no endpoint {key}, only {', '.join(found.endpoint_keys)}")
     position = found.endpoint_keys.index(key) if key else 0
-    usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
-    # In a closed loop a request is due when it is sent, so that this is its service time.
-    return histogram_log(response_ms(samples[usable]), f"{found.endpoint_keys[position]} of run {found.id}, ms")
+    return percentile_log(found, samples, position)

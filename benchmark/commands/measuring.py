@@ -15,6 +15,7 @@ from benchmark.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.commands import UsageError, add_results, results_store, write_json
 from benchmark.endpoint import Endpoint, EndpointError
 from benchmark.engine import ask, execute, make_manifest
+from benchmark.estimate import Estimate, estimate
 from benchmark.identity import GoogleIdentity
 from benchmark.observe import utc_now
 from benchmark.plan import (
@@ -25,7 +26,6 @@ from benchmark.plan import (
     PlanError,
     check_limits,
     default_margin_ms,
-    estimate_duration_s,
 )
 from benchmark.printing import print_summary
 from benchmark.recording import load_samples
@@ -141,8 +141,7 @@ def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> in
         raise UsageError(f"the record cannot be used: {error}") from error
     run = new_run(kind, arguments.name, manifest, arguments.run_id)
     if arguments.progress == "auto":
-        duration_s = estimate_duration_s(plan, len(endpoints), typical_ms)
-        print(f"{describe_estimate(plan, endpoints, duration_s)}. Run {run.id}.", file=sys.stderr)
+        print(f"{describe(estimate(plan, endpoints, typical_ms), endpoints)}. Run {run.id}.", file=sys.stderr)
     summary = conduct(run, endpoints, bodies, card, store, arguments.progress)
     if arguments.progress == "json":
         print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
@@ -171,10 +170,11 @@ def conduct(
     return summarise(run, samples)
 
 
-def describe_estimate(plan: Plan, endpoints: Sequence[Endpoint], duration_s: float) -> str:
+def describe(planned: Estimate, endpoints: Sequence[Endpoint]) -> str:
     """What is about to happen, before it does."""
-    requests = plan.requests(len(endpoints))
-    return f"{requests} requests to {' and '.join(one.address for one in endpoints)}, about {duration_s:.0f} s"
+    cost = "" if planned.cost_usd is None else f", at most USD {planned.cost_usd:.2g}"
+    addresses = " and ".join(endpoint.address for endpoint in endpoints)
+    return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
 
 
 def _bodies(source: str, card: ModelCard | None) -> Bodies:

@@ -88,7 +88,10 @@ def test_a_file_gives_the_shape_and_the_number_of_requests(tmp_path: Path) -> No
         (("--requests-per-month", "9", "--service-ms", "5", "--vcpu", "0.5"), "concurrency of 1 only"),
         (("--requests-per-month", "9", "--service-ms", "5", "--shape", "flat"), "neither steady, office, bursts nor"),
         (("--requests-per-month", "9", "--run", "nobody"), "there is no run nobody"),
-        (("--requests-per-month", "9", "--service-ms", "5", "--json", "/nowhere/cost.json"), "--json: "),
+        (
+            ("--requests-per-month", "9", "--service-ms", "5", "--json", "/nowhere/cost.json"),
+            "--json /nowhere/cost.json: ",
+        ),
     ],
 )
 def test_what_cannot_be_computed_ends_with_status_2_and_a_reason(

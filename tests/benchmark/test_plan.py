@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.endpoint import Endpoint
+from benchmark.estimate import estimate, estimate_duration_s
 from benchmark.plan import (
     LOOPBACK_MARGIN_MS,
     REMOTE_MARGIN_MS,
@@ -18,7 +19,6 @@ from benchmark.plan import (
     PlanError,
     check_limits,
     default_margin_ms,
-    estimate_duration_s,
     from_document,
     to_document,
 )
@@ -181,3 +181,12 @@ def test_a_load_that_is_all_warm_up_is_refused() -> None:
 def test_a_smaller_difference_matters_on_this_machine_than_across_a_network() -> None:
     assert default_margin_ms([LOCAL, LOCAL]) == LOOPBACK_MARGIN_MS
     assert default_margin_ms([LOCAL, REMOTE]) == REMOTE_MARGIN_MS
+
+
+def test_only_what_runs_elsewhere_is_charged() -> None:
+    here, there = Endpoint("a", "A", "http://127.0.0.1:1"), Endpoint("b", "B", "https://example.com")
+    plan = ComparePlan(pairs=980, warmup=20)
+    assert estimate(plan, [here, here], 10.0).cost_usd is None
+    # 1000 requests of 100 ms: 100 s of 1 vCPU at 0.000024, of 0.5 GiB at 0.0000025, and 0.40 for a million.
+    assert estimate(plan, [here, there], 10.0).cost_usd == pytest.approx(100 * (0.000024 + 0.5 * 0.0000025) + 0.0004)
+    assert estimate(plan, [here, there], None).duration_s is None

@@ -9,6 +9,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, ButtonGroup, Metric, Progress, Slider
+from streamlit.util import calc_hash
 
 import dashboard
 
@@ -34,6 +35,11 @@ class Page:
 
     def __init__(self) -> None:
         self.app = AppTest.from_file(APP, default_timeout=_FAR_S)
+
+    def at(self, path: str) -> "Page":
+        """The page of this URL path; AppTest itself finds only pages that are files."""
+        self.app._page_hash = calc_hash(path)
+        return self
 
     # --- What a person does
 

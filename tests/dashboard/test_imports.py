@@ -44,15 +44,17 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     figures = (
         "dashboard.charts",
         "dashboard.cost_charts",
+        "dashboard.run_charts",
         "dashboard.panels",
         "plotly.graph_objs._figure",
         "plotly.subplots",
     )
-    page = "import dashboard.views.predict, dashboard.views.cost, dashboard.views.monitor, dashboard.resources"
-    assert loaded(page, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
+    pages = ("predict", "benchmark", "cost", "monitor", "runs")
+    statement = "import dashboard.resources, " + ", ".join(f"dashboard.views.{page}" for page in pages)
+    assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 
-@pytest.mark.parametrize("module", ["settings", "words", "inputs", "theme", "watched", "monitor_words"])
+@pytest.mark.parametrize("module", ["settings", "words", "inputs", "theme", "watched", "monitor_words", "run_words"])
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:
     name = f"dashboard.{module}"
     assert loaded(f"import {name}", name, "streamlit", "pandas", "plotly") == {name}

@@ -1,0 +1,190 @@
+"""Start a run in a process of its own: whoever asked for it may leave, and nothing else disturbs what is measured."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from benchmark.endpoint import Endpoint
+from benchmark.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, LoadPlan, Plan, check_limits
+from benchmark.run import Run, RunState, new_run_id
+from benchmark.store import Store, StoreError
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LOOK_BACK = 20
+_CLOSING_S = 10.0
+"""How long a process that has closed its run may take to end."""
+
+
+class LaunchError(Exception):
+    """No run was started; the message says why in a sentence."""
+
+
+def command(plan: Plan, endpoints: Sequence[Endpoint], run_id: str, results_dir: Path, name: str = "") -> list[str]:
+    """The arguments of `python -m benchmark` that carry out `plan`. Holds no token: other users see a command line."""
+    if isinstance(plan, ComparePlan):
+        arguments = ["compare", f"--pairs={plan.pairs}"]
+    elif plan.is_open_loop:
+        arguments = ["load", f"--rate={plan.rate}", f"--duration={plan.duration_s}", f"--arrivals={plan.arrivals}"]
+        arguments += [] if plan.ramp is None else [f"--ramp={plan.ramp}"]
+    else:
+        arguments = ["load", f"--concurrency={plan.concurrency}", f"--requests={plan.total}"]
+    for endpoint in endpoints:
+        arguments += [f"--endpoint={endpoint.key}={endpoint.url}", f"--allow-host={endpoint.host}"]
+    return [
+        *arguments,
+        f"--warmup={plan.warmup}",
+        f"--connection={plan.connection}",
+        f"--margin-ms={plan.margin_ms}",
+        f"--margin-pct={plan.margin_pct}",
+        f"--seed={plan.seed}",
+        f"--timeout={plan.timeout_s}",
+        f"--name={name}",
+        f"--results={results_dir.resolve()}",
+        f"--run-id={run_id}",
+        "--progress=none",
+    ]
+
+
+def environment(endpoints: Sequence[Endpoint], environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with what each endpoint is called and its token, as the command line reads them."""
+    variables = dict(environ)
+    for endpoint in endpoints:
+        prefix = endpoint.key.upper().replace("-", "_")
+        variables[f"{prefix}_NAME"] = endpoint.name
+        variables[f"{prefix}_TOKEN"] = endpoint.token or ""
+    variables["GOOGLE_ID_TOKENS"] = " ".join(one.key for one in endpoints if one.identity)
+    return variables
+
+
+def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -> float | None:
+    """How long a request took in the last closed-loop run of the same endpoints and connections.
+
+    `runs` are the newest first. None where there was no such run.
+    """
+    urls = [endpoint.url for endpoint in endpoints]
+    for run in runs:
+        if run.state is not RunState.FINISHED or [one.get("url") for one in run.manifest["endpoints"]] != urls:
+            continue
+        before, progress = run.plan, run.progress
+        if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
+            continue
+        if isinstance(before, LoadPlan) and before.is_open_loop:
+            continue
+        in_flight = (before.concurrency or 1) * len(urls) if isinstance(before, LoadPlan) else 1
+        return float(progress["elapsed_s"]) * 1000 * in_flight / int(progress["done"])
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    run_id: str
+    process: subprocess.Popen[bytes]
+    stderr: IO[bytes]
+
+
+class Launcher:
+    """Starts runs that go into one record, one at a time. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def start(self, plan: Plan, endpoints: Sequence[Endpoint], name: str = "") -> str:
+        """Start `plan` and give the id of the run, which appears in the record when its endpoints have been asked.
+
+        Raises LaunchError, and PlanError where the plan exceeds the limits.
+        """
+        check_limits(plan, endpoints, frozenset(one.host for one in endpoints), MAX_REQUESTS, MAX_RATE)
+        with self._lock:
+            self._require_idle()
+            run_id = new_run_id()
+            stderr = TemporaryFile()  # noqa: SIM115  as long as the process
+            arguments = command(plan, endpoints, run_id, self._store.path.parent, name)
+            try:
+                process = subprocess.Popen(  # noqa: S603  our own program
+                    [sys.executable, "-m", "benchmark", *arguments],
+                    cwd=_ROOT,
+                    env=environment(endpoints, os.environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    start_new_session=True,  # a signal for whoever started it is not for the run
+                )
+            except OSError as error:
+                stderr.close()
+                raise LaunchError(f"no process could be started ({error.strerror})") from error
+            self.close()
+            self._child = _Child(run_id, process, stderr)
+        return run_id
+
+    def is_alive(self, run_id: str) -> bool:
+        """Whether this is the run that was started last and its process goes on."""
+        child = self._child
+        return bool(child and child.run_id == run_id and child.process.poll() is None)
+
+    def problem(self, run_id: str) -> str | None:
+        """What the process of this run said last before it ended by itself; None where it said nothing."""
+        child = self._child
+        if child is None or child.run_id != run_id or child.process.poll() in (None, 0):
+            return None
+        if child.process.returncode == -signal.SIGTERM:
+            return "it was cancelled before it began"
+        with self._lock:
+            child.stderr.seek(0)
+            lines = child.stderr.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].partition("python -m benchmark ")[2].partition(": ")[2] or lines[-1] if lines else None
+
+    def close_dead(self, run: Run) -> bool:
+        """Close a run whose process was killed before it could; whether there was need to. Raises StoreError."""
+        child = self._child
+        if run.is_over or child is None or child.run_id != run.id or child.process.poll() is None:
+            return False
+        if self._store.run(run.id).is_over:  # it may have done so since `run` was read
+            return False
+        cancelled = child.process.returncode == -signal.SIGTERM
+        self._store.finish(run.id, RunState.CANCELLED if cancelled else RunState.FAILED, {})
+        return True
+
+    def cancel(self, run_id: str) -> None:
+        """Ask the process of a run to stop, which keeps what was measured. Raises StoreError."""
+        child = self._child
+        if child and child.run_id == run_id and child.process.poll() is None:
+            child.process.terminate()
+            return
+        # Started by another process, perhaps before this one was: the record knows which it is.
+        run = self._store.run(run_id)
+        process = self._store.process(run_id)
+        if not run.is_over and process is not None and run.manifest["client"]["host"] == socket.gethostname():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Let go of the run that was started last, which goes on."""
+        if self._child:
+            self._child.stderr.close()
+        self._child = None
+
+    def _require_idle(self) -> None:
+        child = self._child
+        if child and child.process.poll() is None:
+            with suppress(StoreError, subprocess.TimeoutExpired):
+                if self._store.run(child.run_id).is_over:
+                    child.process.wait(_CLOSING_S)
+            if child.process.poll() is None:
+                raise LaunchError(f"run {child.run_id} goes on: two at a time would disturb each other")
+        try:
+            going_on = next((run for run in self._store.runs(_LOOK_BACK) if not run.is_over), None)
+        except StoreError as error:
+            raise LaunchError(f"the record cannot be used: {error}") from error
+        if going_on:
+            raise LaunchError(f"run {going_on.id} goes on: two at a time would disturb each other")

@@ -1,0 +1,342 @@
+"""The Benchmark page: plan a run, watch it, read what it says.
+
+The run itself is a process of its own. What is shown is the record's run of `?run=ID`, so that a refresh, a second
+browser or a closed tab change nothing about it.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from benchmark.endpoint import Endpoint
+from benchmark.estimate import estimate
+from benchmark.launch import LaunchError, typical_ms
+from benchmark.plan import (
+    MARGIN_PCT,
+    Arrivals,
+    ComparePlan,
+    Connection,
+    LoadPlan,
+    Plan,
+    PlanError,
+    default_margin_ms,
+)
+from benchmark.run import Run
+from benchmark.statistics import min_samples
+from benchmark.store import StoreError, UnknownRun
+from dashboard import resources, run_words, words
+
+URL_PATH = "benchmark"
+DEMO = "demo"
+"""`?run=demo` is a simulated run that is in no record."""
+_KINDS = (
+    (
+        "compare",
+        ":material/balance:",
+        "Compare",
+        "Which is faster? Pairs of the same request in random order, one in flight: service time, and a winner only "
+        "where the interval excludes zero and the difference exceeds the margin.",
+    ),
+    (
+        "rate",
+        ":material/stacked_line_chart:",
+        "Load",
+        "How do they hold up? Requests arrive at a rate whatever becomes of them (open loop): response time counts "
+        "from the moment a request was due, so that no stall is hidden.",
+    ),
+    (
+        "callers",
+        ":material/group:",
+        "Callers",
+        "How many at once? So many clients that each wait for their answer (closed loop): throughput, and a service "
+        "time that hides stalls.",
+    ),
+)
+_CARD_WAIT_S = 1.5
+_POLL_S = 1.0
+_LATEST = 5
+_CONNECTIONS: tuple[Connection, ...] = ("reused", "new")
+_ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
+
+
+def page() -> None:
+    st.markdown(
+        "#### Benchmark\n"
+        ":gray[:small[A process of its own sends the requests and records every one of them: this page only looks, "
+        "and can be closed.]]"
+    )
+    try:
+        known = resources.store().runs(50)
+    except StoreError as error:
+        known = []
+        st.warning(words.plain(f"The record cannot be read: {error}. No run can be kept until that is mended."))
+    going_on = next((run for run in known if not run.is_over), None)
+    if going_on and "run" not in st.query_params:
+        st.query_params["run"] = going_on.id
+    run_id = st.query_params.get("run")
+    left, right = st.columns([1, 3], gap="medium")
+    with left, st.container(border=True, key="plan"):
+        st.fragment(_planning)(resources.settings().endpoints, known, going_on)
+    with right:
+        if run_id is None:
+            _nothing_yet(known)
+        elif run_id == DEMO:
+            _show_demo()
+        else:
+            _show(run_id, going_on)
+
+
+# --- Planning
+
+
+def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run], going_on: Run | None) -> None:
+    """A fragment, so that a change of the plan draws nothing but the plan anew."""
+    try:
+        plan = _plan(endpoints)
+    except PlanError as error:
+        st.error(words.plain(f"{str(error)[:1].upper()}{str(error)[1:]}."))
+        return
+    _estimate(plan, endpoints, known)
+    name = st.text_input(
+        "Name", placeholder="A name for the record (optional)", label_visibility="collapsed", key="name"
+    )
+    # A run that was started is in the record only when its endpoints have been asked.
+    run_id = st.query_params.get("run", "")
+    busy = going_on is not None or (
+        resources.launcher().is_alive(run_id) and run_id not in (run.id for run in known if run.is_over)
+    )
+    if st.button(
+        "Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start", disabled=busy
+    ) and _start(plan, endpoints, name):
+        st.rerun()
+    if busy:
+        st.caption("One run at a time: two would disturb each other.")
+
+
+def _plan(endpoints: Sequence[Endpoint]) -> Plan:
+    """What the controls ask for. Raises PlanError."""
+    kind = st.segmented_control(
+        "What to find out",
+        [key for key, *_ in _KINDS],
+        default="compare",
+        required=True,
+        format_func={key: name for key, _, name, _ in _KINDS}.__getitem__,
+        width="stretch",
+        key="kind",
+        help="  \n".join(f"**{name}**: {text}" for _, _, name, text in _KINDS),
+    )
+    amount, other = st.columns(2)
+    if kind == "compare":
+        pairs = amount.number_input("Pairs", 1, 100_000, 500, 100, key="pairs")
+        warmup = other.number_input("Warm-up pairs", 0, 1000, 20, 10, key="warmup")
+        st.caption(
+            f"p95 needs {min_samples(0.95)} pairs, p99 {min_samples(0.99)}; smaller differences need more of them."
+        )
+    elif kind == "rate":
+        rate = amount.number_input("Requests/s to each", 0.1, 1000.0, 50.0, 10.0, format="%g", key="rate")
+        duration_s = other.number_input("Duration (s)", 1, 3600, 30, 10, key="duration")
+    else:
+        callers = amount.number_input("Callers to each", 1, 200, 8, 1, key="callers")
+        total = other.number_input("Requests to each", 1, 100_000, 2000, 500, key="total")
+    connection = st.segmented_control(
+        "Connections",
+        _CONNECTIONS,
+        default="reused",
+        required=True,
+        format_func=str.capitalize,
+        width="stretch",
+        key="connection",
+        help="New: each request opens a connection of its own, and pays for it.",
+    )
+    with st.expander("Margin, seed and more", key="advanced"):
+        margin_ms = st.number_input(
+            "A difference that matters (ms)",
+            0.0,
+            10_000.0,
+            default_margin_ms(endpoints),
+            format="%g",
+            key="margin-ms",
+            help="Fixed before the run. The larger of this and the percentage counts.",
+        )
+        margin_pct = st.number_input("The same (%)", 0.0, 100.0, MARGIN_PCT, format="%g", key="margin-pct")
+        seed = st.number_input("Seed of the order", 0, 2**31, 0, key="seed")
+        if kind == "rate":
+            arrivals = st.selectbox("Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals")
+    timeout_s = max(endpoint.timeout_s for endpoint in endpoints)
+    if kind == "compare":
+        return ComparePlan(pairs, warmup, connection, margin_ms, margin_pct, timeout_s, seed)
+    if kind == "rate":
+        return LoadPlan(
+            rate=rate,
+            duration_s=float(duration_s),
+            arrivals=arrivals,
+            connection=connection,
+            margin_ms=margin_ms,
+            margin_pct=margin_pct,
+            timeout_s=timeout_s,
+            seed=seed,
+        )
+    return LoadPlan(
+        rate=None,
+        concurrency=callers,
+        total=total,
+        connection=connection,
+        margin_ms=margin_ms,
+        margin_pct=margin_pct,
+        timeout_s=timeout_s,
+        seed=seed,
+    )
+
+
+def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
+    """What the run will send, before anything is sent."""
+    names = [endpoint.name for endpoint in endpoints]
+    request_ms = typical_ms(known, endpoints, plan)
+    if request_ms is None:
+        served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
+        for endpoint, entry in zip(endpoints, served, strict=True):
+            if entry is None or entry.problem:
+                problem = (entry.problem if entry else None) or "has not answered yet"
+                st.caption(f":material/error: {words.plain(f'{endpoint.name} at {endpoint.address} {problem}.')}")
+        request_ms = resources.asked_ms() if all(entry and entry.card for entry in served) else None
+    planned = estimate(plan, endpoints, request_ms)
+    with st.container(key="estimate"):
+        st.markdown(f":material/schedule: {words.plain(run_words.estimate(planned, names))}")
+
+
+def _start(plan: Plan, endpoints: Sequence[Endpoint], name: str) -> bool:
+    try:
+        st.query_params["run"] = resources.launcher().start(plan, endpoints, name.strip())
+    except (LaunchError, PlanError) as error:
+        st.error(words.plain(f"Not started: {error}."))
+        return False
+    return True
+
+
+# --- What there is to see
+
+
+def _nothing_yet(known: Sequence[Run]) -> None:
+    with st.container(border=True, key="nothing"):
+        st.markdown("**Which endpoint is faster, and how sure is that?**")
+        st.markdown(
+            "Choose on the left, look at the estimate, and press **Start**. What you get: a verdict with its "
+            "interval, errors first, percentiles, latency over time, the slow tail, where the time goes, and "
+            "under which conditions each endpoint ran."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Show a simulated run", icon=":material/science:", on_click=_open, args=(DEMO,), key="show-demo")
+            st.caption("Two endpoints whose truth is known; nothing is sent.", width="content")
+    for column, (key, icon, name, text) in zip(st.columns(len(_KINDS), gap="medium"), _KINDS, strict=True):
+        with column, st.container(border=True, key=f"kind-{key}", height="stretch"):
+            st.markdown(f"{icon} **{name}**")
+            st.caption(text)
+    if known:
+        st.markdown("**Latest runs**")
+        for run in known[:_LATEST]:
+            link(run)
+
+
+def link(run: Run) -> None:
+    """A link to a run on this page."""
+    st.page_link(
+        st.Page(page, title="Benchmark", url_path=URL_PATH),
+        label=words.plain(run_words.headline(run)),
+        icon=":material/monitoring:",
+        query_params={"run": run.id},
+    )
+
+
+def _open(run_id: str) -> None:
+    st.query_params["run"] = run_id
+
+
+def _close() -> None:
+    st.query_params.pop("run", None)
+
+
+def _show_demo() -> None:
+    st.info(
+        "This run is simulated: one endpoint was made 8 ms slower, on a machine that slows down. Nothing was sent.",
+        icon=":material/science:",
+    )
+    from dashboard.views.run_report import demo, report
+
+    report(demo())
+
+
+def _show(run_id: str, going_on: Run | None) -> None:
+    launcher, store = resources.launcher(), resources.store()
+    try:
+        run = store.run(run_id)
+        if launcher.close_dead(run):
+            run = store.run(run_id)
+    except UnknownRun:
+        if launcher.is_alive(run_id):
+            _follow(run_id)
+        else:
+            problem = launcher.problem(run_id)
+            if problem:
+                st.error(words.plain(f"The run did not start: {problem}"), icon=":material/error:")
+            else:
+                st.warning(words.plain(f"There is no run {run_id} in the record: it may have been deleted."))
+            st.button("Show what there is", on_click=_close, key="close")
+        return
+    except StoreError as error:
+        problem = launcher.problem(run_id)
+        st.error(words.plain(problem or f"This run cannot be read: {error}"), icon=":material/error:")
+        return
+    if run.is_over:
+        if going_on and going_on.id == run.id:
+            st.rerun()  # it ended since the plan on the left was drawn, which still waits for it
+        from dashboard.views.run_report import finished
+
+        finished(store, run)
+    else:
+        _follow(run.id)
+
+
+def _follow(run_id: str) -> None:
+    """Watch a run until it is over, which is for the whole page to show."""
+
+    @st.fragment(run_every=_POLL_S)
+    def follow() -> None:
+        launcher, store = resources.launcher(), resources.store()
+        try:
+            run = store.run(run_id)
+        except UnknownRun:
+            if not launcher.is_alive(run_id):
+                st.rerun()
+            run = None
+        except StoreError as error:  # busy perhaps: the next look may succeed
+            st.caption(words.plain(f"The record cannot be read just now: {error}"))
+            return
+        if run and (run.is_over or launcher.close_dead(run)):
+            st.rerun()
+        with st.container(border=True, key="progress"):
+            share, text = run_words.progress(run) if run else (0.0, "Asking the endpoints what they serve")
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                title = (
+                    f"**{words.plain(run_words.title(run))}** · {run_words.describe(run.plan)}"
+                    if run
+                    else "**Starting**"
+                )
+                st.markdown(title, width="content")
+                st.button("Cancel", icon=":material/stop_circle:", on_click=_cancel, args=(run_id,), key="cancel")
+            st.progress(share, text=text)
+        if run:
+            from dashboard.views.run_report import live
+
+            live(store, run)
+        else:
+            st.skeleton(height=300)
+
+    follow()
+
+
+def _cancel(run_id: str) -> None:
+    try:
+        resources.launcher().cancel(run_id)
+        st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+    except StoreError as error:
+        st.toast(words.plain(f"Not cancelled: {error}"), icon=":material/error:")

@@ -1,0 +1,171 @@
+"""Runs in processes of their own: what they are told, one at a time, cancelled, and what they say when they fail."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmark.commands import compare, load
+from benchmark.endpoint import Endpoint
+from benchmark.identity import GoogleIdentity
+from benchmark.launch import Launcher, LaunchError, command, environment, typical_ms
+from benchmark.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.recording import load_samples
+from benchmark.run import Run, RunState
+from benchmark.store import FILE_NAME, Store, UnknownRun
+from inference.card import ModelCard
+from tests.benchmark.cards import make_service, tea_outputs
+from tests.benchmark.conftest import Serve
+from tests.benchmark.little_server import serving
+
+PATIENCE_S = 60.0
+SIDES = (
+    Endpoint("api", "The API", "https://api.example", token="secret-one"),  # noqa: S106
+    Endpoint("function", "The function", "https://function.example/predict", identity=GoogleIdentity()),
+)
+LONG = LoadPlan(rate=20.0, duration_s=600.0)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_recorded(store: Store, run_id: str) -> bool:
+    try:
+        return bool(store.run(run_id))
+    except UnknownRun:
+        return False
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def sides(serve: Serve, tea: ModelCard) -> list[Endpoint]:
+    """Two endpoints that answer."""
+    return [
+        Endpoint(key, key.upper(), serve(serving(make_service(tea, tea_outputs))).url) for key in ("api", "function")
+    ]
+
+
+@pytest.fixture
+def launcher(store: Store) -> Iterator[Launcher]:
+    with closing(Launcher(store)) as launcher:
+        yield launcher
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ComparePlan(pairs=7, warmup=3, connection="new", margin_ms=0.25, margin_pct=7.5, timeout_s=2.5, seed=9),
+        LoadPlan(rate=12.5, duration_s=3.0, ramp=1.5, arrivals="constant", warmup=0, margin_ms=1.0, seed=4),
+        LoadPlan(rate=None, concurrency=3, total=50, connection="new"),
+    ],
+    ids=["compare", "open loop", "closed loop"],
+)
+def test_the_command_line_carries_the_whole_plan(plan: Plan, tmp_path: Path) -> None:
+    arguments = command(plan, SIDES, "abcd1234", tmp_path, "-odd name")
+    parser = argparse.ArgumentParser()
+    module = compare if plan.kind == "compare" else load
+    module.configure(parser)
+    parsed = parser.parse_args(arguments[1:])
+    assert arguments[0] == plan.kind
+    assert to_document(module._plan(parsed, parsed.margin_ms)) == to_document(plan)
+    assert (parsed.run_id, parsed.name, parsed.results, parsed.progress) == ("abcd1234", "-odd name", tmp_path, "none")
+    assert parsed.allow_host == ["api.example", "function.example"]
+
+
+def test_tokens_are_in_the_environment_and_never_on_the_command_line(tmp_path: Path) -> None:
+    assert "secret" not in " ".join(command(ComparePlan(), SIDES, "abcd1234", tmp_path))
+    variables = environment(SIDES, {"PATH": "/bin", "FUNCTION_TOKEN": "of another time"})
+    assert variables["API_TOKEN"] == "secret-one"  # noqa: S105
+    assert variables["FUNCTION_TOKEN"] == ""
+    assert (variables["API_NAME"], variables["FUNCTION_NAME"]) == ("The API", "The function")
+    assert (variables["GOOGLE_ID_TOKENS"], variables["PATH"]) == ("function", "/bin")
+
+
+def test_a_run_is_carried_out_and_recorded_under_the_id_that_was_given(
+    store: Store, launcher: Launcher, sides: list[Endpoint]
+) -> None:
+    run_id = launcher.start(ComparePlan(pairs=10, warmup=2), sides, "ten pairs")
+    assert launcher.is_alive(run_id)
+    wait_for(lambda: not launcher.is_alive(run_id))
+    run = store.run(run_id)
+    assert (run.state, run.name, run.endpoint_names) == (RunState.FINISHED, "ten pairs", ("API", "FUNCTION"))
+    assert len(load_samples(store, run_id)[0]) == 24
+    assert launcher.problem(run_id) is None
+
+
+def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
+    store: Store, launcher: Launcher, sides: list[Endpoint]
+) -> None:
+    run_id = launcher.start(LONG, sides)
+    with pytest.raises(LaunchError, match="two at a time"):
+        launcher.start(LONG, sides)
+    wait_for(lambda: is_recorded(store, run_id) and int(store.run(run_id).progress.get("done", 0)) > 0)
+    with pytest.raises(LaunchError, match=run_id):
+        Launcher(store).start(LONG, sides)  # another dashboard over the same record
+    Launcher(store).cancel(run_id)  # and it may cancel what this one has started
+    wait_for(lambda: not launcher.is_alive(run_id))
+    assert store.run(run_id).state is RunState.CANCELLED
+    assert len(load_samples(store, run_id)[0]) > 0
+    launcher.cancel(run_id)  # again: nothing is there to be cancelled
+    assert store.run(run_id).state is RunState.CANCELLED
+
+
+def test_a_run_whose_process_is_killed_is_closed(store: Store, launcher: Launcher, sides: list[Endpoint]) -> None:
+    run_id = launcher.start(LONG, sides)
+    wait_for(lambda: is_recorded(store, run_id))
+    assert not launcher.close_dead(store.run(run_id))
+    child = launcher._child
+    assert child
+    child.process.kill()
+    child.process.wait(PATIENCE_S)
+    assert launcher.close_dead(store.run(run_id))
+    assert store.run(run_id).state is RunState.FAILED
+    assert not launcher.close_dead(store.run(run_id))
+
+
+def test_a_process_that_ends_at_once_says_why(store: Store, launcher: Launcher, nobody: str) -> None:
+    run_id = launcher.start(ComparePlan(pairs=1), [Endpoint("api", "A", nobody), Endpoint("function", "B", nobody)])
+    wait_for(lambda: not launcher.is_alive(run_id))
+    assert launcher.problem(run_id) == "no endpoint gives a model card, so --body-from FILE.csv must say what to send"
+    assert launcher.problem("another") is None
+    with pytest.raises(UnknownRun):
+        store.run(run_id)
+
+
+def test_nothing_is_started_where_the_record_cannot_be_used_or_the_plan_asks_too_much(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database" * 100)
+    with pytest.raises(LaunchError, match="the record cannot be used"):
+        Launcher(Store(tmp_path)).start(ComparePlan(), SIDES)
+    with pytest.raises(PlanError, match="requests are more than"):
+        Launcher(Store(tmp_path / "other")).start(ComparePlan(pairs=1_000_000), SIDES)
+
+
+def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
+    def run(plan: Plan, elapsed_s: float, done: int, state: RunState = RunState.FINISHED) -> Run:
+        endpoints = [{"key": one.key, "name": one.name, "url": one.url} for one in SIDES]
+        manifest = {"plan": to_document(plan), "endpoints": endpoints}
+        return Run("ab", plan.kind, "", state, "", manifest, progress={"done": done, "elapsed_s": elapsed_s})
+
+    newest_first = [
+        run(ComparePlan(), 1.0, 10, RunState.CANCELLED),
+        run(LoadPlan(), 30.0, 3000),  # at a rate that was given, which says nothing
+        run(ComparePlan(connection="new"), 9.0, 100),
+        run(LoadPlan(rate=None, concurrency=4, total=100), 2.0, 200),
+        run(ComparePlan(), 1.0, 200),
+    ]
+    assert typical_ms(newest_first, SIDES, ComparePlan()) == 2.0 * 1000 * 8 / 200
+    assert typical_ms(newest_first, SIDES, ComparePlan(connection="new")) == 90.0
+    assert typical_ms(newest_first[4:], SIDES, LoadPlan()) == 5.0
+    assert typical_ms(newest_first, SIDES[:1], ComparePlan()) is None
+    assert typical_ms([], SIDES, ComparePlan()) is None

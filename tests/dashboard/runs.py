@@ -1,0 +1,60 @@
+"""Runs to look at: simulated ones, whole or in part, as the record keeps them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from benchmark.demo import DEMO, simulate_run
+from benchmark.plan import ComparePlan, LoadPlan, Plan
+from benchmark.run import Run
+from benchmark.sample import Failure, Temperature
+from benchmark.samples import FAILURES, TEMPERATURES, Samples
+from benchmark.summary import Summary, summarise
+
+GENERATOR: dict[str, Any] = {
+    "floor_ms": 0.5,
+    "loop_lag_ms": 0.2,
+    "late_ms": None,
+    "cpu": 0.3,
+    "reasons": [],
+    "limited": False,
+}
+
+
+def simulated(plan: Plan | None = None, **outcome: Any) -> tuple[Run, Samples]:
+    """A finished run of the endpoints `api` and `function`, with a generator."""
+    run, samples = simulate_run(DEMO, plan or ComparePlan(pairs=100, warmup=5))
+    keys = {"api": "FastAPI", "function": "Cloud Function"}
+    manifest = dict(run.manifest)
+    manifest["endpoints"] = [
+        {**side, "key": key, "name": name}
+        for side, (key, name) in zip(manifest["endpoints"], keys.items(), strict=True)
+    ]
+    manifest["facts"] = {
+        key: {**facts, "vCPU": vcpu, "region": None}
+        for key, facts, vcpu in zip(keys, manifest["facts"].values(), ("1", "2"), strict=True)
+    }
+    del manifest["truth"]
+    known = {**run.outcome, "generator": GENERATOR, **outcome}
+    return replace(run, name="", manifest=manifest, outcome=known), samples
+
+
+def with_trouble(samples: Samples) -> Samples:
+    """The same with two timeouts of the second endpoint and a cold start of the first."""
+    changed: Samples = samples.copy()
+    second = np.flatnonzero((changed["endpoint"] == 1) & ~changed["warmup"])[3:5]
+    changed["failure"][second] = 1 + FAILURES.index(Failure.TIMEOUT)
+    changed["service_ms"][second] = 10_000
+    first = np.flatnonzero((changed["endpoint"] == 0) & ~changed["warmup"])[7]
+    changed["temperature"][first] = TEMPERATURES.index(Temperature.COLD)
+    changed["service_ms"][first] = 2500
+    return changed
+
+
+def summary_of(plan: Plan | None = None) -> tuple[Summary, Samples]:
+    run, samples = simulated(plan)
+    return summarise(run, samples), samples
+
+
+LOAD = LoadPlan(rate=40.0, duration_s=10.0)

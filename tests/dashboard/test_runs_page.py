@@ -1,0 +1,170 @@
+"""The Runs page: the whole record to find, open, name, compare, take along and delete."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.export import run_to_document
+from benchmark.plan import ComparePlan
+from benchmark.recording import add_finished_run
+from benchmark.run import RunState
+from benchmark.store import FILE_NAME, Store
+from dashboard.views.runs import matches
+from tests.dashboard.page import Page
+from tests.dashboard.runs import LOAD, simulated
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def store(results_dir: Path) -> Store:
+    return Store(results_dir)
+
+
+@pytest.fixture
+def page(visit: Visit, nobody: str) -> Page:
+    return visit(nobody, nobody).at("runs")
+
+
+def record(store: Store, name: str, plan: Any = None, state: RunState = RunState.FINISHED, kind: str = "") -> str:
+    run, samples = simulated(plan or ComparePlan(pairs=20, warmup=0))
+    run = replace(run, name=name, state=state, kind=kind or run.kind)
+    add_finished_run(store, run, samples)
+    return run.id
+
+
+def listed(page: Page) -> list[str]:
+    """The names of the runs on the page, in their order."""
+    return [link.proto.label.strip("*") for link in page.app.get("page_link")]
+
+
+def test_an_empty_record_says_what_to_do(page: Page) -> None:
+    assert "No runs yet: start one on the Benchmark page" in page.open().read()
+
+
+def test_runs_of_every_kind_and_state_are_listed_the_newest_first(page: Page, store: Store) -> None:
+    record(store, "first")
+    record(store, "second", LOAD, RunState.CANCELLED)
+    last = record(store, "third", kind="selftest")
+    page.open()
+    assert listed(page) == ["third", "second", "first"]
+    text = page.read()
+    assert "Cancelled" in text and "selftest · 40 requests" in text
+    link: Any = page.app.get("page_link")[0]
+    assert (link.proto.page, link.proto.query_string) == ("benchmark", f"run={last}")
+
+
+def test_the_filter_finds_by_every_word(page: Page, store: Store) -> None:
+    record(store, "Frankfurt evening")
+    record(store, "Frankfurt morning", LOAD)
+    page.open()
+    page.app.text_input(key="filter").set_value("frankfurt load")
+    page.rerun()
+    assert listed(page) == ["Frankfurt morning"]
+    page.app.text_input(key="filter").set_value("paris")
+    page.rerun()
+    assert "No run matches the filter." in page.read()
+    run, _ = simulated()
+    assert matches(run, "cloud function") and matches(run, run.id) and matches(run, "") and not matches(run, "xyz")
+
+
+def test_a_long_list_is_shown_in_parts(page: Page, store: Store) -> None:
+    for number in range(18):
+        record(store, f"run {number}")
+    page.open()
+    assert len(listed(page)) == 15
+    page.press("Show more")
+    assert len(listed(page)) == 18
+
+
+def test_a_run_gets_a_name(page: Page, store: Store) -> None:
+    run_id = record(store, "old")
+    page.app.session_state[f"manage-{run_id}"] = True
+    page.open()
+    page.app.text_input(key=f"name-{run_id}").set_value("new")
+    page.rerun()
+    assert store.run(run_id).name == "new"
+    assert listed(page) == ["new"]
+
+
+def test_a_run_is_deleted_only_after_a_confirmation(page: Page, store: Store) -> None:
+    kept, run_id = record(store, "kept"), record(store, "gone")
+    page.app.session_state[f"manage-{run_id}"] = True
+    page.open()
+    assert page.app.button(key=f"delete-{run_id}").disabled
+    page.app.checkbox(key=f"sure-{run_id}").check()
+    page.rerun()
+    page.press("Delete this run")
+    assert [run.id for run in store.runs()] == [kept]
+    assert listed(page) == ["kept"]
+
+
+def test_two_ticked_runs_are_compared_by_what_differs(page: Page, store: Store) -> None:
+    first = record(store, "small", ComparePlan(pairs=20, warmup=0))
+    second = record(store, "large", ComparePlan(pairs=60, warmup=0))
+    third = record(store, "other")
+    page.open()
+    page.app.checkbox(key=f"pick-{first}-False").check()
+    page.rerun()
+    page.app.checkbox(key=f"pick-{second}-False").check()
+    page.rerun()
+    assert page.app.query_params["compare"] == f"{first},{second}"
+    text = page.read("compared")
+    assert "| plan.pairs | 20 | 60 |" in text
+    assert "plan.seed" not in text
+    assert page.app.checkbox(key=f"pick-{third}-False").disabled
+    shared = Page().at("runs").open(compare=f"{first},{second}")
+    assert shared.read("compared") == text
+    page.press("Close")
+    assert not page.has("compared")
+
+
+def test_a_run_and_its_copy_do_not_differ(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    for identity in ("aaaa0001", "aaaa0002"):
+        add_finished_run(store, replace(run, id=identity), samples)
+    page.open(compare="aaaa0001,aaaa0002")
+    assert "Nothing: they are alike" in page.read("compared")
+
+
+def test_a_run_that_was_exported_can_be_imported(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    page.open()
+    upload = page.app.file_uploader[0]
+    upload.set_value(("run.json", json.dumps(run_to_document(run, samples)).encode(), "application/json"))
+    page.rerun()
+    assert [one.id for one in store.runs()] == [run.id]
+    assert [toast.value for toast in page.app.toast] == [f"Run {run.id} is in the record."]
+
+
+@pytest.mark.parametrize("content", [b"no json", b"[]", b'{"faceoff_run": 1}', b"[" * 100_000])
+def test_a_file_that_is_no_run_is_refused(page: Page, store: Store, content: bytes) -> None:
+    page.open()
+    page.app.file_uploader[0].set_value(("run.json", content, "application/json"))
+    page.rerun()
+    assert [toast.value[:12] for toast in page.app.toast] == ["Not imported"]
+    assert store.runs() == []
+
+
+def test_a_damaged_record_is_a_notice(page: Page, results_dir: Path) -> None:
+    results_dir.mkdir(parents=True)
+    (results_dir / FILE_NAME).write_bytes(b"this is no database" * 50)
+    page.open()
+    assert any("The record cannot be read" in warning for warning in page.warnings())
+
+
+def test_a_run_with_damaged_samples_is_listed_and_can_be_deleted(page: Page, store: Store) -> None:
+    run, _ = simulated()
+    store.create_run(run, b"damaged")
+    whole = record(store, "whole")
+    page.app.session_state[f"manage-{run.id}"] = True
+    page.open(compare=f"{run.id},{whole}")
+    assert "They cannot be compared: damaged samples" in page.read("compared")
+    page.app.checkbox(key=f"sure-{run.id}").check()
+    page.rerun()
+    page.press("Delete this run")
+    assert [one.id for one in store.runs()] == [whole]
