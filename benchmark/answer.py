@@ -9,6 +9,7 @@ from benchmark.sample import Answer, Failure
 from inference.card import ModelCard
 
 MAX_ANSWER_BYTES = 256 * 1024
+OTHER_LABEL = "prediction_label is not the class that prediction names"
 _SUM_TOLERANCE = 0.05
 """Probabilities may be rounded by an endpoint, but they have to add up to about 1."""
 
@@ -79,7 +80,7 @@ def read_answer(document: Any, card: ModelCard | None) -> Answer:
         raise WrongSchema("prediction is not one of the model's classes")
     label = document.get("prediction_label", card.classes[int(prediction)])
     if label != card.classes[int(prediction)]:
-        raise WrongSchema("prediction_label is not the class that prediction names")
+        raise WrongSchema(OTHER_LABEL)
     confidence = document.get("confidence")
     if confidence is not None and not _is_probability(confidence):
         raise WrongSchema("confidence is not between 0 and 1")

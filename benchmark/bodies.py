@@ -1,17 +1,13 @@
 """What is sent: bodies made from a model card, or from the rows of a CSV file."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 from benchmark.observe import request_body
+from benchmark.rows import RowsError, read_rows
 from inference.card import ModelCard
-
-MAX_ROWS = 10_000
 
 
 class BodyError(ValueError):
@@ -43,32 +39,14 @@ def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
     Raises BodyError.
     """
     try:
-        lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-        header = [title.strip() for title in next(lines, [])]
-        wanted = list(card.feature_names) if card else header
-        if not header or (missing := [title for title in wanted if title not in header]):
-            raise BodyError(f"{name} has no column {missing[0]}" if header else f"{name} is empty")
-        if twice := [title for title in wanted if header.count(title) > 1]:
-            raise BodyError(f"{name} has the column {twice[0]} twice")
-        positions = [header.index(title) for title in wanted]
-        bodies = []
-        for row in lines:
-            if not row:
-                continue
-            try:
-                values = {title: float(row[at]) for title, at in zip(wanted, positions, strict=True)}
-                if not all(map(isfinite, values.values())):
-                    raise ValueError  # Python reads "nan" and "inf" as numbers, JSON knows neither
-                bodies.append(json.dumps(values))
-            except (ValueError, IndexError):
-                raise BodyError(f"{name}, line {lines.line_num}: not a number in every column") from None
-            if len(bodies) > MAX_ROWS:
-                raise BodyError(f"{name} has more than {MAX_ROWS} rows")
-    except csv.Error as error:
-        raise BodyError(f"{name}, line {lines.line_num}: {error}") from None
-    if not bodies:
-        raise BodyError(f"{name} has no rows")
-    return Bodies(name, tuple(body.encode() for body in bodies))
+        table = read_rows(text, card.feature_names if card else None)
+    except RowsError as error:
+        raise BodyError(f"{name} {error}") from None
+    if table.bad:
+        raise BodyError(f"{name}, line {table.bad[0].line}: {table.bad[0].problem}")
+    return Bodies(
+        name, tuple(json.dumps(dict(zip(table.names, row.values, strict=True))).encode() for row in table.rows)
+    )
 
 
 def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:

@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from re import fullmatch
@@ -52,6 +52,15 @@ def comparisons_to_csv(
             shares = (answer and answer.probabilities) or ()
             row += shares if len(shares) == len(class_names) else [None] * len(class_names)
             writer.writerow([_spreadsheet_safe(value) for value in row])
+    return out.getvalue()
+
+
+def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows that all have the same columns, with a header; texts as in `comparisons_to_csv`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(rows[0] if rows else ())
+    writer.writerows([_spreadsheet_safe(value) for value in row.values()] for row in rows)
     return out.getvalue()
 
 

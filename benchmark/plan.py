@@ -116,18 +116,23 @@ def check_limits(
             f"{plan.requests(1)} requests to each endpoint are all warm-up, which takes the first {plan.warmup}: "
             "send more, or lower --warmup"
         )
-    for endpoint in endpoints:
-        if not endpoint.is_local and endpoint.host not in allowed_hosts:
-            raise PlanError(
-                f"{endpoint.host} is not among the hosts that may be measured: add it to BENCHMARK_HOSTS, "
-                "or allow it for this run with --allow-host"
-            )
+    check_hosts(endpoints, allowed_hosts)
     if (requests := plan.requests(len(endpoints))) > max_requests:
         raise PlanError(f"{requests} requests are more than the {max_requests} allowed: raise --max-requests")
     if isinstance(plan, LoadPlan) and plan.is_open_loop:
         rate = max(plan.rate or 0, plan.ramp or 0) * len(endpoints)
         if rate > max_rate:
             raise PlanError(f"{rate:g} requests/s in all are more than the {max_rate:g} allowed: raise --max-rate")
+
+
+def check_hosts(endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str]) -> None:
+    """Refuse hosts that nobody allowed; this machine itself always is. Raises PlanError."""
+    for endpoint in endpoints:
+        if not endpoint.is_local and endpoint.host not in allowed_hosts:
+            raise PlanError(
+                f"{endpoint.host} is not among the hosts that may be measured: add it to BENCHMARK_HOSTS, "
+                "or allow it for this run with --allow-host"
+            )
 
 
 def default_margin_ms(endpoints: Sequence[Endpoint]) -> float:

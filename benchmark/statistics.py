@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtr, ndtri, stdtrit
 
 CONFIDENCE = 0.95
 REPLICATES = 2000
@@ -115,6 +115,14 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return Estimate(share, low, high, n)
+
+
+def upper_bound(count: int, n: int, confidence: float = CONFIDENCE) -> float:
+    """The exact one-sided upper bound of a share of which `count` of `n` were seen (Clopper and Pearson 1934).
+
+    For none of n it is 1 - (1 - confidence)^(1/n), about 3/n at 95%: the "rule of three". 1 where n is 0.
+    """
+    return 1.0 if count >= n else float(betaincinv(count + 1, n - count, confidence))
 
 
 def consecutive_blocks(n: int) -> Blocks:

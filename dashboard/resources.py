@@ -12,6 +12,8 @@ from benchmark.launch import Launcher
 from benchmark.observe import new_client
 from benchmark.scrape import Watch
 from benchmark.store import Store
+from dashboard.background import Background
+from dashboard.checked import Checked
 from dashboard.settings import Settings
 from dashboard.training_rows import TrainingRows, load
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
@@ -62,6 +64,12 @@ def asked_ms() -> float:
 @st.cache_resource(max_entries=4)
 def training_rows(version: str, _card: ModelCard) -> TrainingRows | None:
     return load(settings().model_dir, _card)
+
+
+@st.cache_resource
+def checks() -> Background[Checked]:
+    # Shared: a check outlives the page that began it, and whoever looks next sees the last one.
+    return Background()
 
 
 def local_card() -> ModelCard | None:

@@ -1,12 +1,12 @@
 """The training rows, where the local artifact has exactly those that the card names."""
 
 import csv
-import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.card import DATA_FILE, ModelCard
+from benchmark.rows import training_text
+from inference.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,12 @@ class TrainingRows:
 
 def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
     """Read `data.csv`, or None where it is not there not the file that the card was trained on, or does not fit it."""
-    try:
-        data = (model_dir / DATA_FILE).read_bytes()
-    except OSError:
-        return None
-    if hashlib.sha256(data).hexdigest() != card.sha256[DATA_FILE]:
+    text = training_text(model_dir, card)
+    if text is None:
         return None
     inputs, targets = [], []
     try:
-        for row in csv.DictReader(io.StringIO(data.decode())):
+        for row in csv.DictReader(io.StringIO(text)):
             inputs.append(tuple(float(row[name]) for name in card.feature_names))
             target = row["target"]
             targets.append(float(card.classes.index(target)) if card.is_classifier else float(target))

@@ -92,7 +92,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
                         value=feature.default,
                         step=bounds.step,
                         format=bounds.format,
-                        key=_key(feature),
+                        key=slider_key(feature),
                         # A slider alone never sends a request, which may cost money; the Live switch changes that.
                         on_change="rerun" if live else "ignore",
                         bind="query-params",
@@ -111,7 +111,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
     return inputs, pressed or changed
 
 
-def _key(feature: Feature) -> str:
+def slider_key(feature: Feature) -> str:
     """The slider's key and query parameter: the feature's name, unless the page itself has a use for it."""
     return f"{feature.name}-input" if feature.name in _OWN_KEYS else feature.name
 
@@ -121,7 +121,7 @@ def _apply_preset(card: ModelCard) -> None:
     for preset in card.presets:
         if preset.label == chosen:
             for feature, value in zip(card.features, preset.values, strict=True):
-                st.session_state[_key(feature)] = value
+                st.session_state[slider_key(feature)] = value
     # A pill is a shortcut, not a state: after the next move of a slider it would be wrong.
     st.session_state.preset = None
 

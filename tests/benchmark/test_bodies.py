@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmark.bodies import MAX_ROWS, BodyError, card_of, from_card, from_csv
+from benchmark.bodies import BodyError, card_of, from_card, from_csv
+from benchmark.rows import MAX_ROWS
 from inference.card import ModelCard
 
 HEADER = "leaf_length,leaf_width,steep_time\n"
@@ -43,13 +44,13 @@ def test_without_a_card_all_columns_are_sent() -> None:
         (HEADER, "rows.csv has no rows"),
         ("leaf_length,leaf_width\n1,2\n", "rows.csv has no column steep_time"),
         ("leaf_length,leaf_width,steep_time,leaf_width\n1,2,3,4\n", "rows.csv has the column leaf_width twice"),
-        (HEADER + "1,2,3\n1,2\n", "rows.csv, line 3: not a number in every column"),
-        (HEADER + "1,2,three\n", "rows.csv, line 2: not a number in every column"),
-        (HEADER + "1,2,\n", "rows.csv, line 2: not a number in every column"),
-        (HEADER + "1,2,nan\n", "rows.csv, line 2: not a number in every column"),
-        (HEADER + "1,2,-inf\n", "rows.csv, line 2: not a number in every column"),
-        (HEADER + "1,2,1e999\n", "rows.csv, line 2: not a number in every column"),
-        (HEADER + '1,2,"3', "rows.csv, line 2: unexpected end of data"),
+        (HEADER + "1,2,3\n1,2\n", "rows.csv, line 3: steep_time is missing"),
+        (HEADER + "1,2,three\n", "rows.csv, line 2: steep_time is not a finite number"),
+        (HEADER + "1,2,\n", "rows.csv, line 2: steep_time is missing"),
+        (HEADER + "1,2,nan\n", "rows.csv, line 2: steep_time is not a finite number"),
+        (HEADER + "1,2,-inf\n", "rows.csv, line 2: steep_time is not a finite number"),
+        (HEADER + "1,2,1e999\n", "rows.csv, line 2: steep_time is not a finite number"),
+        (HEADER + '1,2,"3', "rows.csv, line 2: is no CSV"),
         (HEADER + "1,2,3\n" * (MAX_ROWS + 1), f"rows.csv has more than {MAX_ROWS} rows"),
     ],
 )

@@ -29,7 +29,7 @@ def loaded(statement: str, *wanted: str) -> set[str]:
 def test_the_measurement_engine_needs_neither_streamlit_nor_pandas() -> None:
     everything = (
         "import benchmark.answer, benchmark.catalog, benchmark.endpoint, benchmark.observe, benchmark.store, "
-        "benchmark.monitor, benchmark.scrape, benchmark.drift"
+        "benchmark.monitor, benchmark.scrape, benchmark.drift, benchmark.audit, benchmark.rows"
     )
     heavy = ("streamlit", "pandas", "numpy", "plotly", "scipy", "prometheus_client")
     assert loaded(everything, "httpx", *heavy) == {"httpx"}
@@ -49,18 +49,21 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
         "plotly.graph_objs._figure",
         "plotly.subplots",
     )
-    pages = ("predict", "benchmark", "cost", "monitor", "runs")
+    pages = ("predict", "agree", "benchmark", "cost", "monitor", "runs")
     statement = "import dashboard.resources, " + ", ".join(f"dashboard.views.{page}" for page in pages)
     assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 
-@pytest.mark.parametrize("module", ["settings", "words", "inputs", "theme", "watched", "monitor_words", "run_words"])
+@pytest.mark.parametrize(
+    "module",
+    ["settings", "words", "inputs", "theme", "watched", "monitor_words", "run_words", "agree_words", "background"],
+)
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:
     name = f"dashboard.{module}"
     assert loaded(f"import {name}", name, "streamlit", "pandas", "plotly") == {name}
 
 
-@pytest.mark.parametrize("module", ["dashboard.charts", "dashboard.monitor_charts"])
+@pytest.mark.parametrize("module", ["dashboard.charts", "dashboard.monitor_charts", "dashboard.agree_charts"])
 def test_charts_need_plotly_but_no_streamlit_and_no_pandas(module: str) -> None:
     assert loaded(f"import {module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {
         "plotly.graph_objs._figure"

@@ -1,0 +1,198 @@
+"""What both endpoints are asked, to find out whether they agree: from the model card alone, the same every time.
+
+Rows that look like the training data seldom tell two implementations of a model apart. Differences show at the
+boundary between two classes, at the edges of what is allowed, and where no data is.
+"""
+
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from typing import Literal
+
+from inference.card import Feature, ModelCard
+from inference.contract import MAX_BODY_BYTES, MAX_DEPTH, MAX_INSTANCES
+
+Source = Literal["rows", "grid", "limits", "boundary"]
+Values = tuple[float, ...]
+
+GRID_POINTS = 625
+MAX_GRID_POINTS = 10_000
+BRACKETS = 30
+ROUNDS = 20
+"""Halvings of a bracket: what is left is a millionth of the distance between two rows."""
+_MARGIN = 0.25
+"""How far the grid reaches past the training range, as a share of it: as far as the dashboard's sliders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One valid input in the card's order; `line` is where it stands in the file that it came from."""
+
+    source: Source
+    values: Values
+    line: int | None = None
+
+
+def grid(card: ModelCard, count: int) -> list[Trial]:
+    """About `count` inputs all over the training range and a quarter more, inside the card's limits.
+
+    A full grid where at least three values a feature make at most `count` inputs. With more features, a lattice that
+    fills the space evenly (the additive recurrence of Roberts 2018, "The unreasonable effectiveness of quasirandom
+    sequences", whose constant is the root of x^(d+1) = x + 1). Values are multiples of the feature's step.
+    """
+    size = len(card.features)
+    levels = math.floor(count ** (1 / size) + 1e-9)
+    if levels >= 3:
+        shares: list[Values] = list(product([index / (levels - 1) for index in range(levels)], repeat=size))
+    else:
+        root = 2.0
+        for _ in range(64):
+            root = (1 + root) ** (1 / (size + 1))
+        shares = [
+            tuple((0.5 + (index + 1) * root ** -(place + 1)) % 1 for place in range(size)) for index in range(count)
+        ]
+    inputs = [
+        tuple(_between(feature, share) for feature, share in zip(card.features, point, strict=True)) for point in shares
+    ]
+    return [Trial("grid", values) for values in dict.fromkeys(inputs)]
+
+
+def limits(card: ModelCard) -> list[Trial]:
+    """Each feature at its lowest and at its highest allowed value, the others at their defaults."""
+    inputs = []
+    for index, feature in enumerate(card.features):
+        lowest = feature.limits.minimum
+        if feature.limits.minimum_is_exclusive:
+            lowest += min(feature.step, (feature.limits.maximum - lowest) / 2)
+        inputs += [
+            (*card.defaults[:index], value, *card.defaults[index + 1 :]) for value in (lowest, feature.limits.maximum)
+        ]
+    return [Trial("limits", values) for values in dict.fromkeys(inputs)]
+
+
+def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], list[float], list[Trial]]:
+    """A grid over the features number `x` and `y`, the others at their defaults: both axes, and the inputs row by row.
+
+    The range of each axis is that of `grid`; the values are not rounded to the step.
+    """
+    ends = [(_span(card.features[index])) for index in (x, y)]
+    across, up = ([low + (high - low) * index / (per_side - 1) for index in range(per_side)] for low, high in ends)
+    trials = []
+    for vertical, horizontal in product(up, across):
+        values = list(card.defaults)
+        values[y], values[x] = vertical, horizontal
+        trials.append(Trial("grid", tuple(values)))
+    return across, up, trials
+
+
+def _span(feature: Feature) -> tuple[float, float]:
+    training, allowed, step = feature.training, feature.limits, feature.step
+    reach = _MARGIN * (training.maximum - training.minimum) or step
+    low, high = training.minimum - reach, min(training.maximum + reach, allowed.maximum)
+    if not allowed.contain(low):
+        low = min(allowed.minimum + step, training.minimum) if allowed.minimum_is_exclusive else allowed.minimum
+    return low, high
+
+
+def _between(feature: Feature, share: float) -> float:
+    low, high = _span(feature)
+    value = low + share * (high - low)
+    rounded = round(round(value / feature.step) * feature.step, 10)
+    return rounded if feature.limits.contain(rounded) else value
+
+
+# --- The boundary between two classes
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Two inputs of different predicted class; the boundary of the first's class is somewhere between them."""
+
+    inside: Values
+    outside: Values
+    label: float
+
+    @property
+    def middle(self) -> Values:
+        return tuple((one + other) / 2 for one, other in zip(self.inside, self.outside, strict=True))
+
+    def narrowed(self, label: float | None) -> "Bracket":
+        """The half that holds the boundary, where the middle is of class `label`; the same where that is unknown."""
+        if label is None:
+            return self
+        return replace(self, inside=self.middle) if label == self.label else replace(self, outside=self.middle)
+
+
+def brackets(predicted: Mapping[Values, float], count: int = BRACKETS, seed: int = 0) -> list[Bracket]:
+    """At most `count` pairs of inputs of different predicted class, drawn evenly from all pairs of classes."""
+    classes: dict[float, list[Values]] = {}
+    for values, label in predicted.items():
+        classes.setdefault(label, []).append(values)
+    pairs = list(combinations(sorted(classes), 2))
+    drawn = random.Random(seed)  # noqa: S311
+    return [
+        Bracket(drawn.choice(classes[one]), drawn.choice(classes[other]), one)
+        for one, other in (pairs[index % len(pairs)] for index in range(count if pairs else 0))
+    ]
+
+
+def boundary(found: Sequence[Bracket]) -> list[Trial]:
+    """Both sides of each bracket, as close to the boundary as it has been narrowed."""
+    inputs = [values for one in found for values in (one.inside, one.outside)]
+    return [Trial("boundary", values) for values in dict.fromkeys(inputs)]
+
+
+# --- Invalid inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A request that has to be refused: its name, and what is sent."""
+
+    name: str
+    body: bytes
+    content_type: str = "application/json"
+
+
+def invalid_inputs(card: ModelCard) -> list[Invalid]:
+    """Requests that both endpoints have to refuse, and in the same way."""
+    name = card.feature_names[0]
+    named = dict(zip(card.feature_names, card.defaults, strict=True))
+    feature = card.features[0]
+    width = feature.limits.maximum - feature.limits.minimum
+
+    def with_first(value: object) -> bytes:
+        return json.dumps({**named, name: value}).encode()
+
+    good = json.dumps(named).encode()
+    twice = f'{{"{name}": {feature.default}, '.encode() + good[1:]
+    return [
+        Invalid("nothing", b""),
+        Invalid("not JSON", b"{"),
+        Invalid("not UTF-8", b'{"' + name.encode() + b'": "\xff"}'),
+        Invalid("a list instead of an object", json.dumps(list(card.defaults)).encode()),
+        Invalid("null", b"null"),
+        Invalid("an empty object", b"{}"),
+        Invalid("a feature is missing", json.dumps({key: named[key] for key in card.feature_names[1:]}).encode()),
+        Invalid("a field too many", json.dumps({**named, "unknown": 1.0}).encode()),
+        Invalid("a field twice", twice),
+        Invalid("a list that is too short", json.dumps({"features": list(card.defaults[1:])}).encode()),
+        Invalid("a list that is too long", json.dumps({"features": [*card.defaults, 1.0]}).encode()),
+        Invalid("text instead of a number", with_first("one")),
+        Invalid("a number as text", with_first(str(feature.default))),
+        Invalid("true instead of a number", with_first(True)),
+        Invalid("null instead of a number", with_first(None)),
+        Invalid("NaN", with_first(math.nan)),
+        Invalid("infinity as 1e999", good.replace(json.dumps(feature.default).encode(), b"1e999", 1)),
+        Invalid("below the limit", with_first(feature.limits.minimum - width)),
+        Invalid("above the limit", with_first(feature.limits.maximum + width)),
+        Invalid("no instances", b'{"instances": []}'),
+        Invalid("too many instances", json.dumps({"instances": [[0]] * (MAX_INSTANCES + 1)}).encode()),
+        Invalid("one bad instance", json.dumps({"instances": [list(card.defaults), []]}).encode()),
+        Invalid("nested too deeply", b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)),
+        Invalid("a body that is too large", b" " * MAX_BODY_BYTES + good),
+        Invalid("a form instead of JSON", good, "application/x-www-form-urlencoded"),
+    ]

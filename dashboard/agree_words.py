@@ -1,0 +1,121 @@
+"""What the Agree page says about a check: pure functions from its result to sentences and Markdown tables."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from benchmark.agree import Agreement, InvalidResult, headline
+from benchmark.audit import Audit
+from benchmark.trials import Values
+from dashboard.inputs import slider
+from dashboard.words import Verdict, plain
+from inference.card import ModelCard
+
+SOURCES = {
+    "rows": "Training rows",
+    "grid": "Grid over the feature space",
+    "limits": "Limits of each feature",
+    "boundary": "Decision boundary",
+}
+
+
+def verdict(audit: Audit) -> Verdict:
+    """The result in a word and a sentence; which model is served comes first."""
+    agreement = audit.agreement
+    sentence = headline(agreement)
+    if audit.identity:
+        return Verdict("disagree", "Different models", f"{' '.join(audit.identity)} {sentence}")
+    if not agreement.compared:
+        return Verdict("unknown", "Nothing compared", sentence)
+    if agreement.differences:
+        return Verdict("disagree", "They disagree", sentence)
+    if agreement.not_compared:
+        return Verdict("unknown", "Not all compared", f"{sentence} {_not_compared(agreement)}")
+    if not all(one.same for one in audit.invalid):
+        return Verdict(
+            "disagree", "They refuse differently", f"{sentence} Some invalid inputs are treated differently."
+        )
+    return Verdict("agree", "They agree", sentence)
+
+
+def _not_compared(agreement: Agreement) -> str:
+    return f"{agreement.not_compared} inputs got no answer from one of them."
+
+
+def failures(audit: Audit) -> list[str]:
+    """Who gave no prediction, how often, and why: a sentence each."""
+    return [
+        f"{name}: {count} of {len(audit.trials)} inputs {reason}."
+        for name, reasons in audit.failures.items()
+        for reason, count in reasons.items()
+    ]
+
+
+def percent(share: float) -> str:
+    """A share in percent with three digits."""
+    return f"{share * 100:.3g}"
+
+
+def gap(value: float) -> str:
+    """A difference: `0`, or two digits."""
+    return f"{value:.2g}"
+
+
+def sources_table(audit: Audit) -> str:
+    """How many inputs of each kind were asked, and compared, and on how many they disagree."""
+    rows = [
+        [SOURCES[source], *map(str, counts)]
+        for source, counts in sorted(audit.by_source.items(), key=lambda item: list(SOURCES).index(item[0]))
+    ]
+    return markdown_table(["Inputs", "Asked", "Compared", "Disagree"], rows, numbers=3)
+
+
+def kinds_table(agreement: Agreement) -> str:
+    """How many inputs show each kind of difference."""
+    rows = [[kind.capitalize(), str(count)] for kind, count in agreement.by_kind.items()]
+    return markdown_table(["Kind of difference", "Inputs"], rows, numbers=1)
+
+
+def worst_table(audit: Audit, count: int, slider_keys: Sequence[str]) -> str:
+    """The worst differences, each with a link that loads the sliders of the Predict page."""
+    rows = []
+    for one in audit.agreement.worst(count):
+        trial = audit.trials[one.index]
+        query, exact = slider_query(audit.card, trial.values, slider_keys)
+        source = f"{SOURCES[trial.source]}, line {trial.line}" if trial.line else SOURCES[trial.source]
+        link = f"[{'Load' if exact else 'Load the nearest'}](./?{query})"
+        values = [plain(f"{value:.6g}") for value in trial.values]
+        rows.append([link, plain(", ".join(one.kinds)), plain(one.detail), *values, plain(source)])
+    titles = [plain(feature.title) for feature in audit.card.features]
+    return markdown_table(["Sliders", "Kind", "Difference", *titles, "From"], rows)
+
+
+def invalid_table(results: Sequence[InvalidResult], names: tuple[str, str]) -> str:
+    """What both made of each invalid input; those that they treat differently first."""
+    rows = [
+        [
+            plain(one.invalid.name),
+            *(plain(refusal.describe()) for refusal in one.refusals),
+            ("yes" if one.same else "**no**") if one.compared else "not compared",
+        ]
+        for one in sorted(results, key=lambda one: one.same)
+    ]
+    return markdown_table(["Invalid input", *map(plain, names), "Alike"], rows)
+
+
+def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[str, bool]:
+    """The query by which the Predict page opens with `values`, and whether its sliders can stand exactly there."""
+    query: dict[str, str] = {}
+    exact = True
+    for index, (feature, value, key) in enumerate(zip(card.features, values, keys, strict=True)):
+        bounds = slider(feature, card, index)
+        steps = round((value - bounds.minimum) / bounds.step)
+        nearest = round(min(max(bounds.minimum + steps * bounds.step, bounds.minimum), bounds.maximum), 10)
+        exact = exact and abs(nearest - value) <= 1e-9 * max(1.0, abs(value))
+        query[key] = f"{nearest:g}"
+    return urlencode(query), exact
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
+    """A table in Markdown, whose last `numbers` columns are aligned to the right; the cells are Markdown."""
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))

@@ -1,0 +1,138 @@
+"""Rows of one's own on the Agree page: a file or pasted text, scored by both endpoints, to be looked at and kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from benchmark.agree import Agreement, compare, headline, results_table
+from benchmark.endpoint import Endpoint
+from benchmark.export import rows_to_csv
+from benchmark.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
+from benchmark.score import probe, score
+from benchmark.trials import Trial
+from dashboard import resources, words
+from inference.card import ModelCard
+
+_BAD_SHOWN = 20
+_MAX_UPLOAD_MIB = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one batch gave; `version` is that of the model that it was for."""
+
+    version: str
+    agreement: Agreement
+    table: list[dict[str, Any]]
+    bad: tuple[BadRow, ...]
+
+
+def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
+    """The form, and what it gave last in this session."""
+    with st.container(border=True, key="card-batch"):
+        st.markdown("**Your own rows**")
+        st.caption(
+            f"CSV with the columns {words.plain(', '.join(card.feature_names))} in any order, or these alone without a "
+            f"header, at most {MAX_ROWS:,} rows. A row that cannot be used is named by its line; the others are scored."
+        )
+        left, right = st.columns(2, gap="medium")
+        with left:
+            file = st.file_uploader(
+                "CSV file", type=["csv", "txt", "tsv"], key="rows-file", max_upload_size=_MAX_UPLOAD_MIB
+            )
+        with right:
+            pasted = st.text_area(
+                "Or paste rows", key="rows-text", placeholder=_example(card), height=110, disabled=file is not None
+            )
+        if st.button("Score on both", icon=":material/play_arrow:", key="score-rows"):
+            st.session_state.pop("scored", None)
+            _score(endpoints, card, _decoded(file.getvalue()) if file is not None else pasted or "")
+        scored: Scored | None = st.session_state.get("scored")
+        if scored and scored.version == card.version:
+            _show(scored)
+
+
+def _example(card: ModelCard) -> str:
+    rows = [card.feature_names, *(map(str, preset.values) for preset in card.presets[:2])]
+    return "\n".join(",".join(row) for row in rows)
+
+
+def _decoded(data: bytes) -> str:
+    # A spreadsheet may save in its own encoding; numbers and names are the same in all of them.
+    return data.decode("utf-8", "replace")
+
+
+def _score(endpoints: Sequence[Endpoint], card: ModelCard, text: str) -> None:
+    try:
+        table = within_limits(read_rows(text, card.feature_names), card)
+    except RowsError as error:
+        st.error(words.plain(f"The text {error}."))
+        return
+    if not table.rows:
+        _show_bad(table.bad)
+        return
+    st.session_state.scored = _scored(endpoints, card, table)
+
+
+def _scored(endpoints: Sequence[Endpoint], card: ModelCard, table: Table) -> Scored:
+    client = resources.client()
+    bar = st.progress(0.0, text="Finding out how rows are taken")
+    scorers = [probe(client, endpoint, card) for endpoint in endpoints]
+    one, other = score(
+        client,
+        scorers,
+        card,
+        [row.values for row in table.rows],
+        lambda done, total: _move(bar, done, total),
+    )
+    bar.empty()
+    names = (endpoints[0].name, endpoints[1].name)
+    agreement = compare(one, other, card, names)
+    trials = [Trial("rows", row.values, row.line) for row in table.rows]
+    return Scored(card.version, agreement, results_table(trials, (one, other), agreement, card, names), table.bad)
+
+
+def _move(bar: Any, done: int, total: int) -> None:
+    bar.progress(done / total, text=f"{done} of {total} answers")
+
+
+def _show(scored: Scored) -> None:
+    agreement = scored.agreement
+    agree = agreement.compared and not agreement.differences and not agreement.not_compared
+    color, icon, word = (
+        ("green", "check_circle", "They agree")
+        if agree
+        else ("red", "warning", "They disagree")
+        if agreement.differences
+        else ("gray", "help", "Not all compared")
+    )
+    st.markdown(f":{color}-badge[:material/{icon}: {word}] {words.plain(headline(agreement))}")
+    for finding in agreement.findings:
+        st.markdown(f":material/arrow_right: {words.plain(finding)}")
+    _show_bad(scored.bad)
+    st.dataframe(
+        scored.table,
+        hide_index=True,
+        key="scored-rows",
+        alt=f"What both endpoints answered to {len(scored.table)} rows.",
+    )
+    st.download_button(
+        "Download results",
+        lambda: rows_to_csv(scored.table),
+        file_name="faceoff-rows.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="download-rows",
+    )
+
+
+def _show_bad(bad: Sequence[BadRow]) -> None:
+    if not bad:
+        return
+    named = [f"line {one.line}: {one.problem}" for one in bad[:_BAD_SHOWN]]
+    more = f" and {len(bad) - _BAD_SHOWN} more" if len(bad) > _BAD_SHOWN else ""
+    count = f"{len(bad)} row{' was' if len(bad) == 1 else 's were'} not sent"
+    st.warning(words.plain(f"{count}: {'; '.join(named)}{more}."))

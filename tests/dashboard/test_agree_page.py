@@ -1,0 +1,170 @@
+"""The Agree page in a session without a browser, over real HTTP endpoints that agree, and that do not."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import resources
+from inference.card import ModelCard
+from tests.benchmark.altered import altered, call_itself, good, round_to_2
+from tests.benchmark.cards import make_card, mileage_document
+from tests.dashboard.conftest import Serve
+from tests.dashboard.page import Page
+
+Visit = Callable[..., Page]
+Agree = Callable[[str, str], Page]
+SCRIPT = "from dashboard.views import agree\nagree.page()"
+MAPS = ("surface-0", "surface-1", "surface-difference")
+
+
+@pytest.fixture
+def agree(visit: Visit, tea_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Agree:
+    """The page over two addresses, opened."""
+    monkeypatch.setattr("dashboard.views.agree._CARD_WAIT_S", 20.0)
+
+    def agree(api: str, function: str) -> Page:
+        page = visit(api, function, MODEL_DIR=str(tea_dir))
+        page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+        return page.open()
+
+    return agree
+
+
+def checked(page: Page, button: str = "Check agreement") -> Page:
+    """The page after a check has come to its end."""
+    page.press(button)
+    deadline = time.monotonic() + 30
+    while resources.checks().state.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return page.rerun()
+
+
+def figures(page: Page) -> dict[str, str]:
+    block: Any = page.app.get_by_key("figures-agreement")
+    return {metric.label: metric.value for metric in block.metric}
+
+
+def score(page: Page, text: str) -> Page:
+    page.app.text_area(key="rows-text").set_value(text)
+    return page.press("Score on both")
+
+
+def test_before_the_first_check_nothing_is_sent_and_nothing_claimed(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    api, function = serve(good(tea)), serve(good(tea))
+    page = agree(api.url, function.url)
+    assert api.paths("POST") == function.paths("POST") == []
+    assert not page.has("card-verdict")
+    assert "Check agreement" in page.read()
+
+
+def test_two_that_agree_are_shown_with_their_n_and_bound(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    asked = int(figures(page)["Inputs compared"])
+    assert asked > 500
+    assert figures(page)["Disagreements"] == "0"
+    assert float(figures(page)["At most (%)"]) == pytest.approx(100 * (1 - 0.05 ** (1 / asked)), rel=0.01)
+    assert "They agree" in page.read("card-verdict")
+    assert "| Training rows | 5 | 5 | 0 |" in page.read("card-asked")
+    assert "25 of 25 refused alike" in page.read("card-invalid")
+    assert not page.has("card-worst")
+    for chart in MAPS:
+        assert page.has(f"figure-{chart}"), chart
+    assert "Difference (n = 1,681)" in page.read("chart-surface-difference")
+
+
+def test_one_that_rounds_is_named_and_its_worst_inputs_can_be_loaded(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(altered(tea, round_to_2)).url))
+    assert "They disagree" in page.read("card-verdict")
+    assert "Cloud Function: probabilities rounded to 2 digits." in page.read("card-verdict")
+    assert "| Rounded |" in page.read("card-asked")
+    worst = page.read("card-worst")
+    assert worst.count("](./?leaf_length=") == 10
+    assert "rounded" in worst
+
+
+def test_another_version_is_the_first_thing_that_is_said(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(altered(tea, call_itself("v9"))).url))
+    verdict = page.texts("card-verdict")[0].readable
+    assert "Different models" in verdict
+    assert "Cloud Function v9" in verdict
+
+
+def test_an_endpoint_that_is_down_is_no_disagreement(serve: Serve, agree: Agree, tea: ModelCard, nobody: str) -> None:
+    page = checked(agree(serve(good(tea)).url, nobody))
+    assert "Nothing compared" in page.read("card-verdict")
+    assert "no answer (refused)" in page.read("card-verdict")
+    assert figures(page)["At most (%)"] == "\N{EN DASH}"
+
+
+def test_without_any_model_the_page_says_what_to_do(visit: Visit, nobody: str) -> None:
+    page = visit(nobody, nobody)
+    page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+    page.open()
+    assert "make train" in page.read()
+
+
+def test_other_features_make_another_map(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    page.app.selectbox(key="map-features").set_value((0, 1))
+    page = checked(page, "Draw the map")
+    layout = page.figure("surface-0")["layout"]
+    assert layout["xaxis"]["title"]["text"] == "Leaf length (cm)"
+    assert layout["yaxis"]["title"]["text"] == "Leaf width (cm)"
+
+
+def test_the_last_check_is_still_there_in_another_session(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    urls = serve(good(tea)).url, serve(good(tea)).url
+    checked(agree(*urls))
+    assert "They agree" in agree(*urls).read("card-verdict")
+
+
+def test_a_regressor_is_compared_by_value(serve: Serve, agree: Agree) -> None:
+    card = make_card(mileage_document())
+    page = checked(agree(serve(good(card)).url, serve(good(card)).url))
+    assert "They agree" in page.read("card-verdict")
+    assert "Decision boundary" not in page.read("card-asked")
+    assert page.figure("surface-0")["data"][0]["colorbar"]["title"]["text"] == "Consumption (l/100 km)"
+
+
+# --- Rows of one's own
+
+
+def test_pasted_rows_are_scored_and_a_bad_one_is_named_by_its_line(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    score(page, "steep_time,leaf_length,leaf_width\n2,3,1\nlong,3,1\n5,7,3\n")
+    assert page.warnings() == ["1 row was not sent: line 3: steep_time is not a finite number."]
+    assert "0 disagreements in 2 inputs" in page.read("card-batch")
+    table = page.app.dataframe[0].value
+    assert list(table["line"]) == [2, 4]
+    assert list(table["FastAPI prediction"]) == list(table["Cloud Function prediction"]) == ["green", "black"]
+    assert list(table["agree"]) == ["yes", "yes"]
+
+
+def test_rows_that_differ_are_marked(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(altered(tea, round_to_2)).url)
+    score(page, "3.4,1,2\n4.3,2,3\n")
+    table = page.app.dataframe[0].value
+    assert list(table["agree"]) == ["no", "no"]
+    assert table["difference"][0].startswith("rounded: probabilities 0.")
+
+
+def test_a_text_without_usable_rows_says_why(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    score(page, "leaf_length,leaf_width\n1,2\n")
+    assert [error.value for error in page.app.error] == ["The text has no column steep\\_time."]
+    score(page, "1,2,oops\n")
+    assert not page.app.dataframe
+
+
+def test_an_uploaded_file_is_scored_in_place_of_the_text(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"3,1,2\n", "text/csv"))
+    page.press("Score on both")
+    assert list(page.app.dataframe[0].value["FastAPI prediction"]) == ["green"]
