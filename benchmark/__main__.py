@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "compare": "which of two endpoints is faster: paired requests in random order, one in flight",
     "load": "how endpoints hold up: requests at a rate (open loop), or callers that wait (closed loop)",
     "agree": "do two endpoints give the same answers? Rows, a grid, the decision boundary, and invalid inputs",
+    "coldstart": "how long a new instance takes for its first answer, and after which idle gap it is gone",
     "selftest": "the smallest difference that this machine can resolve",
     "simulate": "two endpoints whose truth is known, to see what the statistics make of it",
     "runs": "list what is in the record",

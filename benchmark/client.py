@@ -6,7 +6,7 @@ aiohttp, because httpx costs more per request than a good service takes to answe
 import asyncio
 import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from time import perf_counter_ns
@@ -73,8 +73,9 @@ def _tls_context() -> ssl.SSLContext:
 class Instances:
     """The instances that have answered in one run, numbered from 1 as they were seen; 0 is unknown."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        """`ids` are those that were seen before, where a run goes on."""
+        self._numbers: dict[str, int] = {instance_id: number for number, instance_id in enumerate(ids, 1)}
 
     def number(self, instance_id: str | None) -> int:
         """The number of an instance; the number of the field's width holds 65 535 of them."""
@@ -144,11 +145,21 @@ class Client:
         """Take a token that is valid for a while yet; fetching one may take seconds. Raises TokenError."""
         self._authorization = await asyncio.to_thread(lambda: self.endpoint.headers)
 
-    async def send(self, body: bytes, group: int, *, began_ns: int, due_ns: int | None = None, warmup: bool) -> Row:
+    async def send(
+        self,
+        body: bytes,
+        group: int,
+        *,
+        began_ns: int,
+        due_ns: int | None = None,
+        waited_from_ns: int | None = None,
+        warmup: bool,
+    ) -> Row:
         """Send `body` once. Never raises for what an endpoint does; cancelling gives no row.
 
         `began_ns`, when the run began, and `due_ns`, when this should have been sent, are of `perf_counter_ns`;
-        without the latter it is due now.
+        without the latter it is due now. `waited_from_ns` is since when an instance has been waited for, where that
+        is before the send: an instance that was started for this request is cold, however long ago that was.
         """
         phases = _Phases()
         _current.set(phases)
@@ -178,7 +189,8 @@ class Client:
             self.failure_details.setdefault(failure, detail or (f"HTTP {status}" if status else failure.value))
         service_ms = (ended_ns - started_ns) / 1e6
         prediction = judged.answer.prediction if judged.answer else _NAN
-        state = temperature(evidence.request_count, evidence.instance_age_ms, service_ms)
+        waited_ms = (ended_ns - (waited_from_ns or started_ns)) / 1e6
+        state = temperature(evidence.request_count, evidence.instance_age_ms, waited_ms)
         sent_ns = phases.sent or phases.connect_end or started_ns
         return (
             self.position,

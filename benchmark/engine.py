@@ -46,12 +46,15 @@ def ask(endpoints: Sequence[Endpoint]) -> list[Served]:
 
 
 def make_manifest(
-    endpoints: Sequence[Endpoint], served: Sequence[Served], plan: Plan, bodies: Bodies, card: ModelCard | None
+    endpoints: Sequence[Endpoint], served: Sequence[Served], plan: Plan | None, bodies: Bodies, card: ModelCard | None
 ) -> dict[str, Any]:
-    """The conditions of a run, all that is needed to read its samples later. Holds no token."""
+    """The conditions of a run, all that is needed to read its samples later. Holds no token.
+
+    Without a `plan`, the caller adds one of its own kind.
+    """
     return {
         "format_version": FORMAT_VERSION,
-        "plan": to_document(plan),
+        "plan": to_document(plan) if plan else {},
         "endpoints": [{"key": one.key, "name": one.name, "url": one.url} for one in endpoints],
         "facts": {one.key: facts(known) for one, known in zip(endpoints, served, strict=True)},
         "problems": {one.key: known.problem for one, known in zip(endpoints, served, strict=True) if known.problem},

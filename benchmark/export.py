@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from benchmark import coldstart_plan, coldstart_summary
 from benchmark.printing import print_summary
 from benchmark.run import Run, RunState
 from benchmark.sample import Comparison, Sample
@@ -130,8 +131,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
             raise ValueError
         datetime.fromisoformat(run.started_at_utc)
         json.dumps([run.manifest, run.outcome], allow_nan=False)
-        # What cannot be summarised and printed cannot be shown.
-        print_summary(summarise(run, samples), Console(file=io.StringIO()))
+        _check_summary(run, samples)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("this file is damaged") from error
     return run, samples
@@ -142,6 +142,14 @@ def percentile_log(run: Run, samples: Samples, position: int) -> str:
     usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
     # In a closed loop a request is due when it is sent, so that this is its service time.
     return histogram_log(response_ms(samples[usable]), f"{run.endpoint_keys[position]} of run {run.id}, ms")
+
+
+def _check_summary(run: Run, samples: Samples) -> None:
+    """What cannot be summarised and printed cannot be shown."""
+    if run.kind == coldstart_plan.KIND:
+        coldstart_summary.summarise(run, samples)
+    else:
+        print_summary(summarise(run, samples), Console(file=io.StringIO()))
 
 
 def histogram_log(values_ms: Floats, title: str) -> str:

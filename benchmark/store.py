@@ -192,6 +192,28 @@ class Store:
                 (state, json.dumps(outcome), time.time(), _sequence(database, run_id)),
             )
 
+    def resume_run(self, run_id: str) -> None:
+        """Make a run that was cut off, cancelled or failed this process's own again.
+
+        Raises UnknownRun, and StoreError where it is finished or still going on.
+        """
+        with self._write() as database:
+            sequence = _sequence(database, run_id)
+            row = database.execute(
+                f"SELECT {_RUN_COLUMNS} FROM run WHERE sequence = ?",  # noqa: S608  our own names
+                (sequence,),
+            ).fetchone()
+            state = _to_run(row).state
+            (process,) = database.execute("SELECT process FROM run WHERE sequence = ?", (sequence,)).fetchone()
+            if state is RunState.RUNNING and process is not None and not _is_alive(process):
+                state = RunState.LOST  # killed a moment ago
+            if state in (RunState.RUNNING, RunState.FINISHED):
+                raise StoreError(f"run {run_id} is {state.value}, so there is nothing to resume")
+            database.execute(
+                "UPDATE run SET state = ?, process = ?, seen_at = ?, outcome = '{}' WHERE sequence = ?",
+                (RunState.RUNNING, os.getpid(), time.time(), sequence),
+            )
+
     def runs(self, limit: int = 500) -> list[Run]:
         """The newest runs, newest first. Raises StoreError."""
         with self._read() as database:
@@ -325,6 +347,16 @@ def _to_run(row: Sequence[Any]) -> Run:
         outcome=json.loads(outcome),
         progress=json.loads(progress),
     )
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _sequence(database: sqlite3.Connection, run_id: str) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import agree, benchmark, cost, monitor, predict, runs
+from dashboard.views import agree, benchmark, coldstart, cost, monitor, predict, runs
 
 HERE = Path(__file__).parent
 
@@ -15,6 +15,7 @@ st.navigation(
         st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", url_path="predict", default=True),
         st.Page(agree.page, title="Agree", icon=":material/rule:", url_path="agree"),
         st.Page(benchmark.page, title="Benchmark", icon=":material/speed:", url_path=benchmark.URL_PATH),
+        st.Page(coldstart.page, title="Cold start", icon=":material/ac_unit:", url_path="coldstart"),
         st.Page(cost.page, title="Cost", icon=":material/payments:", url_path="cost"),
         st.Page(monitor.page, title="Monitor", icon=":material/monitor_heart:", url_path="monitor"),
         st.Page(runs.page, title="Runs", icon=":material/history:", url_path="runs"),

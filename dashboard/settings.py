@@ -1,7 +1,7 @@
 """What the dashboard reads from its environment, once, at start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.endpoint import Endpoint, EndpointError
@@ -29,6 +29,8 @@ class Settings:
     model_dir: Path
     host: str
     port: int
+    force_command: str | None = field(default=None, repr=False)
+    """what forces a new instance of an endpoint; the operator's own, never a visitor's"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -50,6 +52,7 @@ class Settings:
             model_dir=Path(environ.get("MODEL_DIR") or ROOT / "artifacts" / "iris"),
             host=environ.get("HOST") or "127.0.0.1",
             port=int(port),
+            force_command=environ.get("FORCE_COMMAND") or None,
         )
 
 

@@ -14,7 +14,7 @@ class Instance:
     """One serving process. Create it once per process; under a forking server it renews itself in the child."""
 
     def __init__(self) -> None:
-        self._started_ns = _process_start_ns()
+        self._started_ns = process_start_ns() or time.monotonic_ns()
         self.request_count = 0
         self.id = secrets.token_hex(6)
         if hasattr(os, "register_at_fork"):
@@ -31,8 +31,8 @@ class Instance:
         return (time.monotonic_ns() - self._started_ns) / 1e6
 
 
-def _process_start_ns() -> int:
-    """When this process was started, on the monotonic clock; now, where /proc does not tell.
+def process_start_ns() -> int | None:
+    """When this process was started, on the monotonic clock; None where /proc does not tell.
 
     Field 22 of /proc/self/stat is the start in clock ticks since boot (proc_pid_stat(5)); CLOCK_BOOTTIME is
     the clock that counts them.
@@ -43,9 +43,9 @@ def _process_start_ns() -> int:
         started_ticks = int(fields[19])
         since_boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     except (OSError, ValueError, IndexError, AttributeError):
-        return now_ns
+        return None
     # The tick is cut off, so the start lies within it: its end is taken, so that no age is overstated and a
     # cold start never looks like a warm one.
     age_ns = since_boot_ns - (started_ticks + 1) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     # Inside a sandbox the two clocks may not share an origin; an age that cannot be is not used.
-    return now_ns - age_ns if 0 <= age_ns < 60_000_000_000 else now_ns
+    return now_ns - age_ns if 0 <= age_ns < 60_000_000_000 else None

@@ -67,8 +67,12 @@ class Document:
 class Service:
     """Answers requests from one verified model. One per process, used from one thread."""
 
-    def __init__(self, model: Model, settings: ServingSettings, name: str) -> None:
+    def __init__(
+        self, model: Model, settings: ServingSettings, name: str, startup_ms: Mapping[str, float | None] | None = None
+    ) -> None:
+        """`startup_ms` is where the start of this process spent its time; read whenever somebody asks."""
         self.card = model.card
+        self._startup_ms = {} if startup_ms is None else startup_ms
         self._model = model
         self._settings = settings
         self._name = name
@@ -220,6 +224,10 @@ class Service:
                     "instance_id": self._instance.id,
                     "instance_age_ms": round(self._instance.age_ms()),
                     "requests_served": self._instance.request_count,
+                    "startup_ms": {
+                        phase: None if duration_ms is None else round(duration_ms, 1)
+                        for phase, duration_ms in self._startup_ms.items()
+                    },
                 },
             }
         )

@@ -1,10 +1,12 @@
 """The start that both serving targets have in common: settings, a verified model, or one line and a non-zero exit."""
 
 import gc
+import importlib
 import os
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from inference.asgi import Endpoint
@@ -12,7 +14,8 @@ from inference.cors import Cors
 from inference.model import ArtifactError, load_model
 from inference.request_log import RequestLog
 from inference.service import Service
-from inference.settings import ServingSettings, SettingsError
+from inference.settings import Runtime, ServingSettings, SettingsError, quiet_native_libraries
+from inference.startup import startup
 
 
 def require_port(host: str, port: int) -> None:
@@ -36,12 +39,15 @@ def load_endpoint(name: str, *, default_model_dir: Path, environ: Mapping[str, s
     Called before any port is open: exits with status 1 and one line on stderr where the artifact cannot be
     trusted or a variable has no meaning, so that a platform sees a failed start and never a wrong answer.
     """
+    startup.begin()
     try:
         settings = ServingSettings.from_env(environ, default_model_dir=default_model_dir)
+        _import_runtime(settings.runtime)
         model = load_model(settings.model_dir, settings.runtime)
+        startup.end("model")
     except (ArtifactError, SettingsError) as error:
         sys.exit(f"refusing to start: {error}")
-    service = Service(model, settings, name)
+    service = Service(model, settings, name, startup.phases_ms)
     return Endpoint(service, RequestLog(settings.log_level, environ), Cors(settings.cors_origins))
 
 
@@ -49,3 +55,16 @@ def settle_memory() -> None:
     """Call when everything is loaded: what is alive now stays, so the collector need not look at it again."""
     gc.enable()
     gc.freeze()
+    startup.end("server")
+
+
+def _import_runtime(runtime: Runtime) -> None:
+    """Import what runs the model before it is loaded, so that the two can be told apart.
+
+    What is missing is found, and said properly, by loading.
+    """
+    quiet_native_libraries()
+    with suppress(ImportError):
+        for module in ("joblib", "sklearn") if runtime == "sklearn" else ("onnxruntime",):
+            importlib.import_module(module)
+    startup.end("runtime")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.local_program import local_facts
 from deploy.stage_function import stage
 from inference.model import ArtifactError
 from inference.settings import ServingSettings, SettingsError
@@ -63,18 +64,6 @@ def _port(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536):
         raise SettingsError(f"{name} must be a number from 1 to 65535, not {text!r}")
     return int(text)
-
-
-def local_facts() -> dict[str, str]:
-    """How the twins are deployed here: both on all of this machine, one process each, and always up."""
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "DEPLOY_CPU": f"{os.cpu_count()} shared",
-        "DEPLOY_MEMORY": f"{memory_bytes / 2**30:.0f} GiB shared",
-        "DEPLOY_CONCURRENCY": "unlimited",
-        "DEPLOY_MIN_INSTANCES": "1",
-        "DEPLOY_REGION": "local",
-    }
 
 
 def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program, ...]:

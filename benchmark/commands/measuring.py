@@ -39,7 +39,7 @@ MakePlan = Callable[[argparse.Namespace, float], Plan]
 """A plan from the arguments and the margin in ms. Raises PlanError."""
 
 
-def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, timeout_s: float = 10.0) -> None:
     """The arguments that name endpoints."""
     parser.add_argument(
         "--endpoint",
@@ -50,7 +50,9 @@ def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True) -> 
         help="an endpoint; a URL without a path is a base, to which /predict is added. NAME_TOKEN in the environment "
         "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens",
     )
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="per request (default 10)")
+    parser.add_argument(
+        "--timeout", type=float, default=timeout_s, metavar="S", help=f"per request (default {timeout_s:g})"
+    )
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -131,7 +133,7 @@ def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> in
     served = ask(endpoints)
     typical_ms = (perf_counter() - started) * 1000 / len(endpoints)
     card = card_of([one.card for one in served])
-    bodies = _bodies(arguments.body_from, card)
+    bodies = bodies_from(arguments.body_from, card)
     store = results_store(arguments.results)
     manifest = make_manifest(endpoints, served, plan, bodies, card)
     urls = [endpoint.url for endpoint in endpoints]
@@ -177,7 +179,8 @@ def describe(planned: Estimate, endpoints: Sequence[Endpoint]) -> str:
     return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
 
 
-def _bodies(source: str, card: ModelCard | None) -> Bodies:
+def bodies_from(source: str, card: ModelCard | None) -> Bodies:
+    """What `--body-from` says is sent. Raises UsageError."""
     try:
         if source != "card":
             return from_csv(Path(source).read_text("utf-8"), source, card)

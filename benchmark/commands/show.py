@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+from benchmark.coldstart_plan import KIND
 from benchmark.commands import add_results, results_store, write_json
-from benchmark.commands.reading import read_summary
+from benchmark.commands.reading import read_run, read_summary
 from benchmark.printing import print_summary
+from benchmark.store import Store
 from benchmark.summary import to_document
 
 
@@ -18,9 +20,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; returns the exit status."""
-    summary = read_summary(results_store(arguments.results), arguments.run_id)
+    store = results_store(arguments.results)
+    if read_run(store, arguments.run_id)[0].kind == KIND:
+        return _show_coldstart(arguments, store)
+    summary = read_summary(store, arguments.run_id)
     if arguments.json:
         write_json(arguments.json, to_document(summary))
     if str(arguments.json) != "-":
         print_summary(summary)
+    return 0
+
+
+def _show_coldstart(arguments: argparse.Namespace, store: Store) -> int:
+    from benchmark import coldstart_summary as cold
+    from benchmark.coldstart_printing import print_coldstart
+
+    found = cold.summarise(*read_run(store, arguments.run_id))
+    if arguments.json:
+        write_json(arguments.json, cold.to_document(found))
+    if str(arguments.json) != "-":
+        print_coldstart(found)
     return 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from re import fullmatch
 from urllib.parse import urlsplit
 
 import httpx
@@ -262,8 +263,10 @@ class Witness:
         page.on("websocket", lambda socket: self._address(socket.url))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.console_errors.append(f"{message.text} ({message.location.get('url')})")
+        url = message.location.get("url") or ""
+        # Opened by its own address, a page first looks for the server below itself, and then where it is.
+        if message.type == "error" and not fullmatch(r"/\w+/_stcore/(health|host-config)", urlsplit(url).path):
+            self.console_errors.append(f"{message.text} ({url})")
 
     def _address(self, url: str) -> None:
         if not is_local(url):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from inference.contract import MAX_BODY_BYTES
+from inference.startup import PHASES
 from tests.contract.cases import ACCEPTED, MARKER
 from tests.contract.targets import JSON, Target
 
@@ -59,6 +60,8 @@ def test_model_info_tells_how_it_is_served(endpoint: Target) -> None:
     assert set(serving["platform"]) == {"service", "revision", "function_target"}
     assert set(serving["deployment"]) == {"cpu", "memory", "concurrency", "min_instances", "region"}
     assert not any(serving["deployment"].values())
+    assert list(serving["startup_ms"]) == list(PHASES)
+    assert all(phase_ms is None or phase_ms >= 0 for phase_ms in serving["startup_ms"].values())
     assert serving["instance_id"] == endpoint.ask("GET", "/health").headers["x-instance-id"]
 
 

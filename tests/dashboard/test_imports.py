@@ -49,23 +49,36 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
         "plotly.graph_objs._figure",
         "plotly.subplots",
     )
-    pages = ("predict", "agree", "benchmark", "cost", "monitor", "runs")
+    pages = ("predict", "agree", "benchmark", "coldstart", "cost", "monitor", "runs")
     statement = "import dashboard.resources, " + ", ".join(f"dashboard.views.{page}" for page in pages)
     assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 
 @pytest.mark.parametrize(
     "module",
-    ["settings", "words", "inputs", "theme", "watched", "monitor_words", "run_words", "agree_words", "background"],
+    [
+        "settings",
+        "words",
+        "inputs",
+        "theme",
+        "watched",
+        "monitor_words",
+        "run_words",
+        "agree_words",
+        "background",
+        "launch",
+    ],
 )
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:
     name = f"dashboard.{module}"
     assert loaded(f"import {name}", name, "streamlit", "pandas", "plotly") == {name}
 
 
-@pytest.mark.parametrize("module", ["dashboard.charts", "dashboard.monitor_charts", "dashboard.agree_charts"])
+@pytest.mark.parametrize(
+    "module", ["charts", "monitor_charts", "agree_charts", "run_charts", "cost_charts", "coldstart_charts"]
+)
 def test_charts_need_plotly_but_no_streamlit_and_no_pandas(module: str) -> None:
-    assert loaded(f"import {module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {
+    assert loaded(f"import dashboard.{module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {
         "plotly.graph_objs._figure"
     }
 

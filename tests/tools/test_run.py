@@ -18,8 +18,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmark.local_program import local_facts
 from inference.settings import SettingsError
-from tools.run import RunSettings, local_facts, programs, stage_function
+from tools.run import RunSettings, programs, stage_function
 from tools.supervisor import LaunchError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,187 @@
+"""The results of a run of cold starts; apart from the page, so that Plotly is imported with the first of them."""
+
+import streamlit as st
+
+from benchmark.coldstart_summary import ColdFigures, ColdSummary, part_names, summarise, threshold_text
+from benchmark.plan import PlanError
+from benchmark.recording import load_samples
+from benchmark.statistics import Estimate
+from benchmark.verdict import Outcome
+from dashboard import coldstart_charts as draw
+from dashboard import resources, words
+from dashboard.panels import panel
+from dashboard.theme import palette
+
+_NOTHING = "\N{EN DASH}"
+
+
+def results(run_id: str) -> None:
+    """Everything that the record says of one run, recomputed from its samples."""
+    store = resources.store()
+    try:
+        summary = summarise(store.run(run_id), load_samples(store, run_id)[0])
+    except (PlanError, ValueError, KeyError) as error:
+        st.error(words.plain(f"This run cannot be read: {error}."), icon=":material/error:")
+        return
+    _cards(summary)
+    _verdict(summary)
+    _charts(summary)
+    _conditions(summary)
+
+
+def _cards(summary: ColdSummary) -> None:
+    for side, column in zip(summary.endpoints, st.columns(len(summary.endpoints), gap="medium"), strict=True):
+        with column.container(border=True, key=f"card-{side.key}", height="stretch"):
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.markdown(f"**{words.plain(side.name)}**", width="content")
+                if side.failed:
+                    st.badge(f"{side.failed} of {len(side.probes)} failed", icon=":material/close:", color="red")
+                else:
+                    st.badge(_count(len(side.probes), "probe"), icon=":material/check:", color="green")
+            with st.container(horizontal=True, key=f"coldfigures-{side.key}"):
+                word = "Cold" if side.has_evidence else "Suspected"
+                st.metric(f"{word} p50 (ms)", _value(side.cold_ms[0]))
+                st.metric(
+                    "Slowest cold (ms)",
+                    words.duration(max(side.cold_values_ms, default=0.0)) if side.cold_values_ms else _NOTHING,
+                )
+                st.metric("Warm p50 (ms)", _value(side.warm_ms[0]))
+                st.metric("Cold / warm", _ratio(side))
+            st.caption("  \n".join(_lines(summary, side)))
+
+
+def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
+    """What the card says below its figures, as Markdown."""
+    lines = [
+        f"{side.cold_word.capitalize()} p50: {_interval(side.cold_ms[0])}. Warm p50: {_interval(side.warm_ms[0])}.",
+    ]
+    if side.failed and side.failure_details:
+        lines.append(words.plain("; ".join(f"{name}: {text}" for name, text in side.failure_details.items())))
+    if summary.plan.mode == "ladder":
+        lines.append(words.plain(threshold_text(side)))
+    elif side.split:
+        lines.append(_split_text(summary, side))
+    elif side.cold_values_ms:
+        lines.append("It does not say how its start divides.")
+    return lines
+
+
+def _verdict(summary: ColdSummary) -> None:
+    if summary.verdict is None:
+        return
+    icon, color, headline = {
+        Outcome.WINNER: (":material/emoji_events:", "green", "A difference"),
+        Outcome.EQUIVALENT: (":material/balance:", "green", "Equivalent"),
+        Outcome.INCONCLUSIVE: (":material/help:", "gray", "Not settled"),
+    }[summary.verdict.outcome]
+    with st.container(border=True, key="verdict"):
+        st.markdown(f":{color}-badge[{icon} {headline}] {words.plain(summary.verdict.sentence)}")
+
+
+def _charts(summary: ColdSummary) -> None:
+    colors = palette(st.context.theme.type)
+    counts = " and ".join(
+        f"{side.name}: {len(side.cold_values_ms)} {side.cold_word} and {len(side.warm_values_ms)} warm"
+        for side in summary.endpoints
+    )
+    if summary.plan.mode == "ladder":
+        first, second = st.columns(2, gap="medium")
+        with first:
+            panel(
+                "idle",
+                "Response against idle gap",
+                draw.idle_scatter(summary, colors),
+                "Response time in milliseconds against the idle gap before it, both on log axes. "
+                + " ".join(threshold_text(side) for side in summary.endpoints),
+                lambda: draw.probe_table(summary),
+            )
+        with second:
+            panel(
+                "share",
+                "How often it is cold",
+                draw.cold_share(summary, colors),
+                f"Share of cold probes after each idle gap, with 95% intervals. {counts}.",
+                lambda: draw.share_table(summary),
+            )
+        _populations(summary, counts)
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _populations(summary, counts)
+    with right:
+        if any(side.split for side in summary.endpoints):
+            panel(
+                "split",
+                "Where a cold start goes",
+                draw.split_bars(summary, colors),
+                " ".join(f"{side.name}: {_split_text(summary, side)}" for side in summary.endpoints),
+                lambda: draw.split_table(summary),
+            )
+        else:
+            _empty("split", "Where a cold start goes", "Neither endpoint says yet how its start divides.")
+    panel(
+        "order",
+        "Cold starts in order",
+        draw.in_order(summary, colors),
+        f"Each cold start in milliseconds in the order of the run. {counts}.",
+        lambda: draw.probe_table(summary),
+    )
+
+
+def _populations(summary: ColdSummary, counts: str) -> None:
+    panel(
+        "populations",
+        "Cold against warm",
+        draw.populations(summary, palette(st.context.theme.type)),
+        f"Time to the answer in milliseconds on a log axis, cold and warm apart, with medians. {counts}.",
+        lambda: draw.population_table(summary),
+    )
+
+
+def _split_text(summary: ColdSummary, side: ColdFigures) -> str:
+    if side.split is None:
+        return "It does not say how its start divides."
+    values_ms = (side.split.imports_ms, side.split.model_ms, side.split.rest_ms)
+    parts = zip(part_names(summary.plan), values_ms, strict=True)
+    said = ", ".join(f"{name} {words.duration(value_ms)} ms" for name, value_ms in parts)
+    return f"Medians: {said} (n = {side.split_n})."
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _conditions(summary: ColdSummary) -> None:
+    with st.container(border=True, key="chart-conditions", gap="xsmall"):
+        st.markdown("**Conditions**")
+        lines = list(summary.conditions)
+        if summary.mismatches:
+            unequal = "; ".join(one.describe() for one in summary.mismatches)
+            lines.append(f"not equal, or not known to be: {unequal}")
+        st.markdown("\n".join(f"- :small[{words.plain(line[:1].upper() + line[1:])}]" for line in lines))
+
+
+def _empty(key: str, title: str, text: str) -> None:
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
+        st.markdown(f"**{title}**")
+        st.caption(text)
+
+
+def _value(estimate: Estimate) -> str:
+    return words.duration(estimate.value) if estimate.n else _NOTHING
+
+
+def _ratio(side: ColdFigures) -> str:
+    cold, warm = side.cold_ms[0], side.warm_ms[0]
+    if not cold.n or not warm.n or warm.value <= 0:
+        return _NOTHING
+    ratio = cold.value / warm.value
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if not estimate.n:
+        return "none yet"
+    if estimate.low is None or estimate.high is None:
+        return f"n = {estimate.n}, interval not estimable"
+    return f"95% {words.duration(estimate.low)} to {words.duration(estimate.high)} ms, n = {estimate.n:,}"
