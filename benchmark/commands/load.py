@@ -1,10 +1,13 @@
 """`load`: requests that arrive at a rate whatever becomes of them, or callers that wait for their answers."""
 
 import argparse
+from dataclasses import replace
 
 from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_arguments, measure
 from benchmark.plan import LoadPlan
+
+_WARMUP = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a closed loop instead: so many callers an endpoint, each waiting for its answer, which hides stalls",
     )
     parser.add_argument("--requests", type=int, metavar="M", help="requests to each endpoint in the closed loop")
-    parser.add_argument("--warmup", type=int, default=20, metavar="N", help="first requests to each (default 20)")
+    parser.add_argument(
+        "--warmup", type=int, metavar="N", help="first requests to each (default 20, at most a tenth of them)"
+    )
     add_arguments(parser)
 
 
@@ -38,17 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace, margin_ms: float) -> LoadPlan:
     closed = arguments.concurrency is not None
-    return LoadPlan(
+    plan = LoadPlan(
         rate=None if closed else 50.0 if arguments.rate is None else arguments.rate,
         duration_s=30.0 if arguments.duration is None else arguments.duration,
         ramp=arguments.ramp,
         arrivals=arguments.arrivals,
         concurrency=arguments.concurrency,
         total=arguments.requests,
-        warmup=arguments.warmup,
+        warmup=arguments.warmup or 0,
         connection=arguments.connection,
         margin_ms=margin_ms,
         margin_pct=arguments.margin_pct,
         timeout_s=arguments.timeout,
         seed=arguments.seed,
     )
+    if arguments.warmup is None:
+        plan = replace(plan, warmup=min(_WARMUP, plan.requests(1) // 10))
+    return plan

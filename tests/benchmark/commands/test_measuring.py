@@ -146,6 +146,14 @@ def test_a_closed_loop_is_labelled_so(benchmark: Command, twins: Twins, tmp_path
     assert document(out)["verdict"] is None
 
 
+def test_a_short_load_is_not_all_warm_up(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = benchmark("load", *endpoints(twins[0]), "--concurrency", 2, "--requests", 15, "--json", out)
+    assert done.returncode == 0, done.stderr
+    side = document(out)["endpoints"]["api"]
+    assert (side["warmup"], side["n"]) == (1, 14)
+
+
 def test_the_same_seed_sends_the_same(benchmark: Command, twins: Twins, results: Path) -> None:
     for seed in (3, 3, 4):
         benchmark("compare", *endpoints(*twins), "--pairs", 30, "--warmup", 0, "--seed", seed)
