@@ -27,6 +27,7 @@ from benchmark.identity import TokenError
 from benchmark.measure import measure_arrivals, measure_callers, measure_pairs
 from benchmark.observe import new_client, utc_now
 from benchmark.plan import ComparePlan, Plan, to_document
+from benchmark.prices import load_prices
 from benchmark.recording import Recorder, load_samples
 from benchmark.run import FORMAT_VERSION, Run, RunState
 from benchmark.sample import Failure
@@ -59,6 +60,7 @@ def make_manifest(
         "facts": {one.key: facts(known) for one, known in zip(endpoints, served, strict=True)},
         "problems": {one.key: known.problem for one, known in zip(endpoints, served, strict=True) if known.problem},
         "model": {"name": card.name, "version": card.version, "classes": list(card.classes)} if card else None,
+        "prices_as_of": load_prices().as_of,
         "bodies": {"source": bodies.source, "count": len(bodies.bodies), "sha256": bodies.sha256},
         "client": {
             "host": socket.gethostname(),
