@@ -211,6 +211,7 @@ def _serving() -> Schema:
             "instance_id": _TEXT,
             "instance_age_ms": _COUNT,
             "requests_served": _COUNT,
+            "startup_ms": _map({"type": ["number", "null"]}),
         }
     )
 
