@@ -102,8 +102,11 @@ class PredictPage:
         return self.page.locator(f".st-key-chart-{chart}")
 
     def chart(self, chart: str) -> Locator:
-        """A chart as assistive technology finds it: by its role, with its text alternative as its name."""
-        return self.panel(chart).get_by_role("figure")
+        """A chart as assistive technology finds it: by its role, with its text alternative as its name.
+
+        One that is being replaced stays in sight for a moment, and is not meant.
+        """
+        return self.panel(chart).locator('[class*="st-key-figure-"]:not([data-stale="true"])').get_by_role("figure")
 
     def expect_charts(self) -> None:
         for chart in CHARTS:
