@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "import": "add a run that was exported as JSON",
     "gate": "does a run keep what was promised? The exit status says it",
     "cost": "what a month of requests costs, gross and net of the free tier",
+    "decide": "which of two endpoints to choose for your needs, and where the answer flips",
+    "report": "runs as one page to hand in: verdict, charts, cost, methods and limits",
 }
 
 _MODULES = {"import": "import_"}  # a word of Python's own

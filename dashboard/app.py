@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.views import agree, benchmark, coldstart, cost, monitor, predict, runs
+from dashboard.views import agree, benchmark, coldstart, cost, decide, monitor, predict, runs
 
 HERE = Path(__file__).parent
 
@@ -17,6 +17,7 @@ st.navigation(
         st.Page(benchmark.page, title="Benchmark", icon=":material/speed:", url_path=benchmark.URL_PATH),
         st.Page(coldstart.page, title="Cold start", icon=":material/ac_unit:", url_path="coldstart"),
         st.Page(cost.page, title="Cost", icon=":material/payments:", url_path="cost"),
+        st.Page(decide.page, title="Decide", icon=":material/balance:", url_path=decide.URL_PATH),
         st.Page(monitor.page, title="Monitor", icon=":material/monitor_heart:", url_path="monitor"),
         st.Page(runs.page, title="Runs", icon=":material/history:", url_path="runs"),
     ],

@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute and print; returns the exit status."""
-    traffic, from_file = _traffic(arguments.shape)
+    traffic, from_file = read_traffic(arguments.shape)
     requests = arguments.requests_per_month if arguments.requests_per_month is not None else from_file
     if requests is None:
         raise UsageError("--requests-per-month is needed, because the shape does not say it")
@@ -81,7 +81,7 @@ def measured_services_ms(results: Path | None, run_id: str, endpoint: str) -> tu
     return tuple(services_ms.tolist())
 
 
-def _traffic(shape: str) -> tuple[Traffic, int | None]:
+def read_traffic(shape: str) -> tuple[Traffic, int | None]:
     """The traffic, and how many requests a month it says that there are."""
     if shape in SHAPES:
         return SHAPES[shape], None

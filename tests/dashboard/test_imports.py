@@ -49,7 +49,7 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
         "plotly.graph_objs._figure",
         "plotly.subplots",
     )
-    pages = ("predict", "agree", "benchmark", "coldstart", "cost", "monitor", "runs")
+    pages = ("predict", "agree", "benchmark", "coldstart", "cost", "decide", "monitor", "runs")
     statement = "import dashboard.resources, " + ", ".join(f"dashboard.views.{page}" for page in pages)
     assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 

@@ -1,0 +1,111 @@
+"""`decide`: which of two endpoints to choose for stated needs, on the evidence of the record alone."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.commands.cost import read_traffic
+from benchmark.decide import MATTERS, Decision, Holds, Matter, Needs, NeedsError, Percentile, decide
+from benchmark.findings import Findings, gather
+from benchmark.prices import BILLINGS, PriceError, load_prices
+from benchmark.store import StoreError
+from benchmark.traffic import SHAPES
+
+_DEFAULT = Needs()
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    add = parser.add_argument
+    add("run_ids", nargs="*", metavar="ID", help="rest on these runs alone (default: the newest of the same endpoints)")
+    add("--requests-per-month", type=int, metavar="N", help=f"(default {_DEFAULT.requests_per_month:,})")
+    add("--shape", default="steady", metavar="|".join((*SHAPES, "FILE.csv")), help="of the traffic (default steady)")
+    latency = parser.add_mutually_exclusive_group()
+    latency.add_argument("--p95-ms", type=float, metavar="MS", help="95 %% of requests answered within")
+    latency.add_argument("--p99-ms", type=float, metavar="MS", help="99 %% of requests answered within")
+    add("--availability", type=float, metavar="PCT", help="share of requests that must be answered, like 99.9")
+    add("--budget-usd", type=float, metavar="USD", help="what a month may cost after the free tier")
+    add(
+        "--matters",
+        default=",".join(_DEFAULT.matters),
+        metavar="|".join(MATTERS),
+        help="what decides; several by commas, each where those before it tie (default latency,cost)",
+    )
+    add("--min-instances", type=int, default=0, metavar="N", help="of each endpoint, kept alive always (default 0)")
+    add("--billing", choices=BILLINGS, default="request", help="what is paid for (default request)")
+    add("--json", type=Path, metavar="FILE", help="write everything; - for standard output alone")
+    add_results(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decide and print; returns 0, also where the evidence does not suffice, and 2 where there is none at all."""
+    traffic, from_file = read_traffic(arguments.shape)
+    percentile: Percentile = "p99" if arguments.p99_ms is not None else "p95"
+    try:
+        needs = Needs(
+            arguments.requests_per_month or from_file or _DEFAULT.requests_per_month,
+            traffic,
+            percentile,
+            arguments.p99_ms if percentile == "p99" else arguments.p95_ms,
+            arguments.availability,
+            arguments.budget_usd,
+            _matters(arguments.matters),
+            arguments.min_instances,
+            arguments.billing,
+        )
+        findings = gather(results_store(arguments.results), run_ids=arguments.run_ids)
+        prices = load_prices()
+    except (NeedsError, StoreError, PriceError) as error:
+        raise UsageError(str(error)) from error
+    if findings is None or not findings.runs:
+        raise UsageError(
+            "there is no finished run of two endpoints to decide on. Run this: python -m benchmark compare "
+            "--endpoint api=URL --endpoint function=URL"
+        )
+    decision = decide(needs, findings, prices)
+    if arguments.json:
+        write_json(arguments.json, to_document(decision, findings))
+    if str(arguments.json) != "-":
+        print(_readable(decision, findings))
+    return 0
+
+
+def _matters(text: str) -> tuple[Matter, ...]:
+    known = {str(matter): matter for matter in MATTERS}
+    words = [part.strip() for part in text.split(",")]
+    if not set(words) <= set(known):
+        raise UsageError(f"--matters {text}: must be among {', '.join(MATTERS)}, by commas")
+    return tuple(known[word] for word in words)
+
+
+def to_document(decision: Decision, findings: Findings) -> dict[str, Any]:
+    """Everything that was decided as JSON holds it."""
+    document = asdict(decision)
+    document["needs"]["traffic"] = decision.needs.traffic.name
+    costs = zip(findings.keys, decision.costs, strict=True)
+    document["costs"] = {
+        key: None if cost is None else {"gross_usd": cost.gross_usd, "net_usd": cost.net_usd, **asdict(cost)}
+        for key, cost in costs
+    }
+    return {"format_version": 1, **document}
+
+
+def _readable(decision: Decision, findings: Findings) -> str:
+    names = dict(zip(findings.keys, findings.names, strict=True))
+    lines = [decision.sentence, ""]
+    marks = {Holds.KEPT: "kept   ", Holds.BROKEN: "BROKEN ", Holds.UNKNOWN: "unknown"}
+    lines += [f"{marks[one.holds]}  {names[one.key]}, {one.name}: {one.found}" for one in decision.objectives]
+    for name, cost in zip(findings.names, decision.costs, strict=True):
+        bill = f"USD {cost.net_usd:,.2f} net, {cost.gross_usd:,.2f} gross" if cost else "not known"
+        lines.append(f"a month   {name}: {bill}")
+    for title, texts in (
+        ("It flips", [one.sentence for one in decision.flips]),
+        ("Missing", [f"{one.what}\n    {one.command}" for one in decision.missing]),
+        ("Rests on", [f"run {one.run_id} ({one.kind}): {one.sentence or one.samples}" for one in decision.sources]),
+        ("Taken for granted", decision.assumptions),
+    ):
+        if texts:
+            lines += ["", f"{title}:", *(f"  {text}" for text in texts)]
+    return "\n".join(lines)

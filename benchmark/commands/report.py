@@ -1,0 +1,48 @@
+"""`report`: runs as one file to hand in, HTML or Markdown by its suffix."""
+
+import argparse
+from pathlib import Path
+
+from benchmark.commands import UsageError, add_results, results_store
+from benchmark.commands.reading import read_run
+from benchmark.decide import Needs, decide
+from benchmark.document import to_html, to_markdown
+from benchmark.findings import UNREADABLE, find
+from benchmark.observe import utc_now
+from benchmark.prices import PriceError, load_prices
+from benchmark.report import build, without_secrets
+
+_FORMS = {".html": to_html, ".md": to_markdown}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("run_ids", nargs="+", metavar="ID", help="runs, or the beginnings of their ids")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="report.html or report.md")
+    parser.add_argument("--decide", action="store_true", help="begin with the decision that these runs allow")
+    add_results(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write it; returns the exit status."""
+    form = _FORMS.get(arguments.out.suffix.lower())
+    if form is None:
+        raise UsageError(f"--out {arguments.out}: must end in {' or '.join(_FORMS)}")
+    store = results_store(arguments.results)
+    recorded = [read_run(store, run_id) for run_id in dict.fromkeys(arguments.run_ids)]
+    try:
+        prices = load_prices()
+        decision = None
+        if arguments.decide:
+            samples = {run.id: found for run, found in recorded}
+            findings = find([run for run, _ in recorded], lambda run: samples[run.id])
+            decision = decide(Needs(), findings, prices) if findings else None
+        text = without_secrets(form(build(recorded, prices, utc_now(), decision)))
+    except (*UNREADABLE, PriceError) as error:
+        raise UsageError(f"one of these runs cannot be read: {error}") from error
+    try:
+        arguments.out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {arguments.out}: cannot be written ({error.strerror})") from error
+    print(f"{arguments.out}: {len(text.encode()) / 1024:.0f} KB")
+    return 0

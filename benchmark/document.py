@@ -1,0 +1,218 @@
+"""A document of headings, texts, tables and drawings, and its two forms: one HTML file without scripts, and Markdown.
+
+All texts are plain: each form escapes them for itself, so that nothing an endpoint says becomes markup.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph; `small` is what one reads later, `mark` a word in front that says what it is."""
+
+    text: str
+    small: bool = False
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """The sentence that one came for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first column names the rows. With `sides` the heads of the next two have the endpoints' colours."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    sides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An SVG element, which is trusted, with its title and what it shows in words."""
+
+    title: str
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    text: str
+    url: str
+
+
+Block = Text | Callout | Items | Table | Drawing | Code | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A title, a line below it, and sections."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+
+def to_html(document: Document) -> str:
+    """One self-contained file: nothing is loaded, and nothing runs."""
+    body = "\n".join(
+        f'<section id="s{index}"><h2>{escape(section.title)}</h2>\n'
+        + "\n".join(_html(block) for block in section.blocks)
+        + "</section>"
+        for index, section in enumerate(document.sections, 1)
+    )
+    contents = "".join(
+        f'<a href="#s{index}">{escape(section.title)}</a>' for index, section in enumerate(document.sections, 1)
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # Whatever might slip through, a browser would neither load nor run it.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{escape(document.title)}</title>\n<style>{_STYLE}</style></head>\n<body><main>\n"
+        f"<header><h1>{escape(document.title)}</h1><p>{escape(document.subtitle)}</p></header>\n"
+        f"<nav>{contents}</nav>\n{body}\n</main></body></html>\n"
+    )
+
+
+def to_markdown(document: Document) -> str:
+    """The same as Markdown; of a drawing, what it shows in words."""
+    lines = [f"# {_plain(document.title)}", "", _plain(document.subtitle)]
+    for section in document.sections:
+        lines += ["", f"## {_plain(section.title)}"]
+        for block in section.blocks:
+            lines += ["", _markdown(block)]
+    return "\n".join(lines) + "\n"
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Text(text, small, mark):
+            lead = f"<strong>{escape(mark)}</strong> " if mark else ""
+            kind = ' class="small"' if small else ""
+            return f"<p{kind}>{lead}{escape(text)}</p>"
+        case Callout(text):
+            return f'<p class="callout">{escape(text)}</p>'
+        case Items(texts):
+            return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
+        case Table():
+            return _html_table(block)
+        case Drawing(title, svg, _):
+            return f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>"
+        case Code(text):
+            return f'<pre tabindex="0">{escape(text)}</pre>'
+        case Link(text, url):
+            return f'<p class="small"><a href="{escape(url)}">{escape(text)}</a></p>'
+
+
+def _html_table(table: Table) -> str:
+    heads = "".join(
+        f'<th scope="col"{f" class=e{column - 1}" if table.sides and column in (1, 2) else ""}>{escape(text)}</th>'
+        for column, text in enumerate(table.header)
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return f'<div class="wide"><table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _markdown(block: Block) -> str:
+    match block:
+        case Text(text, _, mark):
+            return (f"**{_plain(mark)}** " if mark else "") + _plain(text)
+        case Callout(text):
+            return f"> **{_plain(text)}**"
+        case Items(texts):
+            return "\n".join(f"- {_plain(text)}" for text in texts)
+        case Table(header, rows, caption):
+            lines: list[Sequence[str]] = [header, ["---"] * len(header), *rows]
+            grid = "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+            return f"{_plain(caption)}\n\n{grid}" if caption else grid
+        case Drawing(title, _, alt):
+            return f"*{_plain(title)}: {_plain(alt)}*"
+        case Code(text):
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+            return f"{fence}\n{text}\n{fence}"
+        case Link(text, url):
+            return f"[{_plain(text)}](<{url}>)"
+
+
+def _plain(text: str) -> str:
+    """`text` so that no Markdown is in it."""
+    if set(text) == {"-"}:
+        return text
+    text = re.sub(r"([\\`*_{}\[\]#|<>~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1f2430; --muted: #5f6573; --grid: #e2e4ea; --page: #fcfcfd; --card: #f4f5f8;
+  --e0: #2563eb; --e1: #c2570a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ee; --muted: #9ba1af; --grid: #2b303b; --page: #0f1218;
+  --card: #171b23; --e0: #5b9bff; --e1: #ff9a4d; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.55 Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.02em; margin: 0 0 .3rem; }
+h2 { font-size: 1.2rem; letter-spacing: -.01em; margin: 2.6rem 0 .7rem; padding-top: .9rem;
+  border-top: 1px solid var(--grid); }
+header p, .small, caption { color: var(--muted); font-size: .875rem; }
+header p { margin: 0; }
+p { margin: .55rem 0; overflow-wrap: anywhere; }
+nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin-top: 1rem; font-size: .875rem; }
+a { color: var(--e0); text-underline-offset: 2px; }
+nav a { text-decoration: none; }
+.callout { background: var(--card); border-left: 4px solid var(--e0); border-radius: 0 .5rem .5rem 0;
+  padding: .75rem 1rem; font-weight: 550; }
+ul { padding-left: 1.2rem; } li { margin: .25rem 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; margin: .9rem 0; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .35rem; }
+th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--grid); vertical-align: top;
+  overflow-wrap: break-word; }
+tbody th { font-weight: 450; color: var(--muted); }
+th.e0 { color: var(--e0); } th.e1 { color: var(--e1); }
+figure { background: var(--card); border-radius: .6rem; margin: 1rem 0; padding: .8rem .9rem .5rem; overflow-x: auto; }
+figcaption { font-weight: 600; font-size: .9rem; margin-bottom: .4rem; }
+svg { display: block; width: 100%; min-width: 34rem; height: auto; }
+svg text { fill: var(--muted); font-size: 12px; font-variant-numeric: tabular-nums; } svg .name { fill: var(--ink); }
+svg .grid { stroke: var(--grid); fill: none; }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dashed { stroke-dasharray: 5 4; }
+svg .dots { fill: none; stroke-linecap: round; stroke-opacity: .5; } svg .ring { fill: none; stroke-width: 1.6; }
+svg .e0 { stroke: var(--e0); } svg .e1 { stroke: var(--e1); }
+svg .e0.full { fill: var(--e0); } svg .e1.full { fill: var(--e1); }
+pre { background: var(--card); border-radius: .6rem; padding: .8rem 1rem; font-size: .78rem; line-height: 1.45;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+@media print { :root { color-scheme: light; --ink: #000; --muted: #444; --grid: #ccc; --page: #fff; --card: #f6f6f6;
+  --e0: #2563eb; --e1: #c2570a; }
+  body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; } svg { min-width: 0; }
+  figure, table, .callout { break-inside: avoid; } h2 { break-after: avoid; } }
+"""

@@ -1,0 +1,310 @@
+"""The Decide page: which of the two to choose for stated needs, what that rests on, and where the answer flips."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from benchmark.decide import (
+    MATTER_NAMES,
+    Decision,
+    Flip,
+    Holds,
+    Missing,
+    Needs,
+    NeedsError,
+    Objective,
+    Outcome,
+    Percentile,
+    Source,
+    decide,
+)
+from benchmark.document import to_html
+from benchmark.endpoint import Endpoint
+from benchmark.findings import Findings, gather
+from benchmark.observe import utc_now
+from benchmark.prices import Prices, load_prices
+from benchmark.recording import load_samples
+from benchmark.report import build, without_secrets
+from benchmark.run import RunState
+from benchmark.statistics import Estimate
+from benchmark.store import Store, StoreError
+from benchmark.traffic import BURSTS, OFFICE, STEADY
+from dashboard import cost_words, resources, run_words, words
+from dashboard.run_words import Badge
+
+URL_PATH = "decide"
+_DEFAULT = Needs()
+_SHAPES = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
+_MATTERS = {name[:1].upper() + name[1:]: matter for matter, name in MATTER_NAMES.items()}
+_PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
+_PAGES = {"benchmark": "Benchmark", "coldstart": "Cold start"}
+_OUTCOMES = {
+    Outcome.CHOICE: Badge("Choose", ":material/trophy:", "green"),
+    Outcome.TIE: Badge("A tie", ":material/equal:", "blue"),
+    Outcome.NEITHER: Badge("Neither", ":material/block:", "red"),
+    Outcome.NOT_ENOUGH: Badge("Not enough evidence", ":material/help:", "orange"),
+}
+_HOLDS = {
+    Holds.KEPT: Badge("kept", ":material/check:", "green"),
+    Holds.BROKEN: Badge("broken", ":material/close:", "red"),
+    Holds.UNKNOWN: Badge("unknown", ":material/help:", "gray"),
+}
+
+
+@st.cache_resource
+def _prices() -> Prices:
+    return load_prices()
+
+
+def page() -> None:
+    endpoints = resources.settings().endpoints
+    st.markdown(
+        "#### Which should I choose?\n"
+        ":gray[:small[One sentence from the newest finished runs of these two endpoints, and the values at which it "
+        "becomes another. What no run shows is not guessed.]]"
+    )
+    needs = _inputs()
+    if needs is None:
+        return
+    findings = _evidence(endpoints)
+    if findings is None:
+        return
+    decision = decide(needs, findings, _prices())
+    _answer(decision, findings)
+    columns = st.columns(2, gap="medium")
+    for position, column in enumerate(columns):
+        with column:
+            _card(position, decision, findings)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _flips(decision.flips)
+        _missing(decision.missing)
+    with right:
+        _sources(decision.sources)
+        _assumptions(decision.assumptions)
+
+
+# --- Inputs
+
+
+def _inputs() -> Needs | None:
+    """What is asked for, or None where it makes no sense, which is said."""
+    with st.container(border=True, key="inputs-needs"):
+        with st.container(horizontal=True, key="needs-first"):
+            requests = st.number_input(
+                "Requests a month",
+                min_value=1,
+                max_value=100_000_000_000,
+                value=_DEFAULT.requests_per_month,
+                step=1_000_000,
+                key="requests",
+                bind="query-params",
+            )
+            latency_ms = st.number_input(
+                "Latency objective (ms)",
+                min_value=0.1,
+                max_value=600_000.0,
+                value=None,
+                format="%g",
+                placeholder="none",
+                key="latency_ms",
+                bind="query-params",
+                help="Within how many milliseconds 95 or 99 % of the requests must be answered.",
+            )
+            availability_pct = st.number_input(
+                "Availability (%)",
+                min_value=50.0,
+                max_value=99.999,
+                value=None,
+                step=0.1,
+                format="%g",
+                placeholder="none",
+                key="availability",
+                bind="query-params",
+                help="Which share of the requests must be answered.",
+            )
+            budget_usd = st.number_input(
+                "Budget (USD / month)",
+                min_value=0.0,
+                max_value=1e9,
+                value=None,
+                format="%g",
+                placeholder="none",
+                key="budget",
+                bind="query-params",
+                help="What a month may cost after the free tier.",
+            )
+            min_instances = st.number_input(
+                "Min instances",
+                min_value=0,
+                max_value=1000,
+                value=0,
+                key="min_instances",
+                bind="query-params",
+                help="Of each endpoint, kept alive and paid for always: no request waits for a first instance.",
+            )
+        with st.container(horizontal=True, key="needs-second"):
+            shape = st.segmented_control(
+                "Traffic", list(_SHAPES), default="Steady", required=True, key="traffic", bind="query-params"
+            )
+            percentile = st.segmented_control(
+                "Latency of", _PERCENTILES, default="p95", required=True, key="percentile", bind="query-params"
+            )
+            matters = st.multiselect(
+                "What matters, most first",
+                list(_MATTERS),
+                default=["Latency", "Cost"],
+                key="matters",
+                bind="query-params",
+                help="The first decides; each further one where those before it tie.",
+            )
+    if not matters:
+        st.info("Choose what matters: it decides between two that keep every objective.")
+        return None
+    try:
+        return Needs(
+            requests,
+            _SHAPES[shape or "Steady"],
+            percentile or "p95",
+            latency_ms,
+            availability_pct,
+            budget_usd,
+            tuple(_MATTERS[name] for name in matters),
+            min_instances,
+        )
+    except NeedsError as error:
+        st.warning(words.plain(f"{str(error)[:1].upper()}{str(error)[1:]}."))
+        return None
+
+
+# --- Evidence
+
+
+def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
+    store = resources.store()
+    try:
+        known = tuple((run.id, run.name) for run in store.runs() if run.state is RunState.FINISHED)
+        findings = _findings(store, tuple((one.key, one.name, one.url) for one in endpoints), known, endpoints)
+    except StoreError as error:
+        st.warning(words.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one."))
+        return None
+    return findings
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the runs")
+def _findings(
+    _store: Store, _key: tuple[tuple[str, str, str], ...], known: tuple[tuple[str, str], ...], _endpoints: object
+) -> Findings | None:
+    # Read again only where there is another run: every change of an input asks for it.
+    return gather(_store, _endpoints)  # type: ignore[arg-type]
+
+
+def _report(store: Store, findings: Findings, decision: Decision) -> str:
+    recorded = [(summary.run, load_samples(store, summary.run.id)[0]) for summary in findings.runs]
+    return without_secrets(to_html(build(recorded, _prices(), utc_now(), decision)))
+
+
+# --- The answer
+
+
+def _answer(decision: Decision, findings: Findings) -> None:
+    with st.container(border=True, key="verdict"):
+        badge = _OUTCOMES[decision.outcome]
+        text = decision.sentence.partition(" Run this: ")[0]
+        if decision.outcome is Outcome.NOT_ENOUGH:  # which the badge says
+            text = text.removeprefix("Not enough evidence: ")
+            text = text[:1].upper() + text[1:]
+        st.markdown(f"{badge.markdown} {words.plain(text)}")
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
+        ):
+            ids = ", ".join(source.run_id for source in decision.sources)
+            said = f"From {'run' if len(decision.sources) == 1 else 'runs'} {ids}." if ids else "There is no run yet."
+            if not decision.fair and ids:
+                said += " Their conditions are not equal, or not known to be: two deployments, not two platforms."
+            st.caption(words.plain(said), width="stretch")
+            if findings.runs:
+                store = resources.store()
+                st.download_button(
+                    "Download the report",
+                    lambda: _report(store, findings, decision),
+                    "faceoff-report.html",
+                    "text/html",
+                    icon=":material/download:",
+                    on_click="ignore",
+                    key="report",
+                )
+
+
+def _card(position: int, decision: Decision, findings: Findings) -> None:
+    side, needs = findings.sides[position], decision.needs
+    with st.container(border=True, key=f"card-{side.key}", height="stretch"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{words.plain(side.name)}**", width="content")
+            if decision.key == side.key:
+                st.badge("Chosen", icon=":material/check:", color="green")
+        measured, starts, cost = findings.measured, findings.starts, decision.costs[position]
+        with st.container(horizontal=True, key=f"metrics-{side.key}"):
+            index = 1 + _PERCENTILES.index(needs.percentile)
+            _metric(f"{needs.percentile} (ms)", measured.endpoints[position].latency_ms[index] if measured else None)
+            _metric("Cold p50 (ms)", starts.endpoints[position].cold_ms[0] if starts else None)
+            with st.container(gap=None):
+                st.metric("Net (USD / month)", cost_words.usd(cost.net_usd) if cost else "-")
+                st.caption(f":small[gross {cost_words.usd(cost.gross_usd)}]" if cost else ":small[not known]")
+        objectives = [one for one in decision.objectives if one.key == side.key]
+        for one in objectives:
+            _objective(one)
+        if not objectives:
+            st.caption("No objective is asked for: latency, availability and budget are inputs above.")
+
+
+def _metric(label: str, figure: Estimate | None) -> None:
+    with st.container(gap=None):
+        known = figure is not None and figure.n > 0
+        st.metric(label, run_words.value(figure) if figure is not None and known else "-")
+        st.caption(f":small[{run_words.bounds(figure)}]" if figure is not None and known else ":small[not measured]")
+
+
+def _objective(one: Objective) -> None:
+    st.markdown(
+        f"{_HOLDS[one.holds].markdown} {words.plain(one.name)}  \n:gray[:small[{words.plain(one.found)}]]",
+    )
+
+
+def _flips(flips: Sequence[Flip]) -> None:
+    with st.container(border=True, key="note-flips"):
+        st.markdown("**Where the answer flips**")
+        if not flips:
+            st.caption("It does not: no single input changes it within its range.")
+        for flip in flips:
+            given, _, then = flip.sentence.partition(": ")
+            st.markdown(f"{words.plain(given)}: **{words.plain(then.rstrip('.'))}**")
+
+
+def _assumptions(texts: Sequence[str]) -> None:
+    if texts:
+        with st.container(border=True, key="note-assumptions"):
+            st.markdown("**Taken for granted**")
+            for text in texts:
+                st.caption(words.plain(text))
+
+
+def _missing(missing: Sequence[Missing]) -> None:
+    if not missing:
+        return
+    with st.container(border=True, key="note-missing"):
+        st.markdown("**What is missing**")
+        for one in missing:
+            st.markdown(f"{words.plain(one.what)} [Open the {_PAGES[one.page]} page](/{one.page})")
+            st.code(one.command, language="bash", wrap_lines=True)
+
+
+def _sources(sources: Sequence[Source]) -> None:
+    with st.container(border=True, key="note-evidence"):
+        st.markdown("**What it rests on**")
+        if not sources:
+            st.caption("Nothing yet: no finished run of these two endpoints is in the record.")
+        for one in sources:
+            path = "coldstart" if one.kind == "coldstart" else "benchmark"
+            st.markdown(f"[Run {one.run_id}](/{path}?run={one.run_id}), {words.plain(f'{one.kind}: {one.samples}')}")
+            st.caption(words.plain(" · ".join(one.conditions)))

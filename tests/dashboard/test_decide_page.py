@@ -1,0 +1,123 @@
+"""The Decide page in a session without a browser."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from benchmark.plan import ComparePlan, LoadPlan, Plan
+from benchmark.recording import add_finished_run
+from benchmark.store import Store
+from tests.dashboard.page import Page
+from tests.dashboard.runs import simulated
+
+Visit = Callable[..., Page]
+URLS = {"api": "http://127.0.0.1:9", "function": "http://127.0.0.1:10"}
+
+
+class DecidePage(Page):
+    """A session that shows the Decide page alone."""
+
+    def __init__(self) -> None:
+        self.app = AppTest.from_string("from dashboard.views import decide; decide.page()", default_timeout=60)
+
+    def set(self, key: str, value: float | None) -> "DecidePage":
+        self.app.number_input(key=key).set_value(value)
+        self.rerun()
+        return self
+
+
+@pytest.fixture
+def empty(visit: Visit) -> DecidePage:
+    """The page over an empty record and no endpoint: it needs none."""
+    visit(*URLS.values())
+    return DecidePage()
+
+
+@pytest.fixture
+def page(empty: DecidePage, results_dir: Path) -> DecidePage:
+    """The page over a comparison and a load of its two endpoints."""
+    store = Store(results_dir)
+    plans: list[Plan] = [ComparePlan(pairs=400), LoadPlan(rate=40.0, duration_s=20.0)]
+    for index, plan in enumerate(plans):
+        run, samples = simulated(plan)
+        entries = [{**entry, "url": URLS[entry["key"]]} for entry in run.manifest["endpoints"]]
+        manifest = {**run.manifest, "endpoints": entries}
+        add_finished_run(store, replace(run, id=f"feed000{index}", manifest=manifest), samples)
+    return empty
+
+
+def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
+    empty.open()
+    assert "Not enough evidence" in empty.read("verdict")
+    assert "no comparison has been measured" in empty.read("verdict").lower()
+    assert "(/benchmark)" in empty.read("note-missing")
+    (command,) = [code.value for code in empty.app.code]
+    assert command == (
+        f"python -m benchmark compare --endpoint api={URLS['api']} --endpoint function={URLS['function']} --pairs 500"
+    )
+    assert not empty.app.get("download_button")
+
+
+def test_the_sentence_rests_on_the_runs_that_it_links_to(page: DecidePage) -> None:
+    page.open()
+    assert "Choose" in page.read("verdict") and "FastAPI at 5 million requests a month" in page.read("verdict")
+    assert "two deployments" in page.read("verdict")
+    evidence = page.read("note-evidence")
+    assert "(/benchmark?run=feed0000), compare: 400 answers" in evidence.replace("\\", "")
+    assert "(/benchmark?run=feed0001), load" in evidence
+    assert page.metrics("api")["Net (USD / month)"] == "8.88"
+    assert page.metrics("api")["Cold p50 (ms)"] == "-"
+
+
+def test_an_objective_is_shown_for_both_with_its_figure(page: DecidePage) -> None:
+    page.open()
+    page.set("latency_ms", 85.0)
+    assert "kept" in page.read("card-api") and "p95 of at most 85 ms" in page.read("card-api")
+    assert "broken" in page.read("card-function")
+    assert "Chosen" in page.read("card-api")
+    page.set("latency_ms", 1.0)
+    assert "Neither" in page.read("verdict")
+    assert "Chosen" not in page.read("card-api")
+
+
+def test_flips_are_listed_and_what_is_missing_has_its_command(page: DecidePage) -> None:
+    page.open()
+    assert "With a p95 objective of" in page.read("note-flips")
+    page.set("availability", 99.9)
+    assert "Not enough evidence" in page.read("verdict")
+    assert any("benchmark load" in code.value for code in page.app.code)
+
+
+def test_nothing_that_matters_is_asked_about(page: DecidePage) -> None:
+    page.open()
+    page.app.multiselect(key="matters").set_value([])
+    page.rerun()
+    assert "Choose what matters" in "".join(one.value for one in page.app.info)
+
+
+def test_an_address_restores_its_values(page: DecidePage) -> None:
+    page.open(requests="1000000", latency_ms="200", percentile="p99", traffic="Bursts", min_instances="1")
+    assert page.app.number_input(key="latency_ms").value == 200.0
+    assert "p99 of at most 200 ms" in page.read("card-api")
+    assert "at 1 million requests a month" in page.read("verdict")
+    assert page.metrics("api")["Net (USD / month)"] != "0.00"
+
+
+def test_the_report_of_the_page_is_the_report_of_its_runs(page: DecidePage, results_dir: Path) -> None:
+    from benchmark.decide import Needs, decide
+    from benchmark.endpoint import Endpoint
+    from benchmark.findings import gather
+    from benchmark.prices import load_prices
+    from dashboard.views.decide import _report
+
+    page.open()
+    store = Store(results_dir)
+    findings = gather(store, [Endpoint(key, key, url) for key, url in URLS.items()])
+    assert findings is not None
+    decision = decide(Needs(), findings, load_prices())
+    html = _report(store, findings, decision)
+    assert "feed0000" in html and "feed0001" in html and "<h2>Decision</h2>" in html
+    assert page.app.get("download_button")
