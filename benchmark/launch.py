@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from benchmark import coldstart_plan
+from benchmark.coldstart_plan import ColdPlan
 from benchmark.endpoint import Endpoint
 from benchmark.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, LoadPlan, Plan, check_limits
 from benchmark.run import Run, RunState, new_run_id
@@ -28,30 +30,58 @@ class LaunchError(Exception):
     """No run was started; the message says why in a sentence."""
 
 
-def command(plan: Plan, endpoints: Sequence[Endpoint], run_id: str, results_dir: Path, name: str = "") -> list[str]:
-    """The arguments of `python -m benchmark` that carry out `plan`. Holds no token: other users see a command line."""
-    if isinstance(plan, ComparePlan):
-        arguments = ["compare", f"--pairs={plan.pairs}"]
-    elif plan.is_open_loop:
-        arguments = ["load", f"--rate={plan.rate}", f"--duration={plan.duration_s}", f"--arrivals={plan.arrivals}"]
-        arguments += [] if plan.ramp is None else [f"--ramp={plan.ramp}"]
+def command(
+    plan: Plan | ColdPlan, endpoints: Sequence[Endpoint], run_id: str, results_dir: Path, name: str = ""
+) -> list[str]:
+    """The arguments of `python -m benchmark` that carry out `plan`. Holds no token: other users see a command line.
+
+    What cold starts spawn on this machine is not at `endpoints`, and the command that forces them stays in the
+    environment.
+    """
+    if isinstance(plan, ColdPlan):
+        arguments = [coldstart_plan.KIND, f"--repeats={plan.repeats}", f"--warm={plan.warm_requests}"]
+        arguments += [f"--idle={','.join(f'{gap_s:.6f}s' for gap_s in plan.idle_s)}"] if plan.idle_s else []
+        arguments += ["--force"] if plan.mode == "forced" else []
+        arguments += ["--drop-caches"] if plan.drop_caches else []
+        reached = () if plan.mode == "spawn" else endpoints
     else:
-        arguments = ["load", f"--concurrency={plan.concurrency}", f"--requests={plan.total}"]
-    for endpoint in endpoints:
+        arguments = [*_measuring(plan), f"--warmup={plan.warmup}", f"--connection={plan.connection}"]
+        reached = endpoints
+    for endpoint in reached:
         arguments += [f"--endpoint={endpoint.key}={endpoint.url}", f"--allow-host={endpoint.host}"]
     return [
         *arguments,
-        f"--warmup={plan.warmup}",
-        f"--connection={plan.connection}",
         f"--margin-ms={plan.margin_ms}",
         f"--margin-pct={plan.margin_pct}",
         f"--seed={plan.seed}",
         f"--timeout={plan.timeout_s}",
         f"--name={name}",
-        f"--results={results_dir.resolve()}",
         f"--run-id={run_id}",
-        "--progress=none",
+        *_recording(results_dir),
     ]
+
+
+def _measuring(plan: Plan) -> list[str]:
+    if isinstance(plan, ComparePlan):
+        return ["compare", f"--pairs={plan.pairs}"]
+    if not plan.is_open_loop:
+        return ["load", f"--concurrency={plan.concurrency}", f"--requests={plan.total}"]
+    rate = ["load", f"--rate={plan.rate}", f"--duration={plan.duration_s}", f"--arrivals={plan.arrivals}"]
+    return rate if plan.ramp is None else [*rate, f"--ramp={plan.ramp}"]
+
+
+def resume_command(run: Run, endpoints: Sequence[Endpoint], results_dir: Path) -> list[str]:
+    """The arguments of `python -m benchmark` that go on with cold starts that were cut off.
+
+    Everything else is in the record; `endpoints` say which hosts may be measured.
+    """
+    arguments = [coldstart_plan.KIND, f"--resume={run.id}", *(f"--allow-host={one.host}" for one in endpoints)]
+    arguments += ["--force"] if run.manifest["plan"]["mode"] == "forced" else []
+    return [*arguments, *_recording(results_dir)]
+
+
+def _recording(results_dir: Path) -> list[str]:
+    return [f"--results={results_dir.resolve()}", "--progress=none"]
 
 
 def environment(endpoints: Sequence[Endpoint], environ: Mapping[str, str]) -> dict[str, str]:
@@ -72,7 +102,9 @@ def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -
     """
     urls = [endpoint.url for endpoint in endpoints]
     for run in runs:
-        if run.state is not RunState.FINISHED or [one.get("url") for one in run.manifest["endpoints"]] != urls:
+        if run.kind == coldstart_plan.KIND or run.state is not RunState.FINISHED:
+            continue
+        if [one.get("url") for one in run.manifest["endpoints"]] != urls:
             continue
         before, progress = run.plan, run.progress
         if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
@@ -89,6 +121,8 @@ class _Child:
     run_id: str
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
+    resumes: bool
+    """a run that is over in the record until the process has asked its endpoints"""
 
 
 class Launcher:
@@ -99,17 +133,25 @@ class Launcher:
         self._lock = threading.Lock()
         self._child: _Child | None = None
 
-    def start(self, plan: Plan, endpoints: Sequence[Endpoint], name: str = "") -> str:
+    def start(self, plan: Plan | ColdPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
         """Start `plan` and give the id of the run, which appears in the record when its endpoints have been asked.
 
         Raises LaunchError, and PlanError where the plan exceeds the limits.
         """
-        check_limits(plan, endpoints, frozenset(one.host for one in endpoints), MAX_REQUESTS, MAX_RATE)
+        if not isinstance(plan, ColdPlan):
+            check_limits(plan, endpoints, frozenset(one.host for one in endpoints), MAX_REQUESTS, MAX_RATE)
+        run_id = new_run_id()
+        self._spawn(run_id, command(plan, endpoints, run_id, self._store.path.parent, name), endpoints, resumes=False)
+        return run_id
+
+    def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
+        """Go on with cold starts that were cut off. Raises LaunchError."""
+        self._spawn(run.id, resume_command(run, endpoints, self._store.path.parent), endpoints, resumes=True)
+
+    def _spawn(self, run_id: str, arguments: Sequence[str], endpoints: Sequence[Endpoint], *, resumes: bool) -> None:
         with self._lock:
             self._require_idle()
-            run_id = new_run_id()
             stderr = TemporaryFile()  # noqa: SIM115  as long as the process
-            arguments = command(plan, endpoints, run_id, self._store.path.parent, name)
             try:
                 process = subprocess.Popen(  # noqa: S603  our own program
                     [sys.executable, "-m", "benchmark", *arguments],
@@ -124,8 +166,17 @@ class Launcher:
                 stderr.close()
                 raise LaunchError(f"no process could be started ({error.strerror})") from error
             self.close()
-            self._child = _Child(run_id, process, stderr)
-        return run_id
+            self._child = _Child(run_id, process, stderr, resumes)
+
+    def running(self) -> str | None:
+        """The id of a run that goes on, whatever its kind and whoever started it. Raises StoreError."""
+        child, known = self._child, self._store.runs(_LOOK_BACK)
+        if child and child.process.poll() is None:
+            # It is in the record only when its endpoints have been asked, and about to end when it is over there.
+            over = not child.resumes and any(run.id == child.run_id and run.is_over for run in known)
+            if not over:
+                return child.run_id
+        return next((run.id for run in known if not run.is_over), None)
 
     def is_alive(self, run_id: str) -> bool:
         """Whether this is the run that was started last and its process goes on."""
@@ -176,15 +227,13 @@ class Launcher:
 
     def _require_idle(self) -> None:
         child = self._child
-        if child and child.process.poll() is None:
-            with suppress(StoreError, subprocess.TimeoutExpired):
-                if self._store.run(child.run_id).is_over:
-                    child.process.wait(_CLOSING_S)
-            if child.process.poll() is None:
-                raise LaunchError(f"run {child.run_id} goes on: two at a time would disturb each other")
         try:
-            going_on = next((run for run in self._store.runs(_LOOK_BACK) if not run.is_over), None)
+            going_on = self.running()
+            if going_on is None and child and child.process.poll() is None:
+                child.process.wait(_CLOSING_S)
         except StoreError as error:
             raise LaunchError(f"the record cannot be used: {error}") from error
+        except subprocess.TimeoutExpired:
+            going_on = child.run_id if child else None
         if going_on:
-            raise LaunchError(f"run {going_on.id} goes on: two at a time would disturb each other")
+            raise LaunchError(f"run {going_on} goes on: two at a time would disturb each other")

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from benchmark.agree import TOLERANCE, Kind, Outcome, describe
 from benchmark.audit import Surface
+from dashboard import words
 from dashboard.charts import html_text, styled
 from dashboard.theme import Palette
 
@@ -71,14 +72,14 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
             mode="markers",
             marker={"symbol": "x", "size": 5, "color": palette.text},
             text=[html_text(one.detail) for one in other],
-            name=f"another answer (n = {len(other):,})",
+            name=f"another answer (n = {words.count(len(other))})",
             showlegend=True,
             hovertemplate="%{x:.3g}, %{y:.3g}<br>%{text}<extra></extra>",
         )
     if not surface.agreement.differences:
         compared = surface.agreement.compared
         figure.add_annotation(
-            text=f"no difference in {compared:,} points" if compared else "nothing to compare",
+            text=f"no difference in {words.count(compared)} points" if compared else "nothing to compare",
             x=0.5,
             y=0.5,
             xref="paper",

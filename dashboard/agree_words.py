@@ -7,7 +7,7 @@ from benchmark.agree import Agreement, InvalidResult, headline
 from benchmark.audit import Audit
 from benchmark.trials import Values
 from dashboard.inputs import slider
-from dashboard.words import Verdict, plain
+from dashboard.words import Verdict, count, markdown_table, plain
 from inference.card import ModelCard
 
 SOURCES = {
@@ -44,9 +44,9 @@ def _not_compared(agreement: Agreement) -> str:
 def failures(audit: Audit) -> list[str]:
     """Who gave no prediction, how often, and why: a sentence each."""
     return [
-        f"{name}: {count} of {len(audit.trials)} inputs {reason}."
+        f"{name}: {count(failed)} of {count(len(audit.trials))} inputs {reason}."
         for name, reasons in audit.failures.items()
-        for reason, count in reasons.items()
+        for reason, failed in reasons.items()
     ]
 
 
@@ -63,7 +63,7 @@ def gap(value: float) -> str:
 def sources_table(audit: Audit) -> str:
     """How many inputs of each kind were asked, and compared, and on how many they disagree."""
     rows = [
-        [SOURCES[source], *map(str, counts)]
+        [SOURCES[source], *map(count, counts)]
         for source, counts in sorted(audit.by_source.items(), key=lambda item: list(SOURCES).index(item[0]))
     ]
     return markdown_table(["Inputs", "Asked", "Compared", "Disagree"], rows, numbers=3)
@@ -71,14 +71,14 @@ def sources_table(audit: Audit) -> str:
 
 def kinds_table(agreement: Agreement) -> str:
     """How many inputs show each kind of difference."""
-    rows = [[kind.capitalize(), str(count)] for kind, count in agreement.by_kind.items()]
+    rows = [[kind.capitalize(), count(inputs)] for kind, inputs in agreement.by_kind.items()]
     return markdown_table(["Kind of difference", "Inputs"], rows, numbers=1)
 
 
-def worst_table(audit: Audit, count: int, slider_keys: Sequence[str]) -> str:
+def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
     """The worst differences, each with a link that loads the sliders of the Predict page."""
     rows = []
-    for one in audit.agreement.worst(count):
+    for one in audit.agreement.worst(most):
         trial = audit.trials[one.index]
         query, exact = slider_query(audit.card, trial.values, slider_keys)
         source = f"{SOURCES[trial.source]}, line {trial.line}" if trial.line else SOURCES[trial.source]
@@ -113,9 +113,3 @@ def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[
         exact = exact and abs(nearest - value) <= 1e-9 * max(1.0, abs(value))
         query[key] = f"{nearest:g}"
     return urlencode(query), exact
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
-    """A table in Markdown, whose last `numbers` columns are aligned to the right; the cells are Markdown."""
-    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))

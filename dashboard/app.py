@@ -15,7 +15,7 @@ st.navigation(
         st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", url_path="predict", default=True),
         st.Page(agree.page, title="Agree", icon=":material/rule:", url_path="agree"),
         st.Page(benchmark.page, title="Benchmark", icon=":material/speed:", url_path=benchmark.URL_PATH),
-        st.Page(coldstart.page, title="Cold start", icon=":material/ac_unit:", url_path="coldstart"),
+        st.Page(coldstart.page, title="Cold start", icon=":material/ac_unit:", url_path=coldstart.URL_PATH),
         st.Page(cost.page, title="Cost", icon=":material/payments:", url_path="cost"),
         st.Page(decide.page, title="Decide", icon=":material/balance:", url_path=decide.URL_PATH),
         st.Page(monitor.page, title="Monitor", icon=":material/monitor_heart:", url_path="monitor"),

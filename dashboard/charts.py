@@ -12,12 +12,13 @@ from plotly.subplots import make_subplots
 
 from benchmark.endpoint import Endpoint
 from benchmark.sample import Comparison, Sample
+from benchmark.statistics import Estimate
 from dashboard.theme import Palette
 from dashboard.training_rows import TrainingRows
 from inference.card import ModelCard
 
 FONT = "Inter, sans-serif"
-HEIGHT_PX = 250
+HEIGHT_PX = 240
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 
 
@@ -84,7 +85,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
                 marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
             )
-    figure.update_xaxes(title_text="Request", tickformat="d", rangemode="normal", dtick=_whole_ticks(data))
+    figure.update_xaxes(title_text="Request", tickvals=request_ticks(data))
     figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_latencies(data)))
     return styled(figure, palette)
 
@@ -217,9 +218,13 @@ def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
 
 
 def ecdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
-    """The empirical distribution: sorted values, and the share of values at or below each."""
+    """The empirical distribution: sorted values, the first one twice, and the share of values at or below each.
+
+    It begins with a share of 0, so that the first step is drawn, which is the tallest where n is small.
+    """
     ordered = sorted(values)
-    return ordered, [(index + 1) / len(ordered) for index in range(len(ordered))]
+    steps = [index / len(ordered) for index in range(len(ordered) + 1)] if ordered else []
+    return [*ordered[:1], *ordered], steps
 
 
 def latency_table(data: Sequence[Series]) -> list[dict[str, Any]]:
@@ -317,10 +322,31 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
     }
 
 
-def _whole_ticks(data: Sequence[Series]) -> int | None:
-    """A tick a request where there are few, so that no axis shows request 1.5."""
+def request_ticks(data: Sequence[Series]) -> list[int]:
+    """Up to seven numbers of requests that were made: Plotly's own ticks begin at a request 0, or show request 1.5."""
     numbers = [number for one in data for number in (*one.requests, *one.failed_requests)]
-    return 1 if numbers and max(numbers) - min(numbers) < 6 else None
+    if not numbers:
+        return []
+    first, last = min(numbers), max(numbers)
+    apart = max(1, (last - first) / 6)
+    decade = 10 ** math.floor(math.log10(apart))
+    step = next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= apart)
+    return [number for number in range(-(-first // step) * step, last + 1, step) if number >= first]
+
+
+def whiskers(
+    estimates: Sequence[Estimate], color: str, *, thickness_px: float = 1.5, width_px: float = 5
+) -> dict[str, Any]:
+    """The error bars of figures: their 95% intervals, and none where there is no interval."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [0 if one.high is None else one.high - one.value for one in estimates],
+        "arrayminus": [0 if one.low is None else one.value - one.low for one in estimates],
+        "color": color,
+        "thickness": thickness_px,
+        "width": width_px,
+    }
 
 
 def html_text(text: str) -> str:

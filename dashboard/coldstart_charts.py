@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from benchmark.coldstart_plan import gap_text
 from benchmark.coldstart_summary import ColdFigures, ColdSummary, part_names
-from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled
+from dashboard import words
+from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled, whiskers
 from dashboard.theme import Palette
 
 _SYMBOLS = ("circle", "diamond")
@@ -32,8 +33,8 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
             ("warm", side.warm_values_ms, side.warm_ms[0]),
         ):
             row = len(labels)
-            name = f"{html_text(side.name)}, {word} (n = {len(values):,})"
-            labels.append(f"{html_text(side.name)}<br>{word} (n = {len(values):,})")
+            name = f"{html_text(side.name)}, {word} (n = {words.count(len(values))})"
+            labels.append(f"{html_text(side.name)}<br>{word} (n = {words.count(len(values))})")
             everything += values
             color = _color(palette, side, index)
             figure.add_scatter(
@@ -51,7 +52,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
                     mode="markers",
                     name=f"median of {name}",
                     marker={"color": palette.text, "symbol": "line-ns", "size": 20, "line": {"width": 2}},
-                    error_x=_errors(estimate.value, estimate.low, estimate.high, palette.text),
+                    error_x=whiskers([estimate], palette.text, thickness_px=2, width_px=0),
                     hovertemplate="median %{x:.4~g} ms<extra>" + name + "</extra>",
                 )
     figure.update_traces(marker_line_color=palette.text, selector={"marker.symbol": "line-ns"})
@@ -180,15 +181,7 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
             name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in told)})",
             line={"color": color, "width": 1.5, "dash": ("solid", "dash")[index % 2]},
             marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(gap.share.high or 0) - gap.share.value for gap in told],
-                "arrayminus": [gap.share.value - (gap.share.low or 0) for gap in told],
-                "color": color,
-                "thickness": 1.5,
-                "width": 5,
-            },
+            error_y=whiskers([gap.share for gap in told], color),
             customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in told],
             hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
         )
@@ -283,20 +276,6 @@ def _marker(index: int, is_cold: bool) -> str:
 def _spread(number: int) -> float:
     """Where a point lies beside the middle of its row: even, and the same each time (the golden ratio's sequence)."""
     return 0.5 * ((number * 0.618034) % 1 - 0.5)
-
-
-def _errors(value: float, low: float | None, high: float | None, color: str) -> dict[str, Any]:
-    if low is None or high is None:
-        return {"visible": False}
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - value],
-        "arrayminus": [value - low],
-        "color": color,
-        "thickness": 2,
-        "width": 0,
-    }
 
 
 def _log_axis(values: Sequence[float]) -> dict[str, Any]:

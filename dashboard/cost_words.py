@@ -5,6 +5,7 @@ from typing import Literal
 
 from benchmark.cost import EQUAL, Configuration, Cost, Crossing, estimate_usd
 from benchmark.prices import Billing, Prices
+from dashboard import words
 from dashboard.words import Verdict
 
 _SAME_USD = 0.005
@@ -26,7 +27,7 @@ def count(number: float) -> str:
     for unit, name in _UNITS:
         if number >= unit * 0.9995:
             return f"{number / unit:.3g} {name}"
-    return f"{number:,.0f}".replace(",", _SPACE)
+    return words.count(number)
 
 
 def conditions(cost: Cost, configuration: Configuration) -> str:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from benchmark.drift import LARGE, SOME, Drift
 from benchmark.monitor import Interval, Snapshot, intervals, quantile
 from dashboard import monitor_words as say
+from dashboard import words
 from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled
 from dashboard.theme import Palette
 from dashboard.watched import Watched
@@ -34,7 +35,7 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
             y=per_s,
             mode="lines",
             line={"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"},
-            name=f"{html_text(one.endpoint.name)} (n = {count:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {words.count(count)})",
             hovertemplate="%{y:.2f} requests/s<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         if one.failures:
@@ -72,7 +73,7 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
                 mode="lines+markers",
                 line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
                 marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
-                name=f"{html_text(one.endpoint.name)} {name} (n = {count:,})",
+                name=f"{html_text(one.endpoint.name)} {name} (n = {words.count(count)})",
                 hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
             )
     lowest, highest = min(values_ms, default=0.1), max(values_ms, default=1.0)
@@ -99,7 +100,7 @@ def predictions(
         figure.add_bar(
             x=names,
             y=[prior[name] / total for name in card.classes],
-            name=f"Training (n = {total:,})",
+            name=f"Training (n = {words.count(total)})",
             marker={"color": palette.muted, "opacity": 0.55},
             hovertemplate="%{y:.1%} of the training rows<extra></extra>",
         )
@@ -109,7 +110,7 @@ def predictions(
         figure.add_bar(
             x=names,
             y=[counts.get(name, 0) / total if total else None for name in card.classes],
-            name=f"{html_text(one.endpoint.name)} (n = {total:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {words.count(total)})",
             marker=_bar(one, index, palette),
             hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
@@ -134,7 +135,7 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
             y=places,
             x=[psi for _, psi, _ in shown],
             mode="markers",
-            name=f"{html_text(one.endpoint.name)} (n = {count:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {words.count(count)})",
             customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
             marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 10},
             hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
@@ -180,16 +181,18 @@ def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> 
             x=[count / total if total else None for count in outside],
             orientation="h",
             customdata=outside,
-            name=f"{html_text(one.endpoint.name)} (n = {total:,})",
+            name=f"{html_text(one.endpoint.name)} (n = {words.count(total)})",
             marker=_bar(one, index, palette),
             hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
             + html_text(one.endpoint.name)
             + "</extra>",
         )
     figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
+    # Reversed as a whole, so that also of two bars the first endpoint's is above.
     figure.update_yaxes(
         categoryorder="array",
-        categoryarray=[html_text(feature.label) for feature in reversed(card.features)],
+        categoryarray=[html_text(feature.label) for feature in card.features],
+        autorange="reversed",
         automargin=True,
     )
     figure.update_layout(barmode="group", bargap=0.35)
@@ -317,7 +320,7 @@ def _steps(one: Watched) -> tuple[list[float | None], list[float | None]]:
 
 def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
     upto = "" if upto_s == math.inf else f" and {upto_s * 1000:g}"
-    return f"{'between' if upto else 'above'} {above_s * 1000:g}{upto} ms, n = {count:,}"
+    return f"{'between' if upto else 'above'} {above_s * 1000:g}{upto} ms, n = {words.count(count)}"
 
 
 def _time_axis(data: Sequence[Watched], now_s: float) -> dict[str, Any]:

@@ -11,9 +11,6 @@ from benchmark.scrape import TIMEOUT_S, Unread
 from dashboard import words
 from dashboard.watched import Watched
 
-NOTHING = "\N{EN DASH}"
-"""Where there is no figure to show."""
-
 
 def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
     """Why the metrics of this endpoint could not be read, and what to do about it, in one sentence."""
@@ -34,7 +31,7 @@ def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
 def age(seconds: float | None) -> str:
     """A duration with its two largest units: `8 s`, `4 min 12 s`, `3 h 5 min`, `2 d 4 h`."""
     if seconds is None:
-        return NOTHING
+        return words.NOTHING
     minutes, s = divmod(int(seconds), 60)
     hours, min_ = divmod(minutes, 60)
     days, h = divmod(hours, 24)
@@ -48,24 +45,24 @@ def age(seconds: float | None) -> str:
 def rate(per_s: float | None) -> str:
     """Requests per second with at most three digits."""
     if per_s is None:
-        return NOTHING
-    return "0" if per_s == 0 else "< 0.01" if per_s < 0.01 else f"{per_s:.2f}" if per_s < 10 else f"{per_s:,.0f}"
+        return words.NOTHING
+    return "0" if per_s == 0 else "< 0.01" if per_s < 0.01 else f"{per_s:.2f}" if per_s < 10 else words.count(per_s)
 
 
 def share(value: float | None) -> str:
     """A share in percent, without the unit, which is in the label."""
-    return NOTHING if value is None else words.percent(value)
+    return words.NOTHING if value is None else words.percent(value)
 
 
 def memory_mib(snapshot: Snapshot) -> str:
     """Resident memory in MiB, where the system tells it (Linux)."""
-    return NOTHING if snapshot.memory_bytes is None else f"{snapshot.memory_bytes / 2**20:.0f}"
+    return words.NOTHING if snapshot.memory_bytes is None else f"{snapshot.memory_bytes / 2**20:.0f}"
 
 
 def latency(estimate: Estimate | None) -> str:
     """A quantile in ms, without the unit; where it is beyond the last bound, only that it is."""
     if estimate is None:
-        return NOTHING
+        return words.NOTHING
     value = words.duration(estimate.value_s * 1000)
     return f"> {value}" if estimate.upto_s == math.inf else value
 
@@ -90,16 +87,12 @@ def traffic(counts: Counts) -> str:
     refused = sum(count for status, count in counts.requests.items() if status // 100 == 4)
     failed = sum(count for status, count in counts.requests.items() if status // 100 == 5)
     parts = [
-        _number(counts.request_count, "request"),
-        _number(counts.prediction_count, "prediction"),
-        f"{refused:,} refused (4xx)",
-        f"{failed:,} failed (5xx)",
+        words.counted(counts.request_count, "request"),
+        words.counted(counts.prediction_count, "prediction"),
+        f"{words.count(refused)} refused (4xx)",
+        f"{words.count(failed)} failed (5xx)",
     ]
     return " · ".join(parts)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def process(snapshot: Snapshot, cpu_share: float | None) -> str:
@@ -135,7 +128,7 @@ def drift_state(found: Drift) -> str:
     """What is said of one feature, with n."""
     if found.verdict is Verdict.TOO_FEW:
         return f"{found.verdict} (n = {found.count}, from {ENOUGH} on)"
-    return f"{found.verdict} (n = {found.count:,})"
+    return f"{found.verdict} (n = {words.count(found.count)})"
 
 
 def no_drift(found: Sequence[Drift]) -> str:
@@ -144,4 +137,4 @@ def no_drift(found: Sequence[Drift]) -> str:
     if most < ENOUGH:
         return f"Not estimable yet: {most} of {ENOUGH} values a feature. Every prediction adds one."
     reasons = sorted({str(one.verdict) for one in found})
-    return f"{'; '.join(reasons).capitalize()} (n = {most:,})."
+    return f"{'; '.join(reasons).capitalize()} (n = {words.count(most)})."

@@ -16,7 +16,7 @@ from benchmark.sample import Temperature
 from benchmark.samples import TEMPERATURES, Floats, Samples, response_ms
 from benchmark.statistics import min_samples
 from benchmark.summary import SHARE_NAMES, SHARES, Figures, Summary
-from dashboard.charts import html_text, log_axis, log_edges, styled
+from dashboard.charts import html_text, log_axis, log_edges, styled, whiskers
 from dashboard.theme import Palette
 
 POINTS = 1500
@@ -235,15 +235,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
             # Side by side, since whiskers on one place hide each other.
             x=_odds([share for share, _ in known], 1 + 0.04 * (2 * index - 1)),
             y=[estimate.value for _, estimate in known],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [(estimate.high or 0) - estimate.value for _, estimate in known],
-                "arrayminus": [estimate.value - (estimate.low or 0) for _, estimate in known],
-                "thickness": 1.5,
-                "width": 4,
-                "color": color,
-            },
+            error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
             mode="markers",
             name=html_text(one.name),
             legendgroup=one.key,
@@ -319,15 +311,7 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
     figure.add_scatter(
         x=[estimate.value for _, estimate in known],
         y=[name for name, _ in known],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [(estimate.high or 0) - estimate.value for _, estimate in known],
-            "arrayminus": [estimate.value - (estimate.low or 0) for _, estimate in known],
-            "thickness": 2,
-            "width": 5,
-            "color": palette.text,
-        },
+        error_x=whiskers([estimate for _, estimate in known], palette.text, thickness_px=2),
         mode="markers",
         showlegend=False,
         marker={"color": palette.text, "size": [11 if index == 0 else 7 for index in range(len(known))]},

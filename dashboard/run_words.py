@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from benchmark.coldstart_plan import KIND as COLD_STARTS
 from benchmark.estimate import Estimate
 from benchmark.fairness import conditions
 from benchmark.plan import ComparePlan, Plan
@@ -12,7 +13,7 @@ from benchmark.run import Run, RunState
 from benchmark.statistics import Estimate as Figure
 from benchmark.summary import SHARE_NAMES, Summary
 from benchmark.verdict import Outcome
-from dashboard.words import duration
+from dashboard.words import NOTHING, count, duration
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 
@@ -79,13 +80,18 @@ def describe(plan: Plan) -> str:
 
 def title(run: Run) -> str:
     """What a run is called: its name, else its kind and id."""
-    return run.name or f"{run.kind.capitalize()} {run.id}"
+    return run.name or f"{kind(run).capitalize()} {run.id}"
+
+
+def kind(run: Run) -> str:
+    """What kind of run this is, in words."""
+    return "cold start" if run.kind == COLD_STARTS else run.kind
 
 
 def headline(run: Run) -> str:
     """What a run is called, in which state it is and when it started."""
-    kind = [run.kind] if run.name else []
-    return " · ".join([title(run), *kind, run.state.value, started(run)])
+    kinds = [kind(run)] if run.name else []
+    return " · ".join([title(run), *kinds, run.state.value, started(run)])
 
 
 def started(run: Run) -> str:
@@ -110,7 +116,7 @@ def bounds(figure: Figure) -> str:
 
 def value(figure: Figure) -> str:
     """A figure in ms; a dash where nothing was measured."""
-    return duration(figure.value) if figure.n else "-"
+    return duration(figure.value) if figure.n else NOTHING
 
 
 def percentiles(summary: Summary) -> list[dict[str, Any]]:
@@ -148,12 +154,6 @@ def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
     return rows
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of finished Markdown as a table: Streamlit's own tables import pandas."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def span(duration_s: float) -> str:
     """A duration as one says it: `8 s`, `2 min`, `1.5 h`."""
     if duration_s < 0.95:
@@ -161,11 +161,6 @@ def span(duration_s: float) -> str:
     if duration_s < 99.5:
         return f"{duration_s:.0f} s"
     return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
-
-
-def count(number: int) -> str:
-    """A whole number with its thousands apart."""
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _row(endpoint: str, name: str, figure: Figure) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from inference.card import ModelCard
 
 # Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.
 SAME_PROBABILITY = 1e-5
+NOTHING = "\N{EN DASH}"
+"""Where there is no figure to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ def duration(value_ms: float) -> str:
     return f"{value_ms:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def count(number: float) -> str:
+    """A whole number with its thousands apart: `1 681`."""
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of them: `1 probe`, `1 681 requests`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """A share as the bars and metrics show it; never rounds an uncertain answer up to 100 %."""
     if 0.9995 <= share < 1:
@@ -49,6 +61,15 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1"
     return f"{share * 100:.1f}"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
+    """A table whose last `numbers` columns are aligned to the right; the cells are Markdown.
+
+    Streamlit's own tables import pandas.
+    """
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 
 def class_label(name: str) -> str:
@@ -119,12 +140,12 @@ def conditions(sample: Sample) -> str:
         {
             Temperature.COLD: "cold start",
             Temperature.WARM: "warm",
-            Temperature.FIRST_ON_WARM: "first request of a running instance",
+            Temperature.FIRST_ON_WARM: "warm, first request",
             Temperature.UNKNOWN: "cold or warm unknown",
         }[sample.temperature]
     ]
     parts.append(f"instance {sample.instance_id[:8]}" if sample.instance_id else "instance unknown")
-    if sample.request_count:
+    if sample.request_count and sample.temperature is not Temperature.FIRST_ON_WARM:
         parts.append(f"request {sample.request_count}")
     parts.append("connection reused" if sample.connection_reused else "new connection")
     return " · ".join(parts)

@@ -13,8 +13,10 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from re import fullmatch
 from typing import Any
@@ -37,7 +39,7 @@ from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_fr
 from benchmark.endpoint import Endpoint
 from benchmark.engine import make_manifest
 from benchmark.local_program import Command, ProgramError
-from benchmark.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError
+from benchmark.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, check_hosts
 from benchmark.recording import load_samples
 from benchmark.run import Run
 from benchmark.store import Store, StoreError
@@ -98,7 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("its command is not in the record: give --force again")
         if arguments.progress == "auto":
             _announce(plan, targets)
-        served = served_by(targets, plan.timeout_s)
+        with _ended_like_by_ctrl_c():
+            served = served_by(targets, plan.timeout_s)
+    except KeyboardInterrupt as error:
+        raise UsageError("it was cancelled before it began") from error
     except (PlanError, ProgramError) as error:
         raise UsageError(str(error)) from error
     except StoreError as error:
@@ -137,6 +142,16 @@ def run(arguments: argparse.Namespace) -> int:
     if failed:
         raise UsageError(f"{failed}; what was measured is in run {found.id}, and --resume {found.id} goes on")
     return 0 if any(side.failed < len(side.probes) for side in summary.endpoints) else 2
+
+
+@contextmanager
+def _ended_like_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends what goes on in order, so that no program that was spawned to be asked outlives this process."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _planned(arguments: argparse.Namespace) -> tuple[None, ColdPlan, list[Target]]:
@@ -186,13 +201,7 @@ def _mode(arguments: argparse.Namespace) -> Mode:
 def _addresses(arguments: argparse.Namespace, endpoints: list[Endpoint]) -> list[Target]:
     if len(endpoints) > 2:
         raise UsageError("one or two endpoints are measured at a time")
-    hosts = allowed_hosts(arguments)
-    for endpoint in endpoints:
-        if not endpoint.is_local and endpoint.host not in hosts:
-            raise PlanError(
-                f"{endpoint.host} is not among the hosts that may be measured: add it to BENCHMARK_HOSTS, "
-                "or allow it for this run with --allow-host"
-            )
+    check_hosts(endpoints, allowed_hosts(arguments))
     return [Target(endpoint.key, endpoint.name, endpoint) for endpoint in endpoints]
 
 

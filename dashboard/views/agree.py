@@ -135,8 +135,8 @@ def _result(found: Audit) -> None:
         for finding in (*say.failures(found), *agreement.findings):
             st.markdown(f":material/arrow_right: {words.plain(finding)}")
         with st.container(horizontal=True, key="figures-agreement"):
-            st.metric("Inputs compared", f"{agreement.compared:,}")
-            st.metric("Disagreements", f"{len(agreement.differences):,}")
+            st.metric("Inputs compared", f"{words.count(agreement.compared)}")
+            st.metric("Disagreements", f"{words.count(len(agreement.differences))}")
             st.metric(
                 "At most (%)",
                 say.percent(agreement.upper_bound) if agreement.compared else "\N{EN DASH}",
@@ -149,7 +149,7 @@ def _result(found: Audit) -> None:
                 help="Of two probabilities, or of two predicted values relative to the larger. "
                 "Up to 0.00001 is rounding of the arithmetic, and agreement.",
             )
-            st.metric("Not compared", f"{agreement.not_compared:,}")
+            st.metric("Not compared", f"{words.count(agreement.not_compared)}")
         sent = " and ".join(f"{name} as {form}" for name, form in zip(found.names, found.forms, strict=True))
         st.caption(words.plain(f"{found.at_utc[:16].replace('T', ' ')} UTC, {found.card.title}. Sent to {sent}."))
     left, right = st.columns([1, 1.4], gap="medium")
@@ -163,9 +163,8 @@ def _result(found: Audit) -> None:
         _invalid(found)
     if agreement.differences:
         with st.container(border=True, key="card-worst"):
-            st.markdown(
-                f"**Worst differences** ({min(_WORST, len(agreement.differences))} of {len(agreement.differences):,})"
-            )
+            differing = len(agreement.differences)
+            st.markdown(f"**Worst differences** ({min(_WORST, differing)} of {words.count(differing)})")
             st.markdown(say.worst_table(found, _WORST, [slider_key(feature) for feature in found.card.features]))
             st.caption(
                 "A link opens the Predict page with the sliders at this input, or as near as their steps come to it."

@@ -20,7 +20,7 @@ def surface_panels(surface: Surface) -> None:
         with columns[side]:
             panel(
                 f"surface-{side}",
-                f"{words.plain(name)} (n = {count:,})",
+                f"{words.plain(name)} (n = {words.count(count)})",
                 draw.surface_of(surface, side, colors),
                 f"Map of what {name} predicts at {count} points {over}.",
                 lambda: draw.surface_table(surface),
@@ -29,7 +29,7 @@ def surface_panels(surface: Surface) -> None:
     with columns[-1]:
         panel(
             "surface-difference",
-            f"Difference (n = {agreement.compared:,})",
+            f"Difference (n = {words.count(agreement.compared)})",
             draw.difference(surface, colors),
             f"Map of how far both answers are apart at {agreement.compared} points {over}: "
             f"{len(agreement.differences)} disagree, the largest difference is {agreement.largest_gap:.2g}.",

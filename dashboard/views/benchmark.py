@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from benchmark.coldstart_plan import KIND as COLD_STARTS
 from benchmark.endpoint import Endpoint
 from benchmark.estimate import estimate
 from benchmark.launch import LaunchError, typical_ms
@@ -25,6 +26,7 @@ from benchmark.run import Run
 from benchmark.statistics import min_samples
 from benchmark.store import StoreError, UnknownRun
 from dashboard import resources, run_words, words
+from dashboard.views.run_actions import cancel_run, run_link
 
 URL_PATH = "benchmark"
 DEMO = "demo"
@@ -71,12 +73,12 @@ def page() -> None:
         known = []
         st.warning(words.plain(f"The record cannot be read: {error}. No run can be kept until that is mended."))
     going_on = next((run for run in known if not run.is_over), None)
-    if going_on and "run" not in st.query_params:
+    if going_on and going_on.kind != COLD_STARTS and "run" not in st.query_params:
         st.query_params["run"] = going_on.id
     run_id = st.query_params.get("run")
     left, right = st.columns([1, 3], gap="medium")
     with left, st.container(border=True, key="plan"):
-        st.fragment(_planning)(resources.settings().endpoints, known, going_on)
+        st.fragment(_planning)(resources.settings().endpoints, known)
     with right:
         if run_id is None:
             _nothing_yet(known)
@@ -89,7 +91,7 @@ def page() -> None:
 # --- Planning
 
 
-def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run], going_on: Run | None) -> None:
+def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
     """A fragment, so that a change of the plan draws nothing but the plan anew."""
     try:
         plan = _plan(endpoints)
@@ -100,11 +102,10 @@ def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run], going_on: Run
     name = st.text_input(
         "Name", placeholder="A name for the record (optional)", label_visibility="collapsed", key="name"
     )
-    # A run that was started is in the record only when its endpoints have been asked.
-    run_id = st.query_params.get("run", "")
-    busy = going_on is not None or (
-        resources.launcher().is_alive(run_id) and run_id not in (run.id for run in known if run.is_over)
-    )
+    try:
+        busy = resources.launcher().running() is not None
+    except StoreError:  # which the page says by itself
+        busy = False
     if st.button(
         "Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start", disabled=busy
     ) and _start(plan, endpoints, name):
@@ -234,17 +235,7 @@ def _nothing_yet(known: Sequence[Run]) -> None:
     if known:
         st.markdown("**Latest runs**")
         for run in known[:_LATEST]:
-            link(run)
-
-
-def link(run: Run) -> None:
-    """A link to a run on this page."""
-    st.page_link(
-        st.Page(page, title="Benchmark", url_path=URL_PATH),
-        label=words.plain(run_words.headline(run)),
-        icon=":material/monitoring:",
-        query_params={"run": run.id},
-    )
+            run_link(run, run_words.headline(run))
 
 
 def _open(run_id: str) -> None:
@@ -286,7 +277,10 @@ def _show(run_id: str, going_on: Run | None) -> None:
         problem = launcher.problem(run_id)
         st.error(words.plain(problem or f"This run cannot be read: {error}"), icon=":material/error:")
         return
-    if run.is_over:
+    if run.kind == COLD_STARTS:
+        st.info(f"Run {run.id} is one of cold starts, which have a page of their own.", icon=":material/info:")
+        run_link(run, run_words.headline(run))
+    elif run.is_over:
         if going_on and going_on.id == run.id:
             st.rerun()  # it ended since the plan on the left was drawn, which still waits for it
         from dashboard.views.run_report import finished
@@ -322,7 +316,7 @@ def _follow(run_id: str) -> None:
                     else "**Starting**"
                 )
                 st.markdown(title, width="content")
-                st.button("Cancel", icon=":material/stop_circle:", on_click=_cancel, args=(run_id,), key="cancel")
+                st.button("Cancel", icon=":material/stop_circle:", on_click=cancel_run, args=(run_id,), key="cancel")
             st.progress(share, text=text)
         if run:
             from dashboard.views.run_report import live
@@ -332,11 +326,3 @@ def _follow(run_id: str) -> None:
             st.skeleton(height=300)
 
     follow()
-
-
-def _cancel(run_id: str) -> None:
-    try:
-        resources.launcher().cancel(run_id)
-        st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
-    except StoreError as error:
-        st.toast(words.plain(f"Not cancelled: {error}"), icon=":material/error:")

@@ -3,22 +3,23 @@
 The run is a process of its own; the page knows it by the `run` of its address, so that a refresh loses nothing.
 """
 
-import os
-import sys
-from collections.abc import Mapping
-
 import streamlit as st
 
 from benchmark.coldstart_plan import KIND, ColdPlan, gap_text, parse_gaps
+from benchmark.launch import LaunchError
 from benchmark.plan import PlanError
-from benchmark.run import Run, RunState, new_run_id
+from benchmark.run import Run, RunState
 from benchmark.store import StoreError, UnknownRun
-from dashboard import launch, resources, words
+from dashboard import resources, run_words, words
 from dashboard.settings import Settings
+from dashboard.views.run_actions import cancel_run, run_link
+
+URL_PATH = "coldstart"
 
 LOCAL, LADDER, FORCED = _MODES = ("Local programs", "Idle ladder", "Forced")
 _EVERY_S = 1.0
 _CHARTS_EVERY_S = 5.0
+_LATEST = 5
 _SPAWN_S = 1.5
 """About what starting, asking and stopping one program takes, to say how long a run will be."""
 _EXPLAINED = {
@@ -29,13 +30,6 @@ _EXPLAINED = {
     FORCED: "Runs a command before each sample that makes the platform start a new instance. This is not scaling from "
     "zero, and is marked so.",
 }
-_STATES = {
-    RunState.RUNNING: (":material/hourglass_top:", "blue", "Running"),
-    RunState.FINISHED: (":material/check:", "green", "Finished"),
-    RunState.CANCELLED: (":material/stop_circle:", "orange", "Cancelled"),
-    RunState.FAILED: (":material/close:", "red", "Failed"),
-    RunState.LOST: (":material/help:", "orange", "Cut off"),
-}
 
 
 def page() -> None:
@@ -45,7 +39,7 @@ def page() -> None:
         "gap there is no instance left.]]"
     )
     try:
-        busy = launch.running(resources.store())
+        busy = resources.launcher().running()
         _controls(busy)
         _chosen()
     except StoreError as error:
@@ -90,12 +84,12 @@ def _controls(busy: str | None) -> None:
                 key="cold_start",
                 disabled=plan is None or busy is not None,
                 on_click=_start,
-                args=(mode, int(repeats), gaps),
+                args=(plan,),
             )
         if problem:
             st.caption(f":material/info: {problem}")
         elif busy:
-            st.caption(f":material/info: Run {busy} goes on; two at once would measure each other.")
+            st.caption(f":material/info: Run {busy} goes on; one run at a time: two would disturb each other.")
         elif plan:
             st.caption(_effort(plan, settings))
 
@@ -119,50 +113,24 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
 def _effort(plan: ColdPlan, settings: Settings) -> str:
     requests = 2 * plan.probes * (1 + plan.warm_requests)
     if plan.mode == "spawn":
-        return f"About {gap_text(2 * plan.probes * _SPAWN_S)}, {requests:,} requests on this machine."
+        return f"About {gap_text(2 * plan.probes * _SPAWN_S)}, {words.count(requests)} requests on this machine."
     names = words.plain(" and ".join(endpoint.address for endpoint in settings.endpoints))
     wait = f"At least {gap_text(plan.waits_s)}" if plan.waits_s else "A deployment for each sample"
-    return f"{wait}, {requests:,} requests in all to {names}."
+    return f"{wait}, {words.count(requests)} requests in all to {names}."
 
 
-def _start(mode: str, repeats: int, gaps: str) -> None:
-    settings = resources.settings()
-    run_id = new_run_id()
-    command = [sys.executable, "-m", "benchmark", "coldstart", "--run-id", run_id, "--progress", "none"]
-    command += ["--repeats", str(repeats)]
-    if mode != LOCAL:
-        for endpoint in settings.endpoints:
-            command += ["--endpoint", f"{endpoint.key}={endpoint.url}", "--allow-host", endpoint.host]
-        command += ["--idle", gaps] if mode == LADDER else ["--force"]
-    _launch(command, run_id)
+def _start(plan: ColdPlan) -> None:
+    try:
+        st.query_params["run"] = resources.launcher().start(plan, resources.settings().endpoints)
+    except LaunchError as error:
+        st.toast(words.plain(f"Not started: {error}."), icon=":material/error:")
 
 
 def _resume(run: Run) -> None:
-    command = [sys.executable, "-m", "benchmark", "coldstart", "--resume", run.id, "--progress", "none"]
-    if run.manifest["plan"]["mode"] == "forced":
-        command.append("--force")
-    _launch(command, run.id)
-
-
-def _launch(command: list[str], run_id: str) -> None:
     try:
-        launch.start(command, run_id, _environ(resources.settings(), os.environ))
-    except OSError as error:
-        st.toast(words.plain(f"The run cannot be started: {error.strerror}."), icon=":material/error:")
-        return
-    st.query_params["run"] = run_id
-
-
-def _environ(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The dashboard's own environment, with what it has by default said aloud."""
-    names = {f"{endpoint.key.upper()}_NAME": endpoint.name for endpoint in settings.endpoints}
-    return {
-        **environ,
-        **names,
-        "RESULTS_DIR": str(settings.results_dir),
-        "MODEL_DIR": str(settings.model_dir),
-        "PYTHONWARNINGS": "",
-    }
+        resources.launcher().resume(run, resources.settings().endpoints)
+    except LaunchError as error:
+        st.toast(words.plain(f"Not resumed: {error}."), icon=":material/error:")
 
 
 # --- The run that the address names
@@ -172,36 +140,45 @@ def _chosen() -> None:
     store = resources.store()
     run_id = st.query_params.get("run", "")
     if not run_id:
-        earlier = [run for run in store.runs(200) if run.kind == KIND]
-        _earlier(earlier, None)
-        if not earlier:
+        earlier = [one for one in store.runs(200) if one.kind == KIND]
+        if earlier:
+            st.markdown("**Latest runs**")
+            for one in earlier[:_LATEST]:
+                run_link(one, f"{run_words.headline(one)} · {_mode(one).lower()}")
+        else:
             st.info(
                 "No cold start has been measured yet. Local programs need no cloud account and about a minute.",
                 icon=":material/info:",
             )
         return
+    launcher = resources.launcher()
+    run: Run | None
     try:
-        run = store.run(run_id) if launch.is_run_id(run_id) else None
+        run = store.run(run_id)
+        if launcher.close_dead(run):
+            run = store.run(run_id)
     except UnknownRun:
         run = None
-    if run is None or (run.is_over and launch.is_alive(run.id)):
+    if run is None or (run.is_over and launcher.is_alive(run.id)):
         _not_there_yet(run_id)
     elif run.kind != KIND:
-        st.info(f"Run {run.id} is no run of cold starts.")
+        st.info(f"Run {run.id} is no run of cold starts.", icon=":material/info:")
+        run_link(run, run_words.headline(run))
     else:
         _run(run)
 
 
 def _not_there_yet(run_id: str) -> None:
     """A process that has just been started, or one that never got as far as a record."""
-    if launch.is_run_id(run_id) and launch.is_alive(run_id):
+    launcher = resources.launcher()
+    if launcher.is_alive(run_id):
         _starting(run_id)
         return
-    said = launch.last_words(run_id, resources.settings().results_dir) if launch.is_run_id(run_id) else None
-    if said:
-        st.error(words.plain(f"The run did not start: {said}"), icon=":material/error:")
+    problem = launcher.problem(run_id)
+    if problem:
+        st.error(words.plain(f"The run did not start: {problem}"), icon=":material/error:")
     else:
-        st.info("There is no run of this id in the record.", icon=":material/info:")
+        st.warning(words.plain(f"There is no run {run_id} in the record: it may have been deleted."))
     _earlier([run for run in resources.store().runs(200) if run.kind == KIND], None)
 
 
@@ -211,24 +188,28 @@ def _starting(run_id: str) -> None:
         there = not resources.store().run(run_id).is_over
     except UnknownRun:
         there = False
-    if there or not launch.is_alive(run_id):
+    if there or not resources.launcher().is_alive(run_id):
         st.rerun()
     with st.container(border=True, key="progress"):
         st.progress(0.0, text="Starting: asking what is served, with one start that is not measured")
 
 
 def _run(run: Run) -> None:
-    icon, color, text = _STATES[run.state]
     with st.container(horizontal=True, vertical_alignment="center", key="runhead"):
-        st.badge(text, icon=icon, color=color)  # type: ignore[arg-type]  # the colours of the table above
-        st.markdown(f"Run {run.id}, {run.started_at_utc[:16].replace('T', ' ')} UTC", width="content")
+        st.markdown(
+            f"**{words.plain(run_words.title(run))}** {run_words.STATES[run.state].markdown} "
+            f":gray[:small[{words.plain(f'{_mode(run)} · {run_words.started(run)}')}]]",
+            width="content",
+        )
         if run.state is RunState.RUNNING:
-            st.button("Cancel", icon=":material/stop:", key="cold_cancel", on_click=_cancel, args=(run.id,))
+            st.button("Cancel", icon=":material/stop_circle:", key="cold_cancel", on_click=cancel_run, args=(run.id,))
         elif run.state is not RunState.FINISHED:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
         _earlier([one for one in resources.store().runs(200) if one.kind == KIND], run.id)
     if run.state is RunState.RUNNING:
         _progress(run.id)
+    elif said := resources.launcher().problem(run.id):  # resumed here, in vain
+        st.error(words.plain(f"It ended early: {said}"), icon=":material/error:")
     elif reason := run.outcome.get("reason"):
         st.warning(words.plain(f"It ended early: {reason}."), icon=":material/warning:")
     if not run.progress.get("done"):
@@ -237,16 +218,11 @@ def _run(run: Run) -> None:
     st.fragment(_results, run_every=_CHARTS_EVERY_S if run.state is RunState.RUNNING else None)(run.id)
 
 
-def _cancel(run_id: str) -> None:
-    try:
-        launch.cancel(resources.store(), run_id)
-    except StoreError as error:
-        st.toast(words.plain(f"The run cannot be cancelled: {error}."), icon=":material/error:")
-
-
 @st.fragment(run_every=_EVERY_S)
 def _progress(run_id: str) -> None:
     run = resources.store().run(run_id)
+    if resources.launcher().close_dead(run):
+        st.rerun()
     done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0) or 1)
     known = st.session_state.setdefault("cold_seen", {})
     if run.is_over or (done and not known.get(run_id)):  # its end, or its first figures
@@ -268,7 +244,7 @@ def _earlier(runs: list[Run], shown: str | None) -> None:
             st.query_params["run"] = chosen
             st.session_state.cold_earlier = None
 
-    titles = {run.id: f"{run.started_at_utc[:16].replace('T', ' ')}, {_title(run)}" for run in others}
+    titles = {run.id: f"{run_words.title(run)}, {_mode(run).lower()}, {run_words.started(run)}" for run in others}
     st.selectbox(
         "Earlier runs",
         list(titles),
@@ -278,14 +254,13 @@ def _earlier(runs: list[Run], shown: str | None) -> None:
         key="cold_earlier",
         on_change=show,
         label_visibility="collapsed",
-        width=300,
+        width=460,
     )
 
 
-def _title(run: Run) -> str:
-    plan = run.manifest["plan"]
-    kind = {"spawn": LOCAL, "ladder": LADDER, "forced": FORCED}.get(plan.get("mode"), "")
-    return f"{kind.lower()}, {run.id}"
+def _mode(run: Run) -> str:
+    modes = {"spawn": LOCAL, "ladder": LADDER, "forced": FORCED}
+    return modes.get(str(run.manifest["plan"].get("mode")), "Unknown")
 
 
 def _results(run_id: str) -> None:

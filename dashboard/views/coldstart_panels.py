@@ -6,13 +6,10 @@ from benchmark.coldstart_summary import ColdFigures, ColdSummary, part_names, su
 from benchmark.plan import PlanError
 from benchmark.recording import load_samples
 from benchmark.statistics import Estimate
-from benchmark.verdict import Outcome
 from dashboard import coldstart_charts as draw
-from dashboard import resources, words
+from dashboard import resources, run_words, words
 from dashboard.panels import panel
 from dashboard.theme import palette
-
-_NOTHING = "\N{EN DASH}"
 
 
 def results(run_id: str) -> None:
@@ -37,15 +34,15 @@ def _cards(summary: ColdSummary) -> None:
                 if side.failed:
                     st.badge(f"{side.failed} of {len(side.probes)} failed", icon=":material/close:", color="red")
                 else:
-                    st.badge(_count(len(side.probes), "probe"), icon=":material/check:", color="green")
+                    st.badge(words.counted(len(side.probes), "probe"), icon=":material/check:", color="green")
             with st.container(horizontal=True, key=f"coldfigures-{side.key}"):
                 word = "Cold" if side.has_evidence else "Suspected"
-                st.metric(f"{word} p50 (ms)", _value(side.cold_ms[0]))
+                st.metric(f"{word} p50 (ms)", run_words.value(side.cold_ms[0]))
                 st.metric(
                     "Slowest cold (ms)",
-                    words.duration(max(side.cold_values_ms, default=0.0)) if side.cold_values_ms else _NOTHING,
+                    words.duration(max(side.cold_values_ms, default=0.0)) if side.cold_values_ms else words.NOTHING,
                 )
-                st.metric("Warm p50 (ms)", _value(side.warm_ms[0]))
+                st.metric("Warm p50 (ms)", run_words.value(side.warm_ms[0]))
                 st.metric("Cold / warm", _ratio(side))
             st.caption("  \n".join(_lines(summary, side)))
 
@@ -69,13 +66,8 @@ def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
 def _verdict(summary: ColdSummary) -> None:
     if summary.verdict is None:
         return
-    icon, color, headline = {
-        Outcome.WINNER: (":material/emoji_events:", "green", "A difference"),
-        Outcome.EQUIVALENT: (":material/balance:", "green", "Equivalent"),
-        Outcome.INCONCLUSIVE: (":material/help:", "gray", "Not settled"),
-    }[summary.verdict.outcome]
     with st.container(border=True, key="verdict"):
-        st.markdown(f":{color}-badge[{icon} {headline}] {words.plain(summary.verdict.sentence)}")
+        st.markdown(f"{run_words.OUTCOMES[summary.verdict.outcome].markdown} {words.plain(summary.verdict.sentence)}")
 
 
 def _charts(summary: ColdSummary) -> None:
@@ -147,10 +139,6 @@ def _split_text(summary: ColdSummary, side: ColdFigures) -> str:
     return f"Medians: {said} (n = {side.split_n})."
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
 def _conditions(summary: ColdSummary) -> None:
     with st.container(border=True, key="chart-conditions", gap="xsmall"):
         st.markdown("**Conditions**")
@@ -167,16 +155,12 @@ def _empty(key: str, title: str, text: str) -> None:
         st.caption(text)
 
 
-def _value(estimate: Estimate) -> str:
-    return words.duration(estimate.value) if estimate.n else _NOTHING
-
-
 def _ratio(side: ColdFigures) -> str:
     cold, warm = side.cold_ms[0], side.warm_ms[0]
     if not cold.n or not warm.n or warm.value <= 0:
-        return _NOTHING
+        return words.NOTHING
     ratio = cold.value / warm.value
-    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
+    return f"{ratio:.1f}" if ratio < 10 else words.count(ratio)
 
 
 def _interval(estimate: Estimate) -> str:
@@ -184,4 +168,4 @@ def _interval(estimate: Estimate) -> str:
         return "none yet"
     if estimate.low is None or estimate.high is None:
         return f"n = {estimate.n}, interval not estimable"
-    return f"95% {words.duration(estimate.low)} to {words.duration(estimate.high)} ms, n = {estimate.n:,}"
+    return f"95% {words.duration(estimate.low)} to {words.duration(estimate.high)} ms, n = {words.count(estimate.n)}"

@@ -23,7 +23,7 @@ _CARD_WAIT_S = 1.5
 _TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
 _OWN_KEYS = (
-    *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear"),
+    *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear", "record"),
     *("charts", "comparison", "compared_inputs", "compared_version"),
 )
 
@@ -288,8 +288,8 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         from dashboard.views.predict_charts import charts
 
         charts(endpoints, card, comparisons, total, inputs)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        counted = f"{total} comparison{'' if total == 1 else 's'}"
+    with st.container(horizontal=True, vertical_alignment="center", key="record"):
+        counted = words.counted(total, "comparison")
         st.caption(f"{counted} in the history.", width="content")
         st.download_button(
             "Export CSV",

@@ -172,7 +172,7 @@ def _errors(summary: Summary) -> None:
     lines = []
     for one in failed:
         kinds = ", ".join(
-            f"{say.count(line.count)} {line.failure.value.replace('_', ' ')}"
+            f"{words.count(line.count)} {line.failure.value.replace('_', ' ')}"
             + (f" ({line.detail})" if line.detail else "")
             for line in one.ledger
         )
@@ -181,7 +181,7 @@ def _errors(summary: Summary) -> None:
         if share.low is not None and share.high is not None:
             available += f" (95% {100 * share.low:.4g} to {100 * share.high:.4g}%)"
         lines.append(
-            f"**{words.plain(one.name)}** failed {say.count(one.failed)} of {say.count(one.attempts)} requests: "
+            f"**{words.plain(one.name)}** failed {words.count(one.failed)} of {words.count(one.attempts)} requests: "
             f"{words.plain(kinds)}. {available}."
         )
     st.error("  \n".join(lines), icon=":material/error:")
@@ -227,14 +227,14 @@ def _figures(summary: Summary) -> None:
 def _card(one: Figures, latency: str, loaded: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{words.plain(one.name)}**", width="content")
-        st.markdown(f":gray[:small[{latency}, n = {say.count(one.n)}]]", width="content")
+        st.markdown(f":gray[:small[{latency}, n = {words.count(one.n)}]]", width="content")
     with st.container(horizontal=True, key=f"metrics-{one.key}"):
         for name, figure in zip(SHARE_NAMES, one.latency_ms, strict=True):
             with st.container(gap=None):
                 st.metric(f"{name} (ms)", say.value(figure))
                 st.caption(f":small[{say.bounds(figure)}]")
     server = f"server p50 {say.value(one.server_ms[0])} ms" if one.server_ms[0].n else "server time not given"
-    parts = [server, f"{say.count(one.warmup)} warm-up"]
+    parts = [server, f"{words.count(one.warmup)} warm-up"]
     if loaded:
         parts.insert(0, f"{one.rate:.3g} answered/s")
     if one.response_ms:
@@ -333,7 +333,7 @@ def _fairness(run: Run) -> None:
         header = ["", *names]
     else:
         header = ["", *names, ""]
-    st.markdown(say.markdown_table(header, body))
+    st.markdown(words.markdown_table(header, body))
 
 
 def _shortened(value: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from benchmark.coldstart_plan import KIND as COLD_STARTS
 from benchmark.comparison import differences
 from benchmark.export import run_from_document
 from benchmark.plan import PlanError
@@ -14,7 +15,7 @@ from benchmark.run import Run
 from benchmark.store import Store, StoreError
 from benchmark.summary import Summary, summarise
 from dashboard import resources, run_words, words
-from dashboard.views import benchmark
+from dashboard.views.run_actions import run_link
 
 MAX_IMPORT_MB = 100
 _AT_A_TIME = 15
@@ -63,7 +64,7 @@ def page() -> None:
 def matches(run: Run, wanted: str) -> bool:
     """Whether every word of `wanted` is somewhere in what the list shows of `run`."""
     names = [str(entry.get("name", "")) for entry in run.manifest.get("endpoints", [])]
-    text = " ".join([run.id, run.name, run.kind, run.state, run_words.started(run), *names]).lower()
+    text = " ".join([run.id, run.name, run_words.kind(run), run.state, run_words.started(run), *names]).lower()
     return all(word in text for word in wanted.lower().split())
 
 
@@ -82,17 +83,12 @@ def _row(run: Run, chosen: Sequence[Run]) -> None:
             args=(run.id, [one.id for one in chosen]),
             label_visibility="collapsed",
             width="content",
-            disabled=not run.is_over or (len(chosen) == 2 and not picked),
+            disabled=not run.is_over or run.kind == COLD_STARTS or (len(chosen) == 2 and not picked),
         )
-        st.page_link(
-            st.Page(benchmark.page, title="Benchmark", url_path=benchmark.URL_PATH),
-            label=f"**{words.plain(run_words.title(run))}**",
-            query_params={"run": run.id},
-            width="content",
-        )
+        run_link(run, run_words.title(run), heading=True)
         st.markdown(state.markdown, width="content")
-        facts = [f"{run_words.count(int(run.progress.get('done', 0)))} requests", run_words.started(run)]
-        facts = [run.kind, *facts, run.id] if run.name else facts
+        facts = [f"{words.count(int(run.progress.get('done', 0)))} requests", run_words.started(run)]
+        facts = [run_words.kind(run), *facts, run.id] if run.name else facts
         st.markdown(
             f":gray[:small[{words.plain(' · '.join(facts))}]]",
             width="stretch",
@@ -109,7 +105,7 @@ def _manage(run: Run) -> None:
         "Name", run.name, max_chars=200, key=f"name-{run.id}", on_change=_rename, args=(run.id,), placeholder=run.id
     )
     if not run.is_over:
-        st.caption("It goes on: cancel it on the Benchmark page before you delete it.")
+        st.caption("It goes on: cancel it on its page before you delete it.")
         return
     from dashboard.views.run_report import export_buttons
 
@@ -186,7 +182,7 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
             return
         header = ["", *(words.plain(f"{run.name} ({run.id})" if run.name else run_words.title(run)) for run in chosen)]
         rows = [[words.plain(text[:160]) for text in (line.name, line.first, line.second)] for line in found]
-        st.markdown(run_words.markdown_table(header, rows))
+        st.markdown(words.markdown_table(header, rows))
 
 
 def _summary(store: Store, run: Run) -> Summary:

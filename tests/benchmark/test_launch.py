@@ -1,17 +1,24 @@
 """Runs in processes of their own: what they are told, one at a time, cancelled, and what they say when they fail."""
 
 import argparse
+import os
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmark.commands import compare, load
+from benchmark.coldstart_plan import ColdPlan
+from benchmark.coldstart_plan import to_document as cold_document
+from benchmark.commands import coldstart, compare, load, measuring
 from benchmark.endpoint import Endpoint
 from benchmark.identity import GoogleIdentity
-from benchmark.launch import Launcher, LaunchError, command, environment, typical_ms
+from benchmark.launch import Launcher, LaunchError, command, environment, resume_command, typical_ms
 from benchmark.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.recording import load_samples
 from benchmark.run import Run, RunState
@@ -83,6 +90,42 @@ def test_the_command_line_carries_the_whole_plan(plan: Plan, tmp_path: Path) -> 
     assert parsed.allow_host == ["api.example", "function.example"]
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ColdPlan("spawn", 7, warm_requests=2),
+        ColdPlan("ladder", 3, idle_s=(0.25, 90.0, 3600.0), margin_ms=1.5, margin_pct=2.5, timeout_s=30.0, seed=4),
+        ColdPlan("forced", 9),
+    ],
+    ids=["spawn", "ladder", "forced"],
+)
+def test_the_command_line_carries_the_whole_plan_of_cold_starts(
+    plan: ColdPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COMMAND", "true secret")
+    arguments = command(plan, SIDES, "abcd1234", tmp_path)
+    assert "secret" not in " ".join(arguments)  # which everybody on this machine can read
+    parser = argparse.ArgumentParser()
+    coldstart.configure(parser)
+    staged = [f"--directory=function={tmp_path}"] if plan.mode == "spawn" else []
+    parsed = parser.parse_args([*arguments[1:], *staged])
+    _, found, targets = coldstart._planned(parsed)
+    assert cold_document(found) | {"caches": ""} == cold_document(plan) | {"caches": ""}
+    assert [target.key for target in targets] == ["api", "function"]
+    assert (parsed.run_id, parsed.results, parsed.progress) == ("abcd1234", tmp_path, "none")
+
+
+def test_going_on_takes_the_plan_from_the_record_and_the_hosts_from_the_settings(tmp_path: Path) -> None:
+    run = Run("abcd1234", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("forced"))})
+    arguments = resume_command(run, SIDES, tmp_path)
+    parser = argparse.ArgumentParser()
+    coldstart.configure(parser)
+    parsed = parser.parse_args([*arguments[1:]])
+    assert (parsed.resume, parsed.endpoint, parsed.results) == ("abcd1234", [], tmp_path)
+    assert measuring.allowed_hosts(parsed, {}) == {"api.example", "function.example"}
+    assert "--force" in arguments
+
+
 def test_tokens_are_in_the_environment_and_never_on_the_command_line(tmp_path: Path) -> None:
     assert "secret" not in " ".join(command(ComparePlan(), SIDES, "abcd1234", tmp_path))
     variables = environment(SIDES, {"PATH": "/bin", "FUNCTION_TOKEN": "of another time"})
@@ -108,8 +151,10 @@ def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
     store: Store, launcher: Launcher, sides: list[Endpoint]
 ) -> None:
     run_id = launcher.start(LONG, sides)
-    with pytest.raises(LaunchError, match="two at a time"):
-        launcher.start(LONG, sides)
+    assert launcher.running() == run_id
+    for plan in (LONG, ColdPlan("spawn", 1)):
+        with pytest.raises(LaunchError, match="two at a time"):
+            launcher.start(plan, sides)
     wait_for(lambda: is_recorded(store, run_id) and int(store.run(run_id).progress.get("done", 0)) > 0)
     with pytest.raises(LaunchError, match=run_id):
         Launcher(store).start(LONG, sides)  # another dashboard over the same record
@@ -117,6 +162,7 @@ def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
     wait_for(lambda: not launcher.is_alive(run_id))
     assert store.run(run_id).state is RunState.CANCELLED
     assert len(load_samples(store, run_id)[0]) > 0
+    assert launcher.running() is None
     launcher.cancel(run_id)  # again: nothing is there to be cancelled
     assert store.run(run_id).state is RunState.CANCELLED
 
@@ -158,6 +204,7 @@ def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
         return Run("ab", plan.kind, "", state, "", manifest, progress={"done": done, "elapsed_s": elapsed_s})
 
     newest_first = [
+        replace(run(ComparePlan(), 1.0, 10), kind="coldstart", manifest={"plan": cold_document(ColdPlan("forced"))}),
         run(ComparePlan(), 1.0, 10, RunState.CANCELLED),
         run(LoadPlan(), 30.0, 3000),  # at a rate that was given, which says nothing
         run(ComparePlan(connection="new"), 9.0, 100),
@@ -166,6 +213,23 @@ def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
     ]
     assert typical_ms(newest_first, SIDES, ComparePlan()) == 2.0 * 1000 * 8 / 200
     assert typical_ms(newest_first, SIDES, ComparePlan(connection="new")) == 90.0
-    assert typical_ms(newest_first[4:], SIDES, LoadPlan()) == 5.0
+    assert typical_ms(newest_first[5:], SIDES, LoadPlan()) == 5.0
     assert typical_ms(newest_first, SIDES[:1], ComparePlan()) is None
     assert typical_ms([], SIDES, ComparePlan()) is None
+
+
+def test_what_is_spawned_to_be_asked_does_not_outlive_a_run_that_is_cancelled_at_once(tmp_path: Path) -> None:
+    told = tmp_path / "process"
+    program = f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    spawned = shlex.join([sys.executable, "-S", "-c", program])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", "coldstart", f"--results={tmp_path}", f"--command=one={spawned}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: told.exists() and bool(told.read_text()))
+    process.terminate()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert said.strip().endswith("it was cancelled before it began")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)

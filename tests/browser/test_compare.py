@@ -23,7 +23,7 @@ def test_compare_shows_both_answers_and_the_verdict(predict: PredictPage) -> Non
         expect(card.get_by_role("progressbar")).to_have_count(3)
         expect(card).to_contain_text(re.compile(r"server [\d.]+ ms \+ network and HTTP [\d.]+ ms"))
         expect(card).to_contain_text(re.compile(r"instance \w{8}"))
-        expect(card).to_contain_text(re.compile(r"request \d+"))
+        expect(card).to_contain_text(re.compile(r"first request ·|request \d+ ·"))
     expect(predict.verdict).to_contain_text("Both agree")
     expect(predict.verdict).to_contain_text(
         re.compile(r"(FastAPI|Cloud Function) was faster by [\d.\u202f]+ ms in this single observation")

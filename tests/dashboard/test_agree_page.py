@@ -74,7 +74,7 @@ def test_two_that_agree_are_shown_with_their_n_and_bound(serve: Serve, agree: Ag
     assert not page.has("card-worst")
     for chart in MAPS:
         assert page.has(f"figure-{chart}"), chart
-    assert "Difference (n = 1,681)" in page.read("chart-surface-difference")
+    assert "Difference (n = 1\N{NARROW NO-BREAK SPACE}681)" in page.read("chart-surface-difference")
 
 
 def test_one_that_rounds_is_named_and_its_worst_inputs_can_be_loaded(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
+from benchmark.coldstart_plan import ColdPlan
 from benchmark.plan import ComparePlan
 from benchmark.recording import add_finished_run
 from benchmark.run import Run, RunState
@@ -22,6 +23,7 @@ from dashboard import resources, words
 from dashboard import run_words as say
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
+from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.little_server import LittleServer, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
@@ -199,7 +201,7 @@ def test_the_figures_of_the_page_are_those_of_the_command_line(
         for figure in latency.values():
             if figure["low"] is not None:
                 assert f"{words.duration(figure['low'])} to {words.duration(figure['high'])}" in text
-        assert f"n = {say.count(figures['n'])}" in text
+        assert f"n = {words.count(figures['n'])}" in text
     difference = page.figure("difference")["data"][0]
     assert difference["x"][0] == pytest.approx(said["difference"]["value_ms"])
     tail = page.figure("tail")["data"][1]
@@ -248,7 +250,7 @@ def test_a_run_that_did_not_finish_says_so(page: Page, store: Store, state: RunS
 def test_a_run_without_a_single_request_has_no_charts(page: Page, store: Store) -> None:
     run, _ = simulated()
     page.open(run=record(store, (replace(run, state=RunState.CANCELLED), empty())))
-    assert page.metrics("api") == {"p50 (ms)": "-", "p95 (ms)": "-", "p99 (ms)": "-"}
+    assert page.metrics("api") == dict.fromkeys(("p50 (ms)", "p95 (ms)", "p99 (ms)"), words.NOTHING)
     assert not page.has("figure-time")
 
 
@@ -302,3 +304,24 @@ def test_damaged_samples_are_a_notice(page: Page, store: Store) -> None:
     store.create_run(run, b"damaged")
     page.open(run=run.id)
     assert f"Run {run.id} cannot be read: damaged samples" in errors(page)
+
+
+def test_cold_starts_are_named_here_and_shown_on_their_own_page(page: Page, store: Store) -> None:
+    run, samples = cold_run(ColdPlan("ladder", 2, idle_s=(60.0,)), {"api": TrueStart(), "function": TrueStart(1200)})
+    add_finished_run(store, run, samples)
+    page.open()
+    link: Any = page.app.get("page_link")[0]
+    assert (link.proto.page, link.proto.query_string) == ("coldstart", f"run={run.id}")
+    assert f"Cold start {run.id}" in link.proto.label
+    assert not page.app.exception
+    page.open(run=run.id)
+    assert "one of cold starts, which have a page of their own" in page.read()
+    assert not page.app.exception
+
+
+def test_nothing_starts_while_cold_starts_are_measured(page: Page, store: Store) -> None:
+    run, _ = cold_run(ColdPlan("spawn", 2), {"api": TrueStart()})
+    store.create_run(replace(run, state=RunState.RUNNING))
+    page.open()
+    assert page.app.button(key="start").disabled
+    assert "run" not in page.app.query_params

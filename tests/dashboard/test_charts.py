@@ -135,9 +135,10 @@ def test_every_latency_is_inside_a_logarithmic_axis_with_plain_ticks(draw: Any) 
 
 
 def test_few_requests_are_ticked_one_by_one_and_many_are_not() -> None:
-    assert charts.latency_per_request(DATA, LIGHT).layout.xaxis.dtick == 1
+    few = [*range(1, len(RECORD) + 1)]
+    assert as_lists(charts.latency_per_request(DATA, LIGHT).layout.xaxis.tickvals) == few
     many = charts.series(SIDES, RECORD * 4)
-    assert charts.latency_per_request(many, LIGHT).layout.xaxis.dtick is None
+    assert len(charts.latency_per_request(many, LIGHT).layout.xaxis.tickvals) < len(RECORD) * 4
 
 
 @pytest.mark.parametrize("draw", [charts.latency_per_request, charts.latency_distribution])
@@ -165,13 +166,13 @@ def test_any_record_can_be_drawn(draw: Any, record: list[Comparison]) -> None:
 
 
 @PALETTES
-def test_the_histogram_counts_and_the_curve_ends_at_one(colors: Palette) -> None:
+def test_the_histogram_counts_and_the_curve_goes_from_nothing_to_all(colors: Palette) -> None:
     figure = charts.latency_distribution(DATA, colors)
     bars = [trace for trace in figure.data if trace.type == "bar"]
     curves = [trace for trace in figure.data if trace.type == "scatter"]
     assert [sum(trace.y) for trace in bars] == [3, 2]
-    assert [as_lists(trace.x) for trace in curves] == [[4.0, 5.0, 30.0], [7.0, 8.0]]
-    assert [as_lists(trace.y) for trace in curves] == [[1 / 3, 2 / 3, 1.0], [0.5, 1.0]]
+    assert [as_lists(trace.x) for trace in curves] == [[4.0, 4.0, 5.0, 30.0], [7.0, 7.0, 8.0]]
+    assert [as_lists(trace.y) for trace in curves] == [[0.0, 1 / 3, 2 / 3, 1.0], [0.0, 0.5, 1.0]]
     for trace, key in zip((*bars, *curves), ("api", "function") * 2, strict=True):
         color = trace.marker.color if trace.type == "bar" else trace.line.color
         assert color == colors.endpoints[key]
@@ -228,9 +229,19 @@ def test_the_last_bin_includes_its_upper_edge() -> None:
 @given(st.lists(st.floats(0, 1e9), max_size=50))
 def test_the_ecdf_is_the_share_at_or_below_each_value(values: list[float]) -> None:
     times, shares = charts.ecdf(values)
-    assert times == sorted(values)
+    assert times == sorted([*values, *([min(values)] if values else [])])
+    assert shares[:1] == ([0.0] if values else [])
     for time, share in dict(zip(times, shares, strict=True)).items():
         assert share == pytest.approx(sum(value <= time for value in values) / len(values))
+
+
+@given(st.integers(1, 10_000), st.integers(1, 500))
+def test_ticks_are_requests_that_were_made(first: int, count: int) -> None:
+    requests = tuple(range(first, first + count))
+    ticks = charts.request_ticks([charts.Series(API, requests, (1.0,) * count, (), ())])
+    assert 1 <= len(ticks) <= 7 or (not ticks and count == 1)
+    assert set(ticks) <= set(requests)
+    assert len({later - earlier for earlier, later in pairwise(ticks)}) <= 1
 
 
 @given(st.lists(st.floats(1e-4, 1e8), min_size=2, max_size=2))

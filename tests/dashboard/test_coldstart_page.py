@@ -1,8 +1,7 @@
 """The Cold start page in a session without a browser, over a record with runs whose truth is known."""
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from benchmark.coldstart_plan import ColdPlan
+from benchmark.endpoint import Endpoint
+from benchmark.launch import Launcher
 from benchmark.recording import add_finished_run
 from benchmark.run import Run, RunState
 from benchmark.store import Store
-from dashboard import launch
+from dashboard import resources
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.dashboard.page import Page
 
@@ -35,11 +36,6 @@ def cold(visit: Visit) -> Visit:
         return page.open(**({"run": query} if query else {}))
 
     return cold
-
-
-@pytest.fixture(autouse=True)
-def _nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_processes", {})
 
 
 def keep(results_dir: Path, plan: ColdPlan, run_id: str = "c01dc01d", **changes: object) -> Run:
@@ -110,50 +106,66 @@ def test_the_command_that_forces_is_the_operators_alone(cold: Visit, monkeypatch
     assert "secret" not in page.read()
 
 
-@pytest.mark.parametrize(("mode", "words"), [("Idle ladder", ["--idle", "1m, 5m, 15m, 30m"]), ("Forced", ["--force"])])
-def test_starting_runs_the_same_command_as_the_terminal(
-    cold: Visit, monkeypatch: pytest.MonkeyPatch, mode: str, words: list[str], results_dir: Path
+@pytest.mark.parametrize(
+    ("mode", "plan"),
+    [
+        ("Local programs", ColdPlan("spawn", 20)),
+        ("Idle ladder", ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))),
+        ("Forced", ColdPlan("forced", 20)),
+    ],
+)
+def test_starting_hands_the_plan_to_the_launcher(
+    cold: Visit, monkeypatch: pytest.MonkeyPatch, mode: str, plan: ColdPlan
 ) -> None:
-    started: list[tuple[list[str], str, dict[str, str]]] = []
-    monkeypatch.setattr(launch, "start", lambda *given: started.append(given))
-    page = cold(FORCE_COMMAND="true secret", API_NAME="Mine")
+    started: list[tuple[ColdPlan, list[str]]] = []
+
+    def start(_: Launcher, plan: ColdPlan, endpoints: Sequence[Endpoint]) -> str:
+        started.append((plan, [endpoint.url for endpoint in endpoints]))
+        return "abcd0001"
+
+    monkeypatch.setattr(Launcher, "start", start)
+    page = cold(FORCE_COMMAND="true secret")
     page.app.segmented_control[0].set_value(mode)
     page.rerun().press("Start")
-    ((command, run_id, environ),) = started
-    assert command[:4] == [sys.executable, "-m", "benchmark", "coldstart"]
-    assert command[-len(words) :] == words
-    assert f"api={API}" in command
-    assert "secret" not in " ".join(command)  # which everybody on this machine can read
-    assert (environ["API_NAME"], environ["RESULTS_DIR"]) == ("Mine", str(results_dir))
-    assert page.app.query_params["run"] == run_id
+    assert started == [(plan, [API, FUNCTION])]
+    assert page.app.query_params["run"] == "abcd0001"
 
 
-def test_a_run_that_did_not_start_says_why(cold: Visit, results_dir: Path) -> None:
-    cold()
-    code = "import sys; sys.exit('function has no directory: stage it with: make stage-function')"
-    launch.start([sys.executable, "-S", "-c", code], "abcd0001", {"RESULTS_DIR": str(results_dir)})
-    deadline = time.monotonic() + 20
-    while launch.is_alive("abcd0001"):
+def test_a_run_that_did_not_start_says_why_and_leaves_no_record(cold: Visit) -> None:
+    page = cold(FORCE_COMMAND="true")
+    page.app.segmented_control[0].set_value("Forced")
+    page.rerun().press("Start")  # nobody listens at either address
+    run_id = page.app.query_params["run"]
+    deadline = time.monotonic() + 60
+    while resources.launcher().is_alive(run_id):
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    page = cold("abcd0001")
-    assert "make stage-function" in page.app.error[0].value
+        time.sleep(0.05)
+    page.rerun()
+    assert "The run did not start" in page.app.error[0].value
+    assert "no endpoint gives a model card" in page.app.error[0].value
+
+
+def test_nothing_starts_while_a_run_of_another_kind_goes_on(cold: Visit, results_dir: Path) -> None:
+    Store(results_dir).create_run(Run("abcd0002", "load", "", RunState.RUNNING, "2026-05-04T03:02:01+00:00", {}))
+    page = cold()
+    assert page.app.button(key="cold_start").disabled
+    assert "Run abcd0002 goes on" in page.read("inputs")
 
 
 @pytest.mark.parametrize("run_id", ["ffff0000", "../../etc/passwd", "<b>"])
 def test_an_address_without_a_run_says_so(cold: Visit, run_id: str) -> None:
-    assert "There is no run of this id" in cold(run_id).read()
+    assert "in the record: it may have been deleted" in cold(run_id).read()
 
 
 def test_a_run_that_was_cut_off_offers_to_go_on(
     cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED)
-    started: list[tuple[list[str], str]] = []
-    monkeypatch.setattr(launch, "start", lambda *given: started.append(given[:2]))
+    resumed: list[str] = []
+    monkeypatch.setattr(Launcher, "resume", lambda _, run, endpoints: resumed.append(run.id))
     page = cold("c01dc01d")
     page.press("Resume")
-    assert started[0][0][4:6] == ["--resume", "c01dc01d"]
+    assert resumed == ["c01dc01d"]
 
 
 def test_a_run_of_another_kind_is_not_shown_here(cold: Visit, results_dir: Path) -> None:
@@ -164,7 +176,7 @@ def test_a_run_of_another_kind_is_not_shown_here(cold: Visit, results_dir: Path)
 def test_an_earlier_run_can_be_chosen(cold: Visit, results_dir: Path) -> None:
     keep(results_dir, ColdPlan("spawn", 6))
     keep(results_dir, ColdPlan("ladder", 3, idle_s=(60.0, 900.0)), "c01dbbbb")
-    page = cold()
+    page = cold("c01dc01d")
     page.app.selectbox[0].set_value("c01dbbbb")
     page.rerun()
     assert page.has("figure-idle")

@@ -66,7 +66,6 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
         "run_words",
         "agree_words",
         "background",
-        "launch",
     ],
 )
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:

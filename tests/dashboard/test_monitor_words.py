@@ -11,6 +11,7 @@ from benchmark.sample import Failure
 from benchmark.scrape import Unread
 from dashboard import monitor_words as say
 from dashboard.watched import Watched, Window, watched
+from dashboard.words import NOTHING, count
 from tests.benchmark.cards import make_card, tea_document
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
@@ -42,7 +43,14 @@ def test_an_age_has_its_two_largest_units(seconds: float | None, text: str) -> N
 
 @pytest.mark.parametrize(
     ("per_s", "text"),
-    [(None, "\N{EN DASH}"), (0.0, "0"), (0.004, "< 0.01"), (0.5, "0.50"), (74.6, "75"), (1234.0, "1,234")],
+    [
+        (None, "\N{EN DASH}"),
+        (0.0, "0"),
+        (0.004, "< 0.01"),
+        (0.5, "0.50"),
+        (74.6, "75"),
+        (1234.0, count(1234)),
+    ],
 )
 def test_a_rate_is_never_rounded_to_nothing(per_s: float | None, text: str) -> None:
     assert say.rate(per_s) == text
@@ -51,7 +59,7 @@ def test_a_rate_is_never_rounded_to_nothing(per_s: float | None, text: str) -> N
 def test_a_quantile_beyond_the_last_bound_says_so() -> None:
     assert say.latency(Estimate(5.0, 5.0, math.inf, 3)) == "> 5000".replace("5000", "5\N{NARROW NO-BREAK SPACE}000")
     assert say.latency(Estimate(0.0002, 0.0001, 0.00025, 3)) == "0.20"
-    assert say.latency(None) == say.NOTHING
+    assert say.latency(None) == NOTHING
 
 
 def test_what_is_certain_of_a_quantile_is_its_bucket() -> None:
@@ -65,7 +73,7 @@ def test_what_is_certain_of_a_quantile_is_its_bucket() -> None:
 
 def test_traffic_counts_what_was_refused_and_what_failed() -> None:
     text = say.traffic(Counts({200: 1000, 422: 3, 413: 1, 500: 2}, predictions={"green": 1200}))
-    assert text == "1,006 requests · 1,200 predictions · 4 refused (4xx) · 2 failed (5xx)"
+    assert text == f"{count(1006)} requests · {count(1200)} predictions · 4 refused (4xx) · 2 failed (5xx)"
     assert say.traffic(Counts({200: 1}, predictions={"green": 1})).startswith("1 request · 1 prediction ·")
 
 
@@ -107,7 +115,7 @@ def test_several_instances_behind_one_address_are_said() -> None:
 
 def test_drift_is_said_with_n() -> None:
     assert say.drift_state(Drift("x", 12, Verdict.TOO_FEW)) == "not estimable yet (n = 12, from 100 on)"
-    assert say.drift_state(Drift("x", 1200, Verdict.LARGE, 0.4, 0.1)) == "large drift (n = 1,200)"
+    assert say.drift_state(Drift("x", 1200, Verdict.LARGE, 0.4, 0.1)) == f"large drift (n = {count(1200)})"
 
 
 def test_where_no_drift_can_be_shown_the_reason_is_said() -> None:

@@ -77,7 +77,7 @@ def test_a_figure_without_an_interval_says_so() -> None:
     assert say.bounds(Figure(4.0, None, None, 3)) == "no interval: too few"
     assert (say.bounds(Figure(float("nan"), None, None, 0)), say.value(Figure(float("nan"), None, None, 0))) == (
         "not measured",
-        "-",
+        "\N{EN DASH}",
     )
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from benchmark.coldstart_plan import ColdPlan
 from benchmark.export import run_to_document
 from benchmark.plan import ComparePlan
 from benchmark.recording import add_finished_run
 from benchmark.run import RunState
 from benchmark.store import FILE_NAME, Store
 from dashboard.views.runs import matches
+from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.dashboard.page import Page
 from tests.dashboard.runs import LOAD, simulated
 
@@ -168,3 +170,13 @@ def test_a_run_with_damaged_samples_is_listed_and_can_be_deleted(page: Page, sto
     page.rerun()
     page.press("Delete this run")
     assert [one.id for one in store.runs()] == [whole]
+
+
+def test_cold_starts_are_listed_but_not_compared(page: Page, store: Store) -> None:
+    run, samples = cold_run(ColdPlan("spawn", 3), {"api": TrueStart(), "function": TrueStart()})
+    add_finished_run(store, run, samples)
+    page.open()
+    assert listed(page) == [f"Cold start {run.id}"]
+    link: Any = page.app.get("page_link")[0]
+    assert (link.proto.page, link.proto.query_string) == ("coldstart", f"run={run.id}")
+    assert [box.disabled for box in page.app.checkbox] == [True]

@@ -244,7 +244,7 @@ def test_a_server_that_says_nothing_of_its_time_is_not_guessed_at() -> None:
         ),
         (
             {"request_count": 1},
-            "first request of a running instance · instance 01234567 · request 1 · connection reused",
+            "warm, first request · instance 01234567 · connection reused",
         ),
         (
             {"request_count": None, "instance_age_ms": None, "instance_id": None},
@@ -417,3 +417,15 @@ def test_escaping_loses_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ["Kinds of tea", "Ärger über Öl 3", "version 3aae6b983132", '50 % sure, "really"'])
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert words.plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1681, "1\N{NARROW NO-BREAK SPACE}681"), (1234.4, "1\N{NARROW NO-BREAK SPACE}234")],
+)
+def test_thousands_are_apart(number: float, text: str) -> None:
+    assert words.count(number) == text
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    assert [words.counted(number, "probe") for number in (0, 1, 2)] == ["0 probes", "1 probe", "2 probes"]

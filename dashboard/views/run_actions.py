@@ -1,0 +1,40 @@
+"""What every page does with a run: link to the page that shows it, and cancel it."""
+
+import streamlit as st
+
+from benchmark.coldstart_plan import KIND
+from benchmark.run import Run
+from benchmark.store import StoreError
+from dashboard import resources, words
+
+
+def run_link(run: Run, label: str, *, heading: bool = False) -> None:
+    """A link to `run` with `label`, plain text; as the `heading` of its line it is bold, and leaves room beside it.
+
+    Cold starts have a page of their own.
+    """
+    # Imported here, as both pages link to runs that the other one shows.
+    from dashboard.views import benchmark, coldstart
+
+    if run.kind == KIND:
+        page = st.Page(coldstart.page, title="Cold start", url_path=coldstart.URL_PATH)
+        icon = ":material/ac_unit:"
+    else:
+        page = st.Page(benchmark.page, title="Benchmark", url_path=benchmark.URL_PATH)
+        icon = ":material/monitoring:"
+    st.page_link(
+        page,
+        label=f"**{words.plain(label)}**" if heading else words.plain(label),
+        icon=None if heading else icon,
+        query_params={"run": run.id},
+        width="content" if heading else "stretch",
+    )
+
+
+def cancel_run(run_id: str) -> None:
+    """Ask a run to stop, and say what came of it."""
+    try:
+        resources.launcher().cancel(run_id)
+        st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+    except StoreError as error:
+        st.toast(words.plain(f"Not cancelled: {error}"), icon=":material/error:")
