@@ -664,6 +664,8 @@ def _assumptions(case: _Case, needs: Needs) -> Iterator[str]:
     for summary in findings.runs:
         if "truth" in summary.run.manifest:
             yield f"Run {summary.run.id} is simulated: it says nothing of any platform."
+        if summary.run.outcome.get("generator", {}).get("limited"):
+            yield f"Run {summary.run.id} is generator-limited: its latencies are in part the client's own."
     if measured and not measured.is_open_loop:
         yield "Objectives are held against a closed loop, which hides what requests do to each other: a load run tells."
     for side in findings.sides:

@@ -397,3 +397,10 @@ def test_deciding_needs_no_plotly_and_no_pandas() -> None:
     heavy = "import sys, benchmark.commands.decide, benchmark.report; print({'plotly', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "set()\n"
+
+
+def test_a_run_whose_client_did_not_keep_up_is_said_to_be_one() -> None:
+    run, samples = compared(20.0, 40.0)
+    limited = replace(run, outcome={**run.outcome, "generator": {"limited": True, "reasons": ["late"]}})
+    assert not any("generator-limited" in said for said in answer(Needs(), (run, samples)).assumptions)
+    assert any("generator-limited" in said for said in answer(Needs(), (limited, samples)).assumptions)
