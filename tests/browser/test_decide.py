@@ -18,7 +18,9 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 @pytest.fixture
 def compared(stack: Stack) -> str:
-    """The id of a comparison of the stack's endpoints in its record."""
+    """The id of a comparison of the stack's endpoints, the only run in its record: a decision rests on the newest."""
+    for other in stack.store.runs():
+        stack.store.delete_run(other.id)
     run, samples = simulated(ComparePlan(pairs=400))
     urls = {"api": stack.api.url, "function": stack.function.url}
     entries = [{**entry, "url": urls[entry["key"]]} for entry in run.manifest["endpoints"]]
