@@ -56,7 +56,12 @@ def test_both_endpoints_agree_wherever_they_are_asked(
     verdict = page.locator(".st-key-card-verdict")
     expect(verdict).to_contain_text(re.compile(r"0 disagreements in 8\d\d inputs: at most 0\.3\d+% of such inputs"))
     expect(page.locator(".st-key-card-invalid")).to_contain_text("25 of 25 refused alike")
+    # The page is drawn anew when the check has ended, and what it was before stays beside it for a moment.
+    expect(page.locator(".stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.wait_for_timeout(500)
+    expect(page.locator('.stApp [data-stale="true"]')).to_have_count(0)
     for name in MAPS:
+        expect(page.locator(f".st-key-chart-{name}")).to_have_count(1)
         figure = page.locator(f".st-key-chart-{name}").get_by_role("figure")
         expect(figure).to_have_count(1)  # while a chart is drawn anew the old one stays in sight
         expect(figure.locator(".main-svg").first).to_be_visible()
@@ -65,7 +70,9 @@ def test_both_endpoints_agree_wherever_they_are_asked(
     scale = page.locator(".st-key-chart-surface-1 .js-plotly-plot").evaluate("plot => plot.data[0].colorscale")
     assert [color for _, color in scale][::2] == [colors.class_color(index) for index in range(len(card.classes))]
 
-    page.locator(".st-key-chart-surface-0").get_by_role("button", name="Table").click()
+    table = page.locator(".st-key-chart-surface-0").get_by_role("button", name="Table")
+    expect(table).to_have_count(1)  # while the page is drawn anew there are two for a moment
+    table.click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     page.keyboard.press("Escape")
 

@@ -101,7 +101,7 @@ def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stac
         page.settle()
         page.start()
         page.expect_report()
-        expect(page.page.locator(".st-key-run-head")).to_contain_text(f"{pairs} pairs")
+        expect(page.page.locator(".st-key-run-head").filter(has_text=f"{pairs} pairs")).to_have_count(1)
     page.go_to("Runs")
     newest, oldest = stack.store.runs()
     assert (newest.name, oldest.name) == ("16 pairs", "8 pairs")
