@@ -108,6 +108,13 @@ def test_new_connections_are_opened_every_time(ask: Callable[..., Samples]) -> N
     assert (samples["connect_ms"] > 0).all()
 
 
+def test_a_connection_that_is_not_kept_is_announced_so(serve: Serve, tea: ModelCard) -> None:
+    server = serve(always(json_reply(GOOD)))
+    send(Endpoint("api", "FastAPI", server.url), tea, connection="new")
+    send(Endpoint("api", "FastAPI", server.url), tea, connection="reused")
+    assert [request.headers.get("connection") for request in server.requests] == ["close", None]
+
+
 def test_waiting_and_receiving_are_told_apart(ask: Callable[..., Samples]) -> None:
     data = json_reply(GOOD)
 
@@ -190,6 +197,30 @@ def test_a_server_that_drips_is_a_timeout_too(ask: Callable[..., Samples]) -> No
         connection.drip(b" ")
 
     assert failure_of(ask(conversation, timeout_s=0.4)) is Failure.TIMEOUT
+
+
+def test_what_a_server_said_before_it_stopped_is_kept(ask: Callable[..., Samples]) -> None:
+    whole = json_reply(GOOD, headers=EVIDENCE)
+
+    def conversation(connection: Accepted) -> None:
+        connection.receive()
+        connection.send(whole[:-3])
+        connection.receive()
+
+    (row,) = ask(conversation, timeout_s=0.4)
+    assert (FAILURES[row["failure"] - 1], row["status"], row["instance"]) == (Failure.TIMEOUT, 200, 1)
+
+
+def test_an_interim_answer_is_not_the_answer(ask: Callable[..., Samples]) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
+    samples = ask(always(hint + json_reply(GOOD)), 2)
+    assert samples["status"].tolist() == [200, 200]
+    assert not samples["failure"].any()
+
+
+def test_what_is_not_http_is_a_failure(ask: Callable[..., Samples]) -> None:
+    samples = ask(always(b"SSH-2.0-OpenSSH_9.6\r\n"), 2)
+    assert [failure_of(samples, at) for at in (0, 1)] == [Failure.RESET, Failure.RESET]
 
 
 def test_an_idle_connection_is_not_kept_as_long_as_a_server_would(ask: Callable[..., Samples]) -> None:

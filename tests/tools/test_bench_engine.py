@@ -3,7 +3,17 @@
 import json
 from urllib.request import urlopen
 
-from tools.bench_engine import ACCURACY_LIMIT, accuracy, bare_server, delayed_server, raw_rate, raw_socket_ms, sustains
+from tools.bench_engine import (
+    ACCURACY_LIMIT,
+    STRENGTH_LIMIT,
+    accuracy,
+    bare_server,
+    delayed_server,
+    one_core,
+    raw_rate,
+    raw_socket_ms,
+    sustains,
+)
 
 
 def test_the_engine_measures_what_a_raw_socket_measures() -> None:
@@ -16,9 +26,10 @@ def test_the_engine_measures_what_a_raw_socket_measures() -> None:
     assert min(ratios) <= ACCURACY_LIMIT
 
 
-def test_the_engine_keeps_a_rate_that_is_a_small_share_of_what_raw_streams_reach() -> None:
-    with bare_server() as port:
-        assert any(sustains(port, raw_rate(port, 3200) * 0.05, 1.0) for _ in range(5))
+def test_the_engine_keeps_the_share_that_is_promised_of_what_raw_streams_reach() -> None:
+    # Each try is a ratio within its own moment, and one suffices: what else runs here can only take from it.
+    with one_core(), bare_server() as port:
+        assert any(sustains(port, raw_rate(port, 6400) * STRENGTH_LIMIT, 1.0) for _ in range(15))
 
 
 def test_the_delayed_server_waits_and_answers() -> None:
