@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from benchmark import coldstart_plan
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.endpoint import Endpoint
-from benchmark.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, LoadPlan, Plan, check_limits
-from benchmark.run import Run, RunState, new_run_id
-from benchmark.store import Store, StoreError
+from benchmark.coldstart import plan as coldstart_plan
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, LoadPlan, Plan, check_limits
+from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.store import Store, StoreError
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOOK_BACK = 20

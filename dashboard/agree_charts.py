@@ -5,8 +5,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmark.agree import TOLERANCE, Kind, Outcome, describe
-from benchmark.audit import Surface
+from benchmark.agreement.audit import Surface
+from benchmark.agreement.judge import TOLERANCE, Kind, Outcome, describe
 from dashboard import words
 from dashboard.charts import html_text, styled
 from dashboard.theme import Palette

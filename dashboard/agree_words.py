@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from benchmark.agree import Agreement, InvalidResult, headline
-from benchmark.audit import Audit
-from benchmark.trials import Values
+from benchmark.agreement.audit import Audit
+from benchmark.agreement.judge import Agreement, InvalidResult, headline
+from benchmark.agreement.trials import Values
 from dashboard.inputs import slider
 from dashboard.words import Verdict, count, markdown_table, plain
 from inference.card import ModelCard

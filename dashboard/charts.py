@@ -10,9 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from benchmark.endpoint import Endpoint
-from benchmark.sample import Comparison, Sample
-from benchmark.statistics import Estimate
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Comparison, Sample
+from benchmark.statistics.estimates import Estimate
 from dashboard.theme import Palette
 from dashboard.training_rows import TrainingRows
 from inference.card import ModelCard

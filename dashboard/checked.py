@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.audit import Audit, Surface
+from benchmark.agreement.audit import Audit, Surface
 
 
 @dataclass(frozen=True, slots=True)

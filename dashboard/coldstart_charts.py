@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmark.coldstart_plan import gap_text
-from benchmark.coldstart_summary import ColdFigures, ColdSummary, part_names
+from benchmark.coldstart.plan import gap_text
+from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names
 from dashboard import words
 from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled, whiskers
 from dashboard.theme import Palette

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from benchmark.cost import EQUAL, Configuration, Cost, Crossing, estimate_usd
-from benchmark.prices import Billing, Prices
+from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_usd
+from benchmark.cost.prices import Billing, Prices
 from dashboard import words
 from dashboard.words import Verdict
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmark.drift import LARGE, SOME, Drift
-from benchmark.monitor import Interval, Snapshot, intervals, quantile
+from benchmark.monitor.counts import Interval, Snapshot, intervals, quantile
+from benchmark.monitor.drift import LARGE, SOME, Drift
 from dashboard import monitor_words as say
 from dashboard import words
 from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from benchmark.drift import ENOUGH, Drift, Verdict
-from benchmark.endpoint import Endpoint
-from benchmark.monitor import Counts, Estimate, Snapshot, Succession, quantile
-from benchmark.sample import Failure, Sample
-from benchmark.scrape import TIMEOUT_S, Unread
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Failure, Sample
+from benchmark.monitor.counts import Counts, Estimate, Snapshot, Succession, quantile
+from benchmark.monitor.drift import ENOUGH, Drift, Verdict
+from benchmark.monitor.scrape import TIMEOUT_S, Unread
 from dashboard import words
 from dashboard.watched import Watched
 

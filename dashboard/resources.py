@@ -7,11 +7,11 @@ from time import perf_counter
 import httpx
 import streamlit as st
 
-from benchmark.catalog import Catalog, fetch
+from benchmark.endpoints.catalog import Catalog, fetch
+from benchmark.endpoints.observe import new_client
 from benchmark.launch import Launcher
-from benchmark.observe import new_client
-from benchmark.scrape import Watch
-from benchmark.store import Store
+from benchmark.monitor.scrape import Watch
+from benchmark.record.store import Store
 from dashboard.background import Background
 from dashboard.checked import Checked
 from dashboard.settings import Settings

@@ -10,12 +10,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from benchmark.plan import ComparePlan
-from benchmark.run import Run
-from benchmark.sample import Temperature
-from benchmark.samples import TEMPERATURES, Floats, Samples, response_ms
-from benchmark.statistics import min_samples
-from benchmark.summary import SHARE_NAMES, SHARES, Figures, Summary
+from benchmark.endpoints.sample import Temperature
+from benchmark.record.plan import ComparePlan
+from benchmark.record.run import Run
+from benchmark.record.samples import TEMPERATURES, Floats, Samples, response_ms
+from benchmark.statistics.estimates import min_samples
+from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
 from dashboard.charts import html_text, log_axis, log_edges, styled, whiskers
 from dashboard.theme import Palette
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from benchmark.coldstart_plan import KIND as COLD_STARTS
-from benchmark.estimate import Estimate
-from benchmark.fairness import conditions
-from benchmark.plan import ComparePlan, Plan
-from benchmark.run import Run, RunState
-from benchmark.statistics import Estimate as Figure
-from benchmark.summary import SHARE_NAMES, Summary
-from benchmark.verdict import Outcome
+from benchmark.coldstart.plan import KIND as COLD_STARTS
+from benchmark.endpoints.fairness import conditions
+from benchmark.engine.forecast import Estimate
+from benchmark.record.plan import ComparePlan, Plan
+from benchmark.record.run import Run, RunState
+from benchmark.statistics.estimates import Estimate as Figure
+from benchmark.statistics.verdict import Outcome
+from benchmark.summary.summarise import SHARE_NAMES, Summary
 from dashboard.words import NOTHING, count, duration
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]

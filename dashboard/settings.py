@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.endpoint import Endpoint, EndpointError
-from benchmark.identity import GoogleIdentity
+from benchmark.endpoints.endpoint import Endpoint, EndpointError
+from benchmark.endpoints.identity import GoogleIdentity
 
 ROOT = Path(__file__).resolve().parents[1]
 

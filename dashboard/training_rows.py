@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.rows import training_text
+from benchmark.endpoints.rows import training_text
 from inference.card import ModelCard
 
 

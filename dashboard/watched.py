@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from benchmark.endpoint import Endpoint
-from benchmark.monitor import Interval, Snapshot, Succession, last, since_start, succession
-from benchmark.scrape import Reading, Unread
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.monitor.counts import Interval, Snapshot, Succession, last, since_start, succession
+from benchmark.monitor.scrape import Reading, Unread
 from inference.card import ModelCard
 
 

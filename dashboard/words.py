@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.catalog import Served
-from benchmark.endpoint import Endpoint
-from benchmark.sample import Answer, Failure, Sample, Temperature
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Answer, Failure, Sample, Temperature
 from inference.card import ModelCard
 
 # Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.

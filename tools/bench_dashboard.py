@@ -34,8 +34,8 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
 
-from benchmark.sample import Answer, Comparison, Sample
-from benchmark.store import Store
+from benchmark.endpoints.sample import Answer, Comparison, Sample
+from benchmark.record.store import Store
 from inference.card import CARD_FILE, ModelCard, parse_card
 from tools.bench_serving import BenchError, align
 from tools.run import ROOT, RunSettings, programs, stage_function

@@ -23,17 +23,17 @@ from time import perf_counter_ns
 
 import uvloop
 
-from benchmark.bodies import Bodies
-from benchmark.catalog import Served
-from benchmark.client import Client, Instances
-from benchmark.endpoint import Endpoint
-from benchmark.engine import execute, make_manifest
-from benchmark.observe import utc_now
-from benchmark.plan import LoadPlan
-from benchmark.recording import load_samples
-from benchmark.run import Run, RunState, new_run_id
-from benchmark.samples import ROW
-from benchmark.store import Store
+from benchmark.endpoints.bodies import Bodies
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import utc_now
+from benchmark.engine.client import Client, Instances
+from benchmark.engine.execute import execute, make_manifest
+from benchmark.record.plan import LoadPlan
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.samples import ROW
+from benchmark.record.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCURACY_LIMIT = 1.15

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.local_program import local_facts
+from benchmark.coldstart.program import local_facts
 from deploy.stage_function import stage
 from inference.model import ArtifactError
 from inference.settings import ServingSettings, SettingsError

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.store import Store
+from benchmark.record.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

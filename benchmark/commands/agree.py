@@ -8,17 +8,17 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from benchmark.agree import TOLERANCE, headline, results_table
-from benchmark.audit import Audit, Report, audit, to_document
-from benchmark.bodies import card_of
+from benchmark.agreement.audit import Audit, Report, audit, to_document
+from benchmark.agreement.judge import TOLERANCE, headline, results_table
+from benchmark.agreement.trials import GRID_POINTS, MAX_GRID_POINTS
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
-from benchmark.engine import ask
-from benchmark.export import rows_to_csv
-from benchmark.observe import new_client, utc_now
-from benchmark.plan import PlanError, check_hosts
-from benchmark.rows import RowsError, Table, read_rows, training_text, within_limits
-from benchmark.trials import GRID_POINTS, MAX_GRID_POINTS
+from benchmark.endpoints.bodies import card_of
+from benchmark.endpoints.observe import new_client, utc_now
+from benchmark.endpoints.rows import RowsError, Table, read_rows, training_text, within_limits
+from benchmark.engine.execute import ask
+from benchmark.record.plan import PlanError, check_hosts
+from benchmark.reports.export import rows_to_csv
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 
 _SHOWN = 10

@@ -21,9 +21,8 @@ from pathlib import Path
 from re import fullmatch
 from typing import Any
 
-from benchmark.bodies import card_of
-from benchmark.coldstart import ForceError, Target, drop_page_cache, execute, served_by
-from benchmark.coldstart_plan import (
+from benchmark.coldstart.measure import ForceError, Target, drop_page_cache, execute, served_by
+from benchmark.coldstart.plan import (
     KIND,
     ColdPlan,
     Mode,
@@ -31,18 +30,19 @@ from benchmark.coldstart_plan import (
     parse_gaps,
     to_document,
 )
-from benchmark.coldstart_printing import print_coldstart
-from benchmark.coldstart_summary import summarise
-from benchmark.coldstart_summary import to_document as summary_document
+from benchmark.coldstart.printing import print_coldstart
+from benchmark.coldstart.program import Command, ProgramError
+from benchmark.coldstart.summary import summarise
+from benchmark.coldstart.summary import to_document as summary_document
 from benchmark.commands import ROOT, UsageError, add_results, results_store, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_from, new_run, parse_endpoints
-from benchmark.endpoint import Endpoint
-from benchmark.engine import make_manifest
-from benchmark.local_program import Command, ProgramError
-from benchmark.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, check_hosts
-from benchmark.recording import load_samples
-from benchmark.run import Run
-from benchmark.store import Store, StoreError
+from benchmark.endpoints.bodies import card_of
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.execute import make_manifest
+from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, check_hosts
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run
+from benchmark.record.store import Store, StoreError
 
 _LADDER_REPEATS = 5
 _SPAWN_REPEATS = 20

@@ -4,7 +4,7 @@ import argparse
 
 from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_arguments, measure
-from benchmark.plan import ComparePlan
+from benchmark.record.plan import ComparePlan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
-from benchmark.cost import Configuration, Cost, CostError, Workload, monthly_cost
-from benchmark.prices import BILLINGS, PriceError, Prices, load_prices
-from benchmark.traffic import SHAPES, Traffic, TrafficError, read_csv, requests_per_month
+from benchmark.cost.bill import Configuration, Cost, CostError, Workload, monthly_cost
+from benchmark.cost.prices import BILLINGS, PriceError, Prices, load_prices
+from benchmark.cost.traffic import SHAPES, Traffic, TrafficError, read_csv, requests_per_month
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measured_services_ms(results: Path | None, run_id: str, endpoint: str) -> tuple[float, ...]:
     """The service times of a run's answered, warm requests to one endpoint, in ms. Raises UsageError."""
     from benchmark.commands.reading import read_run  # numpy and all of the record, which a given time needs not
-    from benchmark.samples import warm_service_ms
+    from benchmark.record.samples import warm_service_ms
 
     run, samples = read_run(results_store(results), run_id)
     if endpoint not in run.endpoint_keys:

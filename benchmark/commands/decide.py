@@ -7,11 +7,11 @@ from typing import Any
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
 from benchmark.commands.cost import read_traffic
-from benchmark.decide import MATTERS, Decision, Holds, Matter, Needs, NeedsError, Percentile, decide
-from benchmark.findings import Findings, gather
-from benchmark.prices import BILLINGS, PriceError, load_prices
-from benchmark.store import StoreError
-from benchmark.traffic import SHAPES
+from benchmark.cost.prices import BILLINGS, PriceError, load_prices
+from benchmark.cost.traffic import SHAPES
+from benchmark.decision.decide import MATTERS, Decision, Holds, Matter, Needs, NeedsError, Percentile, decide
+from benchmark.decision.findings import Findings, gather
+from benchmark.record.store import StoreError
 
 _DEFAULT = Needs()
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmark.commands import add_results, results_store
 from benchmark.commands.reading import read_summary
-from benchmark.comparison import differences
+from benchmark.summary.comparison import differences
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

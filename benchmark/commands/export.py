@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_run
-from benchmark.export import percentile_log, run_to_document, samples_to_csv
-from benchmark.run import Run
-from benchmark.samples import Samples
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples
+from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

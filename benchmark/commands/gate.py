@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_summary
-from benchmark.gate import GateError, check_non_inferior, check_slo, to_junit, to_markdown
+from benchmark.summary.gate import GateError, check_non_inferior, check_slo, to_junit, to_markdown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
-from benchmark.export import run_from_document
-from benchmark.recording import add_finished_run
-from benchmark.store import StoreError
+from benchmark.record.recording import add_finished_run
+from benchmark.record.store import StoreError
+from benchmark.reports.export import run_from_document
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

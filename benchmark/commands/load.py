@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_arguments, measure
-from benchmark.plan import LoadPlan
+from benchmark.record.plan import LoadPlan
 
 _WARMUP = 20
 

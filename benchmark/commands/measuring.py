@@ -11,14 +11,14 @@ from re import fullmatch
 from time import perf_counter
 from typing import Any, Protocol
 
-from benchmark.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.commands import UsageError, add_results, results_store, write_json
-from benchmark.endpoint import Endpoint, EndpointError
-from benchmark.engine import ask, execute, make_manifest
-from benchmark.estimate import Estimate, estimate
-from benchmark.identity import GoogleIdentity
-from benchmark.observe import utc_now
-from benchmark.plan import (
+from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
+from benchmark.endpoints.endpoint import Endpoint, EndpointError
+from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.endpoints.observe import utc_now
+from benchmark.engine.execute import ask, execute, make_manifest
+from benchmark.engine.forecast import Estimate, estimate
+from benchmark.record.plan import (
     MARGIN_PCT,
     MAX_RATE,
     MAX_REQUESTS,
@@ -27,12 +27,12 @@ from benchmark.plan import (
     check_limits,
     default_margin_ms,
 )
-from benchmark.printing import print_summary
-from benchmark.recording import load_samples
-from benchmark.run import Run, RunState, new_run_id
-from benchmark.selftest import known_resolution_ms
-from benchmark.store import Store, StoreError
-from benchmark.summary import Summary, summarise, to_document
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.store import Store, StoreError
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import Summary, summarise, to_document
+from benchmark.synthetic.selftest import known_resolution_ms
 from inference.card import ModelCard
 
 MakePlan = Callable[[argparse.Namespace, float], Plan]

@@ -1,12 +1,12 @@
 """What the commands that read the record share: a run by its id, with its samples and its summary."""
 
 from benchmark.commands import UsageError
-from benchmark.plan import PlanError
-from benchmark.recording import load_samples
-from benchmark.run import Run
-from benchmark.samples import Samples
-from benchmark.store import Store, StoreError
-from benchmark.summary import Summary, summarise
+from benchmark.record.plan import PlanError
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples
+from benchmark.record.store import Store, StoreError
+from benchmark.summary.summarise import Summary, summarise
 
 
 def read_run(store: Store, run_id: str) -> tuple[Run, Samples]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_run
-from benchmark.decide import Needs, decide
-from benchmark.document import to_html, to_markdown
-from benchmark.findings import UNREADABLE, find
-from benchmark.observe import utc_now
-from benchmark.prices import PriceError, load_prices
-from benchmark.report import build, without_secrets
+from benchmark.cost.prices import PriceError, load_prices
+from benchmark.decision.decide import Needs, decide
+from benchmark.decision.findings import UNREADABLE, find
+from benchmark.endpoints.observe import utc_now
+from benchmark.reports.document import to_html, to_markdown
+from benchmark.reports.report import build, without_secrets
 
 _FORMS = {".html": to_html, ".md": to_markdown}
 

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from benchmark.commands import UsageError, add_results, results_store
-from benchmark.store import StoreError
+from benchmark.record.store import StoreError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmark.bodies import Bodies, from_card
-from benchmark.catalog import Served
 from benchmark.commands import UsageError, add_results, results_store, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, conduct, new_run, parse_endpoints
-from benchmark.endpoint import Endpoint
-from benchmark.engine import ask, make_manifest
-from benchmark.floor import FloorError, null_server
-from benchmark.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
-from benchmark.printing import number
-from benchmark.selftest import KIND, resolution_ms
-from benchmark.store import Store
-from benchmark.summary import Summary
+from benchmark.endpoints.bodies import Bodies, from_card
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.execute import ask, make_manifest
+from benchmark.engine.floor import FloorError, null_server
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
+from benchmark.record.store import Store
+from benchmark.summary.printing import number
+from benchmark.summary.summarise import Summary
+from benchmark.synthetic.selftest import KIND, resolution_ms
 
 _NULL_BODY = Bodies("null", (json.dumps({"features": [1.0, 2.0, 3.0, 4.0]}).encode(),))
 

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from benchmark.coldstart_plan import KIND
+from benchmark.coldstart.plan import KIND
 from benchmark.commands import add_results, results_store, write_json
 from benchmark.commands.reading import read_run, read_summary
-from benchmark.printing import print_summary
-from benchmark.store import Store
-from benchmark.summary import to_document
+from benchmark.record.store import Store
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import to_document
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show_coldstart(arguments: argparse.Namespace, store: Store) -> int:
-    from benchmark import coldstart_summary as cold
-    from benchmark.coldstart_printing import print_coldstart
+    from benchmark.coldstart import summary as cold
+    from benchmark.coldstart.printing import print_coldstart
 
     found = cold.summarise(*read_run(store, arguments.run_id))
     if arguments.json:

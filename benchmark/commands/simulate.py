@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
-from benchmark.demo import simulate_run
-from benchmark.plan import ComparePlan, LoadPlan, PlanError
-from benchmark.printing import print_summary
-from benchmark.recording import add_finished_run
-from benchmark.simulate import Machine, TrueEndpoint, Truth
-from benchmark.store import StoreError
-from benchmark.summary import summarise, to_document
+from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.record.recording import add_finished_run
+from benchmark.record.store import StoreError
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import summarise, to_document
+from benchmark.synthetic.demo import simulate_run
+from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

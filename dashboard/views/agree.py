@@ -5,11 +5,11 @@ from itertools import combinations
 
 import streamlit as st
 
-from benchmark.audit import Audit, audit, survey
-from benchmark.catalog import Served
-from benchmark.endpoint import Endpoint
-from benchmark.observe import utc_now
-from benchmark.rows import Row
+from benchmark.agreement.audit import Audit, audit, survey
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.rows import Row
 from dashboard import agree_words as say
 from dashboard import resources, words
 from dashboard.background import Report

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.agree import Agreement, compare, headline, results_table
-from benchmark.endpoint import Endpoint
-from benchmark.export import rows_to_csv
-from benchmark.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
-from benchmark.score import probe, score
-from benchmark.trials import Trial
+from benchmark.agreement.judge import Agreement, compare, headline, results_table
+from benchmark.agreement.score import probe, score
+from benchmark.agreement.trials import Trial
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
+from benchmark.reports.export import rows_to_csv
 from dashboard import resources, words
 from inference.card import ModelCard
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from benchmark.audit import Surface
+from benchmark.agreement.audit import Surface
 from dashboard import agree_charts as draw
 from dashboard import words
 from dashboard.panels import panel

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from benchmark.coldstart_plan import KIND as COLD_STARTS
-from benchmark.endpoint import Endpoint
-from benchmark.estimate import estimate
+from benchmark.coldstart.plan import KIND as COLD_STARTS
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.forecast import estimate
 from benchmark.launch import LaunchError, typical_ms
-from benchmark.plan import (
+from benchmark.record.plan import (
     MARGIN_PCT,
     Arrivals,
     ComparePlan,
@@ -22,9 +22,9 @@ from benchmark.plan import (
     PlanError,
     default_margin_ms,
 )
-from benchmark.run import Run
-from benchmark.statistics import min_samples
-from benchmark.store import StoreError, UnknownRun
+from benchmark.record.run import Run
+from benchmark.record.store import StoreError, UnknownRun
+from benchmark.statistics.estimates import min_samples
 from dashboard import resources, run_words, words
 from dashboard.views.run_actions import cancel_run, run_link
 

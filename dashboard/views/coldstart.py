@@ -5,11 +5,11 @@ The run is a process of its own; the page knows it by the `run` of its address, 
 
 import streamlit as st
 
-from benchmark.coldstart_plan import KIND, ColdPlan, gap_text, parse_gaps
+from benchmark.coldstart.plan import KIND, ColdPlan, gap_text, parse_gaps
 from benchmark.launch import LaunchError
-from benchmark.plan import PlanError
-from benchmark.run import Run, RunState
-from benchmark.store import StoreError, UnknownRun
+from benchmark.record.plan import PlanError
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import StoreError, UnknownRun
 from dashboard import resources, run_words, words
 from dashboard.settings import Settings
 from dashboard.views.run_actions import cancel_run, run_link

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from benchmark.coldstart_summary import ColdFigures, ColdSummary, part_names, summarise, threshold_text
-from benchmark.plan import PlanError
-from benchmark.recording import load_samples
-from benchmark.statistics import Estimate
+from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, summarise, threshold_text
+from benchmark.record.plan import PlanError
+from benchmark.record.recording import load_samples
+from benchmark.statistics.estimates import Estimate
 from dashboard import coldstart_charts as draw
 from dashboard import resources, run_words, words
 from dashboard.panels import panel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from benchmark.cost import (
+from benchmark.cost.bill import (
     EQUAL,
     FUNCTION_DEFAULTS,
     SERVICE_DEFAULTS,
@@ -18,9 +18,9 @@ from benchmark.cost import (
     Workload,
     monthly_cost,
 )
-from benchmark.endpoint import Endpoint
-from benchmark.prices import BILLINGS, Billing, Prices, load_prices
-from benchmark.traffic import BURSTS, OFFICE, STEADY, Traffic, TrafficError, read_csv
+from benchmark.cost.prices import BILLINGS, Billing, Prices, load_prices
+from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic, TrafficError, read_csv
+from benchmark.endpoints.endpoint import Endpoint
 from dashboard import cost_words, resources, words
 from dashboard.theme import palette
 

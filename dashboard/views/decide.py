@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from benchmark.decide import (
+from benchmark.cost.prices import Prices, load_prices
+from benchmark.cost.traffic import BURSTS, OFFICE, STEADY
+from benchmark.decision.decide import (
     MATTER_NAMES,
     Decision,
     Flip,
@@ -18,17 +20,15 @@ from benchmark.decide import (
     Source,
     decide,
 )
-from benchmark.document import to_html
-from benchmark.endpoint import Endpoint
-from benchmark.findings import Findings, gather
-from benchmark.observe import utc_now
-from benchmark.prices import Prices, load_prices
-from benchmark.recording import load_samples
-from benchmark.report import build, without_secrets
-from benchmark.run import RunState
-from benchmark.statistics import Estimate
-from benchmark.store import Store, StoreError
-from benchmark.traffic import BURSTS, OFFICE, STEADY
+from benchmark.decision.findings import Findings, gather
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import utc_now
+from benchmark.record.recording import load_samples
+from benchmark.record.run import RunState
+from benchmark.record.store import Store, StoreError
+from benchmark.reports.document import to_html
+from benchmark.reports.report import build, without_secrets
+from benchmark.statistics.estimates import Estimate
 from dashboard import cost_words, resources, run_words, words
 from dashboard.run_words import Badge
 

@@ -4,7 +4,7 @@ from time import monotonic
 
 import streamlit as st
 
-from benchmark.monitor import quantile
+from benchmark.monitor.counts import quantile
 from dashboard import monitor_words as say
 from dashboard import resources, words
 from dashboard.watched import Watched, Window, watched

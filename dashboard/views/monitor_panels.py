@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from benchmark.drift import Drift, drift
-from benchmark.monitor import training_prior
+from benchmark.monitor.counts import training_prior
+from benchmark.monitor.drift import Drift, drift
 from dashboard import monitor_charts as draw
 from dashboard import monitor_words as say
 from dashboard import words

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from benchmark.catalog import Served
-from benchmark.endpoint import Endpoint
-from benchmark.export import comparisons_to_csv
-from benchmark.observe import new_comparison_id, observe, utc_now
-from benchmark.sample import Comparison, Sample
-from benchmark.store import StoreError
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import new_comparison_id, observe, utc_now
+from benchmark.endpoints.sample import Comparison, Sample
+from benchmark.record.store import StoreError
+from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources, words
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.inputs import outside_training, slider

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from benchmark.endpoint import Endpoint
-from benchmark.sample import Comparison
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Comparison
 from dashboard import charts as draw
 from dashboard import resources
 from dashboard.panels import panel

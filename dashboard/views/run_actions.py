@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from benchmark.coldstart_plan import KIND
-from benchmark.run import Run
-from benchmark.store import StoreError
+from benchmark.coldstart.plan import KIND
+from benchmark.record.run import Run
+from benchmark.record.store import StoreError
 from dashboard import resources, words
 
 

@@ -1,6 +1,6 @@
 """What a run says, drawn; apart from the page, so that Plotly is imported when there is something to draw.
 
-Every figure comes from `benchmark.summary`, which the command line prints from too.
+Every figure comes from `benchmark.summary.summarise`, which the command line prints from too.
 """
 
 import json
@@ -10,15 +10,15 @@ from functools import partial
 
 import streamlit as st
 
-from benchmark.demo import DEMO, simulate_run
-from benchmark.export import percentile_log, run_to_document, samples_to_csv
-from benchmark.plan import ComparePlan, LoadPlan, PlanError
-from benchmark.printing import generator
-from benchmark.recording import load_samples
-from benchmark.run import Run
-from benchmark.samples import Samples, empty, join
-from benchmark.store import Store, StoreError
-from benchmark.summary import SHARE_NAMES, Figures, Summary, summarise
+from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples, empty, join
+from benchmark.record.store import Store, StoreError
+from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
+from benchmark.summary.printing import generator
+from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, summarise
+from benchmark.synthetic.demo import DEMO, simulate_run
 from dashboard import run_charts as draw
 from dashboard import run_words as say
 from dashboard import words

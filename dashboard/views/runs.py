@@ -6,14 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.coldstart_plan import KIND as COLD_STARTS
-from benchmark.comparison import differences
-from benchmark.export import run_from_document
-from benchmark.plan import PlanError
-from benchmark.recording import add_finished_run, load_samples
-from benchmark.run import Run
-from benchmark.store import Store, StoreError
-from benchmark.summary import Summary, summarise
+from benchmark.coldstart.plan import KIND as COLD_STARTS
+from benchmark.record.plan import PlanError
+from benchmark.record.recording import add_finished_run, load_samples
+from benchmark.record.run import Run
+from benchmark.record.store import Store, StoreError
+from benchmark.reports.export import run_from_document
+from benchmark.summary.comparison import differences
+from benchmark.summary.summarise import Summary, summarise
 from dashboard import resources, run_words, words
 from dashboard.views.run_actions import run_link
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
-from benchmark.coldstart_plan import KIND, ColdPlan, steps, to_document
-from benchmark.run import Run, RunState
-from benchmark.sample import Failure, Temperature
-from benchmark.samples import FAILURES, TEMPERATURES, Samples, from_rows
+from benchmark.coldstart.plan import KIND, ColdPlan, steps, to_document
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import FAILURES, TEMPERATURES, Samples, from_rows
 
 NAMES = {"api": "FastAPI", "function": "Cloud Function"}
 FACTS = {"vCPU": "1", "region": "here"}

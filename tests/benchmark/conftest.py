@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from benchmark.endpoint import Endpoint
-from benchmark.observe import new_client
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import new_client
 from inference.card import ModelCard
 from tests.benchmark.cards import make_card, mileage_document, tea_document
 from tests.benchmark.little_server import Conversation, LittleServer, closed_port

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
-from benchmark.plan import ComparePlan, Plan, to_document
-from benchmark.run import FORMAT_VERSION, Run, RunState
-from benchmark.sample import Failure, Temperature
-from benchmark.samples import FAILURES, ROW, TEMPERATURES, Samples, from_rows
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.plan import ComparePlan, Plan, to_document
+from benchmark.record.run import FORMAT_VERSION, Run, RunState
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Samples, from_rows
 
 UTC = "2026-01-02T03:04:05.678+00:00"
 NAMES = {"api": "FastAPI", "function": "Cloud Function"}

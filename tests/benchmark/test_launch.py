@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.coldstart_plan import to_document as cold_document
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import to_document as cold_document
 from benchmark.commands import coldstart, compare, load, measuring
-from benchmark.endpoint import Endpoint
-from benchmark.identity import GoogleIdentity
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.launch import Launcher, LaunchError, command, environment, resume_command, typical_ms
-from benchmark.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
-from benchmark.recording import load_samples
-from benchmark.run import Run, RunState
-from benchmark.store import FILE_NAME, Store, UnknownRun
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import FILE_NAME, Store, UnknownRun
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
 from tests.benchmark.conftest import Serve

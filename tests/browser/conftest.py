@@ -29,7 +29,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from benchmark.store import Store
+from benchmark.record.store import Store
 from deploy.stage_function import stage
 from inference.card import CARD_FILE, ModelCard, parse_card
 from inference.settings import ServingSettings

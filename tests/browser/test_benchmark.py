@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmark.recording import load_samples
-from benchmark.run import RunState
-from benchmark.summary import summarise
+from benchmark.record.recording import load_samples
+from benchmark.record.run import RunState
+from benchmark.summary.summarise import summarise
 from dashboard.theme import DARK, LIGHT
 from tests.browser.benchmark_page import BenchmarkPage
 from tests.browser.conftest import SCREENSHOTS, NewVisitor, Stack, Visitor

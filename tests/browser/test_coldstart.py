@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.recording import add_finished_run
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.record.recording import add_finished_run
 from deploy.stage_function import stage
 from inference.settings import ServingSettings
 from tests.benchmark.cold_runs import TrueStart, cold_run

@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from benchmark.plan import ComparePlan
-from benchmark.recording import add_finished_run
+from benchmark.record.plan import ComparePlan
+from benchmark.record.recording import add_finished_run
 from tests.browser.conftest import SCREENSHOTS, NewVisitor, Stack
 from tests.dashboard.runs import simulated
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FloatRect, Locator, expect
 
-from benchmark.sample import Answer, Comparison, Failure, Sample
+from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from dashboard.theme import DARK, LIGHT
 from inference.card import ModelCard
 from tests.browser.conftest import SCREENSHOTS, NewVisitor, Stack

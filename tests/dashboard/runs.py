@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.demo import DEMO, simulate_run
-from benchmark.plan import ComparePlan, LoadPlan, Plan
-from benchmark.run import Run
-from benchmark.sample import Failure, Temperature
-from benchmark.samples import FAILURES, TEMPERATURES, Samples
-from benchmark.summary import Summary, summarise
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.run import Run
+from benchmark.record.samples import FAILURES, TEMPERATURES, Samples
+from benchmark.summary.summarise import Summary, summarise
+from benchmark.synthetic.demo import DEMO, simulate_run
 
 GENERATOR: dict[str, Any] = {
     "floor_ms": 0.5,

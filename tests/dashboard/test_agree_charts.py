@@ -6,10 +6,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from benchmark.agree import InvalidResult, Outcome, Refusal, compare
-from benchmark.audit import Audit, Surface
-from benchmark.sample import Answer, Failure
-from benchmark.trials import Invalid, Trial, plane
+from benchmark.agreement.audit import Audit, Surface
+from benchmark.agreement.judge import InvalidResult, Outcome, Refusal, compare
+from benchmark.agreement.trials import Invalid, Trial, plane
+from benchmark.endpoints.sample import Answer, Failure
 from dashboard import agree_charts as draw
 from dashboard import agree_words as say
 from dashboard.theme import DARK, LIGHT, Palette

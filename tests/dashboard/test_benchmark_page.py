@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.plan import ComparePlan
-from benchmark.recording import add_finished_run
-from benchmark.run import Run, RunState
-from benchmark.samples import Samples, empty
-from benchmark.store import FILE_NAME, Store, StoreError
-from benchmark.summary import summarise
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.record.plan import ComparePlan
+from benchmark.record.recording import add_finished_run
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import Samples, empty
+from benchmark.record.store import FILE_NAME, Store, StoreError
+from benchmark.summary.summarise import summarise
 from dashboard import resources, words
 from dashboard import run_words as say
 from inference.card import ModelCard

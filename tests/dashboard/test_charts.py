@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.endpoint import Endpoint
-from benchmark.sample import Answer, Comparison, Failure, Sample
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from dashboard import charts
 from dashboard.charts import Series
 from dashboard.theme import DARK, LIGHT, Palette

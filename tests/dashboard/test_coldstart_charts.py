@@ -5,9 +5,9 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.coldstart_summary import ColdSummary, summarise
-from benchmark.run import RunState
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.summary import ColdSummary, summarise
+from benchmark.record.run import RunState
 from dashboard import coldstart_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from tests.benchmark.cold_runs import TrueStart, cold_run

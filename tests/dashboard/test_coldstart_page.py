@@ -9,12 +9,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.endpoint import Endpoint
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
-from benchmark.recording import add_finished_run
-from benchmark.run import Run, RunState
-from benchmark.store import Store
+from benchmark.record.recording import add_finished_run
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import Store
 from dashboard import resources
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.dashboard.page import Page

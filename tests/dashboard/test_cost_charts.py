@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.cost import CostError, Crossing
+from benchmark.cost.bill import CostError, Crossing
 from dashboard import cost_charts
 from dashboard.cost_charts import NamedCrossing, Option
 from dashboard.theme import DARK, LIGHT, Palette

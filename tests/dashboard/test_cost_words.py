@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.cost import EQUAL, Cost, Crossing
-from benchmark.prices import load_prices
+from benchmark.cost.bill import EQUAL, Cost, Crossing
+from benchmark.cost.prices import load_prices
 from dashboard import cost_words
 
 PRICES = load_prices()

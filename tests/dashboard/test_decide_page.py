@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from benchmark.plan import ComparePlan, LoadPlan, Plan
-from benchmark.recording import add_finished_run
-from benchmark.store import Store
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.recording import add_finished_run
+from benchmark.record.store import Store
 from tests.dashboard.page import Page
 from tests.dashboard.runs import simulated
 
@@ -107,10 +107,10 @@ def test_an_address_restores_its_values(page: DecidePage) -> None:
 
 
 def test_the_report_of_the_page_is_the_report_of_its_runs(page: DecidePage, results_dir: Path) -> None:
-    from benchmark.decide import Needs, decide
-    from benchmark.endpoint import Endpoint
-    from benchmark.findings import gather
-    from benchmark.prices import load_prices
+    from benchmark.cost.prices import load_prices
+    from benchmark.decision.decide import Needs, decide
+    from benchmark.decision.findings import gather
+    from benchmark.endpoints.endpoint import Endpoint
     from dashboard.views.decide import _report
 
     page.open()

@@ -28,15 +28,15 @@ def loaded(statement: str, *wanted: str) -> set[str]:
 
 def test_the_measurement_engine_needs_neither_streamlit_nor_pandas() -> None:
     everything = (
-        "import benchmark.answer, benchmark.catalog, benchmark.endpoint, benchmark.observe, benchmark.store, "
-        "benchmark.monitor, benchmark.scrape, benchmark.drift, benchmark.audit, benchmark.rows"
+        "from benchmark.endpoints import answer, catalog, endpoint, observe, rows; from benchmark.record import store; "
+        "from benchmark.monitor import counts, drift, scrape; from benchmark.agreement import audit"
     )
     heavy = ("streamlit", "pandas", "numpy", "plotly", "scipy", "prometheus_client")
     assert loaded(everything, "httpx", *heavy) == {"httpx"}
 
 
 def test_a_cost_is_computed_by_the_standard_library_alone() -> None:
-    assert loaded("import benchmark.cost", "benchmark.cost", "httpx", "numpy") == {"benchmark.cost"}
+    assert loaded("import benchmark.cost.bill", "benchmark.cost.bill", "httpx", "numpy") == {"benchmark.cost.bill"}
 
 
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:

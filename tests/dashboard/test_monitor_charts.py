@@ -6,11 +6,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from benchmark.drift import Drift, Verdict
-from benchmark.endpoint import Endpoint
-from benchmark.monitor import Bucket, Counts, Snapshot
-from benchmark.sample import Failure
-from benchmark.scrape import Reading, Unread
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Failure
+from benchmark.monitor.counts import Bucket, Counts, Snapshot
+from benchmark.monitor.drift import Drift, Verdict
+from benchmark.monitor.scrape import Reading, Unread
 from dashboard import monitor_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from dashboard.watched import Watched, Window, watched

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from benchmark.drift import Drift, Verdict
-from benchmark.endpoint import Endpoint
-from benchmark.monitor import Bucket, Counts, Estimate, Snapshot
-from benchmark.sample import Failure
-from benchmark.scrape import Unread
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Failure
+from benchmark.monitor.counts import Bucket, Counts, Estimate, Snapshot
+from benchmark.monitor.drift import Drift, Verdict
+from benchmark.monitor.scrape import Unread
 from dashboard import monitor_words as say
 from dashboard.watched import Watched, Window, watched
 from dashboard.words import NOTHING, count

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from benchmark.store import Store
+from benchmark.record.store import Store
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.theme import DARK, LIGHT
 from inference.card import ModelCard

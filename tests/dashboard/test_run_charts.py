@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.plan import ComparePlan
-from benchmark.samples import empty
-from benchmark.summary import summarise
+from benchmark.record.plan import ComparePlan
+from benchmark.record.samples import empty
+from benchmark.summary.summarise import summarise
 from dashboard import run_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from tests.dashboard.runs import LOAD, simulated, summary_of, with_trouble

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.estimate import Estimate
-from benchmark.plan import ComparePlan, LoadPlan, Plan
-from benchmark.run import Run, RunState
-from benchmark.statistics import Estimate as Figure
-from benchmark.verdict import Outcome
+from benchmark.engine.forecast import Estimate
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.run import Run, RunState
+from benchmark.statistics.estimates import Estimate as Figure
+from benchmark.statistics.verdict import Outcome
 from dashboard import run_words as say
 from tests.dashboard.runs import LOAD, simulated, summary_of
 

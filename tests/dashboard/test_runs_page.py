@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from benchmark.coldstart_plan import ColdPlan
-from benchmark.export import run_to_document
-from benchmark.plan import ComparePlan
-from benchmark.recording import add_finished_run
-from benchmark.run import RunState
-from benchmark.store import FILE_NAME, Store
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.record.plan import ComparePlan
+from benchmark.record.recording import add_finished_run
+from benchmark.record.run import RunState
+from benchmark.record.store import FILE_NAME, Store
+from benchmark.reports.export import run_to_document
 from dashboard.views.runs import matches
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.dashboard.page import Page

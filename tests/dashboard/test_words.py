@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.catalog import Served
-from benchmark.endpoint import Endpoint
-from benchmark.sample import Answer, Failure, Sample
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Answer, Failure, Sample
 from dashboard import words
 from inference.card import ModelCard
 from tests.benchmark.cards import TEA_ROWS, files_of, make_card, mileage_document, tea_document

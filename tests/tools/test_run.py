@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.local_program import local_facts
+from benchmark.coldstart.program import local_facts
 from inference.settings import SettingsError
 from tools.run import RunSettings, programs, stage_function
 from tools.supervisor import LaunchError

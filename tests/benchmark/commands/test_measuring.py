@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.store import Store
+from benchmark.record.store import Store
 from tests.benchmark.commands.conftest import Command, document, endpoints
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import Connection, LittleServer, always, json_reply, reply

@@ -1,0 +1,1 @@
+"""Measuring new instances: how to get one, what its start cost, and what that says."""

@@ -1,0 +1,421 @@
+"""One run of cold starts, from its first new instance to its last, recorded probe by probe.
+
+Each probe of an endpoint is one piece of the record: its requests and what the server says of its start are written
+together or not at all, so that a run that was cut off anywhere can be resumed.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from benchmark.coldstart.plan import ColdPlan, Step, gap_text, steps
+from benchmark.coldstart.program import Command, LocalProgram, ProgramError
+from benchmark.endpoints.bodies import Bodies
+from benchmark.endpoints.catalog import Served, fetch
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.observe import new_client, utc_now
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.engine.client import Client, Instances
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import FAILURES, TEMPERATURES, Row, from_rows, pack
+from benchmark.record.store import Store, StoreError
+from inference.card import ModelCard
+
+ProgressReport = Callable[[Mapping[str, Any]], None]
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+FORCE_TIMEOUT_S = 900.0
+"""A deployment may take minutes."""
+_HEARTBEAT_S = 2.0
+_NAN = float("nan")
+
+
+class ForceError(Exception):
+    """The command that forces a new instance failed; the message says how. It never holds the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is measured under one name: an address, or a command that is started anew for each sample."""
+
+    key: str
+    name: str
+    endpoint: Endpoint | None = None
+    command: Command | None = None
+
+    def at(self, url: str, timeout_s: float) -> Endpoint:
+        """The endpoint at `url`, where its program listens."""
+        return self.endpoint or Endpoint(self.key, self.name, url, timeout_s)
+
+
+def drop_page_cache(path: Path = DROP_CACHES) -> str | None:
+    """Empty this machine's page cache, which only root may; gives why it could not be done, or None.
+
+    Linux alone: https://docs.kernel.org/admin-guide/sysctl/vm.html#drop-caches, 3 for pages, dentries and inodes.
+    """
+    try:
+        os.sync()  # what is not yet written cannot be dropped
+        path.write_text("3\n")
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
+
+
+async def ask_started(target: Target, timeout_s: float) -> Served:
+    """Start a target's program once, unmeasured, to ask what it serves; its files are in the page cache then.
+
+    Raises ProgramError where it opens no port.
+    """
+    assert target.command  # only programs are started  # noqa: S101
+    program = LocalProgram(target.command)
+    try:
+        await program.wait_until_open(timeout_s)
+        with new_client() as client:
+            return await asyncio.to_thread(fetch, client, target.at(program.url, timeout_s))
+    finally:
+        await asyncio.to_thread(program.stop)
+
+
+def execute(
+    run: Run,
+    plan: ColdPlan,
+    targets: Sequence[Target],
+    bodies: Bodies,
+    card: ModelCard | None,
+    store: Store,
+    *,
+    force: str | None = None,
+    resume: bool = False,
+    report: ProgressReport = lambda _: None,
+) -> Run:
+    """Carry out `run`, or what is left of it, and record it; returns it as it ended.
+
+    SIGINT and SIGTERM cancel it and keep what was measured. `force` is a shell command; in its environment are
+    FORCE_ENDPOINT, the endpoint's key, and FORCE_ID, another text each time.
+
+    Raises StoreError, and ForceError where the command fails (the run is then FAILED and can be resumed).
+    """
+    if resume:
+        store.resume_run(run.id)
+    else:
+        store.create_run(run)
+    session = _Session(run, plan, targets, bodies, card, store, force, report)
+    try:
+        state = asyncio.run(session.run())
+    except BaseException as error:
+        with suppress(StoreError):
+            reason = str(error) if isinstance(error, ForceError) else type(error).__name__
+            store.finish(run.id, RunState.FAILED, session.outcome | {"reason": reason})
+        raise
+    store.finish(run.id, state, session.outcome)
+    return replace(run, state=state, outcome=session.outcome)
+
+
+class _Session:
+    """What one run needs while it goes on."""
+
+    def __init__(
+        self,
+        run: Run,
+        plan: ColdPlan,
+        targets: Sequence[Target],
+        bodies: Bodies,
+        card: ModelCard | None,
+        store: Store,
+        force: str | None,
+        report: ProgressReport,
+    ) -> None:
+        self._run = run
+        self._plan = plan
+        self._targets = targets
+        self._body = bodies.bodies[0]
+        self._card = card
+        self._store = store
+        self._force = force
+        self._report = report
+        before = run.progress
+        self._probes: list[dict[str, Any]] = list(before.get("probes", ()))
+        self._instances = Instances(before.get("instances", ()))
+        self._failure_details: dict[str, dict[str, str]] = dict(before.get("failure_details", {}))
+        self._phase = "starting"
+        self._writing = asyncio.Lock()  # an older progress must never replace a newer one
+        # Times go on after those of the earlier part: what is between two parts is not known, and not asked.
+        samples, _ = load_samples(store, run.id)
+        recorded_ms = float((samples["sent_ms"] + samples["service_ms"]).max()) if len(samples) else 0.0
+        self._began_ns = perf_counter_ns() - int((recorded_ms + 1) * 1e6)
+        self._touched_ns: dict[int, int] = {}
+        """when each endpoint was last asked anything by this process"""
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        return {
+            "ended_at_utc": utc_now(),
+            "probes": self._probes,
+            "instances": self._instances.ids,
+            "failure_details": self._failure_details,
+        }
+
+    @property
+    def _progress(self) -> dict[str, Any]:
+        return {
+            "done": len(self._probes),
+            "total": self._plan.probes * len(self._targets),
+            "phase": self._phase,
+            "elapsed_s": round((perf_counter_ns() - self._began_ns) / 1e9, 3),
+            "probes": self._probes,
+            "instances": self._instances.ids,
+            "failure_details": self._failure_details,
+        }
+
+    async def run(self) -> RunState:
+        cancelled = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, cancelled.set)
+        async with AsyncExitStack() as stack:
+            self._http = stack.enter_context(new_client())
+            self._clients = [await stack.enter_async_context(self._client(at)) for at in range(len(self._targets))]
+            measuring = asyncio.create_task(self._measure())
+            beating = asyncio.create_task(self._beat())
+            waiting = asyncio.create_task(cancelled.wait())
+            await asyncio.wait({measuring, waiting, beating}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (measuring, waiting, beating):
+                task.cancel()
+            results = await asyncio.gather(measuring, beating, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        await self._write([])
+        return RunState.CANCELLED if cancelled.is_set() else RunState.FINISHED
+
+    def _client(self, position: int, url: str | None = None) -> Client:
+        target = self._targets[position]
+        endpoint = target.at(url or "http://127.0.0.1:1", self._plan.timeout_s)
+        # New connections throughout: after a gap there is no other, and the warm ones are to differ in nothing else.
+        return Client(endpoint, position, self._card, self._instances, connection="new", timeout_s=self._plan.timeout_s)
+
+    async def _beat(self) -> None:
+        """Say now and then that the run goes on, also where it waits for half an hour."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            await self._write([])
+
+    async def _write(self, rows: list[Row]) -> None:
+        """Rows and progress together, also where this is cancelled: neither is ever there without the other."""
+        chunk = pack(from_rows(rows)) if rows else None
+        await asyncio.shield(self._append(chunk, json.loads(json.dumps(self._progress))))
+
+    async def _append(self, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+        async with self._writing:
+            await asyncio.to_thread(self._store.append, self._run.id, chunk, progress)
+        self._report(progress)
+
+    async def _measure(self) -> None:
+        done = {(probe["step"], probe["endpoint"]) for probe in self._probes}
+        probe = {"spawn": self._spawn, "forced": self._forced, "ladder": self._ladder}[self._plan.mode]
+        for step in steps(self._plan, len(self._targets)):
+            left = [position for position in step.order if (step.number, position) not in done]
+            if self._plan.mode == "ladder":
+                await self._prime(left, step)
+            for position in left:
+                await probe(step, position)
+
+    # --- The three ways to a new instance
+
+    async def _spawn(self, step: Step, position: int) -> None:
+        target = self._targets[position]
+        assert target.command  # a plan of this mode has commands  # noqa: S101
+        self._phase = f"starting {target.name}"
+        dropped = self._plan.drop_caches and drop_page_cache() is None
+        try:
+            program = LocalProgram(target.command)
+        except ProgramError as error:
+            await self._record_no_start(step, position, perf_counter_ns(), error)
+            return
+        try:
+            try:
+                await program.wait_until_open(self._plan.timeout_s)
+            except ProgramError as error:
+                await self._record_no_start(step, position, program.spawned_ns, error)
+                return
+            async with self._client(position, program.url) as client:
+                await self._probe(step, client, spawned_ns=program.spawned_ns, more={"caches_dropped": dropped})
+        except BaseException:
+            program.kill()
+            raise
+        finally:
+            await asyncio.to_thread(program.stop)
+
+    async def _forced(self, step: Step, position: int) -> None:
+        self._phase = f"forcing a new instance of {self._targets[position].name}"
+        await self._force_instance(self._targets[position].key, f"{self._run.id}-{step.number}-{os.urandom(2).hex()}")
+        await self._probe(step, self._clients[position])
+
+    async def _ladder(self, step: Step, position: int) -> None:
+        assert step.idle_s is not None  # a ladder's steps have gaps  # noqa: S101
+        due_ns = self._touched_ns[position] + int(step.idle_s * 1e9)
+        self._phase = f"waiting: {gap_text(step.idle_s)} without a request"
+        while (left_s := (due_ns - perf_counter_ns()) / 1e9) > 0:
+            await asyncio.sleep(left_s)
+        await self._probe(step, self._clients[position])
+
+    async def _prime(self, positions: Sequence[int], step: Step) -> None:
+        """Make sure that an instance is there and that the time since its last request is known.
+
+        Once after each beginning: a resumed run does not know what its endpoints were asked meanwhile.
+        """
+        rows = []
+        for position in positions:
+            if position not in self._touched_ns:
+                self._phase = f"making sure that {self._targets[position].name} is there"
+                client = self._clients[position]
+                await _authorize(client)
+                rows.append(await client.send(self._body, step.number, began_ns=self._began_ns, warmup=True))
+                self._touched_ns[position] = perf_counter_ns()
+        if rows:
+            await self._write(rows)
+
+    # --- One probe
+
+    async def _probe(
+        self, step: Step, client: Client, *, spawned_ns: int | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """Send the one request that tells, then those to the instance that is warm then, and record all of it."""
+        position = client.position
+        self._phase = f"asking {self._targets[position].name}"
+        await _authorize(client)
+        touched_ns = self._touched_ns.get(position)
+        sent_ns = perf_counter_ns()
+        rows = [
+            await client.send(
+                self._body,
+                step.number,
+                began_ns=self._began_ns,
+                due_ns=spawned_ns,
+                waited_from_ns=spawned_ns,
+                warmup=False,
+            )
+        ]
+        for _ in range(self._plan.warm_requests):
+            rows.append(await client.send(self._body, step.number, began_ns=self._began_ns, warmup=False))
+        served = await asyncio.to_thread(fetch, self._http, client.endpoint)
+        self._touched_ns[position] = perf_counter_ns()
+        self._note_failures(client)
+        gap_s = None if step.idle_s is None or touched_ns is None else (sent_ns - touched_ns) / 1e9
+        await self._record(step, position, rows, idle_s=gap_s, startup_ms=self._startup_ms(served, rows[0]), more=more)
+
+    def _startup_ms(self, served: Served, row: Row) -> Mapping[str, Any] | None:
+        """What the instance that answered says of its start; None where another one was asked, or it says nothing."""
+        number = row[5]
+        startup = served.serving.get("startup_ms")
+        asked = self._instances.ids[number - 1] if number else None
+        if asked is None or served.serving.get("instance_id") != asked or not isinstance(startup, dict):
+            return None
+        return {
+            str(phase)[:32]: float(value)
+            for phase, value in startup.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+        }
+
+    async def _record_no_start(self, step: Step, position: int, spawned_ns: int, error: ProgramError) -> None:
+        """A start without an answer is an attempt that failed."""
+        key = self._targets[position].key
+        self._failure_details.setdefault(key, {}).setdefault(Failure.REFUSED.value, str(error))
+        spawned_ms = (spawned_ns - self._began_ns) / 1e6
+        waited_ms = (perf_counter_ns() - spawned_ns) / 1e6
+        failed = 1 + FAILURES.index(Failure.REFUSED)
+        unknown = TEMPERATURES.index(Temperature.UNKNOWN)
+        row = (
+            position,
+            False,
+            unknown,
+            failed,
+            0,
+            0,
+            step.number,
+            spawned_ms,
+            spawned_ms + waited_ms,
+            0.0,
+            *[_NAN] * 7,
+        )
+        await self._record(step, position, [row])
+
+    async def _record(
+        self,
+        step: Step,
+        position: int,
+        rows: list[Row],
+        *,
+        idle_s: float | None = None,
+        startup_ms: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._probes.append(
+            {
+                "step": step.number,
+                "endpoint": position,
+                "planned_idle_s": step.idle_s,
+                "idle_s": idle_s,
+                "startup_ms": startup_ms,
+                **(more or {}),
+            }
+        )
+        await self._write(rows)
+
+    def _note_failures(self, client: Client) -> None:
+        for failure, detail in client.failure_details.items():
+            self._failure_details.setdefault(client.endpoint.key, {}).setdefault(failure.value, detail)
+
+    async def _force_instance(self, key: str, unique: str) -> None:
+        assert self._force  # a plan of this mode has a command  # noqa: S101
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            self._force,
+            env={**os.environ, "FORCE_ENDPOINT": key, "FORCE_ID": unique},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(FORCE_TIMEOUT_S):
+                status = await process.wait()
+        except TimeoutError:
+            raise ForceError(f"the command for {key} took more than {FORCE_TIMEOUT_S:g} s") from None
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if status:
+            raise ForceError(f"the command that forces a new instance of {key} ended with status {status}")
+
+
+async def _authorize(client: Client) -> None:
+    with suppress(TokenError):  # the endpoint then refuses, which is counted
+        await client.authorize()
+
+
+def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:
+    """What each target serves by its own account; a program is started once for it. Raises ProgramError."""
+
+    async def ask() -> list[Served]:
+        return [await _named(target, ask_started(target, timeout_s)) for target in targets if target.command]
+
+    if all(target.command for target in targets):
+        return asyncio.run(ask())
+    with new_client() as client:
+        return [fetch(client, target.endpoint) for target in targets if target.endpoint]
+
+
+async def _named(target: Target, asking: Awaitable[Served]) -> Served:
+    try:
+        return await asking
+    except ProgramError as error:
+        raise ProgramError(f"{target.key} {error}") from error

@@ -1,0 +1,71 @@
+"""A run of cold starts as text on a terminal: failures first, then figures with intervals, then the verdict."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmark.coldstart.plan import gap_text
+from benchmark.coldstart.summary import SHARE_NAMES, ColdFigures, ColdSummary, part_names, threshold_text
+from benchmark.summary.printing import interval, number
+
+
+def print_coldstart(summary: ColdSummary, console: Console | None = None) -> None:
+    """Everything about one run in one screen."""
+    console = console or Console(highlight=False)
+    run, sides = summary.run, summary.endpoints
+    title = f"Cold starts, run {run.id}" + (f", {escape(run.name)}" if run.name else "")
+    console.print(f"[bold]{title}[/bold] ({run.state.value}, {run.started_at_utc[:19].replace('T', ' ')} UTC)")
+    for side in sides:
+        if side.failed:
+            details = "; ".join(f"{name}: {text}" for name, text in side.failure_details.items())
+            console.print(
+                f"[red]{escape(side.name)}: {side.failed} of {len(side.probes)} failed ({escape(details)})[/red]"
+            )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for side in sides:
+        table.add_column(escape(side.name))
+    for label, values in rows(summary):
+        table.add_row(label, *map(escape, values))
+    console.print(table)
+    if summary.plan.mode == "ladder":
+        for side in sides:
+            console.print(escape(threshold_text(side)))
+    if summary.verdict:
+        console.print(f"[bold]{escape(summary.verdict.sentence)}[/bold]")
+    if summary.mismatches:
+        console.print(
+            "Not equal, or not known to be: " + escape("; ".join(one.describe() for one in summary.mismatches))
+        )
+    for condition in summary.conditions:
+        console.print(f"  {escape(condition)}", style="dim")
+
+
+def rows(summary: ColdSummary) -> list[tuple[str, list[str]]]:
+    """The figures by line: a label, and a text for each endpoint."""
+    sides = summary.endpoints
+    lines = [("probes", [_probes(side) for side in sides])]
+    for name, pick in (("cold", "cold_ms"), ("warm", "warm_ms")):
+        for index, share in enumerate(SHARE_NAMES):
+            lines.append((f"{name} {share} (ms)", [interval(getattr(side, pick)[index]) for side in sides]))
+    parts = zip(part_names(summary.plan), ("imports_ms", "model_ms", "rest_ms"), strict=True)
+    if any(side.split for side in sides):
+        for name, part in parts:
+            values = [
+                f"{number(getattr(side.split, part))} (n = {side.split_n})" if side.split else "not said"
+                for side in sides
+            ]
+            lines.append((f"  {name}, median (ms)", values))
+    for index, gap_s in enumerate(sorted(summary.plan.idle_s)):
+        shares = [side.gaps[index] for side in sides]
+        lines.append(
+            (
+                f"cold after {gap_text(gap_s)} (%)",
+                [f"{interval(gap.share, 100)}, {gap.cold} of {gap.share.n}" for gap in shares],
+            )
+        )
+    return lines
+
+
+def _probes(side: ColdFigures) -> str:
+    return f"{len(side.probes)}, of which {len(side.cold_values_ms)} {side.cold_word}"

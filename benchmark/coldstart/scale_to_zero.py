@@ -1,0 +1,165 @@
+"""A platform that scales to zero, on this machine.
+
+    python -m benchmark.coldstart.scale_to_zero --port P --idle S -- COMMAND
+
+Starts COMMAND (a server that listens on $PORT) with the first request and stops it after S seconds without one, so
+that cold starts can be measured with no cloud account, and the measuring tested where the truth is known. It knows one
+instance and any number of connections, and passes bytes on without reading them.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+from benchmark.coldstart.program import HOST, Command, LocalProgram, ProgramError
+
+_START_S = 60.0
+_CHUNK = 65536
+
+
+class _Traffic:
+    """One connection as far as idling is concerned: while the server owes an answer it is busy, however long."""
+
+    def __init__(self) -> None:
+        self.owed = False
+        self.last_s = monotonic()
+
+
+class ScaleToZero:
+    """Connections to one address, handed on to an instance that is there only while it is needed."""
+
+    def __init__(self, command: Command, idle_s: float) -> None:
+        self._command = command
+        self._idle_s = idle_s
+        self._instance: LocalProgram | None = None
+        self._changing = asyncio.Lock()  # an instance is started or stopped by one at a time
+        self._traffic: set[_Traffic] = set()
+        self._quiet_since_s = monotonic()
+        self.starts = 0
+
+    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection, from its first byte to its end; a start that fails closes it."""
+        try:
+            # A connection alone is no request: it is the first byte that needs an instance.
+            if first := await reader.read(_CHUNK):
+                await self._relay(first, reader, writer)
+        except (OSError, ProgramError) as error:
+            print(f"scale_to_zero: {error}", file=sys.stderr, flush=True)
+        finally:
+            writer.close()
+
+    async def _relay(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass `first` and all that follows to the instance, until one of the two closes."""
+        traffic = _Traffic()
+        async with self._changing:
+            instance = await self._running()
+            traffic.owed = True
+            self._traffic.add(traffic)  # within the lock, so that it is not stopped in between
+        try:
+            inward, outward = await asyncio.open_connection(HOST, instance.port)
+            outward.write(first)
+            sending = asyncio.create_task(_pass_on(reader, outward, traffic, owed=True))
+            answering = asyncio.create_task(_pass_on(inward, writer, traffic, owed=False))
+            await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (sending, answering):
+                task.cancel()
+            await asyncio.gather(sending, answering, return_exceptions=True)
+            outward.close()
+        finally:
+            self._traffic.discard(traffic)
+            self._quiet_since_s = monotonic()
+
+    async def _running(self) -> LocalProgram:
+        if self._instance is not None and self._instance.has_ended:
+            self._instance.kill()
+            self._instance = None
+        if self._instance is None:
+            self._instance = LocalProgram(self._command)
+            self.starts += 1
+            try:
+                await self._instance.wait_until_open(_START_S)
+            except BaseException:
+                self._instance.kill()
+                self._instance = None
+                raise
+        return self._instance
+
+    async def watch(self) -> None:
+        """Stop the instance whenever it has been idle for long enough; never returns."""
+        while True:
+            await asyncio.sleep(min(0.05, self._idle_s / 10))
+            if self._instance is None or self._instance.has_ended:  # asking leaves no zombie
+                continue
+            if self._idle_for_s() >= self._idle_s:
+                async with self._changing:
+                    if self._instance is not None and self._idle_for_s() >= self._idle_s:
+                        await asyncio.to_thread(self._instance.stop)
+                        self._instance = None
+
+    def _idle_for_s(self) -> float:
+        if any(traffic.owed for traffic in self._traffic):
+            return 0.0
+        return monotonic() - max([self._quiet_since_s, *(traffic.last_s for traffic in self._traffic)])
+
+    def close(self) -> None:
+        """Stop what runs."""
+        if self._instance is not None:
+            self._instance.stop()
+
+
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, traffic: _Traffic, *, owed: bool
+) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(_CHUNK):
+            traffic.owed, traffic.last_s = owed, monotonic()
+            writer.write(data)
+            await writer.drain()
+
+
+async def serve(port: int, idle_s: float, command: Command) -> None:
+    """Serve until SIGINT or SIGTERM; prints the port when it is open (0 chooses one). Raises OSError."""
+    stopped = asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+    platform = ScaleToZero(command, idle_s)
+    server = await asyncio.start_server(platform.connect, HOST, port)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    watching = asyncio.create_task(platform.watch())
+    try:
+        await stopped.wait()
+    finally:
+        watching.cancel()
+        server.close()
+        platform.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.coldstart.scale_to_zero", description=(__doc__ or "").split("\n\n")[1]
+    )
+    parser.add_argument("--port", type=int, required=True, help="where to listen on this machine; 0 for any")
+    parser.add_argument("--idle", type=float, required=True, metavar="S", help="stop the instance after S s idle")
+    parser.add_argument(
+        "--directory", type=Path, default=Path.cwd(), metavar="DIR", help="where to run it (default here)"
+    )
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="a server that listens on $PORT")
+    given = parser.parse_args(arguments)
+    if not given.idle > 0:
+        parser.error("--idle must be above 0 s")
+    try:
+        asyncio.run(serve(given.port, given.idle, Command(tuple(given.command), given.directory)))
+    except OSError as error:
+        print(f"scale_to_zero: port {given.port} cannot be used ({error.strerror})", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""What a month costs: the platform's billing rules over the instances that serve the traffic. Pure functions.
+
+A 2nd-generation function is billed as a Cloud Run service. Not counted: maximum instances, network, images, builds.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmark.cost.instances import TooManyAtOnceError, fleet, round_up
+from benchmark.cost.prices import BILLINGS, Billing, Prices
+from benchmark.cost.traffic import MONTH_S, STEADY, Traffic, blocks
+
+REQUESTS_AT_MOST = 10**12
+_LONGEST_REQUEST_MS = 60 * 60 * 1000.0
+_WHOLE_VCPUS = (1, 2, 4, 6, 8)
+
+
+class CostError(ValueError):
+    """There is no cost for what was asked: the platform does not offer it, or a value makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What one endpoint is given, within the platform's limits
+    (https://cloud.google.com/run/docs/configuring/services/cpu). Raises CostError."""
+
+    vcpu: float
+    memory_gib: float
+    concurrency: int
+    min_instances: int = 0
+    billing: Billing = "request"
+
+    def __post_init__(self) -> None:
+        if not (0.08 <= self.vcpu < 1 or self.vcpu in _WHOLE_VCPUS):
+            raise CostError("vCPU must be 1, 2, 4, 6 or 8, or a fraction from 0.08")
+        if not 0.125 <= self.memory_gib <= 32:
+            raise CostError("memory must be from 0.125 to 32 GiB")
+        if not 1 <= self.concurrency <= 1000:
+            raise CostError("concurrency must be from 1 to 1000")
+        if not 0 <= self.min_instances <= 1000:
+            raise CostError("minimum instances must be from 0 to 1000")
+        if self.billing not in BILLINGS:
+            raise CostError("billing must be request or instance")
+        if self.vcpu < 1 and self.concurrency > 1:
+            raise CostError("below 1 vCPU the platform allows a concurrency of 1 only")
+        if self.vcpu < 1 and self.billing == "instance":
+            raise CostError("below 1 vCPU the platform offers request-based billing only")
+
+
+EQUAL = Configuration(vcpu=1, memory_gib=0.5, concurrency=80)
+"""The size that this project deploys both endpoints with, so that a comparison is of the platforms."""
+SERVICE_DEFAULTS = EQUAL
+"""A Cloud Run service when nobody says anything: the same, as it happens."""
+FUNCTION_DEFAULTS = Configuration(vcpu=0.1666, memory_gib=0.25, concurrency=1)
+"""A 2nd-generation function when nobody says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A month of requests. Raises CostError.
+
+    services_ms: how long an instance is busy with a request, in ms; one value, or measured ones that are equally likely
+    startup_ms, cold_fraction: how long a start takes, and the share of requests that have to wait for one
+    """
+
+    requests_per_month: int
+    services_ms: tuple[float, ...]
+    traffic: Traffic = STEADY
+    startup_ms: float = 0.0
+    cold_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.requests_per_month <= REQUESTS_AT_MOST:
+            raise CostError(f"requests per month must be from 0 to {REQUESTS_AT_MOST:,}")
+        if not self.services_ms or not all(0 < service <= _LONGEST_REQUEST_MS for service in self.services_ms):
+            raise CostError("service times must be above 0 and at most an hour, in ms")
+        if not 0 <= self.startup_ms <= _LONGEST_REQUEST_MS:
+            raise CostError("the start-up time must be from 0 to an hour, in ms")
+        if not 0 <= self.cold_fraction <= 1:
+            raise CostError("the cold fraction must be from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A month's bill in USD: four parts, and what of each is within the free tier; and what it was made from.
+
+    active_s, idle_s: billed seconds of all instances together; instances: how many are needed at the same time
+    """
+
+    vcpu_usd: float
+    memory_usd: float
+    requests_usd: float
+    idle_usd: float
+    free_vcpu_usd: float
+    free_memory_usd: float
+    free_requests_usd: float
+    active_s: float
+    idle_s: float
+    instances: int
+
+    @property
+    def gross_usd(self) -> float:
+        """Before the free tier."""
+        return self.vcpu_usd + self.memory_usd + self.requests_usd + self.idle_usd
+
+    @property
+    def net_usd(self) -> float:
+        """After the free tier, as if nothing else of the billing account used any of it."""
+        return (
+            (self.vcpu_usd - self.free_vcpu_usd)
+            + (self.memory_usd - self.free_memory_usd)
+            + (self.requests_usd - self.free_requests_usd)
+            + self.idle_usd
+        )
+
+
+def monthly_cost(workload: Workload, configuration: Configuration, prices: Prices) -> Cost:
+    """What `workload` costs a month on instances of `configuration`. Raises CostError.
+
+    One period of the traffic is simulated and scaled to a month of 30 days. The rules, from
+    https://cloud.google.com/run/pricing:
+
+    - request-based: an instance is billed while it handles at least one request, and while it starts. Each such
+      interval is rounded up to 100 ms on its own. A minimum instance costs the idle price the rest of the time.
+    - instance-based: it is billed from its start to its end, which is up to 15 minutes after its last request.
+    - the free tier covers active time and requests, not the idle time of minimum instances.
+    """
+    tariff = prices.tariff(configuration.billing)
+    active_s, idle_s, instances = _billed_time(workload, configuration, prices.rounding_ms)
+    idle = tariff.idle or tariff.active
+    vcpu_s, gib_s = active_s * configuration.vcpu, active_s * configuration.memory_gib
+    requests = workload.requests_per_month
+    return Cost(
+        vcpu_usd=vcpu_s * tariff.active.vcpu_second_usd,
+        memory_usd=gib_s * tariff.active.gib_second_usd,
+        requests_usd=requests * tariff.million_requests_usd / 1e6,
+        idle_usd=idle_s * (configuration.vcpu * idle.vcpu_second_usd + configuration.memory_gib * idle.gib_second_usd),
+        free_vcpu_usd=min(vcpu_s, tariff.free.vcpu_s) * tariff.active.vcpu_second_usd,
+        free_memory_usd=min(gib_s, tariff.free.gib_s) * tariff.active.gib_second_usd,
+        free_requests_usd=min(requests, tariff.free.requests) * tariff.million_requests_usd / 1e6,
+        active_s=active_s,
+        idle_s=idle_s,
+        instances=instances,
+    )
+
+
+def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: float) -> tuple[float, float, int]:
+    """Active seconds, idle seconds, and the most instances at a time, in a month."""
+    traffic = workload.traffic.with_enough(workload.requests_per_month)
+    period_s = traffic.period_s
+    months_per_period = period_s / MONTH_S
+    minimum = configuration.min_instances
+    if not workload.requests_per_month:
+        always_s = minimum * MONTH_S
+        return (0.0, always_s, minimum) if configuration.billing == "request" else (always_s, 0.0, minimum)
+
+    per_period = workload.requests_per_month * months_per_period
+    arrivals = blocks(traffic, per_period)
+    try:
+        used = fleet(arrivals, period_s, workload.services_ms, configuration.concurrency, rounding_ms)
+    except TooManyAtOnceError as error:
+        raise CostError(str(error)) from error
+    instances = max(minimum, len(used.billed_ms))
+    # The simulated requests are a whole number, and at least one: more or fewer than there are.
+    scale = per_period / sum(block.requests for block in arrivals)
+    cold = workload.requests_per_month * workload.cold_fraction
+
+    if configuration.billing == "instance":
+        lives = scale if per_period < 1 else 1.0
+        alive_ms = minimum * period_s * 1000.0 + sum(used.alive_ms[minimum:]) * lives
+        starting_s = cold * round_up(workload.startup_ms, rounding_ms) / 1000.0
+        return alive_ms / 1000.0 / months_per_period + starting_s, 0.0, instances
+
+    active_s = sum(used.billed_ms) * scale / 1000.0 / months_per_period
+    # A start and the request that waits for it are one interval, and no other instance's time.
+    starting_s = cold * _mean_extra_ms(workload.services_ms, workload.startup_ms, rounding_ms) / 1000.0
+    idle_s = 0.0
+    for index in range(minimum):
+        busy_ms = used.billed_ms[index] * scale if index < len(used.billed_ms) else 0.0
+        idle_s += max(0.0, period_s - busy_ms / 1000.0) / months_per_period
+    return active_s + starting_s, idle_s, instances
+
+
+def _mean_extra_ms(services_ms: Sequence[float], startup_ms: float, rounding_ms: float) -> float:
+    """By how much a start lengthens the billed time of a request, on average."""
+    extra = (round_up(service + startup_ms, rounding_ms) - round_up(service, rounding_ms) for service in services_ms)
+    return sum(extra) / len(services_ms)
+
+
+def estimate_usd(
+    requests: int, service_ms: float, prices: Prices, configuration: Configuration = EQUAL, startups_ms: float = 0.0
+) -> float:
+    """What a measurement of `requests` will cost at most, before it is begun: gross, request-based, no two overlapping.
+
+    `startups_ms` is the time of all instance starts together.
+    """
+    tariff = prices.request
+    billed_s = (requests * round_up(service_ms, prices.rounding_ms) + startups_ms) / 1000.0
+    return (
+        billed_s * configuration.vcpu * tariff.active.vcpu_second_usd
+        + billed_s * configuration.memory_gib * tariff.active.gib_second_usd
+        + requests * tariff.million_requests_usd / 1e6
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The number of requests from which on the cheaper of two is the other one, and what both cost there in USD."""
+
+    requests_per_month: int
+    usd: float
+    first_is_cheaper_above: bool
+
+
+def crossings(
+    first: Callable[[int], float], second: Callable[[int], float], low: int, high: int, points: int = 61
+) -> list[Crossing]:
+    """Where the costs of two options cross between `low` and `high` requests a month.
+
+    Both are functions from requests to USD; looked at on a logarithmic grid of `points`, then narrowed down to one
+    request, so two crossings between neighbouring points are not seen. Where both cost the same there is none. Ends
+    where one of them raises CostError.
+    """
+
+    def sign(requests: int) -> int:
+        one, other = first(requests), second(requests)
+        return 0 if math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) else 1 if one > other else -1
+
+    found: list[Crossing] = []
+    before: tuple[int, int] | None = None
+    try:
+        for requests in grid(low, high, points):
+            now = sign(requests)
+            if not now:
+                continue
+            if before and now != before[1]:
+                left, right = before[0], requests
+                while right - left > 1:
+                    middle = (left + right) // 2
+                    left, right = (middle, right) if sign(middle) == before[1] else (left, middle)
+                found.append(Crossing(right, first(right), now < 0))
+            before = (requests, now)
+    except CostError:
+        pass
+    return found
+
+
+def grid(low: int, high: int, points: int) -> list[int]:
+    """Whole numbers from `low` to `high`, evenly spaced on a logarithmic scale, each once."""
+    step = (high / low) ** (1 / (points - 1))
+    return sorted({round(low * step**index) for index in range(points)} | {low, high})

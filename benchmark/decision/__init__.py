@@ -1,0 +1,1 @@
+"""Which endpoint to choose, by what the record knows."""

@@ -1,0 +1,202 @@
+"""What a decision rests on: the newest finished runs of the same two endpoints, summarised, and what a bill needs."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.coldstart import summary as coldstart_summary
+from benchmark.coldstart.plan import KIND as COLDSTART
+from benchmark.coldstart.summary import ColdSummary
+from benchmark.cost.bill import EQUAL, Configuration, CostError
+from benchmark.endpoints.fairness import Condition, Facts
+from benchmark.record.plan import ComparePlan, PlanError
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import Floats, Samples, response_ms, warm_service_ms
+from benchmark.record.store import Store, StoreError
+from benchmark.summary.summarise import Summary, summarise
+
+UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError)
+"""What a run raises that another version recorded, or that is damaged."""
+_MOST_SERVICES = 200
+"""A bill is simulated with so many service times at most: evenly spaced quantiles of what was measured."""
+
+Read = Callable[[Run], Samples]
+"""The samples of a run. Raises StoreError and ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One endpoint: what it is called, where it is, and what its bill is made from."""
+
+    key: str
+    name: str
+    url: str | None
+    services_ms: tuple[float, ...] = ()
+    """warm answers, as the client saw them: the network is in them, so that a bill is rather too high"""
+    configuration: Configuration = EQUAL
+    assumed: tuple[str, ...] = ()
+    """which of vCPU, memory and concurrency the endpoint does not say"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """The evidence on two endpoints; None where there is no such run."""
+
+    sides: tuple[Side, Side]
+    comparison: Summary | None = None
+    """the newest of pairs: who is faster"""
+    load: Summary | None = None
+    """the newest at a rate: how both hold up"""
+    cold: ColdSummary | None = None
+    """the newest with starts that were made: how long one takes"""
+    ladder: ColdSummary | None = None
+    """the newest of idle gaps: after which one there is a start"""
+    latencies_ms: tuple[Floats, ...] = ()
+    """of each endpoint in `measured`: warm answers in time order"""
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        return self.sides[0].key, self.sides[1].key
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.sides[0].name, self.sides[1].name
+
+    @property
+    def measured(self) -> Summary | None:
+        """What objectives are held against: the run at a rate, and only without one the pairs."""
+        return self.load or self.comparison
+
+    @property
+    def starts(self) -> ColdSummary | None:
+        """The run that says how long a cold start takes."""
+        return self.cold or self.ladder
+
+    @property
+    def runs(self) -> tuple[Summary | ColdSummary, ...]:
+        """All of the evidence, each run once."""
+        return tuple(run for run in (self.comparison, self.load, self.cold, self.ladder) if run)
+
+    @property
+    def mismatches(self) -> tuple[Condition, ...]:
+        """What is not known to be equal in any of the runs."""
+        return tuple({one.name: one for run in self.runs for one in run.mismatches}.values())
+
+
+def gather(store: Store, endpoints: Sequence[Any] | None = None, run_ids: Sequence[str] = ()) -> Findings | None:
+    """The newest finished runs of `endpoints` (with `key`, `name` and `url`) in the record, or those of `run_ids`.
+
+    Without endpoints, of those that the newest comparison or load was about. None where nothing names two endpoints.
+    Raises StoreError, also for an id that is not there.
+    """
+    runs = [store.run(run_id) for run_id in run_ids] or store.runs()
+    sides = tuple(Side(one.key, one.name, one.url) for one in endpoints) if endpoints else None
+    return find(runs, lambda run: load_samples(store, run.id)[0], sides)
+
+
+def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None) -> Findings | None:
+    """The same from `runs`, newest first; what cannot be read is passed over."""
+    usable = [run for run in runs if run.state is RunState.FINISHED and len(run.manifest.get("endpoints", ())) == 2]
+    if sides is None:
+        ranked = sorted(usable, key=lambda run: run.kind == COLDSTART)
+        sides = _sides(ranked[0]) if ranked else None
+    if sides is None or len(sides) != 2:
+        return None
+    mine = [run for run in usable if _is_about(run, sides)]
+    comparison = next(_summaries(mine, read, "compare"), None)
+    load = next(_summaries(mine, read, "load"), None)
+    cold = next(_starts(mine, read, ladder=False), None)
+    ladder = next(_starts(mine, read, ladder=True), None)
+    measured = load or comparison
+    if measured is None:
+        return Findings((sides[0], sides[1]), None, None, cold, ladder)
+    summary, samples = measured
+    first, second = (_with_bill(side, position, summary.run, samples) for position, side in enumerate(sides))
+    return Findings(
+        (first, second),
+        comparison[0] if comparison else None,
+        load[0] if load else None,
+        cold,
+        ladder,
+        tuple(_latencies_ms(summary, samples, position) for position in (0, 1)),
+    )
+
+
+def configuration_of(facts: Facts) -> tuple[Configuration, tuple[str, ...]]:
+    """What an endpoint says that it is given, and the names of what is assumed since it does not say it."""
+    values = {"vCPU": EQUAL.vcpu, "memory": EQUAL.memory_gib, "concurrency": float(EQUAL.concurrency)}
+    said = {
+        "vCPU": _quantity(facts.get("vCPU"), {"": 1.0, "m": 0.001}),
+        "memory": _quantity(facts.get("memory"), {"Mi": 1 / 1024, "Gi": 1.0, "M": 1e6 / 2**30, "G": 1e9 / 2**30}),
+        "concurrency": _quantity(facts.get("concurrency"), {"": 1.0}),
+    }
+    known = {name: value for name, value in said.items() if value is not None}
+    values |= known
+    try:
+        found = Configuration(values["vCPU"], values["memory"], int(values["concurrency"]))
+    except CostError:  # nothing that the platform offers: a container of this machine, say
+        return EQUAL, tuple(values)
+    return found, tuple(name for name in values if name not in known)
+
+
+def _quantity(text: str | None, units: dict[str, float]) -> float | None:
+    """`512Mi`, `0.5 GiB`, `1` or `167m` in the unit that `units` lead to."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*?)B?", text or "")
+    factor = units.get(found[2]) if found else None
+    return float(found[1]) * factor if found and factor else None
+
+
+def _sides(run: Run) -> tuple[Side, ...]:
+    return tuple(Side(entry["key"], entry["name"], entry.get("url")) for entry in run.manifest["endpoints"])
+
+
+def _is_about(run: Run, sides: Sequence[Side]) -> bool:
+    """Whether it is about the same two, in the same order. Programs that a run spawned have no address of their own."""
+    entries = run.manifest["endpoints"]
+    spawned = run.kind == COLDSTART and run.manifest.get("plan", {}).get("mode") == "spawn"
+    return all(
+        entry.get("key") == side.key and (spawned or side.url is None or entry.get("url") == side.url)
+        for entry, side in zip(entries, sides, strict=True)
+    )
+
+
+def _summaries(runs: Sequence[Run], read: Read, kind: str) -> Iterator[tuple[Summary, Samples]]:
+    for run in runs:
+        if run.kind == kind:
+            try:
+                samples = read(run)
+                yield summarise(run, samples), samples
+            except UNREADABLE:
+                continue
+
+
+def _starts(runs: Sequence[Run], read: Read, *, ladder: bool) -> Iterator[ColdSummary]:
+    for run in runs:
+        if run.kind == COLDSTART:
+            try:
+                summary = coldstart_summary.summarise(run, read(run))
+            except UNREADABLE:
+                continue
+            if (summary.plan.mode == "ladder") is ladder:
+                yield summary
+
+
+def _with_bill(side: Side, position: int, run: Run, samples: Samples) -> Side:
+    services = warm_service_ms(samples, position)
+    if len(services) > _MOST_SERVICES:
+        services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)
+    configuration, assumed = configuration_of(run.manifest["facts"].get(side.key, {}))
+    return Side(side.key, side.name, side.url, tuple(map(float, services)), configuration, assumed)
+
+
+def _latencies_ms(summary: Summary, samples: Samples, position: int) -> Floats:
+    if isinstance(summary.plan, ComparePlan) or not summary.is_open_loop:
+        return warm_service_ms(samples, position)
+    mine = samples[samples["endpoint"] == position].copy()
+    mine["service_ms"] = response_ms(mine)
+    mine["endpoint"] = 0
+    return warm_service_ms(mine, 0)

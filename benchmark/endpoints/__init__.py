@@ -1,0 +1,1 @@
+"""Whom is asked, and how what one answers is read."""

@@ -1,0 +1,54 @@
+"""What is sent: bodies made from a model card, or from the rows of a CSV file."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.endpoints.observe import request_body
+from benchmark.endpoints.rows import RowsError, read_rows
+from inference.card import ModelCard
+
+
+class BodyError(ValueError):
+    """No body can be made of this; the message says why and, for a file, in which line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Request bodies, and where they come from in a few words."""
+
+    source: str
+    bodies: tuple[bytes, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of all bodies in their order: two runs with the same one sent the same."""
+        return hashlib.sha256(b"\n".join(self.bodies)).hexdigest()
+
+
+def from_card(card: ModelCard) -> Bodies:
+    """The card's default input and its presets."""
+    inputs = [tuple(feature.default for feature in card.features), *(preset.values for preset in card.presets)]
+    return Bodies(f"card of {card.name}", tuple(request_body(card, values) for values in dict.fromkeys(inputs)))
+
+
+def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
+    """One body a row: the columns of the card's features by their names, or all columns where there is no card.
+
+    Raises BodyError.
+    """
+    try:
+        table = read_rows(text, card.feature_names if card else None)
+    except RowsError as error:
+        raise BodyError(f"{name} {error}") from None
+    if table.bad:
+        raise BodyError(f"{name}, line {table.bad[0].line}: {table.bad[0].problem}")
+    return Bodies(
+        name, tuple(json.dumps(dict(zip(table.names, row.values, strict=True))).encode() for row in table.rows)
+    )
+
+
+def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:
+    """The card that answers are checked against: the first that an endpoint gave."""
+    return next((card for card in cards if card), None)

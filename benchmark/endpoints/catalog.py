@@ -1,0 +1,106 @@
+"""Which model each endpoint says it serves: its card, read from /model-info and remembered for a while."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from benchmark.endpoints.answer import NotJson, decode
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.identity import TokenError
+from inference.card import CardError, ModelCard, parse_card
+
+INFO_TIMEOUT_S = 5.0
+_MAX_CARD_BYTES = 4 * 1024 * 1024
+_KNOWN_FOR_S = 60.0
+_UNKNOWN_FOR_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is known of one endpoint: its model, and how it is served, as it says itself.
+
+    Without a card, `problem` says why in a clause.
+    """
+
+    card: ModelCard | None = None
+    problem: str | None = None
+    serving: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+class Catalog:
+    """Cards by endpoint. Safe to share between threads; fetches in the background."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._entries: dict[Endpoint, tuple[float, Future[Served]]] = {}
+
+    def served(self, endpoints: Sequence[Endpoint], *, wait_s: float) -> list[Served | None]:
+        """What each endpoint serves, in their order; None where it has not answered within `wait_s`.
+
+        A card is asked for again after a minute, a failure after five seconds.
+        """
+        futures = [self._future(endpoint) for endpoint in endpoints]
+        wait(futures, wait_s)
+        return [future.result() if future.done() else None for future in futures]
+
+    def forget(self, endpoint: Endpoint) -> None:
+        """Ask again next time: the endpoint has answered as another model than its card says."""
+        with self._lock:
+            self._entries.pop(endpoint, None)
+
+    def _future(self, endpoint: Endpoint) -> Future[Served]:
+        with self._lock:
+            entry = self._entries.get(endpoint)
+            if entry is not None:
+                asked, future = entry
+                if not future.done():
+                    return future
+                if monotonic() - asked < (_KNOWN_FOR_S if future.result().card else _UNKNOWN_FOR_S):
+                    return future
+            future = Future()
+            self._entries[endpoint] = (monotonic(), future)
+        threading.Thread(target=self._fetch, args=(endpoint, future), name="model-info", daemon=True).start()
+        return future
+
+    def _fetch(self, endpoint: Endpoint, future: Future[Served]) -> None:
+        try:
+            future.set_result(fetch(self._client, endpoint))
+        except Exception as error:  # whatever it is, somebody waits for this future
+            future.set_result(Served(problem=f"could not be asked ({type(error).__name__})"))
+
+
+def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
+    """Ask `endpoint` once for its card."""
+    problem = "gives no model card"
+    try:
+        headers = endpoint.headers
+    except TokenError as error:
+        return Served(problem=f"cannot be asked: {error}")
+    for url in endpoint.info_urls:
+        try:
+            with client.stream("GET", url, headers=headers, timeout=INFO_TIMEOUT_S) as response:
+                if response.status_code in (401, 403):
+                    return Served(problem=f"does not let this program in (HTTP {response.status_code})")
+                if response.status_code != 200:
+                    continue
+                body = b""
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > _MAX_CARD_BYTES:
+                        return Served(problem="gives a model card that is too large")
+        except httpx.TransportError:
+            return Served(problem="did not answer")
+        try:
+            document = decode(body)
+            card = parse_card(document.get("card") if isinstance(document, dict) else None)
+            serving = document.get("serving")
+            return Served(card, serving=serving if isinstance(serving, dict) else {})
+        except (NotJson, CardError):
+            problem = "gives a model card that cannot be read"
+    return Served(problem=problem)

@@ -1,0 +1,92 @@
+"""An endpoint: where requests go, under which name, with which credentials and patience."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from benchmark.endpoints.identity import GoogleIdentity
+
+
+class EndpointError(ValueError):
+    """The address or credentials of an endpoint cannot be used; the message says why in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One side of the comparison. `key` is stable (`api`, `function`); `name` is what people read."""
+
+    key: str
+    name: str
+    url: str
+    timeout_s: float = 10.0
+    token: str | None = field(default=None, repr=False)
+    identity: GoogleIdentity | None = field(default=None, repr=False, compare=False)
+    """where tokens come from, unless `token` is given"""
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # half of an IPv6 address, or a port that is none
+            usable = False
+        if not usable:
+            raise EndpointError("is not an http or https address")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise EndpointError("may not hold credentials, a query or a fragment")
+        if not self.timeout_s > 0:  # NaN too
+            raise EndpointError("needs a timeout above 0 s")
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise EndpointError("cannot be used with its token, which no header can hold")
+        if (self.token or self.identity) and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            raise EndpointError("would send its token unencrypted: use https")
+
+    @property
+    def address(self) -> str:
+        """The URL as people say it: without the scheme."""
+        return self.url.partition("://")[2].rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """The name or address of the host, in lower case."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return _is_loopback(self.host)
+
+    @property
+    def predict_url(self) -> str:
+        """A URL without a path is a base, to which /predict is added; one with a path is used exactly."""
+        return self.url if urlsplit(self.url).path.strip("/") else self.url.rstrip("/") + "/predict"
+
+    @property
+    def info_urls(self) -> tuple[str, ...]:
+        """Where the model card may be, most likely first: below the address, or beside a path that it names."""
+        base = self.url.rstrip("/")
+        below = base + "/model-info"
+        if not urlsplit(base).path:
+            return (below,)
+        return (below, base.rpartition("/")[0] + "/model-info")
+
+    @property
+    def audience(self) -> str:
+        """Whom an ID token is meant for: the address of the service, without a path."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request to this endpoint carries. May fetch a token, so take it before a clock is started.
+
+        Raises TokenError.
+        """
+        token = self.token or (self.identity.token(self.audience) if self.identity else None)
+        return {"authorization": f"Bearer {token}"} if token else {}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

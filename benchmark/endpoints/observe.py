@@ -1,0 +1,218 @@
+"""One observation: the same body to both endpoints at the same moment, over a shared httpx client.
+
+This is a single look, taken from the process that asks for it; it is no benchmark.
+"""
+
+import json
+import secrets
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from time import perf_counter_ns
+from typing import Any
+
+import httpx
+
+from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.evidence import read_evidence
+from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.sample import Failure, Sample
+from inference.card import ModelCard
+
+_GRACE_S = 0.25
+"""How long after its timeout an endpoint's thread may still report by itself."""
+
+
+def new_client() -> httpx.Client:
+    """A client to share: pooled connections, no proxies from the environment, no redirects, no retries, no cookies.
+
+    A cookie of one local twin would go to the other one too, as cookies do not know ports.
+    """
+    return httpx.Client(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        trust_env=False,
+        follow_redirects=False,
+        headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30),
+    )
+
+
+def new_comparison_id() -> str:
+    return secrets.token_hex(8)
+
+
+def utc_now() -> str:
+    """A label for people; durations never come from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
+    """The named form of `inputs` (the card's order), which every known service of this kind accepts."""
+    return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
+
+
+def observe(
+    client: httpx.Client, endpoints: Sequence[Endpoint], card: ModelCard, inputs: Sequence[float]
+) -> Iterator[Sample]:
+    """Send `inputs` to all `endpoints` together and yield one sample each, in the order in which they come.
+
+    Never raises for what an endpoint does. An endpoint's timeout bounds the whole exchange, also where it keeps
+    sending a byte now and then.
+    """
+    body = request_body(card, inputs)
+    ready: list[tuple[Endpoint, dict[str, str]]] = []
+    for endpoint in endpoints:
+        started_ns = perf_counter_ns()
+        try:
+            ready.append((endpoint, endpoint.headers))
+        except TokenError as error:
+            yield Sample(
+                endpoint.key, utc_now(), _ms_since(started_ns), failure=Failure.NO_IDENTITY, failure_detail=str(error)
+            )
+    if not ready:
+        return
+    barrier = threading.Barrier(len(ready))
+    pending: dict[Future[Sample], tuple[Endpoint, str, int]] = {}
+    for endpoint, headers in ready:
+        future: Future[Sample] = Future()
+        pending[future] = (endpoint, utc_now(), perf_counter_ns())
+        threading.Thread(
+            target=_run,
+            args=(future, barrier, client, endpoint, card, body, headers),
+            name=f"observe-{endpoint.key}",
+            daemon=True,
+        ).start()
+    while pending:
+        left_s = min(_left_s(endpoint, started_ns) for endpoint, _, started_ns in pending.values())
+        done, _ = wait(pending, max(0.0, left_s), FIRST_COMPLETED)
+        for future in done:
+            del pending[future]
+            yield future.result()
+        for future, (endpoint, sent_at_utc, started_ns) in list(pending.items()):
+            if _left_s(endpoint, started_ns) <= 0:
+                del pending[future]
+                yield Sample(endpoint.key, sent_at_utc, _ms_since(started_ns), failure=Failure.TIMEOUT)
+
+
+def _left_s(endpoint: Endpoint, started_ns: int) -> float:
+    """How long this endpoint's own thread may still take to report."""
+    return endpoint.timeout_s + _GRACE_S - _ms_since(started_ns) / 1000
+
+
+def _run(
+    future: Future[Sample],
+    barrier: threading.Barrier,
+    client: httpx.Client,
+    endpoint: Endpoint,
+    card: ModelCard,
+    body: bytes,
+    headers: dict[str, str],
+) -> None:
+    started_ns = perf_counter_ns()
+    try:
+        try:
+            request = client.build_request(
+                "POST",
+                endpoint.predict_url,
+                content=body,
+                headers={"content-type": "application/json", **headers},
+                timeout=endpoint.timeout_s,
+            )
+        finally:
+            barrier.wait()  # also with nothing to send: the other endpoint waits for this one
+        started_ns = perf_counter_ns()
+        sample = _exchange(client, endpoint, card, request)
+    except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+        sample = Sample(
+            endpoint.key,
+            utc_now(),
+            _ms_since(started_ns),
+            failure=Failure.UNREACHABLE,
+            failure_detail=type(error).__name__,
+        )
+    future.set_result(sample)
+
+
+def _exchange(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: httpx.Request) -> Sample:
+    sample = _send(client, endpoint, card, request)
+    if sample.failure is Failure.RESET and sample.connection_reused:
+        # The server closed an idle connection while the request was on its way: that says nothing about the
+        # endpoint, so the request is sent once more, on a new connection.
+        sample = _send(client, endpoint, card, request)
+    return sample
+
+
+def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: httpx.Request) -> Sample:
+    connected: list[str] = []
+    request.extensions["trace"] = lambda event, _: connected.append(event) if event.startswith("connection.") else None
+    sent_at_utc = utc_now()
+    started_ns = perf_counter_ns()
+
+    def sample(failure: Failure | None = None, **more: Any) -> Sample:
+        return Sample(
+            endpoint.key,
+            sent_at_utc,
+            latency_ms=more.pop("latency_ms", None) or _ms_since(started_ns),
+            connection_reused=not connected,
+            failure=failure,
+            **more,
+        )
+
+    try:
+        response = client.send(request, stream=True)
+        try:
+            body = _read(response, started_ns, endpoint.timeout_s)
+        finally:
+            response.close()
+    except (httpx.TimeoutException, TimeoutError):
+        return sample(Failure.TIMEOUT)
+    except _TooLarge:
+        return sample(Failure.TOO_LARGE, status=response.status_code)
+    except httpx.TransportError as error:
+        return sample(transport_failure(error))
+    latency_ms = _ms_since(started_ns)
+    evidence = read_evidence(response.headers)
+    judged = judge(response.status_code, body, card)
+    return sample(
+        judged.failure,
+        latency_ms=latency_ms,
+        status=response.status_code,
+        failure_detail=judged.detail,
+        answer=judged.answer,
+        **asdict(evidence),
+    )
+
+
+class _TooLarge(Exception):
+    """The answer is longer than any answer of this contract."""
+
+
+def _read(response: httpx.Response, started_ns: int, timeout_s: float) -> bytes:
+    body = b""
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _TooLarge
+        if _ms_since(started_ns) > timeout_s * 1000:
+            raise TimeoutError
+    return body
+
+
+def transport_failure(error: httpx.TransportError) -> Failure:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Failure.TLS
+        if isinstance(cause, ConnectionRefusedError):
+            return Failure.REFUSED
+        cause = cause.__cause__ or cause.__context__
+    return Failure.UNREACHABLE if isinstance(error, httpx.ConnectError) else Failure.RESET
+
+
+def _ms_since(started_ns: int) -> float:
+    return (perf_counter_ns() - started_ns) / 1e6

@@ -1,0 +1,1 @@
+"""Measuring endpoints: the loops, their client, and the client itself under measurement."""

@@ -1,0 +1,154 @@
+"""One endpoint under measurement: sends a body, judges the answer, and gives a row of the record."""
+
+import asyncio
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from benchmark.endpoints.answer import Judged, judge
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.evidence import read_evidence
+from benchmark.endpoints.sample import Failure, temperature
+from benchmark.engine.exchange import Connections, Exchange, TooLarge
+from benchmark.record.plan import Connection
+from benchmark.record.samples import FAILURES, TEMPERATURES, Row
+from inference.card import ModelCard
+
+_FAILURE_CODES = {failure: code for code, failure in enumerate(FAILURES, 1)}
+_TEMPERATURE_CODES = {state: code for code, state in enumerate(TEMPERATURES)}
+_NAN = math.nan
+
+
+class Instances:
+    """The instances that have answered in one run, numbered from 1 as they were seen; 0 is unknown."""
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        """`ids` are those that were seen before, where a run goes on."""
+        self._numbers: dict[str, int] = {instance_id: number for number, instance_id in enumerate(ids, 1)}
+
+    def number(self, instance_id: str | None) -> int:
+        """The number of an instance; the number of the field's width holds 65 535 of them."""
+        if instance_id is None or len(self._numbers) >= 0xFFFF:
+            return self._numbers.get(instance_id or "", 0)
+        return self._numbers.setdefault(instance_id, len(self._numbers) + 1)
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._numbers)
+
+
+class Client:
+    """Requests to one endpoint. Use it as an asynchronous context. `position` is the endpoint's place in the plan."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        position: int,
+        card: ModelCard | None,
+        instances: Instances,
+        *,
+        connection: Connection = "reused",
+        timeout_s: float = 10.0,
+    ) -> None:
+        self.endpoint = endpoint
+        self.position = position
+        self.failure_details: dict[Failure, str] = {}
+        """an example of each failure, in words"""
+        self._connections = Connections(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
+        # The same body gets the same bytes again and again: what has been checked once need not be parsed again.
+        self._judge = lru_cache(maxsize=256)(lambda status, content: judge(status, content, card))
+        self._instances = instances
+
+    async def __aenter__(self) -> Self:
+        await self._connections.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connections.__aexit__(kind, error, trace)
+
+    async def authorize(self) -> None:
+        """Take a token that is valid for a while yet; fetching one may take seconds. Raises TokenError."""
+        self._connections.set_headers(await asyncio.to_thread(lambda: self.endpoint.headers))
+
+    async def send(
+        self,
+        body: bytes,
+        group: int,
+        *,
+        began_ns: int,
+        due_ns: int | None = None,
+        waited_from_ns: int | None = None,
+        warmup: bool,
+    ) -> Row:
+        """Send `body` once. Never raises for what an endpoint does; cancelling gives no row.
+
+        `began_ns`, when the run began, and `due_ns`, when this should have been sent, are of `perf_counter_ns`;
+        without the latter it is due now. `waited_from_ns` is since when an instance has been waited for, where that
+        is before the send: an instance that was started for this request is cold, however long ago that was.
+        """
+        exchange, judged = Exchange(), Judged()
+        started_ns = perf_counter_ns()
+        try:
+            await self._connections.post(body, exchange)
+            ended_ns = perf_counter_ns()
+            judged = self._judge(exchange.status, exchange.body)
+            failure, detail = judged.failure, judged.detail
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            ended_ns = perf_counter_ns()
+            failure, detail = _classify(error), _reason(error)
+        status, evidence = exchange.status, read_evidence(exchange.headers)
+        if failure:
+            self.failure_details.setdefault(failure, detail or (f"HTTP {status}" if status else failure.value))
+        service_ms = (ended_ns - started_ns) / 1e6
+        prediction = judged.answer.prediction if judged.answer else _NAN
+        waited_ms = (ended_ns - (waited_from_ns or started_ns)) / 1e6
+        state = temperature(evidence.request_count, evidence.instance_age_ms, waited_ms)
+        return (
+            self.position,
+            warmup,
+            _TEMPERATURE_CODES[state],
+            _FAILURE_CODES[failure] if failure else 0,
+            status,
+            self._instances.number(evidence.instance_id),
+            group,
+            ((started_ns if due_ns is None else due_ns) - began_ns) / 1e6,
+            (started_ns - began_ns) / 1e6,
+            service_ms,
+            _NAN if evidence.server_ms is None else evidence.server_ms,
+            _span(exchange.dns_start_ns, exchange.dns_end_ns),
+            _span(exchange.dns_end_ns or exchange.connect_start_ns, exchange.tls_start_ns or exchange.connect_end_ns),
+            _span(exchange.tls_start_ns, exchange.connect_end_ns),
+            _span(exchange.sent_ns, exchange.answered_ns),
+            _span(exchange.answered_ns, ended_ns),
+            prediction,
+        )
+
+
+def _span(start_ns: int, end_ns: int) -> float:
+    return (end_ns - start_ns) / 1e6 if start_ns and end_ns else _NAN
+
+
+def _classify(error: Exception) -> Failure:
+    if isinstance(error, TooLarge):
+        return Failure.TOO_LARGE
+    if isinstance(error, TimeoutError):
+        return Failure.TIMEOUT
+    if isinstance(error, aiohttp.ClientSSLError):
+        return Failure.TLS
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Failure.REFUSED if isinstance(error.os_error, ConnectionRefusedError) else Failure.UNREACHABLE
+    if isinstance(error, aiohttp.InvalidURL):
+        return Failure.UNREACHABLE
+    return Failure.RESET
+
+
+def _reason(error: Exception) -> str:
+    """A short text without addresses of this machine or the like: the kind of the error."""
+    return type(error).__name__

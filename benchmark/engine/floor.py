@@ -1,0 +1,55 @@
+"""The generator's floor: what the same client measures against a server that does nothing, in the same run."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter_ns
+
+import numpy as np
+
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.client import Client, Instances
+from benchmark.record.plan import Connection
+from benchmark.record.samples import ROW, from_rows
+
+_ROOT = Path(__file__).resolve().parents[2]
+_WARMUP = 20
+
+
+class FloorError(Exception):
+    """The server that does nothing could not be started."""
+
+
+@contextmanager
+def null_server() -> Iterator[str]:
+    """A server that does nothing, in a process of its own; gives its address. Raises FloorError."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmark.engine.null_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=_ROOT,
+        start_new_session=True,  # Ctrl+C is for the run, which still needs it
+    ) as process:
+        assert process.stdout and process.stdin  # they were asked for  # noqa: S101
+        try:
+            try:
+                port = int(process.stdout.readline())
+            except ValueError as error:
+                raise FloorError("the null server did not start") from error
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+async def measure_floor(url: str, body: bytes, connection: Connection, requests: int = 100) -> list[float]:
+    """Service times in ms of `requests` requests, one in flight, after a warm-up."""
+    rows = []
+    async with Client(Endpoint("null", "null", url), 0, None, Instances(), connection=connection) as client:
+        began_ns = perf_counter_ns()
+        for number in range(_WARMUP + requests):
+            rows.append(await client.send(body, number, began_ns=began_ns, warmup=number < _WARMUP))
+    samples = from_rows(rows) if rows else np.empty(0, ROW)
+    measured = samples[~samples["warmup"] & (samples["failure"] == 0)]
+    return [float(value) for value in measured["service_ms"]]

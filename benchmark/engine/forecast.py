@@ -1,0 +1,43 @@
+"""What a run will send, how long it will take and what the platform charges for it: said before anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.cost.bill import estimate_usd
+from benchmark.cost.prices import load_prices
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.plan import LoadPlan, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`duration_s` is None where no request has told yet how long one takes; `cost_usd` where nothing is charged."""
+
+    requests: int
+    duration_s: float | None
+    cost_usd: float | None
+
+
+def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None) -> Estimate:
+    """The estimate for a request that takes `typical_ms`.
+
+    The cost is gross and at most: request-based billing of a Cloud Run service with the settings of deploy/, no two
+    requests overlapping, the whole time of a request charged. What runs on this machine is charged by nobody.
+    """
+    requests = plan.requests(len(endpoints))
+    remote = sum(not endpoint.is_local for endpoint in endpoints)
+    return Estimate(
+        requests,
+        estimate_duration_s(plan, len(endpoints), typical_ms),
+        estimate_usd(plan.requests(remote), typical_ms or 100.0, load_prices()) if remote else None,
+    )
+
+
+def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) -> float | None:
+    """How long `plan` takes where a request takes `typical_ms`; an open loop takes what it was told to."""
+    if isinstance(plan, LoadPlan) and plan.is_open_loop:
+        return plan.duration_s
+    if typical_ms is None:
+        return None
+    in_flight = (plan.concurrency or 1) * endpoints if isinstance(plan, LoadPlan) else 1
+    return plan.requests(endpoints) * typical_ms / 1000 / in_flight

@@ -1,0 +1,43 @@
+"""When and in which order requests are sent: pure, and the same for the same seed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmark.record.plan import LoadPlan
+from benchmark.record.samples import Floats
+
+
+def pair_orders(seed: int, endpoints: int, bodies: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """For pair after pair, without end: which body goes out, and to which endpoint first.
+
+    Order is drawn anew for every pair (AB or BA), so that neither drift nor a period of the machine favours a side.
+    """
+    random = np.random.default_rng(seed)
+    while True:
+        body = int(random.integers(bodies))
+        yield body, tuple(int(position) for position in random.permutation(endpoints))
+
+
+def arrival_times_s(plan: LoadPlan, seed: int) -> Floats:
+    """The scheduled sends to one endpoint, in s since the beginning, rising.
+
+    A Poisson process has independent arrivals, as from many users; its times for a rate that rises evenly come from
+    a process of rate 1 by inverting the expected count N(t) = a t + (b - a) t^2 / 2T (E. Cinlar, Introduction to
+    Stochastic Processes, 1975, ch. 4.7).
+    """
+    end = float(plan.rate or 0)
+    start = end if plan.ramp is None else float(plan.ramp)
+    expected = (start + end) / 2 * plan.duration_s
+    if plan.arrivals == "constant":
+        counts = np.arange(round(expected), dtype=np.float64)
+    else:
+        random = np.random.default_rng(seed)
+        # Eight standard deviations more than expected: what comes after the end is cut.
+        steps = random.exponential(size=int(expected + 8 * expected**0.5 + 16))
+        counts = np.cumsum(steps)
+        counts = counts[counts < expected]
+    slope = (end - start) / plan.duration_s
+    # The quadratic's root in the form that loses no digits where the rates are nearly, or exactly, the same.
+    rates = start + np.sqrt(np.maximum(start * start + 2 * slope * counts, 0))
+    return np.divide(2 * counts, rates, out=np.zeros_like(counts), where=rates > 0)

@@ -1,0 +1,1 @@
+"""What endpoints count of themselves at /metrics."""

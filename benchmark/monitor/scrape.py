@@ -1,0 +1,127 @@
+"""Asking endpoints for their `/metrics` again and again, without ever waiting for one that does not answer.
+
+A failure is a reading too: it is kept with the others and says when the endpoint could not be read, and why.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from time import monotonic
+
+import httpx
+
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.observe import transport_failure
+from benchmark.endpoints.sample import Failure
+from benchmark.monitor.counts import NotMetrics, Snapshot, parse
+
+TIMEOUT_S = 2.0
+"""How long one scrape may take: metrics that come later than the next look are of no use."""
+KEPT = 400
+"""Readings kept of an endpoint: more than ten minutes at one every two seconds."""
+
+_MAX_BYTES = 1024 * 1024
+_HEADERS = {"accept": "text/plain;version=0.0.4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A scrape that gave nothing, at `taken_s` on the monotonic clock: why, with the HTTP status if there was one."""
+
+    taken_s: float
+    failure: Failure
+    status: int | None = None
+    detail: str | None = None
+
+
+Reading = Snapshot | Unread
+
+
+def metrics_urls(endpoint: Endpoint) -> tuple[str, ...]:
+    """Where the metrics may be, most likely first: beside the model card."""
+    return tuple(url.removesuffix("/model-info") + "/metrics" for url in endpoint.info_urls)
+
+
+def scrape(client: httpx.Client, endpoint: Endpoint) -> Reading:
+    """Read the endpoint's metrics once, within TIMEOUT_S (and what a token takes). Never raises for what it does."""
+    try:
+        headers = {**_HEADERS, **endpoint.headers}
+    except TokenError as error:
+        return Unread(monotonic(), Failure.NO_IDENTITY, detail=str(error))
+    deadline_s = monotonic() + TIMEOUT_S
+    reading: Reading = Unread(monotonic(), Failure.UNREACHABLE)
+    for url in metrics_urls(endpoint):
+        reading = _get(client, url, headers, deadline_s)
+        if not (isinstance(reading, Unread) and reading.status == 404):
+            break
+    return reading
+
+
+def _get(client: httpx.Client, url: str, headers: dict[str, str], deadline_s: float) -> Reading:
+    left_s = max(0.001, deadline_s - monotonic())
+    body = b""
+    try:
+        with client.stream("GET", url, headers=headers, timeout=left_s) as response:
+            status = response.status_code
+            if status != 200:
+                failure = {4: Failure.CLIENT_ERROR, 5: Failure.SERVER_ERROR}.get(
+                    status // 100, Failure.UNEXPECTED_STATUS
+                )
+                return Unread(monotonic(), failure, status)
+            for chunk in response.iter_raw():
+                body += chunk
+                if len(body) > _MAX_BYTES:
+                    return Unread(monotonic(), Failure.TOO_LARGE, status)
+                if monotonic() > deadline_s:
+                    return Unread(monotonic(), Failure.TIMEOUT, status)
+    except httpx.TimeoutException:
+        return Unread(monotonic(), Failure.TIMEOUT)
+    except httpx.TransportError as error:
+        return Unread(monotonic(), transport_failure(error))
+    taken_s = monotonic()
+    try:
+        return parse(body.decode(), taken_s)
+    except (NotMetrics, UnicodeDecodeError) as error:
+        detail = str(error) if isinstance(error, NotMetrics) else "is not text"
+        return Unread(taken_s, Failure.WRONG_SCHEMA, status, detail)
+
+
+class Watch:
+    """The readings of endpoints so far. Safe to share between threads: all who look share one scrape at a time."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._readings: dict[Endpoint, deque[Reading]] = {}
+        self._pending: dict[Endpoint, Future[None]] = {}
+        self._asked_s: dict[Endpoint, float] = {}
+
+    def look(self, endpoints: Sequence[Endpoint], *, every_s: float, wait_s: float) -> list[list[Reading]]:
+        """Scrape those endpoints that were last asked `every_s` or more ago, and give the readings of each, oldest
+        first. Waits at most `wait_s`; what comes later is there at the next look."""
+        wait([self._scrape(endpoint, every_s) for endpoint in endpoints], wait_s)
+        with self._lock:
+            return [list(self._readings.get(endpoint, ())) for endpoint in endpoints]
+
+    def _scrape(self, endpoint: Endpoint, every_s: float) -> Future[None]:
+        with self._lock:
+            pending = self._pending.get(endpoint)
+            if pending is not None and (not pending.done() or monotonic() - self._asked_s[endpoint] < every_s):
+                return pending
+            future: Future[None] = Future()
+            self._pending[endpoint] = future
+            self._asked_s[endpoint] = monotonic()
+        threading.Thread(target=self._run, args=(endpoint, future), name=f"scrape-{endpoint.key}", daemon=True).start()
+        return future
+
+    def _run(self, endpoint: Endpoint, future: Future[None]) -> None:
+        try:
+            reading = scrape(self._client, endpoint)
+        except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+            reading = Unread(monotonic(), Failure.UNREACHABLE, detail=type(error).__name__)
+        with self._lock:
+            self._readings.setdefault(endpoint, deque(maxlen=KEPT)).append(reading)
+        future.set_result(None)

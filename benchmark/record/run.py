@@ -1,0 +1,60 @@
+"""A run as it is recorded: the plan, the conditions, and how it went. Never edited, only summarised."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from benchmark.record.plan import Plan, from_document
+
+FORMAT_VERSION = 1
+"""Of manifest and outcome; history: 1 the first."""
+
+
+class RunState(StrEnum):
+    """Where a run stands. `lost`: it says that it is running, but its process has not been heard of for a while."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run without its samples. `manifest` is fixed when it starts, `outcome` when it ends."""
+
+    id: str
+    kind: str
+    name: str
+    state: RunState
+    started_at_utc: str
+    manifest: Mapping[str, Any]
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    """`done` and `total` requests, `phase` and `elapsed_s`"""
+
+    @property
+    def plan(self) -> Plan:
+        """Raises PlanError."""
+        return from_document(self.manifest.get("plan"))
+
+    @property
+    def endpoint_keys(self) -> tuple[str, ...]:
+        """In the order of the samples' `endpoint`."""
+        return tuple(entry["key"] for entry in self.manifest["endpoints"])
+
+    @property
+    def endpoint_names(self) -> tuple[str, ...]:
+        """What people read."""
+        return tuple(entry["name"] for entry in self.manifest["endpoints"])
+
+    @property
+    def is_over(self) -> bool:
+        return self.state is not RunState.RUNNING
+
+
+def new_run_id() -> str:
+    return secrets.token_hex(4)

@@ -1,0 +1,180 @@
+"""The record in the formats of other programs: CSV, JSON, and the percentile log of HdrHistogram."""
+
+import base64
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from re import fullmatch
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmark.coldstart import plan as coldstart_plan
+from benchmark.coldstart import summary as coldstart_summary
+from benchmark.endpoints.sample import Comparison, Sample
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import summarise
+
+RUN_FORMAT = 1
+"""Of a run as a JSON file; history: 1 the first."""
+MAX_IMPORTED = 5_000_000
+"""Requests in one file: a small file may say that it holds more than there is memory for."""
+_TICKS_PER_HALF = 5
+
+
+def comparisons_to_csv(
+    comparisons: Sequence[Comparison], feature_names: Sequence[str], class_names: Sequence[str]
+) -> str:
+    """One line a sample, with the inputs and the answer in columns of their own; times in ms.
+
+    A text that a spreadsheet would take for a formula gets a quote in front.
+    """
+    measured = [field.name for field in fields(Sample) if field.name != "answer"]
+    answered = ["prediction", "label", "confidence", "model_version"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    header = ["comparison", "at_utc", "model", *feature_names, *measured, "temperature", *answered]
+    writer.writerow([*header, *(f"probability_{name}" for name in class_names)])
+    for comparison in comparisons:
+        for sample in comparison.samples:
+            answer = sample.answer
+            # A former model of the same name may have had other features and classes: they belong in no column here.
+            inputs = comparison.inputs if len(comparison.inputs) == len(feature_names) else [None] * len(feature_names)
+            row = [comparison.id, comparison.at_utc, comparison.model, *inputs]
+            row += [getattr(sample, name) for name in measured]
+            row += [str(sample.temperature)]
+            row += [getattr(answer, name) if answer else None for name in answered]
+            shares = (answer and answer.probabilities) or ()
+            row += shares if len(shares) == len(class_names) else [None] * len(class_names)
+            writer.writerow([_spreadsheet_safe(value) for value in row])
+    return out.getvalue()
+
+
+def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows that all have the same columns, with a header; texts as in `comparisons_to_csv`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(rows[0] if rows else ())
+    writer.writerows([_spreadsheet_safe(value) for value in row.values()] for row in rows)
+    return out.getvalue()
+
+
+def _spreadsheet_safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def samples_to_csv(run: Run, samples: Samples) -> str:
+    """One line a request in the order in which they ended; times in ms, an empty field is unknown."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = ROW.names or ()
+    writer.writerow(["run", *names, "response_ms"])
+    keys, instances = run.endpoint_keys, run.outcome.get("instances", [])
+    for row, response in zip(samples.tolist(), response_ms(samples).tolist(), strict=True):
+        values: dict[str, object] = dict(zip(names, row, strict=True))
+        values["endpoint"] = keys[row[0]]
+        values["temperature"] = TEMPERATURES[row[2]].value
+        values["failure"] = FAILURES[row[3] - 1].value if row[3] else ""
+        values["instance"] = instances[row[5] - 1] if 0 < row[5] <= len(instances) else ""
+        cells = (_known(value) for value in (*values.values(), response))
+        writer.writerow([run.id, *map(_spreadsheet_safe, cells)])
+    return out.getvalue()
+
+
+def _known(value: object) -> object:
+    return "" if isinstance(value, float) and math.isnan(value) else value
+
+
+def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
+    """A whole run, samples included, as `import_run` reads it again."""
+    return {
+        "faceoff_run": RUN_FORMAT,
+        "id": run.id,
+        "kind": run.kind,
+        "name": run.name,
+        "state": run.state.value,
+        "started_at_utc": run.started_at_utc,
+        "manifest": run.manifest,
+        "outcome": run.outcome,
+        "samples": {
+            "count": len(samples),
+            "packed": base64.b64encode(pack(samples)).decode("ascii"),
+        },
+    }
+
+
+def run_from_document(document: Any) -> tuple[Run, Samples]:
+    """The inverse of `run_to_document`, trusting nothing. Raises ValueError with a sentence."""
+    if not isinstance(document, dict) or document.get("faceoff_run") != RUN_FORMAT:
+        raise ValueError("this file is no run that this version can read")
+    try:
+        run = Run(
+            str(document["id"])[:32],
+            str(document["kind"])[:32],
+            str(document["name"])[:200],
+            RunState(document["state"]),
+            str(document["started_at_utc"])[:40],
+            dict(document["manifest"]),
+            dict(document["outcome"]),
+            {"done": document["samples"]["count"], "total": document["samples"]["count"]},
+        )
+        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
+        if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):
+            raise ValueError
+        if np.any(samples["endpoint"] >= len(run.endpoint_keys)):
+            raise ValueError
+        datetime.fromisoformat(run.started_at_utc)
+        json.dumps([run.manifest, run.outcome], allow_nan=False)
+        _check_summary(run, samples)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError("this file is damaged") from error
+    return run, samples
+
+
+def percentile_log(run: Run, samples: Samples, position: int) -> str:
+    """The percentiles of the endpoint at `position` of a run, as `histogram_log` writes them."""
+    usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
+    # In a closed loop a request is due when it is sent, so that this is its service time.
+    return histogram_log(response_ms(samples[usable]), f"{run.endpoint_keys[position]} of run {run.id}, ms")
+
+
+def _check_summary(run: Run, samples: Samples) -> None:
+    """What cannot be summarised and printed cannot be shown."""
+    if run.kind == coldstart_plan.KIND:
+        coldstart_summary.summarise(run, samples)
+    else:
+        print_summary(summarise(run, samples), Console(file=io.StringIO()))
+
+
+def histogram_log(values_ms: Floats, title: str) -> str:
+    """The percentile distribution in the text format of HdrHistogram (.hgrm), which its plotter reads.
+
+    Ticks double in density with every halving of the distance to 100%, five of them to each halving:
+    https://github.com/HdrHistogram/HdrHistogram, `outputPercentileDistribution`.
+    """
+    ordered = np.sort(values_ms)
+    n = len(ordered)
+    lines = [f"#[{title}]", f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}", ""]
+    tick = reached = 0
+    while reached < n:
+        halvings, part = divmod(tick, _TICKS_PER_HALF)
+        # What is left of 100% is a fraction of whole numbers, so that no rounding moves a tick to the next value.
+        left, whole = 2 * _TICKS_PER_HALF - part, 2 * _TICKS_PER_HALF << halvings
+        value = float(ordered[max(0, n - n * left // whole - 1)])
+        reached = int(np.searchsorted(ordered, value, side="right"))
+        if reached < n:
+            lines.append(f"{value:12.3f} {1 - left / whole:2.12f} {reached:10d} {whole / left:14.2f}")
+        tick += 1
+    if n:
+        lines.append(f"{float(ordered[-1]):12.3f} {1.0:2.12f} {n:10d}")
+        mean, deviation = float(ordered.mean()), float(ordered.std())
+        lines.append(f"#[Mean    = {mean:12.3f}, StdDeviation   = {deviation:12.3f}]")
+        lines.append(f"#[Max     = {float(ordered[-1]):12.3f}, Total count    = {n:12d}]")
+    return "\n".join(lines) + "\n"

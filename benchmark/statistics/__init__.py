@@ -1,0 +1,1 @@
+"""From numbers to intervals, and from intervals to one claim."""

@@ -1,0 +1,184 @@
+"""What a comparison allows to be said: a winner, equivalence, or that it is not settled, in one sentence."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite, sqrt
+
+from benchmark.statistics.estimates import Estimate, min_samples, more_samples, wilson
+
+_MOST = 1_000_000  # more samples than this are no advice
+
+
+class Outcome(StrEnum):
+    WINNER = "winner"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+
+
+class State(StrEnum):
+    """Of the instances that answered. Warm and cold are never mixed in one verdict."""
+
+    WARM = "warm"
+    COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How many requests were sent to an endpoint, and how many of them failed."""
+
+    n: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`effect` is first minus second in ms; `more_pairs` is about what would settle an inconclusive comparison."""
+
+    outcome: Outcome
+    winner: str | None
+    metric: str
+    effect: Estimate
+    margin_ms: float
+    state: State
+    more_pairs: int | None
+    conditions: tuple[str, ...]
+    sentence: str
+
+
+def margin(margin_ms: float, margin_pct: float, medians_ms: tuple[float, float]) -> float:
+    """The difference in ms that matters: `margin_ms`, or `margin_pct` percent of the faster median if that is more.
+
+    Of the faster one, so that no endpoint widens the margin by being slow. An unknown median (NaN) counts for nothing.
+    """
+    share_ms = margin_pct / 100 * min(medians_ms)
+    return max(margin_ms, share_ms) if all(map(isfinite, medians_ms)) else margin_ms
+
+
+def decide(
+    effect: Estimate,
+    names: tuple[str, str],
+    medians_ms: tuple[float, float],
+    *,
+    margin_ms: float,
+    margin_pct: float,
+    metric: str = "paired median",
+    unit: str = "pairs",
+    state: State = State.WARM,
+    attempts: tuple[Attempts, Attempts] | None = None,
+    resolution_ms: float | None = None,
+    fair: bool = True,
+    conditions: tuple[str, ...] = (),
+) -> Verdict:
+    """The verdict on `effect`, the difference of `metric` between the endpoints called `names`.
+
+    A winner needs an interval without zero and an effect beyond the margin; equivalence an interval within the margin.
+    Both claims are refused below `resolution_ms`, the smallest difference that the measuring machine can tell.
+    `conditions` are kept beside the verdict. `fair` changes the sentence and nothing else.
+    """
+    limit_ms = margin(margin_ms, margin_pct, medians_ms)
+    outcome, winner, more = Outcome.INCONCLUSIVE, None, None
+    reason = ""
+    size_ms = abs(effect.value)
+    if effect.low is None or effect.high is None:
+        needed = min_samples(0.5)
+        more = needed - effect.n if effect.n < needed else None
+        reason = (
+            f"{effect.n} {unit} with an answer from both are too few, at least {needed} are needed"
+            if more
+            else "its interval is not estimable"
+        )
+    elif effect.excludes_zero and size_ms > limit_ms:
+        if resolution_ms is not None and size_ms < resolution_ms:
+            reason = f"this machine cannot resolve less than {_ms(resolution_ms)}"
+        else:
+            outcome, winner = Outcome.WINNER, names[0] if effect.value < 0 else names[1]
+    elif -limit_ms < effect.low and effect.high < limit_ms:
+        if resolution_ms is not None and limit_ms < resolution_ms:
+            reason = f"this machine cannot resolve less than {_ms(resolution_ms)}, and the margin is {_ms(limit_ms)}"
+        else:
+            outcome = Outcome.EQUIVALENT
+    else:
+        more = more_samples(effect, size_ms if size_ms > limit_ms else limit_ms - size_ms)
+        if more is None or more > _MOST:
+            more = None
+            reason = "more of the same would hardly settle it"
+        else:
+            reason = f"about {more:,} more {unit} would settle it".replace(",", " ")
+    said = _say(outcome, winner, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
+    return Verdict(
+        outcome,
+        winner,
+        metric,
+        effect,
+        limit_ms,
+        state,
+        more,
+        conditions,
+        _failures(attempts, names) + said,
+    )
+
+
+def _say(
+    outcome: Outcome,
+    winner: str | None,
+    effect: Estimate,
+    names: tuple[str, str],
+    margin_ms: float,
+    metric: str,
+    basis: str,
+    reason: str,
+    fair: bool,
+) -> str:
+    if effect.low is None or effect.high is None:
+        whether = "who is faster" if fair else "whether these two deployments differ"
+        return f"Inconclusive: {whether} cannot be said, since {reason} ({basis.split(', ')[-1]})."
+    places = _places(max(abs(effect.low), abs(effect.high)))
+    flip = winner == names[0]
+    value = -effect.value if flip else effect.value
+    bounds = (-effect.high, -effect.low) if flip else (effect.low, effect.high)
+    evidence = f"(95% {bounds[0]:.{places}f} to {bounds[1]:.{places}f} ms, n = {effect.n} {basis})"
+    if winner is not None:
+        lead = f"{winner} answers faster" if fair else f"These two deployments differ, {winner} answers faster"
+        return f"{lead}: {value:.{places}f} ms less in the {metric} {evidence}."
+    figures = f"{names[0]} minus {names[1]} is {value:.{places}f} ms in the {metric} {evidence}"
+    if outcome is Outcome.EQUIVALENT:
+        lead = (
+            f"{names[0]} and {names[1]} are equally fast"
+            if fair
+            else "These two deployments differ by less than matters"
+        )
+        return f"{lead}: {figures}, within the margin of {_ms(margin_ms)}."
+    lead = "Inconclusive" if fair else "Inconclusive whether these two deployments differ"
+    return f"{lead}: {figures}; {reason}."
+
+
+def _failures(attempts: tuple[Attempts, Attempts] | None, names: tuple[str, str]) -> str:
+    """What comes before any speed: how often each endpoint failed, where the shares are not the same."""
+    if attempts is None:
+        return ""
+    shares = [wilson(attempt.failed, attempt.n) for attempt in attempts]
+    if not all(attempt.n for attempt in attempts) or shares[0].value == shares[1].value:
+        return ""
+    counts = ", ".join(
+        f"{name} failed {attempt.failed} of {attempt.n} requests ({100 * share.value:.3g}%)"
+        for name, attempt, share in zip(names, attempts, shares, strict=True)
+    )
+    return f"{counts}{'' if _differ(*shares) else ', which may be chance'}. "
+
+
+def _differ(first: Estimate, second: Estimate) -> bool:
+    """Whether the interval of a difference of shares excludes zero (Newcombe 1998, method 10, without pairing)."""
+    if first.value < second.value:
+        first, second = second, first
+    if first.low is None or second.high is None:
+        return False
+    return first.value - second.value > sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+
+
+def _places(size_ms: float) -> int:
+    """Decimals that show three digits of the larger figures."""
+    return 0 if size_ms >= 100 else 1 if size_ms >= 10 else 2 if size_ms >= 0.1 else 3
+
+
+def _ms(value_ms: float) -> str:
+    return f"{value_ms:.3g} ms"

@@ -1,0 +1,1 @@
+"""What a run of pairs or of load says."""

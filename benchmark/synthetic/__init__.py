@@ -1,0 +1,1 @@
+"""Runs whose truth is known: simulated, for the demo, or against oneself."""

@@ -1,0 +1,57 @@
+"""Simulated runs in the form of real ones: for the command line, and for a page that has nothing to show yet."""
+
+from dataclasses import asdict
+
+from benchmark.endpoints.fairness import ALWAYS_SHOWN
+from benchmark.endpoints.observe import utc_now
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.record.run import FORMAT_VERSION, Run, RunState, new_run_id
+from benchmark.record.samples import Samples
+from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth, simulate_closed, simulate_compare, simulate_load
+
+DEMO = Truth(
+    (TrueEndpoint(base_ms=42.0, network_ms=8.0, spread=0.25), TrueEndpoint(base_ms=50.0, network_ms=8.0, spread=0.3)),
+    Machine(drift_per_minute=0.1),
+)
+"""Two endpoints far away, one of which is 8 ms slower, on a machine that slows down."""
+_FACTS = dict.fromkeys(ALWAYS_SHOWN, "simulated")
+
+
+def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
+    """A finished run of two endpoints called `first` and `second`, with nothing unequal but their truth.
+
+    Raises PlanError for a ramp: the simulator knows one rate.
+    """
+    if isinstance(plan, ComparePlan):
+        samples = simulate_compare(truth, plan.pairs, plan.warmup, plan.seed)
+    else:
+        samples = _load(truth, plan)
+    sides = [{"key": key, "name": f"{key.capitalize()} (simulated)", "url": "simulated"} for key in ("first", "second")]
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "plan": to_document(plan),
+        "endpoints": sides,
+        "facts": {side["key"]: _FACTS for side in sides},
+        "problems": {},
+        "model": None,
+        "bodies": {"source": "simulated", "count": 1, "sha256": ""},
+        "client": {"host": "a simulation", "machine": "virtual time", "cpus": 1},
+        "truth": asdict(truth),
+    }
+    outcome = {"ended_at_utc": utc_now(), "instances": [], "failure_details": {}}
+    progress = {"done": len(samples), "total": len(samples), "phase": "", "elapsed_s": 0}
+    return (
+        Run(new_run_id(), plan.kind, "Simulated", RunState.FINISHED, utc_now(), manifest, outcome, progress),
+        samples,
+    )
+
+
+def _load(truth: Truth, plan: LoadPlan) -> Samples:
+    if plan.ramp is not None:
+        raise PlanError("a simulated run has one rate and no ramp")
+    if plan.rate is None or plan.concurrency is not None:
+        samples = simulate_closed(truth, plan.total or 0, plan.seed, connections=plan.concurrency or 1)
+    else:
+        samples = simulate_load(truth, plan.rate, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
+    samples["warmup"] = samples["group"] < plan.warmup
+    return samples

@@ -1,0 +1,224 @@
+"""Endpoints whose truth is known, measured in virtual time: what shows whether the statistics tell it.
+
+The samples have the form of a real run's. Nothing sleeps, and one seed gives the same run every time.
+"""
+
+import heapq
+from dataclasses import dataclass
+from math import exp, inf, nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, Samples
+
+_FAULT = 1 + FAILURES.index(Failure.SERVER_ERROR)
+_TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
+_COLD = TEMPERATURES.index(Temperature.COLD)
+_WARM = TEMPERATURES.index(Temperature.WARM)
+_CLIENT_MS = 0.05  # between an answer and the next send
+_RECEIVE_MS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class TrueEndpoint:
+    """One endpoint as it really is. Its work is lognormal: `base_ms` in the median, `spread` in the logarithm."""
+
+    base_ms: float = 50.0
+    spread: float = 0.2
+    correlation: float = 0.0  # of the logarithm of the work between consecutive requests (first-order autoregression)
+    network_ms: float = 0.0
+    error_share: float = 0.0
+    cold_ms: float = 0.0  # what a start adds to the request that waits for it
+    idle_ms: float | None = None  # an instance unused for longer is gone, and none is up at first; None: always up
+    instances: int = 8  # at most; each serves one request at a time, further requests wait in their order
+    timeout_ms: float = 10_000.0
+
+    def quantile_ms(self, share: float) -> float:
+        """The true quantile of a warm request that waits for no other, without drift and freezes."""
+        return self.network_ms + self.base_ms * exp(self.spread * float(ndtri(share)))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What befalls both endpoints alike: slowness that grows with time, and freezes in which nothing advances."""
+
+    drift_per_minute: float = 0.0  # 0.2: after a minute all work takes 20% longer
+    freezes: tuple[tuple[float, float], ...] = ()  # start and duration in ms since the run began, in order, apart
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """All there is to know of a simulated run but its seed."""
+
+    endpoints: tuple[TrueEndpoint, ...]
+    machine: Machine = Machine()
+
+
+def simulate_compare(
+    truth: Truth, pairs: int, warmup: int, seed: int, *, pause_ms: float = 0.0, sequential: bool = False
+) -> Samples:
+    """Randomised AB/BA pairs in a closed loop: one request in flight, `warmup` pairs first.
+
+    With `sequential` the first endpoint has all its requests before the second begins, as a naive script would do it.
+    Returns 2 x (warmup + pairs) rows in the order of sending. Raises ValueError unless there are two endpoints.
+    """
+    if len(truth.endpoints) != 2:
+        raise ValueError("a comparison needs two endpoints")
+    random = np.random.default_rng(seed)
+    count = warmup + pairs
+    servers = [_Server(endpoint, truth.machine, count, random) for endpoint in truth.endpoints]
+    if sequential:
+        plan = [(pair, endpoint) for endpoint in (0, 1) for pair in range(count)]
+    else:
+        leaders = random.integers(0, 2, count).tolist()
+        plan = [(pair, endpoint) for pair, leader in enumerate(leaders) for endpoint in (leader, 1 - leader)]
+    now_ms = 0.0
+    rows = []
+    for pair, endpoint in plan:
+        row = servers[endpoint].request(endpoint, pair, now_ms, now_ms, pair < warmup)
+        rows.append(row)
+        now_ms += row[_SERVICE] + _CLIENT_MS + pause_ms
+    return _samples(rows)
+
+
+def simulate_load(
+    truth: Truth,
+    rate: float,
+    duration_s: float,
+    seed: int,
+    *,
+    poisson: bool = True,
+    connections: int = 1000,
+    warmup_s: float = 0.0,
+) -> Samples:
+    """An open loop: `rate` requests a second to each endpoint, sent when they are due, whatever became of the last.
+
+    A request that finds all `connections` of its endpoint busy is sent late: that is the client's queue, and is in the
+    response time alone. What waits in the server's queue is in the service time too. `warmup_s` comes first.
+    Returns the rows in the order of sending.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    span_s = warmup_s + duration_s
+    for position, endpoint in enumerate(truth.endpoints):
+        count = int(random.poisson(rate * span_s)) if poisson else int(rate * span_s)
+        # Given their number, the arrivals of a Poisson process are uniform.
+        due = np.sort(random.uniform(0, span_s, count)) if poisson else np.arange(count) / rate
+        server = _Server(endpoint, truth.machine, count, random)
+        free = [0.0] * connections
+        for number, scheduled_ms in enumerate((due * 1000).tolist()):
+            sent_ms = max(scheduled_ms, free[0])
+            row = server.request(position, number, scheduled_ms, sent_ms, scheduled_ms < warmup_s * 1000)
+            heapq.heapreplace(free, sent_ms + row[_SERVICE])
+            rows.append(row)
+    return _samples(sorted(rows, key=_sent))
+
+
+def simulate_closed(
+    truth: Truth, requests: int, seed: int, *, connections: int = 1, rate: float | None = None
+) -> Samples:
+    """A closed loop: each of `connections` sends its next request when it has the answer to its last.
+
+    With `rate` the sends are paced to that many a second in total, as long as the answers keep up: the same demand as
+    in `simulate_load`, until something stalls. Then the loop stalls with it and hardly anything sees the stall.
+    Returns `requests` rows for each endpoint in the order of sending.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    pace_ms = 0.0 if rate is None else 1000 * connections / rate
+    for position, endpoint in enumerate(truth.endpoints):
+        server = _Server(endpoint, truth.machine, requests, random)
+        free = [pace_ms * connection / connections for connection in range(connections)]
+        for number in range(requests):
+            sent_ms = free[0]
+            row = server.request(position, number, sent_ms, sent_ms, False)
+            heapq.heapreplace(free, sent_ms + max(row[_SERVICE] + _CLIENT_MS, pace_ms))
+            rows.append(row)
+    return _samples(sorted(rows, key=_sent))
+
+
+_SERVICE = (ROW.names or ()).index("service_ms")
+_SENT = (ROW.names or ()).index("sent_ms")
+
+
+def _sent(row: Row) -> float:
+    return float(row[_SENT])
+
+
+def _samples(rows: list[Row]) -> Samples:
+    return np.array(rows, dtype=ROW)
+
+
+def _noise(random: np.random.Generator, count: int, correlation: float) -> NDArray[np.float64]:
+    """A stationary first-order autoregression with standard normal margins."""
+    noise = random.standard_normal(count)
+    if not correlation:
+        return noise
+    fresh = sqrt(1 - correlation**2)
+    values = noise.tolist()
+    for position in range(1, count):
+        values[position] = correlation * values[position - 1] + fresh * values[position]
+    return np.array(values)
+
+
+class _Server:
+    """An endpoint with its instances. Requests must come in the order of their sending."""
+
+    def __init__(self, truth: TrueEndpoint, machine: Machine, count: int, random: np.random.Generator) -> None:
+        self._truth = truth
+        self._machine = machine
+        self._work_ms = (truth.base_ms * np.exp(truth.spread * _noise(random, count, truth.correlation))).tolist()
+        self._faulty = (random.random(count) < truth.error_share).tolist()
+        self._answered = 0
+        self._started = 0
+        self._busy: list[tuple[float, int]] = []  # until when, and which instance
+        # Free since when, and which instance; the last one in is the first one out, so that the others may end.
+        self._idle: list[tuple[float, int]] = []
+        if truth.idle_ms is None:
+            self._idle = [(-inf, instance) for instance in range(truth.instances, 0, -1)]
+
+    def request(self, endpoint: int, group: int, scheduled_ms: float, sent_ms: float, warmup: bool) -> Row:
+        truth = self._truth
+        work_ms, faulty = self._work_ms[self._answered], self._faulty[self._answered]
+        self._answered += 1
+        begin_ms, instance, cold = self._instance(sent_ms)
+        work_ms *= 1 + self._machine.drift_per_minute * begin_ms / 60_000
+        end_ms = self._advance(begin_ms, work_ms + (truth.cold_ms if cold else 0.0))
+        heapq.heappush(self._busy, (end_ms, instance))
+        service_ms = end_ms - sent_ms + truth.network_ms
+        temperature = _COLD if cold else _WARM
+        if service_ms > truth.timeout_ms:
+            unknown = TEMPERATURES.index(Temperature.UNKNOWN)
+            answer = (endpoint, warmup, unknown, _TIMEOUT, 0, 0, group, scheduled_ms, sent_ms, truth.timeout_ms)
+            return (*answer, nan, nan, nan, nan, nan, nan, nan)
+        receive_ms = min(_RECEIVE_MS, service_ms)
+        failure, status, prediction = (_FAULT, 503, nan) if faulty else (0, 200, float(group % 3))
+        answer = (endpoint, warmup, temperature, failure, status, instance, group, scheduled_ms, sent_ms, service_ms)
+        return (*answer, work_ms, nan, nan, nan, service_ms - receive_ms, receive_ms, prediction)
+
+    def _instance(self, sent_ms: float) -> tuple[float, int, bool]:
+        """When the work begins, on which instance, and whether that has to start first."""
+        busy, idle, idle_ms = self._busy, self._idle, self._truth.idle_ms
+        while busy and busy[0][0] <= sent_ms:
+            idle.append(heapq.heappop(busy))
+        if idle_ms is not None:
+            while idle and sent_ms - idle[0][0] > idle_ms:
+                del idle[0]
+        if idle:
+            return sent_ms, idle.pop()[1], False
+        if len(busy) < self._truth.instances:
+            self._started += 1
+            return sent_ms, self._started, True
+        end_ms, instance = heapq.heappop(busy)
+        return end_ms, instance, False
+
+    def _advance(self, begin_ms: float, work_ms: float) -> float:
+        """When work is done that begins at `begin_ms`, with what the freezes add."""
+        end_ms = begin_ms + work_ms
+        for start_ms, duration_ms in self._machine.freezes:
+            if begin_ms < start_ms + duration_ms and end_ms > start_ms:
+                end_ms += start_ms + duration_ms - max(begin_ms, start_ms)
+        return end_ms

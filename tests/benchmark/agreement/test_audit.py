@@ -1,0 +1,313 @@
+"""The whole check over real HTTP servers, good and bad, and `python -m benchmark agree` around it."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmark.__main__ import main
+from benchmark.agreement.audit import Audit, audit, survey
+from benchmark.agreement.judge import Kind, Refusal
+from benchmark.agreement.score import Scorer, probe, refuse, score
+from benchmark.agreement.trials import invalid_inputs
+from benchmark.endpoints.rows import Row
+from benchmark.endpoints.sample import Failure
+from benchmark.engine.execute import ask
+from inference.card import ModelCard
+from tests.benchmark.altered import (
+    altered,
+    call_itself,
+    good,
+    round_to_2,
+    service,
+    single_only,
+    swap_first_two,
+)
+from tests.benchmark.cards import TEA_ROWS, make_card, tea_document, write_artifact
+from tests.benchmark.conftest import Serve, endpoint
+from tests.benchmark.little_server import Conversation, LittleServer, answering, json_reply, reply
+
+ROWS = [Row(2, (3.0, 1.0, 2.0)), Row(3, (5.0, 2.0, 3.5)), Row(4, (7.0, 3.0, 5.0))]
+GRID = 64
+
+Check = Callable[[Conversation, Conversation], Audit]
+
+
+@pytest.fixture
+def check(serve: Serve, client: httpx.Client, tea: ModelCard) -> Check:
+    """A check of two servers with tea's rows and a small grid."""
+
+    def check(one: Conversation, other: Conversation) -> Audit:
+        endpoints = [endpoint(serve(one).url), endpoint(serve(other).url, "function")]
+        return audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID)
+
+    return check
+
+
+def test_the_same_model_agrees_in_every_kind_of_input(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), good(tea))
+    assert found.agrees
+    assert found.forms == ("instances", "instances")
+    assert found.agreement.differences == ()
+    assert found.agreement.compared == len(found.trials)
+    assert {source: asked for source, (asked, _, _) in found.by_source.items()} == {
+        "rows": 3,
+        "grid": 64,
+        "limits": 6,
+        "boundary": 60,
+    }
+    assert len(found.invalid) == 25
+    assert all(one.same and one.compared for one in found.invalid)
+
+
+def test_points_beside_the_boundary_are_where_the_prediction_changes(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), good(tea))
+    near = [
+        outcome.answer.probabilities
+        for trial, outcome in zip(found.trials, found.outcomes[0], strict=True)
+        if trial.source == "boundary" and outcome.answer
+    ]
+    leads = [sorted(shares)[-1] - sorted(shares)[-2] for shares in near if shares]
+    assert len(leads) == 60
+    assert max(leads) < 1e-3
+
+
+def test_an_endpoint_that_rounds_is_named(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), altered(tea, round_to_2))
+    assert not found.agrees
+    assert Kind.ROUNDED in found.agreement.by_kind
+    assert Kind.VALUE not in found.agreement.by_kind
+    assert "Cloud Function: probabilities rounded to 2 digits." in found.agreement.findings
+    assert found.identity == ()
+
+
+def test_an_endpoint_that_mixes_up_its_classes_is_named(check: Check, tea: ModelCard) -> None:
+    found = check(altered(tea, swap_first_two), good(tea))
+    assert Kind.CLASS_ORDER in found.agreement.by_kind
+    assert "another order" in found.agreement.findings[0]
+
+
+def test_another_version_is_said_first_and_is_no_difference_of_answers(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), altered(tea, call_itself("other")))
+    assert found.identity == (
+        f"The answers name different model versions: FastAPI {tea.version}, Cloud Function other.",
+    )
+    assert found.agreement.differences == ()
+    assert not found.agrees
+
+
+def test_another_artifact_is_said_with_its_files(check: Check, tea: ModelCard) -> None:
+    other = make_card(tea_document(files={**tea_document()["files"], "model.onnx": {"sha256": "1" * 64}}))
+    found = check(good(tea), good(other))
+    assert found.identity[0].startswith("FastAPI serves Kinds of tea")
+    assert found.identity[1] == "Not the same file by its sha256: model.onnx."
+
+
+def test_a_card_with_its_classes_in_another_order_is_said_first(check: Check, tea: ModelCard) -> None:
+    other = make_card(tea_document(classes=["oolong", "green", "black"]))
+    found = check(good(tea), good(other))
+    assert (
+        "Their cards have the classes in another order: green, oolong, black; oolong, green, black." in found.identity
+    )
+    # Its answers fit no card but its own: the index of a class and its name are not those of the first.
+    assert Kind.CLASS_ORDER in found.agreement.by_kind
+
+
+def test_an_endpoint_without_batches_is_asked_one_by_one_and_its_500s_are_counted(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), single_only(tea, fails=lambda body: body.get("leaf_length") == 7.0))
+    assert found.forms == ("instances", "named")
+    failing = [index for index, trial in enumerate(found.trials) if trial.values[0] == 7.0]
+    assert failing
+    assert [one.index for one in found.agreement.differences] == failing
+    assert set(found.agreement.by_kind) == {Kind.STATUS}
+    assert found.failures == {"FastAPI": {}, "Cloud Function": {"HTTP 500": len(failing)}}
+
+
+def test_a_batch_that_fails_is_taken_apart(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
+    inner = service(tea)
+
+    def answer(request: Any) -> bytes:
+        if request.body.count(b"[") > 3 or b"3.25" in request.body:  # more than two rows, or the bad one
+            return json_reply({"error": {"code": "internal"}}, 500)
+        made = inner.respond(request.method, request.path, request.body, "application/json")
+        return reply(made.body, made.status)
+
+    server = serve(answering(answer))
+    scorer = probe(client, endpoint(server.url), tea)
+    assert scorer.form == "instances"
+    ((one, bad, other),) = score(client, [scorer], tea, [(3.0, 1.0, 2.0), (3.25, 1.0, 2.0), (7.0, 3.0, 5.0)])
+    assert one.answer and other.answer
+    assert (bad.status, bad.answer) == (500, None)
+
+
+def test_an_endpoint_that_takes_only_lists_gets_lists(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
+    def answer(request: Any) -> bytes:
+        body = json.loads(request.body)
+        return json_reply({"prediction": 2}) if "features" in body else json_reply({}, 422)
+
+    scorer = probe(client, endpoint(serve(answering(answer)).url), tea)
+    assert scorer.form == "features"
+    ((found,),) = score(client, [scorer], tea, [(7.0, 3.0, 5.0)])
+    assert found.answer and found.answer.prediction == 2
+    assert found.fields == ("prediction",)
+
+
+def test_an_endpoint_that_is_not_there_is_not_waited_for(
+    serve: Serve, nobody: str, client: httpx.Client, tea: ModelCard
+) -> None:
+    endpoints = [endpoint(serve(good(tea)).url), endpoint(nobody, "function")]
+    found = audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID)
+    assert found.agreement.compared == 0
+    assert not found.agrees
+    assert found.failures["Cloud Function"] == {"no answer (refused)": len(found.trials)}
+    assert not any(one.compared for one in found.invalid)
+
+
+def test_an_endpoint_that_falls_silent_is_given_up(nobody: str, client: httpx.Client, tea: ModelCard) -> None:
+    scorer = Scorer(endpoint(nobody), "named", {})
+    (found,) = score(client, [scorer], tea, [(3.0, 1.0, 2.0)] * 400)
+    assert [one.failure for one in found] == [Failure.REFUSED] * 400
+
+
+def test_invalid_inputs_that_are_refused_in_another_way_are_a_result_of_their_own(
+    check: Check, serve: Serve, tea: ModelCard
+) -> None:
+    inner = service(tea)
+
+    def lenient(request: Any) -> bytes:
+        made = inner.respond(request.method, request.path, request.body, request.headers.get("content-type"))
+        return json_reply({"error": "no"}, 400) if made.status == 422 else reply(made.body, made.status)
+
+    found = check(good(tea), answering(lenient))
+    assert found.agreement.differences == ()
+    assert not found.agrees
+    different = {one.invalid.name: one.refusals for one in found.invalid if not one.same}
+    assert different["a feature is missing"] == (Refusal(422, "invalid_input"), Refusal(400))
+    assert "not JSON" not in different
+
+
+def test_progress_reaches_its_end_and_may_end_the_work(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
+    scorer = probe(client, endpoint(serve(good(tea)).url), tea)
+    seen: list[tuple[int, int]] = []
+    score(client, [scorer], tea, [tea.defaults] * 450, lambda done, total: seen.append((done, total)))
+    assert seen[0] == (0, 450)
+    assert seen[-1] == (450, 450)
+    assert len(seen) == 4
+    refuse(client, [scorer], invalid_inputs(tea), lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (25, 25)
+
+    def stop(done: int, _: int) -> None:
+        if done:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        score(client, [scorer], tea, [tea.defaults] * 450, stop)
+
+
+def test_a_surface_is_the_same_plane_at_both(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
+    endpoints = [endpoint(serve(good(tea)).url), endpoint(serve(single_only(tea)).url, "function")]
+    found = survey(client, endpoints, tea, 0, 1)
+    assert len(found.across) == len(found.up) == 15  # one by one: coarsely
+    assert found.agreement.compared == 225
+    assert found.agreement.differences == ()
+
+
+# --- The command
+
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("MODEL_DIR", str(write_artifact(tmp_path / "tea", tea_document(), TEA_ROWS)))
+    monkeypatch.delenv("BENCHMARK_HOSTS", raising=False)
+
+    def run(one: str, other: str, *more: str) -> int:
+        return main(["agree", "--endpoint", f"a={one}", "--endpoint", f"b={other}", "--grid", "27", *more])
+
+    return run
+
+
+@pytest.fixture
+def twins(serve: Serve, tea: ModelCard) -> tuple[LittleServer, LittleServer]:
+    return serve(good(tea)), serve(good(tea))
+
+
+def test_the_command_says_that_they_agree(
+    run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(twins[0].url, twins[1].url, "--json", str(tmp_path / "out.json")) == 0
+    out = capsys.readouterr().out
+    assert "0 disagreements in 96 inputs: at most 3.07% of such inputs disagree (95%)." in out
+    assert "rows 5 (5 compared, 0 differ)" in out
+    assert "Invalid inputs: 25 of 25 refused alike." in out
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["agree"] is True
+    assert document["share_upper_95"] == pytest.approx(1 - 0.05 ** (1 / 96))
+
+
+def test_the_command_fails_where_they_disagree_and_shows_the_worst(
+    run: Run, serve: Serve, tea: ModelCard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(serve(good(tea)).url, serve(altered(tea, round_to_2)).url, "--json", "-") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert "b: probabilities rounded to 2 digits." in document["findings"]
+    assert document["worst"][0]["kinds"] == ["rounded"]
+    assert document["by_kind"] == {"rounded": document["disagreements"]}
+    assert run(serve(good(tea)).url, serve(altered(tea, call_itself("2"))).url) == 1
+    assert capsys.readouterr().out.startswith("DIFFERENT MODELS: The answers name different model versions: a ")
+
+
+def test_rows_of_a_file_are_scored_and_the_bad_ones_named(
+    run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, results = tmp_path / "rows.csv", tmp_path / "results.csv"
+    rows.write_text("steep_time,leaf_width,leaf_length\n2,1,3\n2,one,3\n5,3,-7\n5,3,7\n")
+    assert run(twins[0].url, twins[1].url, "--rows", str(rows), "--csv", str(results)) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "line 3: leaf_width is not a finite number; not sent",
+        "line 4: leaf_length must be above 0 and at most 3000; not sent",
+    ]
+    with results.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["line"], row["a prediction"], row["b prediction"], row["agree"]) for row in found] == [
+        ("2", "green", "green", "yes"),
+        ("5", "black", "black", "yes"),
+    ]
+
+
+def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, LittleServer], nobody: str) -> None:
+    assert run(twins[0].url, nobody) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--endpoint", "c=http://127.0.0.1:1"], "two endpoints are compared"),
+        (["--grid", "-1"], "must be from 0 to"),
+        (["--tolerance", "nan"], "must be 0 or more"),
+        (["--rows", "no-such-file.csv"], "cannot be read"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    run: Run,
+    twins: tuple[LittleServer, LittleServer],
+    more: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(twins[0].url, twins[1].url, *more) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_strange_hosts_are_not_asked(
+    run: Run, twins: tuple[LittleServer, LittleServer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(twins[0].url, "http://example.com") == 2
+    assert "example.com is not among the hosts that may be measured" in capsys.readouterr().err
+    assert twins[0].requests == []

@@ -1,0 +1,200 @@
+"""Judging two lists of outcomes: what is the same, what differs, and how the difference is called."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from benchmark.agreement.judge import Kind, Outcome, Refusal, compare, decimals, headline, read_outcomes, read_refusal
+from benchmark.endpoints.answer import OTHER_LABEL
+from benchmark.endpoints.sample import Answer, Failure
+from benchmark.statistics.estimates import upper_bound
+from inference.card import ModelCard
+from tests.benchmark.cards import tea_outputs
+
+LENGTHS = [3.01 + 0.05 * index for index in range(80)]
+FIELDS = ("confidence", "model_version", "prediction", "prediction_label", "probabilities")
+
+
+def outcome(card: ModelCard, shares: Sequence[float]) -> Outcome:
+    index = list(shares).index(max(shares))
+    return Outcome(200, answer=Answer(index, card.classes[index], max(shares), tuple(shares), "v"), fields=FIELDS)
+
+
+def outcomes(card: ModelCard) -> list[Outcome]:
+    return [outcome(card, tea_outputs([length])) for length in LENGTHS]
+
+
+def value(prediction: float) -> Outcome:
+    return Outcome(200, answer=Answer(prediction), fields=("prediction",))
+
+
+def test_the_same_answers_agree_and_leave_an_upper_bound_of_about_three_in_n(tea: ModelCard) -> None:
+    found = compare(outcomes(tea), outcomes(tea), tea)
+    assert (found.compared, found.not_compared, found.differences) == (80, 0, ())
+    assert found.upper_bound == pytest.approx(3 / 80, rel=0.05)
+    assert headline(found) == "0 disagreements in 80 inputs: at most 3.68% of such inputs disagree (95%)."
+
+
+def test_the_upper_bound_is_the_exact_one() -> None:
+    # Clopper and Pearson: the share at which so few or fewer have a chance of 5%.
+    assert upper_bound(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
+    share = upper_bound(2, 50)
+    chance = (1 - share) ** 50 + 50 * share * (1 - share) ** 49 + 1225 * share**2 * (1 - share) ** 48
+    assert chance == pytest.approx(0.05)
+    assert upper_bound(5, 5) == upper_bound(0, 0) == 1.0
+
+
+def test_differences_within_the_tolerance_are_arithmetic(tea: ModelCard) -> None:
+    shifted = [
+        outcome(tea, [a + 4e-6, b - 4e-6, c])
+        for one in outcomes(tea)
+        if one.answer and one.answer.probabilities
+        for a, b, c in [one.answer.probabilities]
+    ]
+    assert compare(outcomes(tea), shifted, tea).differences == ()
+    assert compare(outcomes(tea), shifted, tea).largest_gap == pytest.approx(4e-6)
+    assert len(compare(outcomes(tea), shifted, tea, tolerance=1e-6).differences) == 80
+
+
+def test_rounding_is_named_with_its_digits(tea: ModelCard) -> None:
+    rounded = [outcome(tea, [round(share, 2) for share in tea_outputs([length])]) for length in LENGTHS]
+    found = compare(outcomes(tea), rounded, tea, ("api", "function"))
+    assert set(found.by_kind) == {Kind.ROUNDED}
+    assert "function: probabilities rounded to 2 digits." in found.findings
+    assert not any(finding.startswith("api") for finding in found.findings)
+
+
+def test_0_98_against_0_9766_of_the_same_model_is_rounding_to_2_digits(tea: ModelCard) -> None:
+    exact, rounded = outcome(tea, [0.9766123, 0.0201877, 0.0032]), outcome(tea, [0.98, 0.02, 0.0])
+    found = compare([exact], [rounded], tea)
+    assert found.differences[0].kinds == (Kind.ROUNDED,)
+    assert "the second: probabilities rounded to 2 digits." in found.findings
+
+
+def test_more_than_rounding_is_not_called_rounding(tea: ModelCard) -> None:
+    exact, other = outcome(tea, [0.9766123, 0.0201877, 0.0032]), outcome(tea, [0.97, 0.03, 0.0])
+    assert compare([exact], [other], tea).differences[0].kinds == (Kind.VALUE,)
+
+
+def test_a_saturated_model_is_not_one_that_rounds(tea: ModelCard) -> None:
+    first = [outcome(tea, [0.61234567891, 0.38765432109, 0.0]), outcome(tea, [0.71234567891, 0.28765432109, 0.0])]
+    second = [outcome(tea, [1.0, 0.0, 0.0]), outcome(tea, [0.91234567891, 0.08765432109, 0.0])]
+    assert set(compare(first, second, tea).by_kind) == {Kind.VALUE}
+
+
+def test_swapped_classes_are_named(tea: ModelCard) -> None:
+    swapped = [outcome(tea, [b, a, c]) for a, b, c in (tea_outputs([length]) for length in LENGTHS)]
+    found = compare(outcomes(tea), swapped, tea, ("api", "function"))
+    assert set(found.by_kind) == {Kind.CLASS_ORDER}
+    assert found.findings == (
+        "The classes are in another order: what api gives for function is green as oolong, oolong as green.",
+    )
+
+
+def test_swapped_classes_are_found_in_rounded_answers_too(tea: ModelCard) -> None:
+    swapped = [
+        outcome(tea, [round(share, 2) for share in (b, a, c)])
+        for a, b, c in (tea_outputs([length]) for length in LENGTHS)
+    ]
+    found = compare(outcomes(tea), swapped, tea)
+    assert Kind.CLASS_ORDER in found.by_kind
+    assert "another order" in found.findings[0]
+
+
+def test_swapped_labels_without_probabilities_are_named(tea: ModelCard) -> None:
+    def bare(one: Outcome, order: tuple[int, int, int]) -> Outcome:
+        assert one.answer
+        index = order[int(one.answer.prediction)]
+        return replace(one, answer=Answer(index, tea.classes[index]), fields=("prediction",))
+
+    first = [bare(one, (0, 1, 2)) for one in outcomes(tea)]
+    found = compare(first, [bare(one, (1, 0, 2)) for one in outcomes(tea)], tea)
+    assert set(found.by_kind) == {Kind.CLASS_ORDER}
+    constant = [replace(first[0], answer=Answer(0, "green")) for _ in first]
+    assert set(compare(first, constant, tea).by_kind) == {Kind.LABEL}
+
+
+def test_an_answer_whose_label_is_not_its_prediction_has_its_classes_mixed_up(tea: ModelCard) -> None:
+    broken = Outcome(200, Failure.WRONG_SCHEMA, OTHER_LABEL)
+    found = compare(outcomes(tea)[:1], [broken], tea)
+    assert found.differences[0].kinds == (Kind.CLASS_ORDER,)
+
+
+def test_another_model_is_a_difference_of_labels_and_values(tea: ModelCard) -> None:
+    other = [outcome(tea, tea_outputs([length + 0.7])) for length in LENGTHS]
+    found = compare(outcomes(tea), other, tea)
+    assert set(found.by_kind) == {Kind.LABEL, Kind.VALUE}
+    assert found.findings == ()
+    assert found.worst(3)[0].kinds[0] is Kind.LABEL
+    gaps = [one.gap or 0 for one in found.worst(3)]
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_another_label_at_a_tie_says_that_it_is_one(tea: ModelCard) -> None:
+    one, other = outcome(tea, [0.500001, 0.499999, 0.0]), outcome(tea, [0.499999, 0.500001, 0.0])
+    (difference,) = compare([one], [other], tea).differences
+    assert difference.kinds == (Kind.LABEL,)
+    assert "near tie" in difference.detail
+    far = replace(outcome(tea, [0.9, 0.1, 0.0]), answer=Answer(1, "oolong", 0.9, (0.9, 0.1, 0.0), "v"))
+    (difference,) = compare([outcome(tea, [0.9, 0.1, 0.0])], [far], tea).differences
+    assert "near tie" not in difference.detail
+
+
+def test_another_status_and_other_fields_are_differences(tea: ModelCard) -> None:
+    good = outcomes(tea)[0]
+    failed = Outcome(500, Failure.SERVER_ERROR)
+    fewer = replace(good, fields=tuple(name for name in FIELDS if name != "confidence"))
+    found = compare([good, good], [failed, fewer], tea, ("api", "function"))
+    assert [one.kinds for one in found.differences] == [(Kind.STATUS,), (Kind.SCHEMA,)]
+    assert found.differences[0].detail == "HTTP 200 and HTTP 500"
+    assert found.findings == ("function never gives confidence.",)
+
+
+def test_what_has_no_answer_from_both_is_not_compared(tea: ModelCard) -> None:
+    good, silent, failed = outcomes(tea)[0], Outcome(failure=Failure.TIMEOUT), Outcome(422, Failure.CLIENT_ERROR)
+    found = compare([good, failed], [silent, failed], tea)
+    assert (found.compared, found.not_compared) == (0, 2)
+    assert headline(found) == "Nothing was compared: no input got an answer from both."
+
+
+def test_values_are_compared_relative_to_their_size(mileage: ModelCard) -> None:
+    first = [value(30000.123456789), value(0.00123456789)]
+    near = [value(30000.123456789 * (1 + 5e-6)), value(0.00123456789)]
+    assert compare(first, near, mileage).differences == ()
+    far = [value(30000.123456789), value(0.00123456789 * 1.1)]
+    (difference,) = compare(first, far, mileage).differences
+    assert difference.kinds == (Kind.VALUE,)
+    assert difference.gap == pytest.approx(0.1 / 1.1)
+
+
+def test_rounded_values_are_named(mileage: ModelCard) -> None:
+    exact = [3.14159265358, 2.71828182845, 1.41421356237]
+    found = compare([value(one) for one in exact], [value(round(one, 1)) for one in exact], mileage)
+    assert set(found.by_kind) == {Kind.ROUNDED}
+    assert found.findings == ("the second: prediction rounded to 1 digit.",)
+
+
+def test_decimals_are_counted_as_they_are_written() -> None:
+    assert [decimals(one) for one in (0.0, 1.0, 0.5, 0.98, 0.1234, 1e-6)] == [0, 0, 1, 2, 4, 6]
+    assert decimals(0.9766123456) is None
+    assert decimals(1 / 3) is None
+
+
+def test_a_batch_answer_has_to_have_as_many_answers_as_rows(tea: ModelCard) -> None:
+    body = b'{"predictions": [{"prediction": 0}, {"prediction": 9}], "model_version": "7"}'
+    found = read_outcomes(200, body, tea, 2)
+    assert found
+    assert found[0].answer == Answer(0, "green", model_version="7")
+    assert found[1].failure is Failure.WRONG_SCHEMA
+    assert read_outcomes(200, body, tea, 3) is None
+    assert read_outcomes(500, body, tea, 2) is None
+    assert read_outcomes(200, b"[]", tea, 2) is None
+    assert read_outcomes(200, b"{", tea, 2) is None
+
+
+def test_a_refusal_has_a_status_and_perhaps_a_code() -> None:
+    assert read_refusal(422, b'{"error": {"code": "invalid_input"}}') == Refusal(422, "invalid_input")
+    assert read_refusal(500, b"Internal Server Error") == Refusal(500)
+    assert read_refusal(422, b'{"error": {"code": 7}}') == Refusal(422)
+    assert Refusal(422, "invalid_input").describe() == "422 invalid_input"

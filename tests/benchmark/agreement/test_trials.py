@@ -1,0 +1,112 @@
+"""What endpoints are asked about: valid inputs all over the feature space, and invalid ones."""
+
+import json
+
+import pytest
+
+from benchmark.agreement.trials import (
+    BRACKETS,
+    Bracket,
+    boundary,
+    brackets,
+    grid,
+    invalid_inputs,
+    limits,
+    plane,
+)
+from inference.card import ModelCard
+from inference.contract import ContractError, check_media_type, parse_rows
+from tests.benchmark.cards import feature, make_card, mileage_document, tea_outputs
+
+
+def allowed(card: ModelCard, values: tuple[float, ...]) -> bool:
+    return all(one.limits.contain(value) for one, value in zip(card.features, values, strict=True))
+
+
+def test_a_grid_covers_the_training_range_and_more_within_the_limits(tea: ModelCard) -> None:
+    inputs = [trial.values for trial in grid(tea, 125)]
+    assert len(set(inputs)) == len(inputs) == 125
+    assert all(allowed(tea, values) for values in inputs)
+    for index, one in enumerate(tea.features):
+        assert min(values[index] for values in inputs) < one.training.minimum
+        assert max(values[index] for values in inputs) > one.training.maximum
+        assert len({values[index] for values in inputs}) == 5
+
+
+def test_with_many_features_a_lattice_takes_the_place_of_a_full_grid() -> None:
+    features = [feature(f"x{index}", f"X{index}", "", 1.0, 9.0, 5.0) for index in range(12)]
+    document = mileage_document(features=features, known_answers=[{"features": [5.0] * 12, "outputs": [1.0]}])
+    inputs = [trial.values for trial in grid(make_card(document), 500)]
+    assert len(inputs) == 500
+    for index in range(12):
+        values = sorted(one[index] for one in inputs)
+        # Evenly: each third of the range has about a third of the points.
+        third = (values[-1] - values[0]) / 3
+        assert 150 < sum(value < values[0] + third for value in values) < 184
+
+
+def test_grid_values_are_multiples_of_the_step(tea: ModelCard) -> None:
+    for trial in grid(tea, 216):
+        for one, value in zip(tea.features, trial.values, strict=True):
+            assert round(value / one.step) * one.step == pytest.approx(value, abs=1e-9)
+
+
+def test_limits_take_each_feature_to_both_its_ends(mileage: ModelCard) -> None:
+    assert [trial.values for trial in limits(mileage)] == [(1.0, 90.0), (3000.0, 90.0), (1400.0, 1.0), (1400.0, 3000.0)]
+    assert all(allowed(mileage, trial.values) for trial in limits(mileage))
+
+
+def test_a_plane_goes_row_by_row_and_leaves_the_other_features_alone(tea: ModelCard) -> None:
+    across, up, trials = plane(tea, 0, 2, 4)
+    assert len(across) == len(up) == 4
+    assert [trial.values for trial in trials[:5]] == [
+        *((x, tea.defaults[1], up[0]) for x in across),
+        (across[0], tea.defaults[1], up[1]),
+    ]
+    assert all(allowed(tea, trial.values) for trial in trials)
+
+
+def test_bisection_ends_on_both_sides_of_the_boundary(tea: ModelCard) -> None:
+    def label(values: tuple[float, ...]) -> float:
+        outputs = tea_outputs(values)
+        return float(outputs.index(max(outputs)))
+
+    rows: list[tuple[float, ...]] = [(3.2, 1.0, 2.0), (5.2, 2.0, 3.0), (7.0, 3.0, 5.0), (6.9, 3.0, 5.0)]
+    found = brackets({row: label(row) for row in rows})
+    assert len(found) == BRACKETS
+    assert {one.label for one in found} == {0.0, 1.0}
+    for _ in range(20):
+        found = [one.narrowed(label(one.middle)) for one in found]
+    for one in found:
+        assert label(one.inside) == one.label != label(one.outside)
+        assert max(abs(a - b) for a, b in zip(one.inside, one.outside, strict=True)) < 1e-5
+    # Where green ends: at the middle between the centres of the first two kinds.
+    assert min(abs(trial.values[0] - 4.2) for trial in boundary(found)) < 1e-5
+
+
+def test_a_middle_without_an_answer_leaves_its_bracket_as_it_is() -> None:
+    bracket = Bracket((0.0,), (1.0,), 0)
+    assert bracket.narrowed(None) == bracket
+
+
+def test_one_class_alone_has_no_boundary() -> None:
+    assert brackets({(1.0,): 0.0, (2.0,): 0.0}) == []
+
+
+@pytest.mark.parametrize("name", ["tea", "mileage"])
+def test_every_invalid_input_is_refused_by_the_contract(name: str, request: pytest.FixtureRequest) -> None:
+    card = request.getfixturevalue(name)
+    inputs = invalid_inputs(card)
+    assert len({one.name for one in inputs}) == len(inputs) == 25
+    for one in inputs:
+        if one.name == "a body that is too large":  # refused before it is read, by whoever reads
+            continue
+        with pytest.raises(ContractError):
+            check_media_type(one.content_type, None)
+            parse_rows(one.body, card)
+
+
+def test_the_input_that_invalid_ones_are_made_from_is_valid(tea: ModelCard) -> None:
+    (form,) = (one for one in invalid_inputs(tea) if one.content_type != "application/json")
+    assert parse_rows(form.body, tea).values
+    assert json.loads(form.body) == dict(zip(tea.feature_names, tea.defaults, strict=True))

@@ -1,0 +1,275 @@
+"""What runs of known truth are said to be: populations, parts, thresholds, verdicts, and what is only suspected."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmark.coldstart.plan import ColdPlan, from_document, gap_text, parse_gaps, steps, to_document
+from benchmark.coldstart.printing import print_coldstart
+from benchmark.coldstart.summary import (
+    ColdSummary,
+    Threshold,
+    find_threshold,
+    split_start,
+    summarise,
+    threshold_text,
+)
+from benchmark.coldstart.summary import to_document as summary_document
+from benchmark.endpoints.sample import Temperature
+from benchmark.record.plan import PlanError
+from benchmark.record.run import RunState
+from benchmark.record.samples import TEMPERATURES
+from benchmark.reports.export import run_from_document, run_to_document
+from benchmark.statistics.estimates import wilson
+from benchmark.statistics.verdict import Outcome, State
+from tests.benchmark.cold_runs import TrueStart, cold_run
+
+SPAWN = ColdPlan("spawn", 12)
+LADDER = ColdPlan("ladder", 4, idle_s=(60.0, 300.0, 900.0, 1800.0))
+
+
+def summary(plan: ColdPlan, **starts: TrueStart) -> ColdSummary:
+    return summarise(*cold_run(plan, starts))
+
+
+# --- The plan
+
+
+def test_a_plan_survives_the_record() -> None:
+    assert from_document(json.loads(json.dumps(to_document(LADDER)))) == LADDER
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "spawn", "repeats": 0},
+        {"mode": "spawn", "idle_s": (1.0,)},
+        {"mode": "ladder"},
+        {"mode": "ladder", "idle_s": (1.0, 1.0)},
+        {"mode": "ladder", "idle_s": (0.0,)},
+        {"mode": "ladder", "idle_s": (1e9,)},
+        {"mode": "nap"},
+        {"mode": "spawn", "timeout_s": 0.0},
+    ],
+)
+def test_a_plan_without_sense_is_refused(wrong: Mapping[str, Any]) -> None:
+    with pytest.raises(PlanError, match=r"^cold starts need"):
+        ColdPlan(**wrong)
+
+
+def test_every_round_of_a_ladder_has_every_gap_and_the_order_is_the_seeds() -> None:
+    found = steps(LADDER, 2)
+    assert [step.number for step in found] == list(range(16))
+    for start in range(0, 16, 4):
+        assert sorted(step.idle_s or 0 for step in found[start : start + 4]) == list(LADDER.idle_s)
+    assert found == steps(LADDER, 2) != steps(replace(LADDER, seed=1), 2)
+    leaders = [step.order[0] for step in steps(ColdPlan("spawn", 200), 2)]
+    assert 70 < sum(leaders) < 130
+
+
+def test_gaps_are_read_and_said_as_people_do() -> None:
+    assert parse_gaps("500ms, 30s,1m,1.5h") == (0.5, 30.0, 60.0, 5400.0)
+    assert [gap_text(gap_s) for gap_s in (0.5, 60, 300, 5400, 7200)] == ["0.5 s", "60 s", "5 min", "90 min", "2 h"]
+    for text in ("", "1m,", "-1s", "5 days", "1m;2m"):
+        with pytest.raises(PlanError, match="idle gaps are like"):
+            parse_gaps(text)
+
+
+# --- Populations
+
+
+def test_cold_and_warm_are_two_populations() -> None:
+    side = summary(SPAWN, api=TrueStart(800, 20)).endpoints[0]
+    assert side.cold_ms[0].n == 12
+    assert side.warm_ms[0].n == 60
+    assert side.cold_ms[0].value == pytest.approx(800, rel=0.1)
+    assert side.warm_ms[0].value == pytest.approx(20, rel=0.1)
+    assert min(side.cold_values_ms) > 30 * min(side.warm_values_ms)
+
+
+def test_a_failed_start_is_counted_and_in_no_population() -> None:
+    side = summary(SPAWN, api=TrueStart(fails=(0, 5))).endpoints[0]
+    assert (side.failed, len(side.cold_values_ms), len(side.probes)) == (2, 10, 12)
+
+
+def test_an_instance_that_was_started_in_advance_is_neither_cold_nor_warm() -> None:
+    found = summary(ColdPlan("forced", 8), api=TrueStart(in_advance=True))
+    side = found.endpoints[0]
+    assert side.first_on_warm == 8
+    assert side.cold_values_ms == ()
+    assert len(side.warm_values_ms) == 40
+    assert any("started in advance" in clause for clause in found.conditions)
+    assert any("not scaling from zero" in clause for clause in found.conditions)
+
+
+def test_without_evidence_the_word_is_suspected_and_the_rule_is_said() -> None:
+    found = summary(LADDER, api=TrueStart(evidence=False))
+    side = found.endpoints[0]
+    assert side.cold_word == "suspected cold"
+    assert len(side.cold_values_ms) == 8
+    assert all(probe.suspected for probe in side.probes if probe.is_cold)
+    assert side.suspect_from_ms == pytest.approx(120, rel=0.05)  # 100 ms above a median of 20 ms
+    assert any(clause.startswith("FastAPI gives no evidence: suspected cold") for clause in found.conditions)
+    assert summary(LADDER, api=TrueStart()).endpoints[0].cold_word == "cold"
+
+
+def test_a_slow_answer_of_a_fast_network_is_not_suspected() -> None:
+    side = summary(LADDER, api=TrueStart(cold_ms=12, warm_ms=1, evidence=False)).endpoints[0]
+    assert side.cold_values_ms == ()
+    assert len(side.warm_values_ms) == 16 * 6
+
+
+def test_with_too_few_warm_answers_nothing_is_suspected() -> None:
+    found = summary(replace(LADDER, repeats=1, warm_requests=0), api=TrueStart(evidence=False))
+    assert found.endpoints[0].suspect_from_ms is None
+    assert found.endpoints[0].cold_values_ms == ()
+    assert any("too few of its answers" in clause for clause in found.conditions)
+
+
+def test_a_spawned_program_is_new_also_where_it_does_not_say_so() -> None:
+    side = summary(SPAWN, api=TrueStart(evidence=False)).endpoints[0]
+    assert len(side.cold_values_ms) == 12
+    assert side.cold_word == "suspected cold"
+
+
+def test_a_follower_that_met_another_new_instance_is_not_warm() -> None:
+    run, samples = cold_run(SPAWN, {"api": TrueStart()})
+    samples["temperature"][1] = TEMPERATURES.index(Temperature.COLD)
+    assert len(summarise(run, samples).endpoints[0].warm_values_ms) == 59
+
+
+# --- Where a start goes
+
+
+def test_a_spawned_start_is_split_whole() -> None:
+    split = split_start({"model": 30.0}, 800.0, 700.0)
+    assert split is not None
+    assert (split.imports_ms, split.model_ms, split.rest_ms) == (670.0, 30.0, 100.0)
+
+
+def test_elsewhere_the_server_has_to_account_for_all_of_its_start() -> None:
+    startup = {"imports": 400.0, "runtime": 100.0, "model": 30.0, "server": 70.0}
+    split = split_start(startup, 1000.0, None)
+    assert split is not None
+    assert (split.imports_ms, split.model_ms, split.rest_ms) == (570.0, 30.0, 400.0)
+    assert split_start({"model": 30.0}, 1000.0, None) is None
+    assert split_start({}, 1000.0, 900.0) is None
+
+
+def test_a_start_that_took_longer_than_the_client_waited_was_not_this_one() -> None:
+    startup = {"imports": 400.0, "runtime": 100.0, "model": 30.0, "server": 70.0}
+    assert split_start(startup, 599.0, None) is None
+
+
+def test_the_parts_of_a_run_are_medians_with_their_n() -> None:
+    side = summary(SPAWN, api=TrueStart(800, model_ms=30)).endpoints[0]
+    assert side.split is not None
+    assert side.split_n == 12
+    assert side.split.model_ms == 30
+    assert side.split.rest_ms == pytest.approx(10, rel=0.01)
+    assert side.split.imports_ms == pytest.approx(760, rel=0.1)
+    assert summary(SPAWN, api=TrueStart(model_ms=None)).endpoints[0].split is None
+
+
+# --- The ladder
+
+
+def test_the_share_of_cold_probes_has_wilsons_interval() -> None:
+    gaps = summary(LADDER, api=TrueStart(idle_s=600)).endpoints[0].gaps
+    assert [(gap.idle_s, gap.cold) for gap in gaps] == [(60, 0), (300, 0), (900, 4), (1800, 4)]
+    assert gaps[0].share == wilson(0, 4)
+    assert gaps[3].share == wilson(4, 4)
+
+
+def test_the_ladder_brackets_the_true_threshold() -> None:
+    side = summary(LADDER, api=TrueStart(idle_s=600)).endpoints[0]
+    assert side.threshold is not None
+    assert side.threshold.sharp
+    assert side.threshold.low_s < 600 < side.threshold.high_s
+    assert threshold_text(side) == "FastAPI turns cold after 5.05 min to 15.2 min without a request."
+
+
+def test_a_ladder_that_does_not_reach_the_threshold_says_which_way_to_go() -> None:
+    always, never = (summary(LADDER, api=TrueStart(idle_s=idle_s)).endpoints[0] for idle_s in (1, 1e6))
+    assert always.threshold is None
+    assert never.threshold is None
+    assert "try shorter ones" in threshold_text(always)
+    assert "try longer ones" in threshold_text(never)
+
+
+def test_a_platform_that_decides_by_chance_has_no_sharp_threshold() -> None:
+    assert find_threshold([1, 5, 9], [4, 20]) == Threshold(4, 9, sharp=False)
+    assert find_threshold([1, 5], [9, 20]) == Threshold(5, 9, sharp=True)
+    assert Threshold(4, 9, sharp=False).value_s == 6
+    assert find_threshold([1], []) is find_threshold([], [1]) is None
+
+
+# --- The verdict, and what is written
+
+
+def test_a_true_difference_of_cold_starts_has_a_winner() -> None:
+    found = summary(SPAWN, api=TrueStart(800), function=TrueStart(1200))
+    assert found.verdict is not None
+    assert (found.verdict.outcome, found.verdict.winner) == (Outcome.WINNER, "FastAPI")
+    assert found.verdict.state is State.COLD
+    assert found.verdict.effect.value == pytest.approx(-400, rel=0.2)
+    assert "cold" in found.verdict.sentence
+    assert summary(SPAWN, api=TrueStart()).verdict is None
+
+
+def test_few_cold_starts_settle_nothing() -> None:
+    found = summary(ColdPlan("spawn", 3), api=TrueStart(800), function=TrueStart(1200))
+    assert found.verdict is not None
+    assert found.verdict.outcome is Outcome.INCONCLUSIVE
+    assert "at least 6" in found.verdict.sentence
+
+
+def test_only_steps_in_which_both_were_cold_are_pairs() -> None:
+    found = summary(LADDER, api=TrueStart(idle_s=600), function=TrueStart(idle_s=1200))
+    assert found.verdict is not None
+    assert found.verdict.effect.n == 4
+
+
+def test_a_run_that_was_cut_off_is_read_from_its_progress() -> None:
+    run, samples = cold_run(LADDER, {"api": TrueStart()}, RunState.LOST, done=7)
+    side = summarise(run, samples).endpoints[0]
+    assert len(side.probes) == 7
+    assert all(probe.idle_s is not None for probe in side.probes)
+
+
+def test_a_run_without_any_probe_can_be_shown() -> None:
+    run, samples = cold_run(LADDER, {"api": TrueStart(), "function": TrueStart()}, RunState.LOST, done=0)
+    found = summarise(run, samples)
+    json.dumps(summary_document(found), allow_nan=False)
+    print_coldstart(found, Console(quiet=True))
+
+
+def test_the_document_holds_what_the_summary_says() -> None:
+    found = summary(LADDER, api=TrueStart(), function=TrueStart(evidence=False))
+    document = json.loads(json.dumps(summary_document(found), allow_nan=False))
+    api = document["endpoints"]["api"]
+    assert api["cold_ms"]["p50"]["n"] == len(api["cold_values_ms"]) == 8
+    assert api["threshold_s"]["sharp"] is True
+    assert [gap["cold"] for gap in api["gaps"]] == [0, 0, 4, 4]
+    assert document["endpoints"]["function"]["cold_word"] == "suspected cold"
+
+
+def test_the_terminal_says_failures_first() -> None:
+    console = Console(width=150)
+    with console.capture() as capture:
+        print_coldstart(summary(SPAWN, api=TrueStart(fails=(1,)), function=TrueStart()), console)
+    text = capture.get()
+    assert text.index("FastAPI: 1 of 12 failed") < text.index("cold p50 (ms)")
+    assert "first request, median (ms)" in text
+
+
+def test_a_run_of_cold_starts_survives_export_and_import() -> None:
+    run, samples = cold_run(LADDER, {"api": TrueStart(), "function": TrueStart()})
+    again, same = run_from_document(json.loads(json.dumps(run_to_document(run, samples))))
+    assert np.array_equal(same["service_ms"], samples["service_ms"])
+    assert summary_document(summarise(again, same)) == summary_document(summarise(run, samples))

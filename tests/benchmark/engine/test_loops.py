@@ -1,0 +1,250 @@
+"""The loops that send: in which order, when, how many at once, and how they end."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter_ns
+
+import numpy as np
+import pytest
+
+from benchmark.endpoints.bodies import Bodies, from_card
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import utc_now
+from benchmark.engine.execute import ask, execute, make_manifest
+from benchmark.engine.generator import Watch
+from benchmark.engine.pace import Pace
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.samples import Samples, response_ms
+from benchmark.record.store import Store
+from inference.card import ModelCard
+from tests.benchmark.conftest import Serve
+from tests.benchmark.little_server import Connection, LittleServer, always, answering, json_reply
+
+GOOD = json_reply({"prediction": 1})
+
+Measure = Callable[..., tuple[Run, Samples]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def measure(store: Store, tea: ModelCard) -> Measure:
+    """Carry out a plan against these servers, in this process."""
+
+    def measure(plan: Plan, servers: Sequence[LittleServer], bodies: Bodies | None = None) -> tuple[Run, Samples]:
+        bodies = bodies or from_card(tea)
+        endpoints = [
+            Endpoint(key, key.upper(), server.url) for key, server in zip(("api", "function"), servers, strict=False)
+        ]
+        manifest = make_manifest(endpoints, ask(endpoints), plan, bodies, tea)
+        for server in servers:
+            server.requests.clear()  # what was asked about the card is not measured
+        run = Run(new_run_id(), plan.kind, "", RunState.RUNNING, utc_now(), manifest)
+        ended = execute(run, endpoints, bodies, tea, store)
+        return ended, load_samples(store, run.id)[0]
+
+    return measure
+
+
+# --- Pairs
+
+
+def test_pairs_send_the_same_body_to_both_and_wait_for_each_answer(measure: Measure, serve: Serve) -> None:
+    servers = [serve(always(GOOD)), serve(always(GOOD))]
+    run, samples = measure(ComparePlan(pairs=40, warmup=5), servers)
+    assert run.state is RunState.FINISHED
+    assert len(samples) == 90
+    assert samples["warmup"].sum() == 10
+    assert [request.body for request in servers[0].requests] == [request.body for request in servers[1].requests]
+    # One request in flight: none is sent before the one before it has ended.
+    ended = samples["sent_ms"] + samples["service_ms"]
+    assert (samples["sent_ms"][1:] >= ended[:-1] - 1e-3).all()
+
+
+def test_the_order_within_a_pair_is_drawn_anew_each_time(measure: Measure, serve: Serve) -> None:
+    _, samples = measure(ComparePlan(pairs=60, warmup=0), [serve(always(GOOD)), serve(always(GOOD))])
+    leaders = samples["endpoint"][::2]
+    assert 15 < leaders.sum() < 45
+    assert (np.diff(leaders.astype(int)) != 0).sum() > 15  # neither blocks nor one side first
+
+
+def test_several_bodies_take_turns_by_chance(measure: Measure, serve: Serve) -> None:
+    server = serve(always(GOOD))
+    bodies = Bodies("test", (b'{"features": [1, 2, 3]}', b'{"features": [3, 2, 1]}'))
+    measure(ComparePlan(pairs=40, warmup=0), [server, serve(always(GOOD))], bodies)
+    sent = [request.body for request in server.requests]
+    assert {*sent} == {*bodies.bodies}
+
+
+def test_one_endpoint_down_is_counted_and_the_other_is_measured(measure: Measure, serve: Serve, store: Store) -> None:
+    def conversation(connection: Connection) -> None:
+        connection.receive()
+        connection.reset()
+
+    run, samples = measure(ComparePlan(pairs=20, warmup=0), [serve(conversation), serve(always(GOOD))])
+    assert run.state is RunState.FINISHED
+    failed = samples["failure"] != 0
+    assert failed[samples["endpoint"] == 0].all()
+    assert not failed[samples["endpoint"] == 1].any()
+    assert run.outcome["failure_details"]["api"]["reset"]
+
+
+def test_the_generator_is_judged_in_the_same_run(measure: Measure, serve: Serve) -> None:
+    run, _ = measure(ComparePlan(pairs=20, warmup=0), [serve(always(GOOD)), serve(always(GOOD))])
+    generator = run.outcome["generator"]
+    assert generator["floor_ms"] > 0
+    assert generator["loop_lag_ms"] >= 0
+    assert generator["cpu"] > 0
+    assert generator["late_ms"] is None  # a closed loop has no schedule
+
+
+# --- Arrivals
+
+
+def test_an_open_loop_goes_on_sending_while_the_server_stalls(measure: Measure, serve: Serve) -> None:
+    stalled = threading.Event()
+    begun: list[float] = []
+
+    def answer(_: object) -> bytes:
+        begun.append(time.monotonic())
+        if len(begun) == 20:
+            # From here on for half a second nothing is answered, on whatever connection.
+            threading.Timer(0.5, stalled.set).start()
+        if len(begun) >= 20 and not stalled.is_set():
+            stalled.wait()
+        return GOOD
+
+    plan = LoadPlan(rate=100, duration_s=1.5, arrivals="constant", warmup=0)
+    _, samples = measure(plan, [serve(answering(answer))])
+    assert len(samples) == 150
+    order = np.argsort(samples["scheduled_ms"])
+    scheduled = samples["scheduled_ms"][order]
+    assert np.allclose(np.diff(scheduled), 10, atol=0.01)
+    # The requests that were due meanwhile waited, and nobody else did.
+    response = response_ms(samples)[order]
+    assert (response > 100).sum() == pytest.approx(40, abs=15)
+    assert np.median(response) < 100
+
+
+def test_a_closed_loop_hides_the_same_stall(measure: Measure, serve: Serve) -> None:
+    count = 0
+
+    def answer(_: object) -> bytes:
+        nonlocal count
+        count += 1
+        if count == 20:
+            time.sleep(0.5)
+        return GOOD
+
+    _, samples = measure(LoadPlan(rate=None, concurrency=1, total=150, warmup=0), [serve(answering(answer))])
+    assert len(samples) == 150
+    assert (samples["service_ms"] > 100).sum() <= 3
+
+
+def test_response_time_counts_from_the_schedule(measure: Measure, serve: Serve) -> None:
+    _, samples = measure(LoadPlan(rate=200, duration_s=0.5, warmup=0), [serve(always(GOOD))])
+    assert (response_ms(samples) >= samples["service_ms"] - 1e-3).all()
+    assert (samples["sent_ms"] >= samples["scheduled_ms"]).all()
+
+
+def test_the_first_requests_of_a_load_are_its_warm_up(measure: Measure, serve: Serve) -> None:
+    _, samples = measure(LoadPlan(rate=100, duration_s=0.5, warmup=7), [serve(always(GOOD)), serve(always(GOOD))])
+    for position in (0, 1):
+        mine = samples[samples["endpoint"] == position]
+        assert sorted(mine["group"][mine["warmup"]].tolist()) == list(range(7))
+
+
+def test_callers_keep_their_number_in_flight(measure: Measure, serve: Serve) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def answer(_: object) -> bytes:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+        return GOOD
+
+    _, samples = measure(LoadPlan(rate=None, concurrency=4, total=40, warmup=0), [serve(answering(answer))])
+    assert len(samples) == 40
+    assert most == 4
+
+
+# --- Ending
+
+
+def test_a_signal_stops_sends_at_once_and_keeps_what_was_measured(measure: Measure, serve: Serve) -> None:
+    server = serve(always(GOOD))
+    stopped_ns = 0
+
+    def stop() -> None:
+        nonlocal stopped_ns
+        deadline = time.monotonic() + 30
+        while len(server.requests) < 30 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        stopped_ns = perf_counter_ns()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    run, samples = measure(LoadPlan(rate=50, duration_s=60, warmup=0), [server])
+    took_s = (perf_counter_ns() - stopped_ns) / 1e9
+    stopper.join()
+    assert run.state is RunState.CANCELLED
+    assert 25 <= len(samples) <= len(server.requests) <= 90
+    assert took_s < 10
+
+
+def test_a_request_that_hangs_does_not_delay_the_end(measure: Measure, serve: Serve) -> None:
+    def conversation(connection: Connection) -> None:
+        request = connection.receive()
+        if request and request.method == "POST":
+            os.kill(os.getpid(), signal.SIGINT)
+            connection.hold()
+
+    started = time.monotonic()
+    plan = ComparePlan(pairs=5, warmup=0, timeout_s=100)
+    run, samples = measure(plan, [serve(always(GOOD)), serve(conversation)])
+    assert run.state is RunState.CANCELLED
+    assert time.monotonic() - started < plan.timeout_s
+    assert len(samples) <= 1
+
+
+# --- Pace and watch
+
+
+def test_nothing_is_sent_before_it_is_due() -> None:
+    async def run() -> list[int]:
+        late_ns = []
+        with Pace() as pace:
+            began_ns = perf_counter_ns()
+            for number in range(60):
+                due_ns = began_ns + number * 1_700_000
+                await pace.until(due_ns)
+                late_ns.append(perf_counter_ns() - due_ns)
+        return late_ns
+
+    assert min(asyncio.run(run())) >= 0
+
+
+def test_a_blocked_loop_shows_as_lag() -> None:
+    async def run(block_s: float) -> float:
+        watch = Watch()
+        for _ in range(8):
+            await asyncio.sleep(0.02)
+            time.sleep(block_s)
+        return watch.stop()[0]
+
+    assert asyncio.run(run(0.15)) > 50

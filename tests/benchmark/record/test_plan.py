@@ -1,0 +1,192 @@
+"""A plan that makes no sense or could hurt somebody is refused in a sentence, and any other one survives its record."""
+
+import json
+from math import inf, nan
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.forecast import estimate, estimate_duration_s
+from benchmark.record.plan import (
+    LOOPBACK_MARGIN_MS,
+    REMOTE_MARGIN_MS,
+    ComparePlan,
+    LoadPlan,
+    Plan,
+    PlanError,
+    check_limits,
+    default_margin_ms,
+    from_document,
+    to_document,
+)
+
+LOCAL = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
+REMOTE = Endpoint("function", "Cloud Function", "https://Tea.Example.com/predict")
+
+common = {
+    "connection": st.sampled_from(["reused", "new"]),
+    "margin_ms": st.floats(0, 1e6),
+    "margin_pct": st.floats(0, 100),
+    "timeout_s": st.floats(0.001, 600),
+    "seed": st.integers(0, 2**63 - 1),
+}
+compares = st.builds(ComparePlan, pairs=st.integers(1, 10**6), warmup=st.integers(0, 1000), **common)
+open_loads = st.builds(
+    LoadPlan,
+    rate=st.floats(1, 1e4),
+    duration_s=st.floats(1, 1e4),
+    ramp=st.none() | st.floats(0, 1e4),
+    arrivals=st.sampled_from(["poisson", "constant"]),
+    warmup=st.integers(0, 1000),
+    **common,
+)
+closed_loads = st.builds(
+    LoadPlan,
+    rate=st.none(),
+    concurrency=st.integers(1, 1000),
+    total=st.integers(1, 10**6),
+    warmup=st.integers(0, 1000),
+    **common,
+)
+
+
+@given(compares | open_loads | closed_loads)
+def test_a_plan_survives_its_record(plan: Plan) -> None:
+    assert from_document(json.loads(json.dumps(to_document(plan), allow_nan=False))) == plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"pairs": 0}, "at least 1 pair"),
+        ({"warmup": -1}, "a warm-up of 0 pairs or more"),
+        ({"connection": "borrowed"}, "connections that are reused or new"),
+        ({"margin_ms": -0.1}, "a margin of 0 ms or more"),
+        ({"margin_ms": nan}, "a margin of 0 ms or more"),
+        ({"margin_pct": 101.0}, "a margin from 0 to 100 %"),
+        ({"margin_pct": nan}, "a margin from 0 to 100 %"),
+        ({"timeout_s": 0.0}, "a timeout above 0 and at most 600 s"),
+        ({"timeout_s": inf}, "a timeout above 0 and at most 600 s"),
+        ({"seed": -1}, "a seed from 0"),
+        ({"seed": 2**63}, "a seed from 0"),
+    ],
+)
+def test_pairs_that_make_no_sense_are_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(PlanError, match=f"^a run needs {what}$"):
+        ComparePlan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"rate": None}, "a rate above 0 requests/s"),
+        ({"rate": 0.0}, "a rate above 0 requests/s"),
+        ({"rate": inf}, "a rate above 0 requests/s"),
+        ({"duration_s": 0.0}, "a duration above 0 s"),
+        ({"duration_s": nan}, "a duration above 0 s"),
+        ({"rate": 1e200, "duration_s": 1e200}, "a rate and a duration that can be multiplied"),
+        ({"ramp": 1e200, "duration_s": 1e200}, "a ramp and a duration that can be multiplied"),
+        ({"ramp": -1.0}, "a ramp from 0 requests/s or more"),
+        ({"arrivals": "sometimes"}, "arrivals that are poisson or constant"),
+        ({"concurrency": 0, "total": 10}, "a concurrency from 1 to 1000"),
+        ({"concurrency": 2}, "a number of requests for its closed loop"),
+        ({"warmup": -1}, "a warm-up of 0 requests or more"),
+        ({"timeout_s": nan}, "a timeout above 0 and at most 600 s"),
+    ],
+)
+def test_a_load_that_makes_no_sense_is_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(PlanError, match=f"^a run needs {what}$"):
+        LoadPlan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        (None, "this run has no plan"),
+        ([], "this run has no plan"),
+        ({}, "no kind of run called None"),
+        ({"kind": "marathon"}, "no kind of run called marathon"),
+        ({"kind": "compare", "laps": 3}, "cannot be read"),
+        ({"kind": "compare", "pairs": "many"}, "cannot be read"),
+        ({"kind": "load", "rate": "fast"}, "cannot be read"),
+        ({"kind": "load", "rate": -5}, "a rate above 0"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_says_so(document: Any, what: str) -> None:
+    with pytest.raises(PlanError, match=what):
+        from_document(document)
+
+
+@pytest.mark.parametrize(
+    ("plan", "requests", "duration_s"),
+    [
+        (ComparePlan(pairs=500, warmup=20), 1040, 1040 * 0.05),
+        (LoadPlan(rate=50, duration_s=30), 3000, 30),
+        (LoadPlan(rate=50, duration_s=30, ramp=10), 1800, 30),
+        (LoadPlan(rate=0.1, duration_s=1, warmup=0), 2, 1),
+        (LoadPlan(rate=None, concurrency=4, total=400), 800, 800 * 0.05 / 8),
+    ],
+)
+def test_what_a_run_will_be_is_known_before(plan: Plan, requests: int, duration_s: float) -> None:
+    assert plan.requests(2) == requests
+    assert estimate_duration_s(plan, 2, typical_ms=50.0) == pytest.approx(duration_s)
+
+
+def check(plan: Plan, *endpoints: Endpoint, hosts: frozenset[str] = frozenset(), rate: float = 100.0) -> None:
+    check_limits(plan, endpoints, hosts, max_requests=1000, max_rate=rate)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://127.9.9.9"])
+def test_this_machine_may_always_be_measured(url: str) -> None:
+    check(ComparePlan(pairs=10), Endpoint("api", "FastAPI", url))
+
+
+@pytest.mark.parametrize("host", ["tea.example.com", "127.0.0.1.example.com", "localhost.example.com", "10.0.0.1"])
+def test_another_host_may_be_measured_where_it_is_listed(host: str) -> None:
+    endpoint = Endpoint("api", "FastAPI", f"https://{host}")
+    with pytest.raises(PlanError, match=f"^{host} is not among the hosts that may be measured.*BENCHMARK_HOSTS"):
+        check(ComparePlan(pairs=10), LOCAL, endpoint, hosts=frozenset({"example.com"}))
+    check(ComparePlan(pairs=10), LOCAL, endpoint, hosts=frozenset({host}))
+
+
+def test_a_host_is_the_same_in_capitals() -> None:
+    check(ComparePlan(pairs=10), REMOTE, hosts=frozenset({"tea.example.com"}))
+
+
+def test_too_many_requests_are_refused_the_warm_up_included() -> None:
+    check(ComparePlan(pairs=480, warmup=20), LOCAL, LOCAL)
+    with pytest.raises(PlanError, match="1002 requests are more than the 1000 allowed: raise --max-requests"):
+        check(ComparePlan(pairs=481, warmup=20), LOCAL, LOCAL)
+    with pytest.raises(PlanError, match="--max-requests"):
+        check(LoadPlan(rate=None, concurrency=1, total=1001), LOCAL)
+
+
+def test_too_high_a_rate_is_refused_counting_all_endpoints_and_the_ramp() -> None:
+    check(LoadPlan(rate=50, duration_s=5), LOCAL, LOCAL)
+    for plan in (LoadPlan(rate=51, duration_s=5), LoadPlan(rate=10, ramp=51, duration_s=5)):
+        with pytest.raises(PlanError, match="102 requests/s in all are more than the 100 allowed: raise --max-rate"):
+            check(plan, LOCAL, LOCAL)
+
+
+def test_a_load_that_is_all_warm_up_is_refused() -> None:
+    check(LoadPlan(rate=None, concurrency=2, total=21), LOCAL, LOCAL)
+    for plan in (LoadPlan(rate=None, concurrency=2, total=20), LoadPlan(rate=4, duration_s=5)):
+        with pytest.raises(PlanError, match=r"20 requests to each endpoint are all warm-up, .*lower --warmup"):
+            check(plan, LOCAL, LOCAL)
+
+
+def test_a_smaller_difference_matters_on_this_machine_than_across_a_network() -> None:
+    assert default_margin_ms([LOCAL, LOCAL]) == LOOPBACK_MARGIN_MS
+    assert default_margin_ms([LOCAL, REMOTE]) == REMOTE_MARGIN_MS
+
+
+def test_only_what_runs_elsewhere_is_charged() -> None:
+    here, there = Endpoint("a", "A", "http://127.0.0.1:1"), Endpoint("b", "B", "https://example.com")
+    plan = ComparePlan(pairs=980, warmup=20)
+    assert estimate(plan, [here, here], 10.0).cost_usd is None
+    # 1000 requests of 100 ms: 100 s of 1 vCPU at 0.000024, of 0.5 GiB at 0.0000025, and 0.40 for a million.
+    assert estimate(plan, [here, there], 10.0).cost_usd == pytest.approx(100 * (0.000024 + 0.5 * 0.0000025) + 0.0004)
+    assert estimate(plan, [here, there], None).duration_s is None

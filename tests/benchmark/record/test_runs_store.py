@@ -1,0 +1,395 @@
+"""Runs in the record: nothing is lost by many writers, none is mistaken for another, and old files stay readable."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.endpoints.sample import Answer, Comparison, Failure
+from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, UnknownRun
+from tests.benchmark.runs import make_run
+
+ROOT = Path(__file__).resolve().parents[3]
+RECORD_V1 = ROOT / "tests" / "data" / "record-v1.sql"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def running(run_id: str = "0123abcd") -> Run:
+    return replace(make_run(), id=run_id, state=RunState.RUNNING, outcome={}, progress={"done": 0, "total": 9})
+
+
+def finished(run_id: str = "0123abcd", **changes: Any) -> Run:
+    return replace(make_run(), id=run_id, **changes)
+
+
+# --- From the beginning of a run to its end
+
+
+def test_a_run_is_read_as_it_was_recorded(store: Store) -> None:
+    for run in (finished(), running("ffff")):
+        store.create_run(run)
+        assert store.run(run.id) == run
+
+
+def test_a_run_goes_on_until_it_is_finished(store: Store) -> None:
+    store.create_run(running())
+    assert store.process("0123abcd") == os.getpid()
+    store.append("0123abcd", b"one", {"done": 3, "total": 9})
+    store.append("0123abcd", None, {"done": 3, "total": 9})
+    store.append("0123abcd", b"two", {"done": 9, "total": 9})
+    assert store.run("0123abcd") == replace(running(), progress={"done": 9, "total": 9})
+    store.finish("0123abcd", RunState.CANCELLED, {"why": "enough"})
+    ended = store.run("0123abcd")
+    assert (ended.state, ended.outcome, ended.is_over) == (RunState.CANCELLED, {"why": "enough"}, True)
+    assert store.process("0123abcd") is None
+    assert store.chunks("0123abcd") == [(1, b"one"), (2, b"two")]
+    assert store.chunks("0123abcd", after=1) == [(2, b"two")]
+
+
+def test_the_newest_run_comes_first(store: Store) -> None:
+    for number in range(5):
+        store.create_run(finished(f"000{number}"))
+    assert [run.id for run in store.runs()] == ["0004", "0003", "0002", "0001", "0000"]
+    assert [run.id for run in store.runs(limit=2)] == ["0004", "0003"]
+
+
+def test_a_new_record_has_no_runs(store: Store) -> None:
+    assert store.runs() == []
+
+
+def test_a_run_is_renamed_and_nothing_else(store: Store) -> None:
+    store.create_run(finished())
+    store.rename_run("0123abcd", "Before the change")
+    assert store.run("0123abcd") == finished(name="Before the change")
+
+
+def test_deleting_a_run_takes_its_samples_with_it_and_leaves_the_others(store: Store) -> None:
+    for run_id in ("aaaa", "bbbb"):
+        store.create_run(finished(run_id), b"samples")
+    store.delete_run("aaaa")
+    assert [run.id for run in store.runs()] == ["bbbb"]
+    assert store.chunks("bbbb") == [(1, b"samples")]
+    with closing(sqlite3.connect(store.path)) as database:
+        assert database.execute("SELECT count(*) FROM chunk").fetchone() == (1,)
+
+
+def test_a_run_is_not_recorded_twice(store: Store) -> None:
+    store.create_run(finished())
+    with pytest.raises(StoreError, match="run 0123abcd is in the record already"):
+        store.create_run(finished(name="Again"), b"samples")
+    assert store.run("0123abcd") == finished()
+    assert store.chunks("0123abcd") == []
+
+
+def test_the_runs_and_the_comparisons_share_one_file(store: Store) -> None:
+    store.add(Comparison("one", "now", "tea", (1.0,), ()))
+    store.create_run(finished())
+    assert (store.count("tea"), len(store.runs())) == (1, 1)
+    store.clear("tea")
+    assert (store.count("tea"), len(store.runs())) == (0, 1)
+
+
+def test_what_is_no_json_is_not_recorded(store: Store) -> None:
+    with pytest.raises(StoreError):
+        store.create_run(finished(outcome={"odd": object()}))
+    assert store.runs() == []
+
+
+# --- A run that stops being heard of
+
+
+def test_a_run_that_is_not_heard_of_for_a_while_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr("benchmark.record.store.time.time", lambda: now)
+    store.create_run(running())
+    now += 14
+    assert store.run("0123abcd").state is RunState.RUNNING
+    store.append("0123abcd", None, {})
+    now += 14
+    assert store.run("0123abcd").state is RunState.RUNNING
+    now += 2
+    assert store.run("0123abcd").state is RunState.LOST
+    assert [run.state for run in store.runs()] == [RunState.LOST]
+    assert store.run("0123abcd").is_over
+
+
+def test_a_lost_run_that_is_heard_of_again_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr("benchmark.record.store.time.time", lambda: now)
+    store.create_run(running())
+    now += 60
+    store.append("0123abcd", b"late", {})
+    assert store.run("0123abcd").state is RunState.RUNNING
+    store.finish("0123abcd", RunState.FINISHED, {})
+    now += 10_000
+    assert store.run("0123abcd").state is RunState.FINISHED, "what is over is not lost"
+
+
+# --- Which run is meant
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    for run_id in ("abcd1234", "abce5678"):
+        store.create_run(finished(run_id))
+    assert store.run("abcd").id == "abcd1234"
+    assert store.run("abce5678").id == "abce5678"
+
+
+@pytest.mark.parametrize("run_id", ["", "ffff", "ABCD1234", "abcd12345", "%", "abcd____", "bcd"])
+def test_what_no_run_begins_with_is_unknown(store: Store, run_id: str) -> None:
+    store.create_run(finished("abcd1234"))
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: store.run(run_id),
+        lambda: store.chunks(run_id),
+        lambda: store.process(run_id),
+        lambda: store.append(run_id, b"x", {}),
+        lambda: store.finish(run_id, RunState.FINISHED, {}),
+        lambda: store.rename_run(run_id, "x"),
+        lambda: store.delete_run(run_id),
+    )
+    for use in uses:
+        with pytest.raises(UnknownRun, match=rf"^there is no run {run_id}$"):
+            use()
+    assert store.run("abcd1234") == finished("abcd1234")
+
+
+def test_what_two_runs_begin_with_is_neither(store: Store) -> None:
+    for run_id in ("abcd1234", "abcd5678"):
+        store.create_run(finished(run_id))
+    with pytest.raises(UnknownRun, match=r"^more than one run begins with abcd"):
+        store.delete_run("abcd")
+    assert len(store.runs()) == 2
+
+
+def test_a_whole_id_is_that_run_also_where_longer_ones_begin_with_it(store: Store) -> None:
+    for run_id in ("abcd12", "abcd34", "abcd56", "abcd"):
+        store.create_run(finished(run_id))
+    assert store.run("abcd").id == "abcd"
+    store.delete_run("abcd")
+    assert sorted(run.id for run in store.runs()) == ["abcd12", "abcd34", "abcd56"]
+
+
+def test_ids_are_short_and_new() -> None:
+    ids = {new_run_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(run_id) == 8 and int(run_id, 16) >= 0 for run_id in ids)
+
+
+# --- Several writers
+
+WRITER = """
+import sys
+from pathlib import Path
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import Store
+
+store, writer, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(count):
+    run_id = f"{writer}{number:03x}"
+    store.create_run(Run(run_id, "compare", "", RunState.RUNNING, "now", {}))
+    for part in ("one", "two"):
+        store.append(run_id, f"{run_id} {part}".encode(), {"done": 1})
+    store.finish(run_id, RunState.FINISHED, {"writer": writer})
+"""
+
+
+@pytest.fixture
+def writers(store: Store) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Eight processes that are ready to record 50 runs each in a file that is not there yet."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(store.path.parent), str(writer), "50"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for writer in range(8)
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def test_eight_processes_record_runs_at_once_and_nothing_is_lost(
+    store: Store, writers: list["subprocess.Popen[str]"]
+) -> None:
+    for process in writers:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in writers:
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 0, errors
+    found = store.runs(limit=1000)
+    assert len(found) == 400
+    assert {run.id for run in found} == {f"{writer}{number:03x}" for writer in range(8) for number in range(50)}
+    assert all(run.state is RunState.FINISHED and run.outcome == {"writer": run.id[0]} for run in found)
+    with closing(sqlite3.connect(store.path)) as database:
+        chunks = database.execute(
+            "SELECT id, position, samples FROM chunk JOIN run ON run = sequence ORDER BY id, position"
+        ).fetchall()
+    assert chunks == [
+        (run_id, position, f"{run_id} {part}".encode())
+        for run_id in sorted(run.id for run in found)
+        for position, part in ((1, "one"), (2, "two"))
+    ]
+
+
+# --- Files of other versions, and those that cannot be used
+
+
+@pytest.fixture
+def version_1(store: Store) -> Store:
+    """A record as the first version left it."""
+    store.path.parent.mkdir()
+    with closing(sqlite3.connect(store.path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.executescript(RECORD_V1.read_text())
+    return store
+
+
+def test_a_file_of_version_1_keeps_its_comparisons_and_takes_runs(version_1: Store) -> None:
+    (kept,) = version_1.latest("tea", 10)
+    assert (kept.id, kept.inputs) == ("5f0c", (5.0, 2.0, 3.5))
+    answered, lost = kept.samples
+    assert (answered.latency_ms, answered.answer) == (12.5, Answer(1, "oolong", 0.7, (0.2, 0.7, 0.1), "v1"))
+    assert (lost.latency_ms, lost.failure) == (500.0, Failure.TIMEOUT)
+    version_1.create_run(finished(), b"samples")
+    assert version_1.run("0123abcd") == finished()
+    assert version_1.latest("tea", 10) == [kept]
+    with closing(sqlite3.connect(version_1.path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_file_that_was_brought_up_to_date_is_like_a_new_one(version_1: Store, tmp_path: Path) -> None:
+    new = Store(tmp_path / "new")
+    for each in (version_1, new):
+        each.runs()
+    schemas = []
+    for path in (version_1.path, new.path):
+        with closing(sqlite3.connect(path)) as database:
+            rows = database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+        schemas.append([(kind, name, " ".join((sql or "").split())) for kind, name, sql in rows])
+    assert schemas[0] == schemas[1]
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(version_1: Store) -> None:
+    with closing(sqlite3.connect(version_1.path)) as database:
+        database.execute("CREATE TABLE chunk (in_the_way TEXT)")
+    with pytest.raises(StoreError, match="chunk"):
+        version_1.runs()
+    with closing(sqlite3.connect(version_1.path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'run'").fetchone() == (0,)
+        database.execute("DROP TABLE chunk")
+    assert version_1.runs() == []
+    assert version_1.count("tea") == 1
+
+
+def assert_unusable(store: Store, reading: bool = True) -> None:
+    writes: list[Callable[[], object]] = [
+        lambda: store.create_run(finished("ffff")),
+        lambda: store.append("0123abcd", b"x", {}),
+        lambda: store.finish("0123abcd", RunState.FINISHED, {}),
+        lambda: store.rename_run("0123abcd", "x"),
+        lambda: store.delete_run("0123abcd"),
+    ]
+    reads: list[Callable[[], object]] = [
+        store.runs,
+        lambda: store.run("0123abcd"),
+        lambda: store.process("0123abcd"),
+        lambda: store.chunks("0123abcd"),
+    ]
+    for use in writes + (reads if reading else []):
+        with pytest.raises(StoreError, match=FILE_NAME):
+            use()
+
+
+def test_a_file_from_a_later_version_is_left_alone(store: Store) -> None:
+    store.create_run(finished())
+    with closing(sqlite3.connect(store.path)) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        database.execute("PRAGMA journal_mode = DELETE")
+    before = store.path.read_bytes()
+    assert_unusable(store)
+    with pytest.raises(StoreError, match="was written by a later version"):
+        store.runs()
+    assert store.path.read_bytes() == before
+
+
+def test_a_corrupt_file_is_named_and_left_as_it_is(store: Store) -> None:
+    store.path.parent.mkdir()
+    store.path.write_bytes(b"this is no database" * 100)
+    assert_unusable(store)
+    assert store.path.read_bytes() == b"this is no database" * 100
+
+
+@pytest.fixture
+def read_only() -> Iterator[Store]:
+    """A record with one run that this process may read and not write, also where it is the superuser's otherwise."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory))
+        store.create_run(finished(), b"samples")
+        store.path.chmod(0o444)
+        Path(directory).chmod(0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield store
+        finally:
+            os.seteuid(user)
+            Path(directory).chmod(0o700)
+
+
+def test_a_read_only_file_is_named_and_keeps_what_it_has(read_only: Store) -> None:
+    assert_unusable(read_only, reading=False)
+    before = read_only.path.read_bytes()
+    with pytest.raises(StoreError, match=FILE_NAME):
+        read_only.create_run(finished("ffff"))
+    assert read_only.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("state", "eaten by a dog"), ("manifest", "{"), ("outcome", ""), ("progress", "nothing")],
+)
+def test_a_run_that_this_version_cannot_read_is_a_store_error(store: Store, column: str, value: str) -> None:
+    store.create_run(finished())
+    with closing(sqlite3.connect(store.path)) as database, database:
+        database.execute(f"UPDATE run SET {column} = ?", (value,))  # noqa: S608  our own names
+    for use in (store.runs, lambda: store.run("0123abcd")):
+        with pytest.raises(StoreError, match=FILE_NAME):
+            use()
+
+
+def test_a_manifest_survives_as_it_is(store: Store) -> None:
+    odd = {"text": "é \u2028 \U0001f375", "deep": {"list": [1, 2.5, None, True]}, "large": 2**60}
+    store.create_run(finished(manifest=odd))
+    assert json.dumps(store.run("0123abcd").manifest) == json.dumps(odd)

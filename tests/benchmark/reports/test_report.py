@@ -1,0 +1,238 @@
+"""The report: whole, self-contained, without secrets, and honest about what was not measured."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmark.__main__ import main
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.cost.prices import load_prices
+from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.recording import add_finished_run
+from benchmark.record.store import Store
+from benchmark.reports.document import Code, Document, Section, Table, Text, to_html, to_markdown
+from benchmark.reports.report import Recorded, build, disagreements, without_secrets
+from benchmark.reports.svg import Axis, Dots, Whisker, chart, log_axis
+from tests.benchmark.cold_runs import TrueStart, cold_run
+from tests.benchmark.runs import make_run, pairs
+from tests.dashboard.runs import simulated
+
+PRICES = load_prices()
+UTC = "2026-05-06T07:08:09+00:00"
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+HOSTILE = '<script>alert(1)</script> & "quotes" | `tick` [x](http://evil.example)'
+
+
+class Reader(HTMLParser):
+    """Checks that what is opened is closed in its order, and keeps tags, attributes and the text of each section."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.sections: dict[str, str] = {}
+        self._heading = ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self._heading = ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self._heading = data
+            self.sections[data] = ""
+        elif self._heading:
+            self.sections[self._heading] += data
+
+
+def cold(mode: str) -> Recorded:
+    starts = {"api": TrueStart(cold_ms=700, idle_s=900), "function": TrueStart(cold_ms=900, idle_s=900)}
+    if mode == "spawn":
+        return cold_run(ColdPlan("spawn", 20), starts)
+    run, samples = cold_run(ColdPlan("ladder", 5, idle_s=(60.0, 900.0, 1800.0)), starts)
+    return replace(run, id="1adde000"), samples
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    runs = [simulated(ComparePlan(pairs=400)), simulated(LoadPlan(rate=40.0, duration_s=20.0))]
+    return to_html(build([*runs, cold("spawn"), cold("ladder")], PRICES, UTC))
+
+
+def test_it_is_whole_html_with_every_section_measured(whole: str) -> None:
+    page = Reader(whole)
+    wanted = "Verdict|Latency|Cold start|State|Artifact loading|Reproducibility|Cost|Fairness|Methods|Limits|Manifest"
+    assert list(page.sections) == wanted.split("|")
+    assert "Not measured" not in whole
+    assert "model load" in page.sections["Artifact loading"]
+    assert "turns cold after" in page.sections["State"]
+
+
+def test_it_loads_nothing_and_runs_nothing(whole: str) -> None:
+    page = Reader(whole)
+    assert not {"script", "link", "img", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    addresses = [value for _, given in page.tags for name, value in given.items() if name in ("src", "href", "srcset")]
+    assert {one for one in addresses if one and not one.startswith("#")} == {PRICES.source}
+    assert not any(name.startswith("on") for _, given in page.tags for name in given)
+    assert "@import" not in whole and "url(" not in whole
+    assert len(whole.encode()) < 300_000
+
+
+def test_every_drawing_says_in_words_what_it_shows(whole: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", whole, re.DOTALL)
+    assert len(drawings) == 3 + 3 + 2 + 1
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing)  # noqa: S314  our own
+        assert root.get("role") == "img" and len(root.get("aria-label") or "") > 40
+
+
+def test_what_was_not_measured_is_marked_with_the_command_that_would() -> None:
+    page = Reader(to_html(build([simulated()], PRICES, UTC)))
+    for section, command in (
+        ("Cold start", "python -m benchmark coldstart"),
+        ("State", "--idle"),
+        ("Artifact loading", "python -m benchmark coldstart"),
+    ):
+        assert "Not measured:" in page.sections[section] and command in page.sections[section]
+    assert "Not measured" not in page.sections["Latency"]
+    alone = Reader(to_html(build([cold("spawn")], PRICES, UTC)))
+    for section in ("Latency", "Cost", "Reproducibility"):
+        assert "Not measured:" in alone.sections[section] and "python -m benchmark" in alone.sections[section]
+
+
+def test_figures_of_the_report_are_those_of_the_run() -> None:
+    run = make_run(ComparePlan(pairs=40, warmup=0, margin_ms=1.0, margin_pct=0.0))
+    page = Reader(to_html(build([(run, pairs([10.0] * 40, [20.0] * 40))], PRICES, UTC)))
+    assert "FastAPI answers faster: 10.0 ms less" in page.sections["Verdict"]
+    assert "All that is known of both is equal." in page.sections["Fairness"]
+    # 40 pairs, none different: at most 1 - 0.05^(1/40).
+    assert "differ in less than 7.2 %" in page.sections["Reproducibility"]
+
+
+def test_disagreements_are_counted_over_pairs_that_both_answered() -> None:
+    samples = pairs([10.0] * 5, [20.0] * 5)
+    samples["prediction"][[1, 3]] = 2.0  # of the second endpoint
+    samples["failure"][4] = 1
+    assert disagreements(samples) == (2, 4)
+
+
+def test_tokens_and_secrets_are_left_out(tmp_path: Path) -> None:
+    jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+    planted: Mapping[str, Any] = {
+        "token": "s3cret-a",
+        "nested": {"Authorization": "s3cret-b", "note": f"sent Bearer s3cret-c and {jwt}"},
+        "commands": ["env API_TOKEN=s3cret-d python -m api", "https://user:s3cret-e@host.example/x"],
+    }
+    run = make_run(ComparePlan(pairs=10, warmup=0), extra=planted)
+    store = Store(tmp_path)
+    add_finished_run(store, run, pairs([10.0] * 10, [20.0] * 10))
+    for name in ("report.html", "report.md"):
+        assert main(["report", run.id, "--results", str(tmp_path), "--out", str(tmp_path / name)]) == 0
+        text = (tmp_path / name).read_text()
+        assert "s3cret" not in text and "eyJ" not in text
+        assert "host.example" in text and "removed" in text
+
+
+def test_what_others_say_is_escaped_everywhere() -> None:
+    entries = [{"key": key, "name": HOSTILE, "url": HOSTILE} for key in ("api", "function")]
+    run = make_run(
+        ComparePlan(pairs=10, warmup=0), endpoints=entries, client={"host": HOSTILE, "machine": "", "cpus": 1}
+    )
+    document = build([(replace(run, name=HOSTILE), pairs([10.0] * 10, [20.0] * 10))], PRICES, UTC)
+    page = Reader(to_html(document))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert {given["href"] for tag, given in page.tags if tag == "a" and not given["href"].startswith("#")} == {  # type: ignore[union-attr]
+        PRICES.source
+    }
+    outside = re.sub(r"```.*?```", "", to_markdown(document), flags=re.DOTALL)
+    bare = re.sub(r"\\.", "", outside)
+    assert "<script" not in bare and "](http://evil" not in bare
+
+
+def test_markdown_has_the_same_sections_and_tables_of_one_width() -> None:
+    text = to_markdown(build([simulated(), cold("spawn")], PRICES, UTC))
+    assert "## Artifact loading" in text and f"](<{PRICES.source}>)" in text
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+def test_markdown_keeps_its_own_fence_around_text_with_ticks() -> None:
+    text = to_markdown(Document("T", "", (Section("S", (Code("a ``` b"), Text("- x"), Table(("", "a|b"), ()))),)))
+    assert "````\na ``` b\n````" in text and "\\- x" in text and "a\\|b" in text
+
+
+def test_a_run_of_one_endpoint_is_reported_too() -> None:
+    run = make_run(LoadPlan(rate=10.0, duration_s=2.0), keys=("api",))
+    samples = pairs([10.0] * 80, [20.0] * 80)
+    page = Reader(to_html(build([(run, samples[samples["endpoint"] == 0])], PRICES, UTC)))
+    assert "Not measured:" in page.sections["Cost"] and "n = 80" in page.sections["Latency"]
+
+
+@pytest.mark.parametrize("arguments", [["ffff", "--out", "x.html"], ["0123abcd", "--out", "x.pdf"]])
+def test_the_command_refuses_unknown_runs_and_forms(tmp_path: Path, arguments: list[str]) -> None:
+    add_finished_run(Store(tmp_path), make_run(), pairs([1.0] * 6, [2.0] * 6))
+    assert main(["report", *arguments, "--results", str(tmp_path)]) == 2
+
+
+def test_a_decision_comes_first_where_it_is_wanted(tmp_path: Path) -> None:
+    run, samples = simulated()
+    add_finished_run(Store(tmp_path), run, samples)
+    out = tmp_path / "report.md"
+    assert main(["report", run.id, "--results", str(tmp_path), "--out", str(out), "--decide"]) == 0
+    assert re.findall(r"^## (.*)", out.read_text(), re.MULTILINE)[:2] == ["Decision", "Verdict"]
+
+
+def test_secrets_are_found_in_running_text() -> None:
+    assert without_secrets("a Bearer abc.def b") == "a Bearer (removed) b"
+    assert without_secrets("PASSWORD=x1 y") == "PASSWORD=(removed) y"
+    assert without_secrets("seed=4 n=5") == "seed=4 n=5"
+
+
+# --- Drawing
+
+
+def test_an_axis_puts_its_ends_at_its_ends_and_its_ticks_between() -> None:
+    for axis in (
+        Axis("x", 0, 37),
+        Axis("x", 3, 4000, log=True),
+        log_axis("x", [50.0, 60.0]),
+        Axis("x", 1e5, 1e8, True),
+    ):
+        assert [axis.share(axis.low), axis.share(axis.high)] == pytest.approx([0.0, 1.0])
+        ticks = [value for value, _ in axis.ticks()]
+        assert 2 <= len(ticks) <= 12 and ticks == sorted(ticks)
+        assert axis.low <= ticks[0] * 1.001 and ticks[-1] <= axis.high * 1.001
+    assert Axis("x", 5, 5).share(5) == 0.5
+
+
+def test_marks_are_drawn_in_the_colour_of_their_endpoint_and_at_their_place() -> None:
+    x, y = Axis("x", 0, 10), Axis("y", 0, 10)
+    root = ElementTree.fromstring(  # noqa: S314  our own
+        chart(
+            x, y, [Dots(0, ((0.0, 0.0), (10.0, 10.0))), Whisker(1, 5.0, 5.0, 4.0, None)], ["A & B"], "what <it> shows"
+        )
+    )
+    (dots,) = (one for one in root if one.get("class") == "e0 dots")
+    assert dots.get("d") == "M62.0 226.0h0M706.0 30.0h0"
+    assert root.get("aria-label") == "what <it> shows"
+    assert [one for one in root if one.get("class") == "e1 line"] == []  # an interval needs both ends
+    assert json.dumps([one.text for one in root if one.get("class") == "name"]) == '["A & B"]'

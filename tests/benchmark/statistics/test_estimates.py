@@ -1,0 +1,252 @@
+"""The intervals hold what they promise, which is counted over many runs whose truth is known."""
+
+from math import inf, isnan, nan
+from time import process_time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from benchmark.statistics.estimates import (
+    Estimate,
+    _replicates,
+    _weights,
+    consecutive_blocks,
+    min_samples,
+    more_samples,
+    paired_median_difference,
+    quantile,
+    quantile_differences,
+    quantiles,
+    time_blocks,
+    wilson,
+)
+from benchmark.synthetic.simulate import TrueEndpoint, Truth, simulate_closed
+
+SHARES = (0.5, 0.95, 0.99)
+latencies = st.lists(st.floats(min_value=0, max_value=1e5, width=32), min_size=6, max_size=80)
+
+
+def noise(n: int, seed: int, scale: float = 50.0) -> NDArray[np.float64]:
+    return scale * np.random.default_rng(seed).lognormal(0, 0.3, n)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 6), (0.95, 72), (0.99, 368)])
+def test_an_interval_needs_as_many_samples_as_the_binomial_says(share: float, n: int) -> None:
+    assert min_samples(share) == n
+    assert quantile(noise(n, 1), share).estimable
+    assert not quantile(noise(n - 1, 1), share).estimable
+    paired, short = noise(n, 1), noise(n - 1, 1)
+    assert quantile_differences(paired, paired + 1, (share,), 0)[0].estimable
+    assert not quantile_differences(short, short + 1, (share,), 0)[0].estimable
+
+
+def test_a_difference_needs_enough_samples_of_either_endpoint() -> None:
+    first, second = noise(100, 1), noise(100, 2)
+    second[:29] = nan
+    assert [each.n for each in quantile_differences(first, second, (0.5, 0.95), 0)] == [71, 71]
+    assert [each.estimable for each in quantile_differences(first, second, (0.5, 0.95), 0)] == [True, False]
+    assert not paired_median_difference(first[:31], second[:31], 0).estimable
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    values = noise(1001, 3)
+    assert [each.value for each in quantiles(values, SHARES)] == pytest.approx(np.quantile(values, SHARES), rel=1e-12)
+
+
+def test_no_samples_have_no_quantile() -> None:
+    assert isnan(quantile(np.empty(0), 0.5).value)
+    assert isnan(paired_median_difference(np.empty(0), np.empty(0), 0).value)
+    assert isnan(quantile_differences(np.full(9, nan), noise(9, 1), (0.5,), 0)[0].value)
+
+
+def test_a_failure_among_latencies_is_refused() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        quantile(np.array([1.0, nan, 2.0]), 0.5)
+
+
+@given(latencies)
+def test_an_interval_holds_its_estimate_and_stays_within_the_sample(values: list[float]) -> None:
+    estimate = quantile(np.array(values), 0.5)
+    assert estimate.low is not None and estimate.high is not None
+    assert min(values) <= estimate.low <= estimate.value <= estimate.high <= max(values)
+
+
+@pytest.mark.parametrize(
+    ("n", "correlation", "share"),
+    [
+        *[(6, 0.0, 0.5), (7, 0.0, 0.5), (100, 0.0, 0.5), (100, 0.0, 0.95), (400, 0.0, 0.99), (500, 0.0, 0.95)],
+        *[(500, 0.0, 0.99), (500, 0.5, 0.5), (500, 0.5, 0.95), (500, 0.5, 0.99)],
+    ],
+)
+def test_intervals_cover_the_true_quantile_in_19_of_20_runs(n: int, correlation: float, share: float) -> None:
+    endpoint = TrueEndpoint(correlation=correlation)
+    truth_ms = endpoint.quantile_ms(share)
+    blocks = consecutive_blocks(n) if correlation else None
+    covered = 0
+    for seed in range(1000):
+        latency_ms = simulate_closed(Truth((endpoint,)), n, seed)["service_ms"]
+        estimate = quantile(latency_ms, share, blocks=blocks)
+        assert estimate.low is not None and estimate.high is not None
+        covered += estimate.low <= truth_ms <= estimate.high
+    assert 930 <= covered <= 970
+
+
+def test_blocks_widen_what_neighbours_in_common_make_less_sure() -> None:
+    latency_ms = simulate_closed(Truth((TrueEndpoint(correlation=0.9),)), 500, 1)["service_ms"]
+    alone, blocked = quantile(latency_ms, 0.5), quantile(latency_ms, 0.5, blocks=consecutive_blocks(500))
+    assert alone.half_width is not None and blocked.half_width is not None
+    assert blocked.half_width > 2 * alone.half_width
+
+
+@pytest.mark.parametrize("n", [1, 6, 11, 36, 100, 500, 10_000, 1_000_000])
+def test_blocks_are_neighbours_of_nearly_equal_number(n: int) -> None:
+    blocks = consecutive_blocks(n)
+    sizes = np.bincount(blocks)
+    assert len(blocks) == n
+    assert np.all(np.diff(blocks) >= 0)
+    assert len(sizes) >= min(6, n)
+    assert len(sizes) <= 500
+    assert sizes.max() < 2 * sizes.min() + 1
+
+
+def test_blocks_by_time_hold_what_both_endpoints_did_in_one_second() -> None:
+    times = np.array([0.0, 999.0, 1000.0, 25_000.0]), np.array([500.0, 1500.0, 30_000.0])
+    first, second = time_blocks(times)
+    assert first.tolist() == [0, 0, 1, 25]
+    assert second.tolist() == [0, 1, 29]
+
+
+def test_blocks_by_time_of_a_long_or_short_run_stay_useful() -> None:
+    assert time_blocks([np.linspace(0, 1e7, 10_000)])[0].max() == 499
+    assert time_blocks([np.linspace(0, 3000, 100)])[0].max() == 19
+    assert [blocks.tolist() for blocks in time_blocks([np.full(2, 7.0), np.empty(0)])] == [[0, 0], []]
+
+
+def test_wilson_gives_the_published_interval() -> None:
+    estimate = wilson(81, 263)  # Newcombe 1998, Statistics in Medicine 17, table I
+    assert (estimate.low, estimate.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20).low == 0.0 and wilson(20, 20).high == 1.0
+    assert wilson(0, 20).high == pytest.approx(0.1611, abs=5e-5)
+    assert isnan(wilson(0, 0).value) and not wilson(0, 0).estimable
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1))
+def test_wilson_stays_between_0_and_1_around_the_share(n: int, share: float) -> None:
+    estimate = wilson(int(share * n), n)
+    assert estimate.low is not None and estimate.high is not None
+    assert 0 <= estimate.low <= estimate.value + 1e-12 and estimate.value <= estimate.high + 1e-12 <= 1 + 2e-12
+
+
+def test_swapping_the_endpoints_turns_the_sign() -> None:
+    first, second = noise(200, 1), noise(200, 2, 52)
+    one, other = paired_median_difference(first, second, 5), paired_median_difference(second, first, 5)
+    assert one.low is not None and one.high is not None
+    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -(other.high or 0), -(other.low or 0)))
+
+
+def test_one_seed_gives_one_interval() -> None:
+    first, second = noise(200, 1), noise(200, 2)
+    assert paired_median_difference(first, second, 5) == paired_median_difference(first, second, 5)
+    assert quantile_differences(first, second, SHARES, 5)[1] == quantile_differences(first, second, SHARES, 5)[1]
+    assert quantile_differences(first, second, SHARES, 5)[1] != quantile_differences(first, second, SHARES, 6)[1]
+
+
+def test_pairs_with_a_failure_are_left_out_and_a_timeout_ranks_last() -> None:
+    first, second = noise(100, 1), noise(100, 2)
+    broken = first.copy()
+    broken[7] = nan
+    kept = np.arange(100) != 7
+    assert paired_median_difference(broken, second, 0) == paired_median_difference(first[kept], second[kept], 0)
+    broken[7] = inf
+    slow = first.copy()
+    slow[7] = 1e9
+    assert paired_median_difference(broken, second, 0) == paired_median_difference(slow, second, 0)
+
+
+def test_mostly_timeouts_have_no_interval() -> None:
+    assert not paired_median_difference(np.full(50, inf), noise(50, 1), 0).estimable
+
+
+def test_pairs_cancel_what_both_share() -> None:
+    shared = np.cumsum(np.random.default_rng(1).normal(0, 5, 500)) + 500
+    estimate = paired_median_difference(shared + noise(500, 2, 1), shared + noise(500, 3, 1) + 1, 0)
+    assert estimate.excludes_zero
+    assert estimate.value == pytest.approx(-1, abs=0.2)
+
+
+def reference_replicate(
+    values: NDArray[np.float64], blocks: NDArray[np.int64], weights: NDArray[np.int64], share: float
+) -> float:
+    return float(np.quantile(np.repeat(values, weights[blocks]), share))
+
+
+@pytest.mark.parametrize("n", [40, 500, 20_000])
+@pytest.mark.parametrize("share", SHARES)
+def test_a_replicate_without_sorting_is_the_quantile_of_the_resampled_blocks(n: int, share: float) -> None:
+    values = np.round(noise(n, 4), 1) + np.linspace(0, 100, n)  # with ties, and a drift that takes medians far off
+    blocks = consecutive_blocks(n)
+    weights = _weights(int(blocks[-1]) + 1, 0)
+    (replicates,) = _replicates(values, blocks, weights, (share,))
+    for row in range(0, len(weights), 97):
+        assert replicates[row] == pytest.approx(reference_replicate(values, blocks, weights[row], share), rel=1e-12)
+
+
+def test_percentile_differences_of_equal_endpoints_together_exclude_zero_in_one_run_of_20() -> None:
+    false, endpoint = 0, TrueEndpoint(correlation=0.5)
+    for seed in range(250):
+        first, second = (simulate_closed(Truth((endpoint,)), 400, 2 * seed + side)["service_ms"] for side in (0, 1))
+        false += any(each.excludes_zero for each in quantile_differences(first, second, SHARES, seed))
+    assert false / 250 <= 0.05 + 2 * (0.05 * 0.95 / 250) ** 0.5
+
+
+def test_metrics_are_corrected_for_their_number_and_the_primary_is_not() -> None:
+    first, second = noise(500, 1), noise(500, 2)
+    alone = quantile_differences(first, second, (0.5,), 0)[0].half_width
+    corrected = quantile_differences(first, second, SHARES, 0)[0].half_width
+    primary = quantile_differences(first, second, SHARES, 0, primary=0.5)
+    assert alone is not None and corrected is not None
+    assert corrected > 1.1 * alone
+    assert primary[0].half_width == alone
+    one_of_two = quantile_differences(first, second, (0.95, 0.99), 0)
+    assert primary[1:] == one_of_two
+
+
+def test_endpoints_of_a_load_are_compared_by_blocks_of_time_whatever_their_numbers() -> None:
+    random = np.random.default_rng(1)
+    times = [np.sort(random.uniform(0, 30_000, n)) for n in (1500, 1100)]
+    slow = [1 + (time_ms > 15_000) for time_ms in times]  # half of the time everything takes twice as long
+    latency_ms = [slowness * noise(len(slowness), seed) for seed, slowness in enumerate(slow)]
+    first, second = time_blocks(times)
+    difference = quantile_differences(latency_ms[0], latency_ms[1] + 10, SHARES, 0, (first, second), primary=0.5)
+    assert [each.n for each in difference] == [1100] * 3
+    assert difference[0].low is not None and difference[0].high is not None
+    assert difference[0].low < -10 < difference[0].high
+    assert difference[0].excludes_zero
+
+
+def test_more_samples_follow_the_square_root_law() -> None:
+    estimate = Estimate(3.0, -1.0, 7.0, 500)
+    assert more_samples(estimate, 2.0) == 1500
+    assert more_samples(estimate, 3.0) == 390
+    assert more_samples(estimate, 8.0) == 1
+    assert more_samples(estimate, 0.0) is None
+    assert more_samples(Estimate(3.0, None, None, 5), 1.0) is None
+
+
+def test_a_million_samples_are_summarised_in_five_sorts() -> None:
+    values = noise(1_000_000, 1).astype(np.float32)
+    blocks = consecutive_blocks(len(values))
+
+    def cpu_s(blocked: bool | None) -> float:
+        begin = process_time()
+        if blocked is None:
+            np.sort(values)
+        else:
+            quantiles(values, SHARES, blocks=blocks if blocked else None)
+        return process_time() - begin
+
+    assert min(cpu_s(False) for _ in range(5)) <= 5 * min(cpu_s(None) for _ in range(5))
+    assert min(cpu_s(True) for _ in range(5)) <= 10 * min(cpu_s(None) for _ in range(5))

@@ -1,0 +1,203 @@
+"""A promise is kept or it is not, by the figure that was measured, and it is said how surely."""
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from benchmark.record.plan import LoadPlan
+from benchmark.record.samples import Samples, empty
+from benchmark.summary.gate import Check, GateError, check_non_inferior, check_slo, to_junit, to_markdown
+from benchmark.summary.summarise import Summary, summarise
+from tests.benchmark.runs import make_run, pairs
+
+NOISE = np.random.default_rng(1).lognormal(0, 0.1, (2, 400))
+
+
+def samples(api_ms: float = 100.0, function_ms: float = 110.0, n: int = 400) -> Samples:
+    return pairs((api_ms * NOISE[0, :n]).tolist(), (function_ms * NOISE[1, :n]).tolist())
+
+
+def summary(measured: Samples | None = None, keys: tuple[str, ...] = ("api", "function")) -> Summary:
+    return summarise(make_run(keys=keys), samples() if measured is None else measured)
+
+
+RUN = summary()
+P95 = RUN.endpoints[0].service_ms[1]
+
+
+@pytest.mark.parametrize(
+    ("promise", "holds"),
+    [
+        ("api.p50_ms<150", True),
+        ("api.p50_ms<50", False),
+        ("api.p95_ms < 150", True),
+        ("  api.p99_ms<=1.5e2 ", True),
+        ("api.p99_ms<1e-3", False),
+        ("function.p50_ms>90", True),
+        ("function.p50_ms>=200", False),
+        ("api.error_rate<0.01", True),
+        ("api.error_rate<=0", True),
+        ("api.error_rate<0", False),
+        ("api.rate>20", True),
+        ("api.rate>30", False),
+    ],
+)
+def test_the_measured_figure_decides(promise: str, holds: bool) -> None:
+    check = check_slo(RUN, promise)
+    assert (check.promise, check.holds) == (promise, holds)
+    assert "n = 400" in check.found
+
+
+def test_a_promise_at_the_very_figure_is_kept_by_or_equal_alone() -> None:
+    assert check_slo(RUN, f"api.p95_ms<={P95.value!r}").holds
+    assert not check_slo(RUN, f"api.p95_ms<{P95.value!r}").holds
+    assert check_slo(RUN, f"api.p95_ms>={P95.value!r}").holds
+    assert not check_slo(RUN, f"api.p95_ms>{P95.value!r}").holds
+
+
+def test_what_holds_within_the_interval_alone_is_said_and_is_broken_when_strict() -> None:
+    assert P95.low is not None and P95.high is not None
+    for promise in (f"api.p95_ms<{(P95.value + P95.high) / 2:.6f}", f"api.p95_ms>{(P95.value + P95.low) / 2:.6f}"):
+        assert check_slo(RUN, promise).holds
+        assert "not certain: more requests would tell" in check_slo(RUN, promise).found
+        assert not check_slo(RUN, promise, strict=True).holds
+    for promise in (f"api.p95_ms<{P95.high * 1.01:.6f}", f"api.p95_ms>{P95.low * 0.99:.6f}"):
+        assert check_slo(RUN, promise, strict=True).holds
+        assert "not certain" not in check_slo(RUN, promise).found
+
+
+def test_errors_are_counted_over_all_measured_requests() -> None:
+    failing = samples()
+    failing["failure"][(failing["endpoint"] == 1) & (failing["group"] < 20)] = 8
+    found = summary(failing)
+    assert check_slo(found, "api.error_rate<0.01").holds
+    assert not check_slo(found, "function.error_rate<0.05").holds
+    assert check_slo(found, "function.error_rate<=0.05").holds
+    assert not check_slo(found, "function.error_rate<=0.05", strict=True).holds
+    assert check_slo(found, "function.error_rate<0.05").found.startswith("0.05 (")
+
+
+def test_too_few_requests_keep_a_promise_and_no_strict_one() -> None:
+    few = summary(samples(n=20))
+    check = check_slo(few, "api.p99_ms<500")
+    assert check.holds
+    assert "interval not estimable, n = 20, not certain" in check.found
+    assert not check_slo(few, "api.p99_ms<500", strict=True).holds
+
+
+@pytest.mark.parametrize("promise", ["api.p95_ms<200", "api.p95_ms>0", "api.error_rate<0.5", "api.rate>=0"])
+def test_what_was_not_measured_is_not_kept(promise: str) -> None:
+    assert check_slo(summary(empty()), promise) == Check(promise, False, "not measured")
+
+
+def test_an_endpoint_that_only_failed_has_no_latency_to_promise() -> None:
+    failing = samples()
+    failing["failure"] = 3
+    found = summary(failing)
+    assert check_slo(found, "api.p50_ms<200") == Check("api.p50_ms<200", False, "not measured")
+    assert not check_slo(found, "api.error_rate<0.5").holds
+
+
+def test_of_an_open_loop_the_response_time_is_meant() -> None:
+    late = samples()
+    late["sent_ms"] += 1000
+    opened = summarise(make_run(LoadPlan(rate=25, duration_s=16, warmup=0)), late)
+    assert not check_slo(opened, "api.p50_ms<200").holds
+
+
+@pytest.mark.parametrize(
+    "promise",
+    ["", "api", "api.p95<200", "api.p95_ms=200", "api.p95_ms<", "api.p95_ms<-1", "api.p95_ms<200ms", "p95_ms<200"],
+)
+def test_a_promise_that_cannot_be_read_is_refused(promise: str) -> None:
+    with pytest.raises(GateError, match=r"must be like api\.p95_ms<200"):
+        check_slo(RUN, promise)
+
+
+def test_a_promise_about_nobody_names_those_there_are() -> None:
+    with pytest.raises(GateError, match="run 0123abcd has no endpoint lambda, only api, function"):
+        check_slo(RUN, "lambda.p95_ms<200")
+    with pytest.raises(GateError, match="has no endpoint lambda"):
+        check_non_inferior(RUN, "lambda:api:10%")
+
+
+@pytest.mark.parametrize(
+    ("promise", "holds"),
+    [
+        ("function:api:20%", True),
+        ("function:api:5%", False),
+        ("function:api:20ms", True),
+        ("function:api:5ms", False),
+        ("api:function:0.1%", True),
+        ("api:function:0ms", True),
+    ],
+)
+def test_an_endpoint_is_no_worse_than_another_by_more_than_the_limit(promise: str, holds: bool) -> None:
+    assert check_non_inferior(RUN, promise).holds == holds
+
+
+def test_not_being_worse_is_held_against_the_end_of_the_interval_that_is_worse() -> None:
+    assert RUN.verdict is not None
+    effect = RUN.verdict.effect
+    assert effect.low is not None and effect.high is not None
+    assert check_non_inferior(RUN, f"function:api:{-effect.low * 1.001:.6f}ms").holds
+    assert not check_non_inferior(RUN, f"function:api:{-effect.low * 0.999:.6f}ms").holds
+    slower = summary(samples(110.0, 100.0))
+    assert slower.verdict is not None and slower.verdict.effect.high is not None
+    assert check_non_inferior(slower, f"api:function:{slower.verdict.effect.high * 1.001:.6f}ms").holds
+    assert not check_non_inferior(slower, f"api:function:{slower.verdict.effect.high * 0.999:.6f}ms").holds
+
+
+def test_percent_are_of_the_references_median() -> None:
+    limit_ms = RUN.endpoints[0].service_ms[0].value * 0.2
+    assert f" of {limit_ms:.4g} ms" in check_non_inferior(RUN, "function:api:20%").found
+
+
+def test_too_few_pairs_show_nobody_to_be_no_worse() -> None:
+    check = check_non_inferior(summary(samples(n=4)), "api:function:1000%")
+    assert check == Check("api:function:1000%", False, "interval not estimable (n = 4)")
+
+
+@pytest.mark.parametrize(
+    "promise", ["function:api", "function:api:10", "function:api:-1%", "function:api:10 %", "::1%"]
+)
+def test_a_comparison_that_cannot_be_read_is_refused(promise: str) -> None:
+    with pytest.raises(GateError, match="must be like function:api:10%"):
+        check_non_inferior(RUN, promise)
+
+
+def test_being_no_worse_takes_two() -> None:
+    for found, promise in ((RUN, "api:api:10%"), (summary(keys=("api",)), "api:api:10%")):
+        with pytest.raises(GateError, match="needs two endpoints"):
+            check_non_inferior(found, promise)
+
+
+CHECKS = [Check("api.p95_ms<200", True, "116 (114 to 119, n = 400)"), Check("api.rate>30", False, 'only "25" & <30')]
+
+
+def test_pipelines_read_the_checks_as_tests() -> None:
+    suite = ElementTree.fromstring(to_junit(RUN, CHECKS).encode())  # noqa: S314  our own
+    assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "2", "1")
+    kept, broken = suite.findall("testcase")
+    assert (kept.get("name"), kept.find("failure")) == ("api.p95_ms<200", None)
+    failure = broken.find("failure")
+    assert failure is not None
+    assert failure.get("message") == broken.findtext("system-out") == 'only "25" & <30'
+
+
+def test_no_checks_are_a_valid_file_too() -> None:
+    assert ElementTree.fromstring(to_junit(RUN, []).encode()).get("tests") == "0"  # noqa: S314  our own
+
+
+def test_people_read_the_checks_as_a_table_and_the_verdict_below() -> None:
+    assert RUN.verdict is not None
+    assert to_markdown(RUN, CHECKS) == (
+        "Run 0123abcd\n\n"
+        "| promise | kept | measured |\n|---|---|---|\n"
+        "| `api.p95_ms<200` | yes | 116 (114 to 119, n = 400) |\n"
+        '| `api.rate>30` | **no** | only "25" & <30 |\n'
+        f"\n{RUN.verdict.sentence}\n"
+    )
+    assert to_markdown(replace(RUN, verdict=None), CHECKS[:1]).endswith("n = 400) |\n")

@@ -1,0 +1,347 @@
+"""What is said of a run follows from its samples: nothing is mixed that must be apart, and nothing is left out."""
+
+import json
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples, empty, from_rows, join
+from benchmark.statistics.estimates import paired_median_difference
+from benchmark.statistics.verdict import Outcome
+from benchmark.summary.summarise import SHARES, Summary, summarise, to_document
+from benchmark.synthetic.demo import DEMO, simulate_run
+from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
+from tests.benchmark.runs import make_run, pairs, row, with_facts
+
+RATE = LoadPlan(rate=50, duration_s=10, warmup=0, margin_ms=1.0, margin_pct=0.0)
+CALLERS = LoadPlan(rate=None, concurrency=2, total=500, warmup=0, margin_ms=1.0, margin_pct=0.0)
+
+
+def noise(n: int, seed: int, median_ms: float = 10.0) -> list[float]:
+    values: list[float] = (median_ms * np.random.default_rng(seed).lognormal(0, 0.1, n)).tolist()
+    return values
+
+
+def of_pairs(n: int = 100, faster_ms: float = 10.0, slower_ms: float = 20.0) -> Samples:
+    return pairs(noise(n, 1, faster_ms), noise(n, 2, slower_ms))
+
+
+def simulated(plan: ComparePlan | LoadPlan, truth: Truth = DEMO) -> tuple[Run, Samples]:
+    return simulate_run(truth, plan)
+
+
+def verdict_of(summary: Summary) -> Any:
+    assert summary.verdict is not None
+    return summary.verdict
+
+
+# --- Which samples are in which figure
+
+
+def test_the_figures_are_those_of_the_samples() -> None:
+    first_ms, second_ms = noise(400, 1), noise(400, 2, 20.0)
+    summary = summarise(make_run(), pairs(first_ms, second_ms))
+    for side, values in zip(summary.endpoints, (first_ms, second_ms), strict=True):
+        assert [one.value for one in side.service_ms] == pytest.approx(np.quantile(values, SHARES), rel=1e-6)
+        assert (side.n, side.attempts, side.failed, side.warmup) == (400, 400, 0, 0)
+        assert [one.value for one in side.server_ms] == [2.0, 2.0, 2.0]
+        assert side.response_ms == ()
+        assert side.latency_ms is side.service_ms
+        assert dict((name, n) for name, _, n in side.phases_ms) == {
+            "dns": 0,
+            "connect": 0,
+            "tls": 0,
+            "wait": 400,
+            "receive": 400,
+        }
+        assert side.rate == pytest.approx(25, rel=0.01)  # one in 40 ms
+    differences = [one.value for one in summary.differences]
+    assert differences == pytest.approx(np.quantile(first_ms, SHARES) - np.quantile(second_ms, SHARES), rel=1e-5)
+    assert verdict_of(summary).effect == paired_median_difference(
+        np.array(first_ms, "f4"), np.array(second_ms, "f4"), 0
+    )
+
+
+def test_the_warm_up_is_counted_and_in_no_statistic() -> None:
+    measured = of_pairs()
+    warm_up = measured[:40].copy()
+    warm_up["warmup"], warm_up["service_ms"], warm_up["group"] = True, 5000.0, warm_up["group"] + 1000
+    warm_up["failure"][:6], warm_up["server_ms"], warm_up["wait_ms"] = 2, 4000.0, 4000.0
+    alone, both = summarise(make_run(), measured), summarise(make_run(), join([warm_up, measured]))
+    assert [side.warmup for side in both.endpoints] == [20, 20]
+    assert [replace(side, warmup=0) for side in both.endpoints] == list(alone.endpoints)
+    assert (both.verdict, both.differences) == (alone.verdict, alone.differences)
+
+
+def test_cold_starts_are_a_population_of_their_own() -> None:
+    warm = of_pairs()
+    cold = warm[:10].copy()
+    cold["temperature"], cold["service_ms"], cold["group"] = 0, 3000.0, cold["group"] + 1000
+    summary = summarise(make_run(), join([warm, cold]))
+    only_warm = summarise(make_run(), warm)
+    for side, without in zip(summary.endpoints, only_warm.endpoints, strict=True):
+        assert side.cold_ms == (3000.0,) * 5
+        assert (side.n, side.attempts) == (100, 105)
+        assert (side.service_ms, side.server_ms, side.phases_ms) == (
+            without.service_ms,
+            without.server_ms,
+            without.phases_ms,
+        )
+    assert verdict_of(summary).effect == verdict_of(only_warm).effect
+    assert summary.differences == only_warm.differences
+
+
+def test_a_cold_start_that_failed_is_a_failure_and_no_cold_latency() -> None:
+    broken = from_rows([row(0, 500, 3000.0, temperature=Temperature.COLD, failure=Failure.SERVER_ERROR)])
+    api, _ = summarise(make_run(), join([of_pairs(), broken])).endpoints
+    assert (api.cold_ms, api.failed, api.n, api.attempts) == ((), 1, 100, 101)
+
+
+def test_a_first_request_on_an_instance_that_was_up_is_warm() -> None:
+    first = of_pairs()
+    first["temperature"] = 2
+    assert [side.n for side in summarise(make_run(), first).endpoints] == [100, 100]
+
+
+@pytest.mark.parametrize("plan", [None, RATE, CALLERS])
+@pytest.mark.parametrize("failure", list(Failure))
+def test_failures_never_enter_a_latency(plan: LoadPlan | None, failure: Failure) -> None:
+    samples = of_pairs(400)
+    failed = (samples["endpoint"] == 0) & (samples["group"] % 10 == 3)
+    samples["failure"][failed], samples["service_ms"][failed] = 1 + list(Failure).index(failure), 9000.0
+    samples["server_ms"][failed], samples["wait_ms"][failed] = 8000.0, 8000.0
+    run = make_run(plan)
+    api, function = summarise(run, samples).endpoints
+    without, _ = summarise(run, samples[~failed]).endpoints
+    assert (api.n, api.attempts, api.failed) == (360, 400, 40)
+    assert [(line.failure, line.count) for line in api.ledger] == [(failure, 40)]
+    assert [one.value for one in (*api.latency_ms, *api.server_ms)] == [
+        one.value for one in (*without.latency_ms, *without.server_ms)
+    ]
+    assert api.phases_ms == without.phases_ms
+    assert api.availability.value == 0.9
+    assert api.availability.low is not None and api.availability.high is not None
+    assert api.availability.low < 0.9 < api.availability.high < 1
+    assert function.failed == 0
+
+
+def test_the_ledger_has_an_example_of_each_failure() -> None:
+    samples = of_pairs()
+    samples["failure"][::2][:3] = 1 + list(Failure).index(Failure.WRONG_SCHEMA)
+    run = replace(make_run(), outcome={"failure_details": {"api": {"wrong_schema": "prediction is not a number"}}})
+    (line,) = summarise(run, samples).endpoints[0].ledger
+    assert (line.count, line.detail) == (3, "prediction is not a number")
+
+
+def test_a_timeout_ranks_after_every_answer_of_its_pair() -> None:
+    # The second endpoint answers 60 pairs 5 ms faster and is lost in the other 41: most of the time it is faster.
+    samples = pairs([15.0] * 101, [10.0] * 101)
+    lost = (samples["endpoint"] == 1) & (samples["group"] % 5 < 2)
+    samples["failure"][lost], samples["service_ms"][lost] = 2, 1.0  # a timeout that would pass for a fast answer
+    effect = verdict_of(summarise(make_run(), samples)).effect
+    assert effect.n == 101, "a censored pair is not a missing one"
+    censored = np.where(np.arange(101) % 5 < 2, inf, 10.0)
+    assert effect == paired_median_difference(np.full(101, 15.0), censored, 0)
+    samples["failure"][lost] = 1 + list(Failure).index(Failure.RESET)
+    assert verdict_of(summarise(make_run(), samples)).effect.n == 60, "any other failure leaves its pair out"
+
+
+def test_an_endpoint_that_always_times_out_wins_nothing() -> None:
+    samples = of_pairs(100)
+    lost = samples["endpoint"] == 1
+    samples["failure"][lost] = 2
+    summary = summarise(make_run(), samples)
+    assert verdict_of(summary).effect.value == -inf
+    assert verdict_of(summary).outcome is Outcome.INCONCLUSIVE
+    document = json.loads(json.dumps(to_document(summary), allow_nan=False))
+    assert document["difference"]["value_ms"] is None
+    assert document["endpoints"]["function"]["errors"] == {"timeout": 100}
+    assert document["verdict"]["sentence"].startswith("FastAPI failed 0 of 100 requests (0%), Cloud Function failed")
+
+
+@pytest.mark.parametrize("gap", [{"group": 17, "endpoint": 0}, {"group": 99, "endpoint": 1}])
+def test_a_pair_that_lacks_one_side_is_left_out(gap: dict[str, int]) -> None:
+    whole = of_pairs(100)
+    missing = (whole["group"] == gap["group"]) & (whole["endpoint"] == gap["endpoint"])
+    incomplete = summarise(make_run(), whole[~missing])
+    complete = summarise(make_run(), whole[whole["group"] != gap["group"]])
+    assert verdict_of(incomplete).effect == verdict_of(complete).effect
+    assert verdict_of(incomplete).effect.n == 99
+    assert incomplete.differences == complete.differences
+    assert sorted(side.n for side in incomplete.endpoints) == [99, 100]
+
+
+def test_pairs_are_matched_by_their_number_and_not_by_their_place() -> None:
+    samples = of_pairs(100)
+    swapped = samples.copy()
+    swapped[0::2], swapped[1::2] = samples[1::2], samples[0::2]  # BA in every pair
+    assert verdict_of(summarise(make_run(), swapped)).effect == verdict_of(summarise(make_run(), samples)).effect
+
+
+def test_instances_are_counted_where_they_are_known() -> None:
+    samples = of_pairs(100)
+    samples["instance"][samples["endpoint"] == 0] = np.arange(100) % 3 + 1
+    samples["instance"][samples["endpoint"] == 1] = 0
+    assert [side.instances for side in summarise(make_run(), samples).endpoints] == [3, 0]
+
+
+# --- How sure it is
+
+
+@pytest.mark.parametrize(("n", "estimable"), [(5, 0), (6, 1), (71, 1), (72, 2), (367, 2), (368, 3)])
+def test_below_its_least_number_a_percentile_has_no_interval(n: int, estimable: int) -> None:
+    for plan in (None, RATE):
+        for side in summarise(make_run(plan), of_pairs(n)).endpoints:
+            assert [one.estimable for one in side.latency_ms] == [True] * estimable + [False] * (3 - estimable)
+            assert all(one.n == n for one in side.latency_ms)
+
+
+def test_a_winner_is_an_endpoint_by_its_key() -> None:
+    for faster, slower, key in ((10.0, 20.0, "api"), (20.0, 10.0, "function")):
+        summary = summarise(make_run(), of_pairs(100, faster, slower))
+        assert verdict_of(summary).outcome is Outcome.WINNER
+        assert summary.winner_key == key
+
+
+def test_two_endpoints_of_one_name_are_still_told_apart() -> None:
+    sides = [{"key": key, "name": "Service", "url": ""} for key in ("api", "function")]
+    assert summarise(make_run(endpoints=sides), of_pairs(100, 20.0, 10.0)).winner_key == "function"
+
+
+def test_without_a_winner_there_is_no_key() -> None:
+    assert summarise(make_run(), of_pairs(100, 10.0, 10.0)).winner_key is None
+    assert summarise(make_run(keys=["api"]), of_pairs(100)).winner_key is None
+
+
+def test_what_the_machine_cannot_resolve_is_not_claimed() -> None:
+    assert summarise(make_run(resolution_ms=15.0), of_pairs(100)).winner_key is None
+    assert summarise(make_run(resolution_ms=5.0), of_pairs(100)).winner_key == "api"
+
+
+@pytest.mark.parametrize("means", [(10.0, 20.0), (10.0, 10.0)])
+@pytest.mark.parametrize("memory", [None, "1Gi"])
+def test_fairness_changes_the_sentence_and_nothing_else(means: tuple[float, float], memory: str | None) -> None:
+    samples = of_pairs(400, *means)
+    fair = summarise(make_run(), samples)
+    unfair = summarise(make_run(facts=with_facts("function", memory=memory)), samples)
+    assert [one.name for one in unfair.mismatches] == ["memory"]
+    assert unfair.winner_key == fair.winner_key
+    assert "hese two deployments differ" in verdict_of(unfair).sentence
+    assert "hese two deployments differ" not in verdict_of(fair).sentence
+    assert replace(verdict_of(unfair), sentence="") == replace(verdict_of(fair), sentence="")
+    documents = [to_document(one) for one in (fair, unfair)]
+    assert documents[0]["fairness"] == []
+    assert documents[1]["fairness"] == [{"name": "memory", "values": ["512Mi", memory]}]
+
+
+def test_the_facts_are_compared_in_the_endpoints_order() -> None:
+    facts = with_facts("function", memory="1Gi")
+    turned = {key: facts[key] for key in ("function", "api")}
+    (memory,) = summarise(make_run(facts=turned), of_pairs()).mismatches
+    assert memory.values == ("512Mi", "1Gi")
+
+
+# --- Loops
+
+
+def test_an_open_loop_counts_from_the_scheduled_send() -> None:
+    samples = of_pairs(400)
+    samples["sent_ms"] += 100.0
+    summary = summarise(make_run(RATE), samples)
+    assert summary.is_open_loop
+    for side in summary.endpoints:
+        both = zip(side.response_ms, side.service_ms, strict=True)
+        assert [response.value - service.value for response, service in both] == pytest.approx([100.0] * 3, abs=1e-3)
+        assert side.latency_ms is side.response_ms
+    assert verdict_of(summary).metric == "p50 of the response time"
+    assert "hides stalls" not in verdict_of(summary).conditions[0]
+
+
+def test_callers_have_service_time_alone_and_it_says_what_that_hides() -> None:
+    summary = summarise(make_run(CALLERS), of_pairs(400))
+    assert not summary.is_open_loop
+    assert all(side.response_ms == () for side in summary.endpoints)
+    assert verdict_of(summary).conditions[0] == "closed loop, 2 callers to each: service time, which hides stalls"
+
+
+def test_a_freeze_shows_in_the_tail_of_an_open_loop() -> None:
+    truth = Truth((TrueEndpoint(10.0),) * 2, Machine(freezes=((5000.0, 2000.0),)))
+    summary = summarise(*simulated(LoadPlan(rate=50, duration_s=20, warmup=0), truth))
+    assert all(side.latency_ms[2].value > 1000 for side in summary.endpoints)
+
+
+def test_one_endpoint_has_figures_and_no_verdict() -> None:
+    summary = summarise(make_run(keys=["api"]), of_pairs(100))
+    assert (summary.verdict, summary.differences, summary.mismatches) == (None, (), ())
+    assert summary.endpoints[0].n == 100
+
+
+def test_three_endpoints_have_figures_and_no_verdict() -> None:
+    samples = join([of_pairs(100), from_rows([row(2, group) for group in range(100)])])
+    summary = summarise(make_run(keys=["api", "function", "third"]), samples)
+    assert [side.n for side in summary.endpoints] == [100, 100, 100]
+    assert summary.verdict is None
+
+
+@pytest.mark.parametrize("plan", [None, RATE, CALLERS])
+@pytest.mark.parametrize("samples", [empty(), of_pairs(1), of_pairs(1)[:1]])
+def test_a_run_that_ended_early_can_be_summarised(plan: LoadPlan | None, samples: Samples) -> None:
+    summary = summarise(make_run(plan), samples)
+    assert verdict_of(summary).outcome is Outcome.INCONCLUSIVE
+    json.dumps(to_document(summary), allow_nan=False)
+
+
+def test_one_run_gives_the_same_summary_every_time() -> None:
+    run, samples = simulated(ComparePlan(pairs=200))
+    assert summarise(run, samples) == summarise(run, samples)
+
+
+# --- As JSON
+
+
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), LoadPlan(rate=50, duration_s=10)])
+def test_the_document_has_the_shape_that_others_rely_on(plan: ComparePlan | LoadPlan) -> None:
+    run, samples = simulated(plan)
+    run = replace(run, outcome=make_run().outcome)
+    document = json.loads(json.dumps(to_document(summarise(run, samples)), allow_nan=False))
+    latency = "response_ms" if isinstance(plan, LoadPlan) else "service_ms"
+    assert (document["format_version"], document["kind"]) == (1, plan.kind)
+    assert document["manifest"] == json.loads(json.dumps(run.manifest))
+    assert list(document["endpoints"]) == ["first", "second"]
+    for side in document["endpoints"].values():
+        assert {"n", "errors", latency, "rate", "phases_ms", "server_ms"} <= set(side)
+        assert ("response_ms" in side) == (latency == "response_ms")
+        assert list(side[latency]) == ["p50", "p95", "p99"]
+        for figure in (*side[latency].values(), *side["server_ms"].values()):
+            assert {"value", "low", "high"} <= set(figure)
+            assert figure["low"] <= figure["value"] <= figure["high"]
+        assert list(side["phases_ms"]) == ["dns", "connect", "tls", "wait", "receive"]
+        assert side["phases_ms"]["tls"] is None
+    difference = document["difference"]
+    assert {"metric", "value_ms", "low_ms", "high_ms"} <= set(difference)
+    assert difference["value_ms"] == pytest.approx(-8, abs=3), "the first minus the second"
+    assert difference["low_ms"] < difference["value_ms"] < difference["high_ms"]
+    verdict = document["verdict"]
+    assert (verdict["outcome"], verdict["winner"]) == ("winner", "first")
+    assert verdict["sentence"].startswith("First (simulated) answers faster: ")
+    assert {"floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited"} <= set(document["generator"])
+
+
+def test_a_run_without_two_endpoints_has_neither_difference_nor_verdict() -> None:
+    document = to_document(summarise(make_run(keys=["api"]), of_pairs(100)))
+    assert document["difference"] is None
+    assert document["verdict"] is None
+    assert document["differences_ms"] is None
+
+
+def test_a_run_without_a_generator_says_that_it_is_unknown() -> None:
+    document = to_document(summarise(replace(make_run(), outcome={}), of_pairs()))
+    assert document["generator"] == dict.fromkeys(("floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited")) | {
+        "reasons": []
+    }
