@@ -16,7 +16,7 @@ from typing import IO
 from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart.plan import ColdPlan
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, LoadPlan, Plan, check_limits
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import Store, StoreError
 
@@ -109,10 +109,9 @@ def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -
         before, progress = run.plan, run.progress
         if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
             continue
-        if isinstance(before, LoadPlan) and before.is_open_loop:
+        if before.is_open_loop:
             continue
-        in_flight = (before.concurrency or 1) * len(urls) if isinstance(before, LoadPlan) else 1
-        return float(progress["elapsed_s"]) * 1000 * in_flight / int(progress["done"])
+        return float(progress["elapsed_s"]) * 1000 * before.in_flight(len(urls)) / int(progress["done"])
     return None
 
 

@@ -26,7 +26,7 @@ import uvloop
 from benchmark.endpoints.bodies import Bodies
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.engine.client import Client, Instances
 from benchmark.engine.execute import execute, make_manifest
 from benchmark.record.plan import LoadPlan

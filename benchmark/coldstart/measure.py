@@ -21,8 +21,8 @@ from benchmark.endpoints.bodies import Bodies
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import new_client, utc_now
-from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.endpoints.observe import new_client
+from benchmark.endpoints.sample import Failure, Temperature, utc_now
 from benchmark.engine.client import Client, Instances
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState

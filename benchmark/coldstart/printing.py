@@ -14,7 +14,7 @@ def print_coldstart(summary: ColdSummary, console: Console | None = None) -> Non
     console = console or Console(highlight=False)
     run, sides = summary.run, summary.endpoints
     title = f"Cold starts, run {run.id}" + (f", {escape(run.name)}" if run.name else "")
-    console.print(f"[bold]{title}[/bold] ({run.state.value}, {run.started_at_utc[:19].replace('T', ' ')} UTC)")
+    console.print(f"[bold]{title}[/bold] ({run.state.value}, {run.started_text})")
     for side in sides:
         if side.failed:
             details = "; ".join(f"{name}: {text}" for name, text in side.failure_details.items())

@@ -191,7 +191,7 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
                 "started in advance; they are neither cold nor warm"
             )
     said.append(f"from {client['host']} ({client['machine']}, {client['cpus']} CPUs)")
-    said.append(f"{run.started_at_utc[:19].replace('T', ' ')} UTC")
+    said.append(run.started_text)
     return tuple(said)
 
 

@@ -14,8 +14,9 @@ from benchmark.agreement.trials import GRID_POINTS, MAX_GRID_POINTS
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import card_of
-from benchmark.endpoints.observe import new_client, utc_now
+from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.rows import RowsError, Table, read_rows, training_text, within_limits
+from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask
 from benchmark.record.plan import PlanError, check_hosts
 from benchmark.reports.export import rows_to_csv

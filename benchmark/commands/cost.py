@@ -70,12 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
 def measured_services_ms(results: Path | None, run_id: str, endpoint: str) -> tuple[float, ...]:
     """The service times of a run's answered, warm requests to one endpoint, in ms. Raises UsageError."""
     from benchmark.commands.reading import read_run  # numpy and all of the record, which a given time needs not
-    from benchmark.record.samples import warm_service_ms
+    from benchmark.record.samples import warm
 
     run, samples = read_run(results_store(results), run_id)
     if endpoint not in run.endpoint_keys:
         raise UsageError(f"run {run.id} has no endpoint {endpoint}, only {', '.join(run.endpoint_keys)}")
-    services_ms = warm_service_ms(samples, run.endpoint_keys.index(endpoint))
+    services_ms = warm(samples, run.endpoint_keys.index(endpoint))["service_ms"]
     if not len(services_ms):
         raise UsageError(f"run {run.id} has no answer from {endpoint}")
     return tuple(services_ms.tolist())

@@ -15,7 +15,7 @@ from benchmark.commands import UsageError, add_results, results_store, write_jso
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.forecast import Estimate, estimate
 from benchmark.record.plan import (

@@ -8,7 +8,7 @@ from benchmark.commands.reading import read_run
 from benchmark.cost.prices import PriceError, load_prices
 from benchmark.decision.decide import Needs, decide
 from benchmark.decision.findings import UNREADABLE, find
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.reports.document import to_html, to_markdown
 from benchmark.reports.report import build, without_secrets
 

@@ -27,10 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(heads, indent=2))
         return 0
     for one in runs:
-        started = one.started_at_utc[:19].replace("T", " ")
-        print(
-            f"{one.id}  {started}  {one.kind:<9} {one.state:<9} {one.progress.get('done', 0):>7}  {one.name}".rstrip()
-        )
+        done = one.progress.get("done", 0)
+        print(f"{one.id}  {one.started_text}  {one.kind:<9} {one.state:<9} {done:>7}  {one.name}".rstrip())
     if not runs:
         print("No runs yet: python -m benchmark compare --endpoint NAME=URL --endpoint NAME=URL")
     return 0

@@ -12,10 +12,10 @@ from benchmark.coldstart.plan import KIND as COLDSTART
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.cost.bill import EQUAL, Configuration, CostError
 from benchmark.endpoints.fairness import Condition, Facts
-from benchmark.record.plan import ComparePlan, PlanError
+from benchmark.record.plan import PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import Floats, Samples, response_ms, warm_service_ms
+from benchmark.record.samples import Floats, Samples, latency_ms, warm
 from benchmark.record.store import Store, StoreError
 from benchmark.summary.summarise import Summary, summarise
 
@@ -122,7 +122,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
         load[0] if load else None,
         cold,
         ladder,
-        tuple(_latencies_ms(summary, samples, position) for position in (0, 1)),
+        tuple(latency_ms(warm(samples, position), summary.is_open_loop) for position in (0, 1)),
     )
 
 
@@ -186,17 +186,8 @@ def _starts(runs: Sequence[Run], read: Read, *, ladder: bool) -> Iterator[ColdSu
 
 
 def _with_bill(side: Side, position: int, run: Run, samples: Samples) -> Side:
-    services = warm_service_ms(samples, position)
+    services = warm(samples, position)["service_ms"]
     if len(services) > _MOST_SERVICES:
         services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)
     configuration, assumed = configuration_of(run.manifest["facts"].get(side.key, {}))
     return Side(side.key, side.name, side.url, tuple(map(float, services)), configuration, assumed)
-
-
-def _latencies_ms(summary: Summary, samples: Samples, position: int) -> Floats:
-    if isinstance(summary.plan, ComparePlan) or not summary.is_open_loop:
-        return warm_service_ms(samples, position)
-    mine = samples[samples["endpoint"] == position].copy()
-    mine["service_ms"] = response_ms(mine)
-    mine["endpoint"] = 0
-    return warm_service_ms(mine, 0)

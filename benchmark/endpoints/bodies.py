@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.endpoints.observe import request_body
 from benchmark.endpoints.rows import RowsError, read_rows
 from inference.card import ModelCard
 
@@ -25,6 +24,11 @@ class Bodies:
     def sha256(self) -> str:
         """Of all bodies in their order: two runs with the same one sent the same."""
         return hashlib.sha256(b"\n".join(self.bodies)).hexdigest()
+
+
+def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
+    """The named form of `inputs` (the card's order), which every known service of this kind accepts."""
+    return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
 
 
 def from_card(card: ModelCard) -> Bodies:

@@ -3,14 +3,12 @@
 This is a single look, taken from the process that asks for it; it is no benchmark.
 """
 
-import json
 import secrets
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict
-from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import perf_counter_ns
 from typing import Any
@@ -18,10 +16,11 @@ from typing import Any
 import httpx
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
+from benchmark.endpoints.bodies import request_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.sample import Failure, Sample
+from benchmark.endpoints.sample import Failure, Sample, utc_now
 from inference.card import ModelCard
 
 _GRACE_S = 0.25
@@ -44,16 +43,6 @@ def new_client() -> httpx.Client:
 
 def new_comparison_id() -> str:
     return secrets.token_hex(8)
-
-
-def utc_now() -> str:
-    """A label for people; durations never come from it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
-    """The named form of `inputs` (the card's order), which every known service of this kind accepts."""
-    return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
 
 
 def observe(

@@ -1,6 +1,7 @@
 """What is recorded of one request: a fact, never edited, with its failure where it failed."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -28,6 +29,11 @@ class Temperature(StrEnum):
     WARM = "warm"
     FIRST_ON_WARM = "first request, instance already up"
     UNKNOWN = "unknown"
+
+
+def utc_now() -> str:
+    """A label for people; durations never come from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def temperature(request_count: int | None, instance_age_ms: float | None, waited_ms: float) -> Temperature:

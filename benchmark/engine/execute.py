@@ -22,8 +22,8 @@ from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import facts
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import new_client, utc_now
-from benchmark.endpoints.sample import Failure
+from benchmark.endpoints.observe import new_client
+from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.engine.client import Client, Instances
 from benchmark.engine.floor import FloorError, measure_floor, null_server
 from benchmark.engine.generator import Health, Watch, judge
@@ -102,7 +102,7 @@ def execute(
     recorder.flush()
     report(recorder.progress)
     samples, _ = load_samples(store, run.id)
-    health = judge(samples, not isinstance(plan, ComparePlan) and plan.is_open_loop, *outcome.pop("generator"))
+    health = judge(samples, plan.is_open_loop, *outcome.pop("generator"))
     outcome["generator"] = _health_document(health)
     store.finish(run.id, state, outcome)
     return replace(run, state=state, outcome=outcome)

@@ -39,5 +39,4 @@ def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) ->
         return plan.duration_s
     if typical_ms is None:
         return None
-    in_flight = (plan.concurrency or 1) * endpoints if isinstance(plan, LoadPlan) else 1
-    return plan.requests(endpoints) * typical_ms / 1000 / in_flight
+    return plan.requests(endpoints) * typical_ms / 1000 / plan.in_flight(endpoints)

@@ -38,12 +38,17 @@ class ComparePlan:
     seed: int = 0
 
     kind = "compare"
+    is_open_loop = False
 
     def __post_init__(self) -> None:
         _require(self.pairs >= 1, "at least 1 pair")
         _require(self.warmup >= 0, "a warm-up of 0 pairs or more")
         _require(self.connection in ("reused", "new"), "connections that are reused or new")
         _check_common(self)
+
+    def in_flight(self, endpoints: int) -> int:
+        """One, whatever the number of endpoints: they are asked in turn."""
+        return 1
 
     def requests(self, endpoints: int) -> int:
         """How many requests go to all `endpoints` together, the warm-up included."""
@@ -92,6 +97,10 @@ class LoadPlan:
     @property
     def is_open_loop(self) -> bool:
         return self.concurrency is None
+
+    def in_flight(self, endpoints: int) -> int:
+        """How many requests a closed loop to all `endpoints` has out at once."""
+        return (self.concurrency or 1) * endpoints
 
     def requests(self, endpoints: int) -> int:
         """How many requests go to all `endpoints` together, about, the warm-up included."""

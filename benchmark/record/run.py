@@ -52,6 +52,11 @@ class Run:
         return tuple(entry["name"] for entry in self.manifest["endpoints"])
 
     @property
+    def started_text(self) -> str:
+        """When it began, for people."""
+        return f"{self.started_at_utc[:19].replace('T', ' ')} UTC"
+
+    @property
     def is_over(self) -> bool:
         return self.state is not RunState.RUNNING
 

@@ -41,6 +41,7 @@ Row = tuple[Any, ...]
 """One request, in the order of the fields of `ROW`."""
 FAILURES = tuple(Failure)
 TEMPERATURES = tuple(Temperature)
+COLD = TEMPERATURES.index(Temperature.COLD)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
 """How many values each of these fields has."""
 PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
@@ -98,8 +99,22 @@ def join(chunks: Iterable[Samples]) -> Samples:
     return np.concatenate(parts) if parts else empty()
 
 
-def warm_service_ms(samples: Samples, position: int) -> Floats:
-    """Service times in ms of one endpoint's measured answers, without warm-up, failures and cold starts."""
-    usable = (samples["endpoint"] == position) & ~samples["warmup"] & (samples["failure"] == 0)
-    service: Floats = samples["service_ms"][usable & (samples["temperature"] != TEMPERATURES.index(Temperature.COLD))]
+def measured(samples: Samples, position: int) -> Samples:
+    """One endpoint's requests in the warm state, failures too: without the warm-up and without cold starts."""
+    mine: Samples = samples[(samples["endpoint"] == position) & ~samples["warmup"] & (samples["temperature"] != COLD)]
+    return mine
+
+
+def warm(samples: Samples, position: int) -> Samples:
+    """One endpoint's answers in the warm state: what every warm latency is of."""
+    mine = measured(samples, position)
+    answered: Samples = mine[mine["failure"] == 0]
+    return answered
+
+
+def latency_ms(samples: Samples, open_loop: bool) -> Floats:
+    """Response times of an open loop; else service times, as a closed loop has no others."""
+    if open_loop:
+        return response_ms(samples)
+    service: Floats = samples["service_ms"]
     return service

@@ -18,7 +18,7 @@ from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart import summary as coldstart_summary
 from benchmark.endpoints.sample import Comparison, Sample
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack, warm
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import summarise
 
@@ -140,9 +140,8 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
 
 def percentile_log(run: Run, samples: Samples, position: int) -> str:
     """The percentiles of the endpoint at `position` of a run, as `histogram_log` writes them."""
-    usable = ~samples["warmup"] & (samples["failure"] == 0) & (samples["endpoint"] == position)
     # In a closed loop a request is due when it is sent, so that this is its service time.
-    return histogram_log(response_ms(samples[usable]), f"{run.endpoint_keys[position]} of run {run.id}, ms")
+    return histogram_log(response_ms(warm(samples, position)), f"{run.endpoint_keys[position]} of run {run.id}, ms")
 
 
 def _check_summary(run: Run, samples: Samples) -> None:

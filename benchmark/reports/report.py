@@ -24,7 +24,7 @@ from benchmark.decision.findings import Findings, Side, find
 from benchmark.endpoints.fairness import conditions as all_conditions
 from benchmark.record.plan import ComparePlan
 from benchmark.record.run import Run
-from benchmark.record.samples import Floats, Samples, response_ms, warm_service_ms
+from benchmark.record.samples import Floats, Samples, latency_ms, warm
 from benchmark.reports import svg
 from benchmark.reports.document import Block, Callout, Code, Document, Drawing, Items, Link, Section, Table, Text
 from benchmark.statistics.estimates import upper_bound
@@ -440,17 +440,7 @@ def disagreements(samples: Samples) -> tuple[int, int]:
 
 
 def _values_ms(summary: Summary, samples: Samples, position: int) -> Floats:
-    if not summary.is_open_loop:
-        return warm_service_ms(samples, position)
-    mine = _warm(samples, position)
-    return response_ms(mine)
-
-
-def _warm(samples: Samples, position: int) -> Samples:
-    """The rows that `warm_service_ms` takes its times from."""
-    numbered = samples.copy()
-    numbered["service_ms"] = np.arange(len(samples))
-    return samples[warm_service_ms(numbered, position).astype(np.int64)]
+    return latency_ms(warm(samples, position), summary.is_open_loop)
 
 
 def _ecdf(values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
@@ -489,7 +479,7 @@ def _over_time(
     marks = []
     last_s = 1.0
     for position, one in enumerate(values):
-        times_s = _warm(samples, position)["scheduled_ms"] / 1000
+        times_s = warm(samples, position)["scheduled_ms"] / 1000
         last_s = max(last_s, float(times_s.max()))
         kept = _thinned(one)
         points = zip(times_s[kept].tolist(), one[kept].tolist(), strict=True)

@@ -16,7 +16,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     run = summary.run
     title = f"Run {run.id}" + (f", {escape(run.name)}" if run.name else "")
-    console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_at_utc[:19].replace('T', ' '))} UTC)")
+    console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
     for one in summary.endpoints:
         for line in one.ledger:
             detail = f" ({escape(line.detail)})" if line.detail else ""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmark.endpoints.fairness import Condition, mismatches
-from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan, Plan
 from benchmark.record.run import Run
-from benchmark.record.samples import FAILURES, PHASES, TEMPERATURES, Floats, Samples, response_ms
+from benchmark.record.samples import COLD, FAILURES, PHASES, Floats, Samples, latency_ms, measured, response_ms
 from benchmark.statistics.estimates import (
     Blocks,
     Estimate,
@@ -28,7 +28,6 @@ from benchmark.statistics.verdict import Attempts, Verdict, decide
 
 SHARES = (0.5, 0.95, 0.99)
 SHARE_NAMES = ("p50", "p95", "p99")
-_COLD = TEMPERATURES.index(Temperature.COLD)
 _TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
 
 
@@ -94,7 +93,7 @@ class Summary:
 
     @property
     def is_open_loop(self) -> bool:
-        return not isinstance(self.plan, ComparePlan) and self.plan.is_open_loop
+        return self.plan.is_open_loop
 
     @property
     def winner_key(self) -> str | None:
@@ -108,12 +107,8 @@ class Summary:
 def summarise(run: Run, samples: Samples) -> Summary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a plan that this version cannot read."""
     plan = run.plan
-    open_loop = not isinstance(plan, ComparePlan) and plan.is_open_loop
-    measured = ~samples["warmup"]
-    sides = [
-        samples[measured & (samples["endpoint"] == position) & (samples["temperature"] != _COLD)]
-        for position in range(len(run.endpoint_keys))
-    ]
+    open_loop = plan.is_open_loop
+    sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
     answered = [side[side["failure"] == 0] for side in sides]
     # Requests resemble their neighbours, so intervals come from blocks: of pairs, or of what came in the same time.
     blocks = (
@@ -133,7 +128,7 @@ def summarise(run: Run, samples: Samples) -> Summary:
             effect = paired_median_difference(first, second, seed)
             differences = tuple(quantile_differences(_answered(first), _answered(second), SHARES, seed))
         else:
-            latencies = [_latency(side, open_loop) for side in answered]
+            latencies = [latency_ms(side, open_loop) for side in answered]
             differences = tuple(
                 quantile_differences(
                     latencies[0], latencies[1], SHARES, seed, blocks=(blocks[0], blocks[1]), primary=0.5
@@ -180,7 +175,7 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
         loop,
         f"{plan.connection} connections",
         f"from {client['host']} ({client['machine']}, {client['cpus']} CPUs)",
-        f"{run.started_at_utc[:19].replace('T', ' ')} UTC",
+        run.started_text,
     )
 
 
@@ -189,7 +184,7 @@ def _figures(run: Run, samples: Samples, position: int, answered: Samples, block
     mine = samples["endpoint"] == position
     warmup = int(np.count_nonzero(mine & samples["warmup"]))
     attempts = int(np.count_nonzero(mine)) - warmup
-    cold = samples["service_ms"][mine & (samples["temperature"] == _COLD) & (samples["failure"] == 0)]
+    cold = samples["service_ms"][mine & (samples["temperature"] == COLD) & (samples["failure"] == 0)]
     failures = np.bincount(samples["failure"][mine & ~samples["warmup"]], minlength=len(FAILURES) + 1)
     details = run.outcome.get("failure_details", {}).get(key, {})
     ledger = tuple(
@@ -226,13 +221,6 @@ def _rate(answered: Samples) -> float:
         return 0.0
     span_ms = float((answered["sent_ms"] + answered["service_ms"]).max() - answered["scheduled_ms"].min())
     return len(answered) * 1000 / span_ms if span_ms > 0 else 0.0
-
-
-def _latency(samples: Samples, open_loop: bool) -> Floats:
-    if open_loop:
-        return response_ms(samples)
-    service: Floats = samples["service_ms"]
-    return service
 
 
 def _paired(first: Samples, second: Samples) -> tuple[Floats, Floats]:

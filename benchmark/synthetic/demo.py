@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from benchmark.endpoints.fairness import ALWAYS_SHOWN
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.run import FORMAT_VERSION, Run, RunState, new_run_id
 from benchmark.record.samples import Samples

@@ -8,8 +8,8 @@ import streamlit as st
 from benchmark.agreement.audit import Audit, audit, survey
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import utc_now
 from benchmark.endpoints.rows import Row
+from benchmark.endpoints.sample import utc_now
 from dashboard import agree_words as say
 from dashboard import resources, words
 from dashboard.background import Report

@@ -22,7 +22,7 @@ from benchmark.decision.decide import (
 )
 from benchmark.decision.findings import Findings, gather
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState
 from benchmark.record.store import Store, StoreError

@@ -7,8 +7,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import new_comparison_id, observe, utc_now
-from benchmark.endpoints.sample import Comparison, Sample
+from benchmark.endpoints.observe import new_comparison_id, observe
+from benchmark.endpoints.sample import Comparison, Sample, utc_now
 from benchmark.record.store import StoreError
 from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources, words

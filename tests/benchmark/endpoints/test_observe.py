@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES
-from benchmark.endpoints.observe import new_client, observe, request_body
+from benchmark.endpoints.bodies import request_body
+from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.sample import Answer, Failure, Sample, Temperature
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs

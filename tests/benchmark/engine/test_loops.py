@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.endpoints.bodies import Bodies, from_card
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import utc_now
+from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.generator import Watch
 from benchmark.engine.pace import Pace

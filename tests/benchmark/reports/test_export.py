@@ -17,7 +17,7 @@ from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.samples import ROW, Samples, from_rows, pack
 from benchmark.reports import export
-from benchmark.reports.export import histogram_log, run_from_document, run_to_document, samples_to_csv
+from benchmark.reports.export import histogram_log, percentile_log, run_from_document, run_to_document, samples_to_csv
 from benchmark.summary.summarise import summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from tests.benchmark.runs import make_run, pairs, row
@@ -239,3 +239,11 @@ def test_a_histogram_log_ends_with_its_moments() -> None:
 
 def test_nothing_measured_is_an_empty_histogram_log() -> None:
     assert ticks(histogram_log(np.empty(0), "api")) == []
+
+
+def test_the_percentiles_of_a_run_are_of_what_its_summary_is_of() -> None:
+    cold = row(0, 4, 5000.0, temperature=Temperature.COLD)
+    samples = from_rows([row(0, 0, 900.0, warmup=True), *(row(0, group, 10.0 + group) for group in (1, 2, 3)), cold])
+    run = make_run(LoadPlan(warmup=1))
+    assert max(value for value, _, _ in ticks(percentile_log(run, samples, 0))) == 13.0
+    assert summarise(run, samples).endpoints[0].n == 3
