@@ -50,6 +50,7 @@ UvicornWorker.CONFIG_KWARGS = {
     "http": guarded(_endpoint),
     "server_header": False,
     "proxy_headers": False,
+    "timeout_graceful_shutdown": 8,
 }
 
 try:

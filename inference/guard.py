@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: a deadline for requests, and JSON for every refusal.
+"""uvicorn's HTTP protocol with what it lacks: deadlines for slow clients, and JSON for every refusal.
 
 Both endpoints are served by uvicorn, the API directly and the function through functions-framework, so this one class
 gives them the same behaviour before a request reaches any framework.
@@ -8,7 +8,7 @@ from asyncio import TimerHandle, Transport
 from collections.abc import Mapping
 from typing import Any
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from inference.asgi import Endpoint
@@ -16,6 +16,8 @@ from inference.contract import MAX_HEAD_BYTES, ContractError, headers_too_large,
 
 REQUEST_DEADLINE_S = 4.0
 """A request, headers and body together, has to arrive within this from the connection or from the previous answer."""
+READ_DEADLINE_S = 4.0
+"""A client that has taken nothing of its answer for this long is cut off: what waits for it fills the memory."""
 
 _FRAMEWORK_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"})
 _FRAMEWORK_PATHS = frozenset({"/robots.txt", "/favicon.ico"})
@@ -25,9 +27,10 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http` setting, refusing in the words of `endpoint`."""
 
     class GuardedProtocol(HttpToolsProtocol):
-        """One connection. A deadline runs while a request is arriving; nothing runs while it is being answered."""
+        """One connection. A deadline runs while a request is arriving, and another while an answer is not taken."""
 
         _deadline: TimerHandle | None = None
+        _reading: TimerHandle | None = None
         _unreadable = False
         _progress = 0
         _bytes_without_progress = 0
@@ -38,6 +41,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_deadline()
+            self._stop_reading()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -46,9 +50,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             # without a limit a few connections keep the whole process busy.
             before = self._progress
             try:
-                self.parser.feed_data(data)
-            except HttpParserUpgrade:
-                pass  # an upgrade may be ignored
+                self._parse(data)
             except HttpParserError:
                 self._refuse_unreadable()
                 return
@@ -59,6 +61,30 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             if self._bytes_without_progress > MAX_HEAD_BYTES:
                 self._give_up(headers_too_large())
 
+        def _parse(self, data: bytes) -> None:
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except HttpParserUpgrade as upgrade:
+                    if not self._declines_upgrade():
+                        return
+                    # The parser takes what follows for another protocol. No other is spoken here, and a server may
+                    # ignore the wish (RFC 9110, 7.8): the same request is read again without it.
+                    data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                    self.parser = HttpRequestParser(self)
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+
+        def _declines_upgrade(self) -> bool:
+            # CONNECT asks for another protocol by itself, and is refused like every other unknown method.
+            return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+        def _head_without_upgrade(self) -> bytes:
+            version = self.parser.get_http_version().encode()
+            lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+            lines += [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+            return b"\r\n".join([*lines, b"", b""])
+
         def on_message_begin(self) -> None:
             self._progress += 1
             super().on_message_begin()
@@ -68,11 +94,17 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             if len(self.url) > MAX_HEAD_BYTES:
                 raise ValueError  # which the parser reports as a request that cannot be read
 
+        def on_headers_complete(self) -> None:
+            if not self._declines_upgrade():
+                super().on_headers_complete()
+
         def on_body(self, body: bytes) -> None:
             self._progress += 1
             super().on_body(body)
 
         def on_message_complete(self) -> None:
+            if self._declines_upgrade():
+                return
             self._progress += 1
             self._stop_deadline()
             super().on_message_complete()
@@ -81,19 +113,38 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             super().on_response_complete()
             # The deadline takes the place of the keep-alive timer, which the first byte of a request would stop.
             self._unset_keepalive_if_required()
-            if self._unreadable:
+            if self.transport.is_closing():
+                self._start_reading()
+            elif self._unreadable:
                 self._refuse_unreadable()
-            elif self._deadline is None and not self.transport.is_closing():
+            elif self._deadline is None and not self._being_answered():
                 self._start_deadline()
 
+        def shutdown(self) -> None:
+            super().shutdown()
+            if self.transport.is_closing():
+                self._start_reading()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._start_reading()
+
+        def resume_writing(self) -> None:
+            self._stop_reading()
+            super().resume_writing()
+
         def _refuse_unreadable(self) -> None:
-            cycle = self.cycle
-            if self.pipeline or (cycle is not None and not cycle.response_complete and not cycle.more_body):
+            if self._being_answered():
                 # What cannot be read came behind a complete request, which gets its answer first.
                 self._unreadable = True
                 self.flow.pause_reading()
             else:
                 self._refuse(ContractError(400, "bad_request", "This is not an HTTP request that can be read."))
+
+        def _being_answered(self) -> bool:
+            """Whether there is a complete request that has no complete answer yet."""
+            cycle = self.cycle
+            return bool(self.pipeline) or (cycle is not None and not cycle.response_complete and not cycle.more_body)
 
         def _should_upgrade_to_ws(self) -> bool:
             return False  # functions-framework cannot be told so, and the connection would hang
@@ -113,6 +164,27 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
                 self._deadline.cancel()
                 self._deadline = None
 
+        def _start_reading(self) -> None:
+            waiting_bytes = self.transport.get_write_buffer_size()
+            if self._reading is None and waiting_bytes:
+                self._reading = self.loop.call_later(READ_DEADLINE_S, self._check_reading, waiting_bytes)
+
+        def _stop_reading(self) -> None:
+            if self._reading is not None:
+                self._reading.cancel()
+                self._reading = None
+
+        def _check_reading(self, before_bytes: int) -> None:
+            self._reading = None
+            if self.transport.get_write_buffer_size() >= before_bytes:
+                self.transport.abort()  # closing would wait for the client to read
+            else:
+                self._start_reading()
+
+        def _close(self) -> None:
+            self.transport.close()
+            self._start_reading()
+
         def _too_slow(self) -> None:
             self._deadline = None
             self._give_up(request_timeout())
@@ -121,7 +193,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             answered = self.cycle is None or self.cycle.response_complete
             arriving = self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
             if answered and not arriving:
-                self.transport.close()  # idle, or still sending what was refused: nobody waits for an answer
+                self._close()  # idle, or still sending what was refused: nobody waits for an answer
             else:
                 self._refuse(error)
 
@@ -130,10 +202,11 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
                 if self.cycle is not None:
                     self.cycle.disconnected = True  # nothing of its own may follow the refusal
                 reply = endpoint.refuse(error, self._arriving())
+                usual = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
                 headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers if name != "connection")
                 head = f"{headers}content-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"
-                self.transport.write(STATUS_LINE[reply.status] + head.encode() + reply.body)
-                self.transport.close()
+                self.transport.write(STATUS_LINE[reply.status] + usual + head.encode() + reply.body)
+                self._close()
 
         def _arriving(self) -> Mapping[str, Any]:
             """What is known of the request that has begun and is not answered: nothing where there is none."""

@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted  # what json.dumps does to a text, without its detours
 from typing import TextIO
@@ -86,8 +87,9 @@ class RequestLog:
             line += f',"logging.googleapis.com/trace":{_quoted(name)},"logging.googleapis.com/spanId":"{trace.span_id}"'
         if self._with_execution_id and _EXECUTION_ID.fullmatch(execution_id):
             line += f',"logging.googleapis.com/labels":{{"execution_id":"{execution_id.decode()}"}}'
-        self._stream.write(line + "}\n")
-        self._stream.flush()
+        with suppress(OSError, ValueError):  # a full disk or a closed pipe is no reason to stop serving
+            self._stream.write(line + "}\n")
+            self._stream.flush()
 
 
 class _JsonLine(logging.Formatter):

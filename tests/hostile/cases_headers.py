@@ -32,12 +32,6 @@ def cases() -> list[Case]:
         "a second Host": "Host: example.invalid",
         "an unknown expectation": "Expect: 200-maybe",
         "Connection naming Content-Length": "Connection: Content-Length",
-        "HTTP2-Settings": "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
-        "an upgrade to websocket": (
-            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
-        ),
-        "an upgrade to something": "Connection: Upgrade\r\nUpgrade: foo/2",
     }
     large = {
         "a value of 100 KB": "X: " + "a" * 100_000,
@@ -48,6 +42,12 @@ def cases() -> list[Case]:
         "a value of 20 MB": "X: " + "a" * 20_000_000,
     }
     served = {
+        "an upgrade to HTTP/2": "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
+        "an upgrade to websocket": (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+        ),
+        "an upgrade to something": "Connection: Upgrade\r\nUpgrade: foo/2",
         "an empty value": "X:",
         "blanks around the value": "X:  \t a \t ",
         "latin-1 in the value": "X: \xe9\xff",
@@ -80,7 +80,9 @@ def cases() -> list[Case]:
         "Connection: keep-alive": "Connection: keep-alive",
         "a bad Connection": "Connection: ,,;;" + MARKER,
     }
+    upgrade = _with("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     return [
+        Case("header: an upgrade, with a request behind it", (upgrade + _with(),), (200, 200)),
         *(Case(f"header: {name}", (_with(line),), (400,), until_closed=True) for name, line in broken.items()),
         *(Case(f"header: {name}", (_with(line),), until_closed=True) for name, line in undecided.items()),
         *(Case(f"header: {name}, too large", (_with(line),), (431,)) for name, line in large.items()),

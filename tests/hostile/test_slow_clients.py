@@ -1,17 +1,22 @@
 """Slow clients are cut in time, and nobody else waits for them."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.hostile.case import request
 from tests.hostile.client import predicts
 from tests.hostile.endpoints import Running, serving
 from tests.hostile.slow_clients import hold
 from tests.hostile.verdict import LIMIT_S
 
 SLOW_CLIENTS = 200
+FULL_S = 60.0
+"""Filling every buffer on the way may take a while itself."""
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +48,27 @@ def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
     assert [kept_s for kept_s in slow.kept_s if kept_s is None or kept_s > LIMIT_S] == []
     assert served
     assert all(served)
+
+
+@pytest.mark.parametrize("title", ["API", "Function"])
+def test_a_client_that_takes_none_of_its_answers_is_cut(title: str, endpoints: Mapping[str, Running]) -> None:
+    ask = request("GET", "/model-info", content_type=None) * 1000
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", endpoints[title].port))
+        connection.setblocking(False)
+        assert eventually_cut(connection, ask)
+    assert predicts(endpoints[title].port)
+
+
+def eventually_cut(connection: socket.socket, ask: bytes) -> bool:
+    """Ask on and on, for more than any buffer on the way holds, and take nothing: whether the server ends it."""
+    end_s = time.monotonic() + FULL_S
+    while time.monotonic() < end_s:
+        try:
+            connection.send(ask)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            return True
+    return False
