@@ -7,53 +7,34 @@ together or not at all, so that a run that was cut off anywhere can be resumed.
 import asyncio
 import json
 import os
-import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+from benchmark.coldstart.cancellation import Cancellation
+from benchmark.coldstart.force import ForceError, force_instance
 from benchmark.coldstart.plan import ColdPlan, Step, gap_text, steps
-from benchmark.coldstart.program import Command, LocalProgram, ProgramError
+from benchmark.coldstart.program import LocalProgram, ProgramError, ProgramTimeout
+from benchmark.coldstart.target import Target
 from benchmark.endpoints.bodies import Bodies
 from benchmark.endpoints.catalog import Served, fetch
-from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, Temperature, utc_now
 from benchmark.engine.client import Client, Instances
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import FAILURES, TEMPERATURES, Row, from_rows, pack
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, from_rows, make_row, pack
 from benchmark.record.store import Store, StoreError
 from inference.card import ModelCard
 
 ProgressReport = Callable[[Mapping[str, Any]], None]
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
-FORCE_TIMEOUT_S = 900.0
-"""A deployment may take minutes."""
 _HEARTBEAT_S = 2.0
-_NAN = float("nan")
-
-
-class ForceError(Exception):
-    """The command that forces a new instance failed; the message says how. It never holds the command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is measured under one name: an address, or a command that is started anew for each sample."""
-
-    key: str
-    name: str
-    endpoint: Endpoint | None = None
-    command: Command | None = None
-
-    def at(self, url: str, timeout_s: float) -> Endpoint:
-        """The endpoint at `url`, where its program listens."""
-        return self.endpoint or Endpoint(self.key, self.name, url, timeout_s)
+_INSTANCE = (ROW.names or ()).index("instance")
 
 
 def drop_page_cache(path: Path = DROP_CACHES) -> str | None:
@@ -67,21 +48,6 @@ def drop_page_cache(path: Path = DROP_CACHES) -> str | None:
     except OSError as error:
         return error.strerror or type(error).__name__
     return None
-
-
-async def ask_started(target: Target, timeout_s: float) -> Served:
-    """Start a target's program once, unmeasured, to ask what it serves; its files are in the page cache then.
-
-    Raises ProgramError where it opens no port.
-    """
-    assert target.command  # only programs are started  # noqa: S101
-    program = LocalProgram(target.command)
-    try:
-        await program.wait_until_open(timeout_s)
-        with new_client() as client:
-            return await asyncio.to_thread(fetch, client, target.at(program.url, timeout_s))
-    finally:
-        await asyncio.to_thread(program.stop)
 
 
 def execute(
@@ -103,20 +69,23 @@ def execute(
 
     Raises StoreError, and ForceError where the command fails (the run is then FAILED and can be resumed).
     """
-    if resume:
-        store.resume_run(run.id)
-    else:
-        store.create_run(run)
     session = _Session(run, plan, targets, bodies, card, store, force, report)
-    try:
-        state = asyncio.run(session.run())
-    except BaseException as error:
-        with suppress(StoreError):
-            reason = str(error) if isinstance(error, ForceError) else type(error).__name__
-            store.finish(run.id, RunState.FAILED, session.outcome | {"reason": reason})
-        raise
-    store.finish(run.id, state, session.outcome)
-    return replace(run, state=state, outcome=session.outcome)
+    with Cancellation() as cancellation:
+        if resume:
+            store.resume_run(run.id)
+        else:
+            store.create_run(run)
+        try:
+            asyncio.run(session.run(cancellation))
+            outcome = session.outcome
+            state = RunState.CANCELLED if cancellation.is_asked else RunState.FINISHED
+            store.finish(run.id, state, outcome)
+        except BaseException as error:
+            with suppress(StoreError):
+                reason = str(error) if isinstance(error, ForceError) else type(error).__name__
+                store.finish(run.id, RunState.FAILED, session.outcome | {"reason": reason})
+            raise
+    return replace(run, state=state, outcome=outcome)
 
 
 class _Session:
@@ -147,10 +116,6 @@ class _Session:
         self._failure_details: dict[str, dict[str, str]] = dict(before.get("failure_details", {}))
         self._phase = "starting"
         self._writing = asyncio.Lock()  # an older progress must never replace a newer one
-        # Times go on after those of the earlier part: what is between two parts is not known, and not asked.
-        samples, _ = load_samples(store, run.id)
-        recorded_ms = float((samples["sent_ms"] + samples["service_ms"]).max()) if len(samples) else 0.0
-        self._began_ns = perf_counter_ns() - int((recorded_ms + 1) * 1e6)
         self._touched_ns: dict[int, int] = {}
         """when each endpoint was last asked anything by this process"""
 
@@ -175,25 +140,24 @@ class _Session:
             "failure_details": self._failure_details,
         }
 
-    async def run(self) -> RunState:
-        cancelled = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, cancelled.set)
+    async def run(self, cancellation: Cancellation) -> None:
+        """Measure what is left until it is done or cancelled. Raises StoreError, ForceError."""
+        # Times go on after those of the earlier part: what is between two parts is not known, and not asked.
+        samples, _ = load_samples(self._store, self._run.id)
+        recorded_ms = float((samples["sent_ms"] + samples["service_ms"]).max()) if len(samples) else 0.0
+        self._began_ns = perf_counter_ns() - int((recorded_ms + 1) * 1e6)
         async with AsyncExitStack() as stack:
             self._http = stack.enter_context(new_client())
             self._clients = [await stack.enter_async_context(self._client(at)) for at in range(len(self._targets))]
-            measuring = asyncio.create_task(self._measure())
-            beating = asyncio.create_task(self._beat())
-            waiting = asyncio.create_task(cancelled.wait())
-            await asyncio.wait({measuring, waiting, beating}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (measuring, waiting, beating):
+            tasks = [asyncio.create_task(doing) for doing in (self._measure(), self._beat(), cancellation.wait())]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(measuring, beating, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
         await self._write([])
-        return RunState.CANCELLED if cancelled.is_set() else RunState.FINISHED
 
     def _client(self, position: int, url: str | None = None) -> Client:
         target = self._targets[position]
@@ -255,7 +219,9 @@ class _Session:
 
     async def _forced(self, step: Step, position: int) -> None:
         self._phase = f"forcing a new instance of {self._targets[position].name}"
-        await self._force_instance(self._targets[position].key, f"{self._run.id}-{step.number}-{os.urandom(2).hex()}")
+        assert self._force  # a plan of this mode has a command  # noqa: S101
+        unique = f"{self._run.id}-{step.number}-{os.urandom(2).hex()}"
+        await force_instance(self._force, self._targets[position].key, unique)
         await self._probe(step, self._clients[position])
 
     async def _ladder(self, step: Step, position: int) -> None:
@@ -313,7 +279,7 @@ class _Session:
 
     def _startup_ms(self, served: Served, row: Row) -> Mapping[str, Any] | None:
         """What the instance that answered says of its start; None where another one was asked, or it says nothing."""
-        number = row[5]
+        number = row[_INSTANCE]
         startup = served.serving.get("startup_ms")
         asked = self._instances.ids[number - 1] if number else None
         if asked is None or served.serving.get("instance_id") != asked or not isinstance(startup, dict):
@@ -326,24 +292,17 @@ class _Session:
 
     async def _record_no_start(self, step: Step, position: int, spawned_ns: int, error: ProgramError) -> None:
         """A start without an answer is an attempt that failed."""
-        key = self._targets[position].key
-        self._failure_details.setdefault(key, {}).setdefault(Failure.REFUSED.value, str(error))
-        spawned_ms = (spawned_ns - self._began_ns) / 1e6
-        waited_ms = (perf_counter_ns() - spawned_ns) / 1e6
-        failed = 1 + FAILURES.index(Failure.REFUSED)
-        unknown = TEMPERATURES.index(Temperature.UNKNOWN)
-        row = (
-            position,
-            False,
-            unknown,
-            failed,
-            0,
-            0,
-            step.number,
-            spawned_ms,
-            spawned_ms + waited_ms,
-            0.0,
-            *[_NAN] * 7,
+        # A start that would have taken longer is censored, not missing: it counts as slower than any other.
+        failure = Failure.TIMEOUT if isinstance(error, ProgramTimeout) else Failure.REFUSED
+        self._failure_details.setdefault(self._targets[position].key, {}).setdefault(failure.value, str(error))
+        row = make_row(
+            endpoint=position,
+            temperature=TEMPERATURES.index(Temperature.UNKNOWN),
+            failure=1 + FAILURES.index(failure),
+            group=step.number,
+            scheduled_ms=(spawned_ns - self._began_ns) / 1e6,
+            sent_ms=(perf_counter_ns() - self._began_ns) / 1e6,
+            service_ms=0.0,
         )
         await self._record(step, position, [row])
 
@@ -373,49 +332,7 @@ class _Session:
         for failure, detail in client.failure_details.items():
             self._failure_details.setdefault(client.endpoint.key, {}).setdefault(failure.value, detail)
 
-    async def _force_instance(self, key: str, unique: str) -> None:
-        assert self._force  # a plan of this mode has a command  # noqa: S101
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            self._force,
-            env={**os.environ, "FORCE_ENDPOINT": key, "FORCE_ID": unique},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(FORCE_TIMEOUT_S):
-                status = await process.wait()
-        except TimeoutError:
-            raise ForceError(f"the command for {key} took more than {FORCE_TIMEOUT_S:g} s") from None
-        finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        if status:
-            raise ForceError(f"the command that forces a new instance of {key} ended with status {status}")
-
 
 async def _authorize(client: Client) -> None:
     with suppress(TokenError):  # the endpoint then refuses, which is counted
         await client.authorize()
-
-
-def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:
-    """What each target serves by its own account; a program is started once for it. Raises ProgramError."""
-
-    async def ask() -> list[Served]:
-        return [await _named(target, ask_started(target, timeout_s)) for target in targets if target.command]
-
-    if all(target.command for target in targets):
-        return asyncio.run(ask())
-    with new_client() as client:
-        return [fetch(client, target.endpoint) for target in targets if target.endpoint]
-
-
-async def _named(target: Target, asking: Awaitable[Served]) -> Served:
-    try:
-        return await asking
-    except ProgramError as error:
-        raise ProgramError(f"{target.key} {error}") from error

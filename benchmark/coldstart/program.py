@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class ProgramError(Exception):
     """A program could not be started or never opened its port; the message says why in a clause."""
 
 
+class ProgramTimeout(ProgramError):
+    """It may have opened its port later than it was waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What is run where. The program has to listen on the port in its environment's PORT."""
@@ -62,6 +67,7 @@ class LocalProgram:
         path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH") or os.defpath))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `stop`
         self._gone = False
+        self._killing = threading.Lock()
         self.spawned_ns = perf_counter_ns()
         try:
             self._process = subprocess.Popen(  # noqa: S603  the operator's own command
@@ -86,7 +92,10 @@ class LocalProgram:
         return self._process.poll() is not None
 
     async def wait_until_open(self, timeout_s: float) -> int:
-        """Wait until the port takes connections; gives that moment in ns of `perf_counter_ns`. Raises ProgramError."""
+        """Wait until the port takes connections; gives that moment in ns of `perf_counter_ns`.
+
+        Raises ProgramError: ProgramTimeout where it still runs after `timeout_s`.
+        """
         deadline_ns = perf_counter_ns() + int(timeout_s * 1e9)
         while True:
             if self._takes_connections():
@@ -96,11 +105,14 @@ class LocalProgram:
                     f"ended with status {self._process.returncode} before its port was open{self._said()}"
                 )
             if perf_counter_ns() > deadline_ns:
-                raise ProgramError(f"had no open port after {timeout_s:g} s{self._said()}")
+                raise ProgramTimeout(f"had no open port after {timeout_s:g} s{self._said()}")
             await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
-        """SIGTERM to the program alone, as a platform does, and SIGKILL for whatever is left; waits for its end."""
+        """SIGTERM to the program alone, as a platform does, and SIGKILL for whatever is left; waits for its end.
+
+        Two threads may do so at once: both return when it has ended.
+        """
         try:
             if not self.has_ended:
                 self._process.terminate()
@@ -111,13 +123,14 @@ class LocalProgram:
 
     def kill(self) -> None:
         """End it and all that it started at once; may be called again."""
-        if self._gone:
-            return  # the number of its group may be somebody else's by now
-        with suppress(ProcessLookupError, PermissionError):  # macOS says with the second: only zombies are left
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._log.close()
-        self._gone = True
+        with self._killing:
+            if self._gone:
+                return  # the number of its group may be somebody else's by now
+            with suppress(ProcessLookupError, PermissionError):  # macOS says with the second: only zombies are left
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._log.close()
+            self._gone = True
 
     def _takes_connections(self) -> bool:
         with socket.socket() as probe:
@@ -126,8 +139,11 @@ class LocalProgram:
 
     def _said(self) -> str:
         """The last line that it wrote, for whoever has to find out why."""
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        with self._killing:
+            if self._gone:  # and its log with it
+                return ""
+            self._log.seek(0)
+            lines = self._log.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1][:300]}" if lines else ""
 
 

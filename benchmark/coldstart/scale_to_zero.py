@@ -40,7 +40,7 @@ class ScaleToZero:
         self._changing = asyncio.Lock()  # an instance is started or stopped by one at a time
         self._traffic: set[_Traffic] = set()
         self._quiet_since_s = monotonic()
-        self.starts = 0
+        self._closed = False
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, from its first byte to its end; a start that fails closes it."""
@@ -54,7 +54,7 @@ class ScaleToZero:
             writer.close()
 
     async def _relay(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass `first` and all that follows to the instance, until one of the two closes."""
+        """Pass `first` and all that follows to the instance, until that closes."""
         traffic = _Traffic()
         async with self._changing:
             instance = await self._running()
@@ -64,23 +64,24 @@ class ScaleToZero:
             inward, outward = await asyncio.open_connection(HOST, instance.port)
             outward.write(first)
             sending = asyncio.create_task(_pass_on(reader, outward, traffic, owed=True))
-            answering = asyncio.create_task(_pass_on(inward, writer, traffic, owed=False))
-            await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (sending, answering):
-                task.cancel()
-            await asyncio.gather(sending, answering, return_exceptions=True)
-            outward.close()
+            try:
+                # The instance's end of it is the end of both: a client that has sent all may still wait for its answer.
+                await _pass_on(inward, writer, traffic, owed=False)
+            finally:
+                sending.cancel()
+                outward.close()
         finally:
             self._traffic.discard(traffic)
             self._quiet_since_s = monotonic()
 
     async def _running(self) -> LocalProgram:
+        if self._closed:
+            raise ProgramError("no instance is started any more")
         if self._instance is not None and self._instance.has_ended:
             self._instance.kill()
             self._instance = None
         if self._instance is None:
             self._instance = LocalProgram(self._command)
-            self.starts += 1
             try:
                 await self._instance.wait_until_open(_START_S)
             except BaseException:
@@ -106,20 +107,24 @@ class ScaleToZero:
             return 0.0
         return monotonic() - max([self._quiet_since_s, *(traffic.last_s for traffic in self._traffic)])
 
-    def close(self) -> None:
-        """Stop what runs."""
+    async def close(self) -> None:
+        """Stop what runs or is just being started, for good; answers that are under way still come through."""
+        self._closed = True
         if self._instance is not None:
-            self._instance.stop()
+            await asyncio.to_thread(self._instance.stop)
 
 
 async def _pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, traffic: _Traffic, *, owed: bool
 ) -> None:
-    with suppress(ConnectionError):
+    """Pass bytes on until there are no more, and then that there are no more."""
+    with suppress(OSError):
         while data := await reader.read(_CHUNK):
             traffic.owed, traffic.last_s = owed, monotonic()
             writer.write(data)
             await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
 
 
 async def serve(port: int, idle_s: float, command: Command) -> None:
@@ -134,9 +139,9 @@ async def serve(port: int, idle_s: float, command: Command) -> None:
     try:
         await stopped.wait()
     finally:
-        watching.cancel()
         server.close()
-        platform.close()
+        await platform.close()
+        watching.cancel()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from benchmark.coldstart.plan import ColdPlan, from_document, gap_text
-from benchmark.coldstart.program import POLL_S
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run
@@ -57,6 +56,8 @@ class Probe:
     state: Temperature
     suspected: bool
     """cold by its latency alone, since the server gives no evidence"""
+    told: bool
+    """whether anything tells cold from warm: the server's evidence, or answers that are known to be warm"""
     failure: Failure | None
     split: Split | None
 
@@ -68,7 +69,12 @@ class Probe:
     @property
     def is_warm(self) -> bool:
         """An answer of an instance that had answered before."""
-        return self.failure is None and not self.suspected and self.state in (Temperature.WARM, Temperature.UNKNOWN)
+        return (
+            self.failure is None
+            and self.told
+            and not self.suspected
+            and self.state in (Temperature.WARM, Temperature.UNKNOWN)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,14 @@ class ColdSummary:
     mismatches: tuple[Condition, ...]
     conditions: tuple[str, ...]
 
+    @property
+    def winner_key(self) -> str | None:
+        """The key of the endpoint that won."""
+        if self.verdict is None or self.verdict.winner is None:
+            return None
+        # Not by name, as two endpoints may have the same one.
+        return self.endpoints[0 if self.verdict.effect.value < 0 else 1].key
+
 
 def summarise(run: Run, samples: Samples) -> ColdSummary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a run of another kind."""
@@ -181,7 +195,9 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
     client = run.manifest["client"]
     said = [_MODE_TEXT[plan.mode], "one request in flight, new connections, endpoints in random order"]
     if plan.mode == "spawn":
-        said.append(f"page cache {plan.caches}; a port is tried every {POLL_S * 1000:g} ms")
+        said.append(f"page cache {plan.caches}")
+        if (poll_ms := run.manifest.get("port_poll_ms")) is not None:
+            said.append(f"a port is tried every {poll_ms:g} ms")
     for side in sides:
         if not side.has_evidence and side.probes:
             said.append(_suspicion(side))
@@ -292,12 +308,12 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
     state = TEMPERATURES[row["temperature"]]
     taken_ms = float(response_ms(row))
     failure = FAILURES[row["failure"] - 1] if row["failure"] else None
-    suspected = (
-        failure is None
-        and state is Temperature.UNKNOWN
-        # A spawned program is new by construction, whether it says so or not.
-        and (plan.mode == "spawn" or (suspect_from_ms is not None and taken_ms >= suspect_from_ms))
-    )
+    told, suspected = state is not Temperature.UNKNOWN, False
+    if not told and plan.mode == "spawn":  # it is new by construction, whether it says so or not
+        told = suspected = True
+    elif not told and suspect_from_ms is not None:
+        told, suspected = True, taken_ms >= suspect_from_ms
+    suspected = suspected and failure is None
     split = None
     if failure is None and (state is Temperature.COLD or suspected):
         ready_ms = float(row["sent_ms"] - row["scheduled_ms"]) if plan.mode == "spawn" else None
@@ -309,6 +325,7 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
         taken_ms,
         state,
         suspected,
+        told,
         failure,
         split,
     )
@@ -378,7 +395,7 @@ def to_document(summary: ColdSummary) -> dict[str, Any]:
         "endpoints": {side.key: _side_document(side) for side in summary.endpoints},
         "verdict": {
             "outcome": verdict.outcome.value,
-            "winner": next((side.key for side in summary.endpoints if side.name == verdict.winner), None),
+            "winner": summary.winner_key,
             "sentence": verdict.sentence,
             "effect_ms": _estimate(verdict.effect),
             "margin_ms": verdict.margin_ms,

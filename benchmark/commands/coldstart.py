@@ -21,7 +21,8 @@ from pathlib import Path
 from re import fullmatch
 from typing import Any
 
-from benchmark.coldstart.measure import ForceError, Target, drop_page_cache, execute, served_by
+from benchmark.coldstart.force import ForceError
+from benchmark.coldstart.measure import drop_page_cache, execute
 from benchmark.coldstart.plan import (
     KIND,
     ColdPlan,
@@ -31,9 +32,10 @@ from benchmark.coldstart.plan import (
     to_document,
 )
 from benchmark.coldstart.printing import print_coldstart
-from benchmark.coldstart.program import Command, ProgramError
+from benchmark.coldstart.program import POLL_S, Command, ProgramError
 from benchmark.coldstart.summary import summarise
 from benchmark.coldstart.summary import to_document as summary_document
+from benchmark.coldstart.target import Target, served_by
 from benchmark.commands import ROOT, UsageError, add_results, results_store, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_from, new_run, parse_endpoints
 from benchmark.endpoints.bodies import card_of
@@ -146,12 +148,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _ended_like_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends what goes on in order, so that no program that was spawned to be asked outlives this process."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM is a SIGINT, which an event loop obeys between two steps: no program is started and then not known."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),  # else it may be ignored
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 def _planned(arguments: argparse.Namespace) -> tuple[None, ColdPlan, list[Target]]:
@@ -257,6 +263,8 @@ def _manifest(targets: list[Target], served: Any, plan: ColdPlan, bodies: Any, c
             entry["url"] = None
             entry["command"] = list(target.command.argv)
             entry["directory"] = str(target.command.directory)
+    if plan.mode == "spawn":
+        manifest["port_poll_ms"] = POLL_S * 1000
     return manifest | {"plan": to_document(plan)}
 
 

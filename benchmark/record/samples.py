@@ -3,6 +3,7 @@
 One row is one request. Times are in ms; what is not known is NaN, and never 0.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -44,7 +45,18 @@ TEMPERATURES = tuple(Temperature)
 COLD = TEMPERATURES.index(Temperature.COLD)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
 """How many values each of these fields has."""
+_UNKNOWN = {name: math.nan if ROW[name].kind == "f" else 0 for name in ROW.names or ()}
 PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
+
+
+def make_row(**fields: float) -> Row:
+    """One row by the names of its fields; those that are not given are NaN, or 0 where there is no NaN.
+
+    Raises TypeError for a name that is no field.
+    """
+    if unknown := fields.keys() - _UNKNOWN.keys():
+        raise TypeError(f"no field of a row: {', '.join(sorted(unknown))}")
+    return tuple((_UNKNOWN | fields).values())
 
 
 def from_rows(rows: Sequence[tuple[Any, ...]]) -> Samples:

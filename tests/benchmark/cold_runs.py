@@ -3,13 +3,12 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import nan
 from typing import Any
 
 from benchmark.coldstart.plan import KIND, ColdPlan, steps, to_document
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import FAILURES, TEMPERATURES, Samples, from_rows
+from benchmark.record.samples import FAILURES, TEMPERATURES, Row, Samples, from_rows, make_row
 
 NAMES = {"api": "FastAPI", "function": "Cloud Function"}
 FACTS = {"vCPU": "1", "region": "here"}
@@ -25,7 +24,8 @@ class TrueStart:
     evidence: bool = True
     model_ms: float | None = 30.0
     fails: Sequence[int] = ()
-    """steps whose probe is a server error"""
+    """steps whose probe fails"""
+    failure: Failure = Failure.SERVER_ERROR
     in_advance: bool = False
     """every new instance was started before it was asked"""
 
@@ -35,7 +35,7 @@ def cold_run(
 ) -> tuple[Run, Samples]:
     """The run of `plan` over endpoints by key, or its first `done` steps."""
     noise = random.Random(1)  # noqa: S311
-    rows: list[tuple[Any, ...]] = []
+    rows: list[Row] = []
     probes: list[dict[str, Any]] = []
     clock_ms = 0.0
     keys = list(starts)
@@ -45,7 +45,7 @@ def cold_run(
             true = starts[keys[position]]
             cold = step.idle_s is None or step.idle_s >= true.idle_s
             latency_ms = (true.cold_ms if cold else true.warm_ms) * noise.uniform(0.9, 1.1)
-            failed = 1 + FAILURES.index(Failure.SERVER_ERROR) if step.number in true.fails else 0
+            failed = 1 + FAILURES.index(true.failure) if step.number in true.fails else 0
             state_now = Temperature.COLD if cold else Temperature.WARM
             if cold and true.in_advance:
                 state_now = Temperature.FIRST_ON_WARM
@@ -55,19 +55,17 @@ def cold_run(
                 waited_ms = latency_ms - request_ms if lead else 0.0
                 told = state_now if lead else Temperature.WARM
                 rows.append(
-                    (
-                        position,
-                        False,
-                        TEMPERATURES.index(told if true.evidence else Temperature.UNKNOWN),
-                        failed if lead else 0,
-                        500 if lead and failed else 200,
-                        len(probes) + 1,
-                        step.number,
-                        clock_ms,
-                        clock_ms + waited_ms,
-                        service_ms,
-                        *[nan] * 6,
-                        0.0,
+                    make_row(
+                        endpoint=position,
+                        temperature=TEMPERATURES.index(told if true.evidence else Temperature.UNKNOWN),
+                        failure=failed if lead else 0,
+                        status=500 if lead and failed else 200,
+                        instance=len(probes) + 1,
+                        group=step.number,
+                        scheduled_ms=clock_ms,
+                        sent_ms=clock_ms + waited_ms,
+                        service_ms=service_ms,
+                        prediction=0.0,
                     )
                 )
                 clock_ms += waited_ms + service_ms

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmark.__main__ import main
 from benchmark.coldstart.measure import drop_page_cache
 from benchmark.coldstart.plan import KIND
 from benchmark.coldstart.summary import ColdSummary, summarise
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.sample import Failure
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState
 from benchmark.record.samples import Samples
@@ -100,9 +104,9 @@ def last(results: Path) -> tuple[ColdSummary, Samples]:
 def test_the_ladder_recovers_the_known_threshold(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path
 ) -> None:
-    idle_s = 0.8
+    idle_s = 0.5
     url = platform(idle_s)
-    status, said = coldstart("--endpoint", f"api={url}", "--idle", "100ms,300ms,1.6s", "--repeats", "2", "--warm", "2")
+    status, said = coldstart("--endpoint", f"api={url}", "--idle", "20ms,100ms,0.9s", "--repeats", "2", "--warm", "2")
     assert status == 0, said
     summary, samples = last(results)
     (side,) = summary.endpoints
@@ -119,8 +123,8 @@ def test_the_ladder_recovers_the_known_threshold(
 def test_without_evidence_a_cold_start_is_suspected(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path
 ) -> None:
-    url = platform(0.4, SAYS="nothing", SLEEP_S="0.4")
-    status, said = coldstart("--endpoint", f"api={url}", "--idle", "50ms,1s", "--repeats", "2", "--warm", "3")
+    url = platform(0.5, SAYS="nothing", SLEEP_S="0.4")
+    status, said = coldstart("--endpoint", f"api={url}", "--idle", "20ms,0.9s", "--repeats", "2", "--warm", "3")
     assert status == 0, said
     (side,) = last(results)[0].endpoints
     assert side.cold_word == "suspected cold"
@@ -197,6 +201,91 @@ def test_a_page_cache_that_stays_warm_is_said_in_the_conditions(
     assert any(
         "page cache warm: it could not be emptied (Permission denied)" in one for one in last(results)[0].conditions
     )
+
+
+def test_a_start_that_takes_too_long_is_a_timeout_and_one_that_ends_is_not(
+    coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.commands.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
+    programs = ("--command", "hangs=sleep 60", "--command", "ends=false")
+    assert coldstart(*programs, "--repeats", "2", "--timeout", "0.3")[0] == 2
+    hangs, ends = last(results)[0].endpoints
+    assert [probe.failure for probe in hangs.probes] == [Failure.TIMEOUT] * 2
+    assert hangs.failure_details == {"timeout": "had no open port after 0.3 s"}
+    assert [probe.failure for probe in ends.probes] == [Failure.REFUSED] * 2
+
+
+# --- What ends it at any moment
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [
+        ("benchmark.coldstart.measure.Store.create_run", RunState.CANCELLED),
+        ("benchmark.coldstart.measure.load_samples", RunState.CANCELLED),
+        ("benchmark.coldstart.program.subprocess.Popen", RunState.CANCELLED),
+        ("benchmark.coldstart.measure.Client.send", RunState.CANCELLED),
+        ("benchmark.coldstart.measure.utc_now", RunState.CANCELLED),  # all is measured, and the outcome is put together
+        ("benchmark.coldstart.measure.Store.finish", RunState.FINISHED),  # too late
+    ],
+)
+def test_a_signal_at_any_moment_leaves_a_run_that_is_over_and_no_program(
+    coldstart: Callable[..., tuple[int, str]],
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    state: RunState,
+) -> None:
+    place, _, name = moment.rpartition(".")
+    found = getattr(pkgutil.resolve_name(place), name)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return found(*arguments, **options)
+
+    monkeypatch.setattr("benchmark.commands.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
+    monkeypatch.setattr(moment, interrupted)
+    try:
+        coldstart("--command", f"api={TINY}", "--repeats", "2")
+    except KeyboardInterrupt:
+        pytest.fail("the signal ended the program")
+    assert Store(results).runs()[0].state is state
+    assert psutil.Process().children() == []
+
+
+def test_a_program_that_is_started_at_the_moment_of_a_signal_is_not_left_behind(
+    coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        process = start(*arguments, **options)
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr("benchmark.coldstart.program.subprocess.Popen", interrupted)
+    status, said = coldstart("--command", f"api={TINY}")
+    assert status == 2
+    assert said.endswith("it was cancelled before it began\n")
+    assert psutil.Process().children() == []
+    assert Store(results).runs() == []
+
+
+def test_a_run_that_cannot_be_closed_at_first_is_not_left_running(
+    coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Store.finish
+
+    def busy(*_: Any) -> None:
+        monkeypatch.setattr(Store, "finish", finish)
+        raise StoreError("database is locked")
+
+    monkeypatch.setattr(Store, "finish", busy)
+    status, said = coldstart("--command", f"api={TINY}", "--repeats", "1", "--warm", "1")
+    assert (status, "database is locked" in said) == (2, True)
+    (run,) = Store(results).runs()
+    assert run.state is RunState.FAILED
+    assert coldstart("--resume", run.id)[0] == 0
 
 
 # --- What is cut off goes on

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -43,6 +44,23 @@ def test_a_program_that_opens_no_port_is_said_with_its_last_line(argv: tuple[str
             asyncio.run(program.wait_until_open(0.3 if "sleep" in argv[-1] else 20))
     finally:
         program.kill()
+
+
+def test_two_threads_that_stop_it_end_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, kill_group = [], os.killpg
+
+    def slowly(group: int, sign: int) -> None:
+        ended.append(group)
+        time.sleep(0.1)
+        kill_group(group, sign)
+
+    program = LocalProgram(TINY)
+    asyncio.run(program.wait_until_open(20))
+    monkeypatch.setattr(os, "killpg", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        for stopping in [pool.submit(program.stop) for _ in range(2)]:
+            stopping.result(20)
+    assert ended == [program.pid]
 
 
 def test_a_program_that_is_not_there_is_said() -> None:

@@ -101,6 +101,39 @@ def test_a_long_answer_is_no_idling(platform: Platform) -> None:
         assert client.get(url).text == "ok"
 
 
+def test_a_client_that_has_sent_all_still_gets_its_answer(platform: Platform) -> None:
+    url, _ = platform(30)
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 20) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-length: 2\r\n\r\n{}")
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_an_answer_under_way_comes_through_when_the_platform_is_stopped(platform: Platform, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    code = (
+        "import os, pathlib, signal, socket, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
+        "while True:\n"
+        "    connection, _ = listener.accept()\n"
+        "    if connection.recv(4096):\n"
+        f"        pathlib.Path({str(asked)!r}).touch()\n"
+        "        signal.pause()\n"
+        "        time.sleep(0.1)\n"
+        "        connection.sendall(b'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok')\n"
+        "        sys.exit()\n"
+    )
+    url, process = platform(30, sys.executable, "-S", "-E", "-c", code)
+    with ThreadPoolExecutor(1) as pool, httpx.Client(trust_env=False, timeout=20) as client:
+        answer = pool.submit(client.get, url)
+        until(asked.exists)
+        process.terminate()
+        assert answer.result().text == "ok"
+    assert process.wait(20) == 0
+
+
 def test_an_instance_that_died_is_replaced(platform: Platform) -> None:
     url, process = platform(30)
     first, _ = predict(url)

@@ -20,7 +20,7 @@ from benchmark.coldstart.summary import (
     threshold_text,
 )
 from benchmark.coldstart.summary import to_document as summary_document
-from benchmark.endpoints.sample import Temperature
+from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import PlanError
 from benchmark.record.run import RunState
 from benchmark.record.samples import TEMPERATURES
@@ -127,8 +127,21 @@ def test_a_slow_answer_of_a_fast_network_is_not_suspected() -> None:
 def test_with_too_few_warm_answers_nothing_is_suspected() -> None:
     found = summary(replace(LADDER, repeats=1, warm_requests=0), api=TrueStart(evidence=False))
     assert found.endpoints[0].suspect_from_ms is None
-    assert found.endpoints[0].cold_values_ms == ()
+    (side,) = found.endpoints
+    assert side.cold_values_ms == side.warm_values_ms == ()
+    assert [gap.share.n for gap in side.gaps] == [0, 0, 0, 0]
+    assert side.threshold is None
+    assert threshold_text(side) == "FastAPI: no probe tells yet."
     assert any("too few of its answers" in clause for clause in found.conditions)
+    print_coldstart(found, Console(quiet=True))
+
+
+def test_an_answer_without_evidence_among_others_with_it_is_neither_cold_nor_warm() -> None:
+    run, samples = cold_run(replace(LADDER, warm_requests=0), {"api": TrueStart()})
+    samples["temperature"][0] = TEMPERATURES.index(Temperature.UNKNOWN)
+    (side,) = summarise(run, samples).endpoints
+    assert side.has_evidence
+    assert len(side.cold_values_ms) + len(side.warm_values_ms) == len(side.probes) - 1
 
 
 def test_a_spawned_program_is_new_also_where_it_does_not_say_so() -> None:
@@ -220,6 +233,28 @@ def test_a_true_difference_of_cold_starts_has_a_winner() -> None:
     assert found.verdict.effect.value == pytest.approx(-400, rel=0.2)
     assert "cold" in found.verdict.sentence
     assert summary(SPAWN, api=TrueStart()).verdict is None
+
+
+def test_the_winner_is_found_where_both_have_one_name() -> None:
+    run, samples = cold_run(SPAWN, {"api": TrueStart(1200), "function": TrueStart(800)})
+    for entry in run.manifest["endpoints"]:
+        entry["name"] = "the same"
+    assert summary_document(summarise(run, samples))["verdict"]["winner"] == "function"
+
+
+def test_starts_that_never_came_to_an_end_do_not_win() -> None:
+    hangs = TrueStart(400, fails=range(20), failure=Failure.TIMEOUT)
+    found = summary(ColdPlan("spawn", 30), api=hangs, function=TrueStart(800))
+    assert found.winner_key != "api"
+    assert found.verdict is not None
+    assert found.verdict.effect.value > 0
+
+
+def test_how_often_a_port_was_tried_is_the_runs_own_and_not_todays() -> None:
+    run, samples = cold_run(SPAWN, {"api": TrueStart()})
+    assert not any("port" in clause for clause in summarise(run, samples).conditions)
+    run = replace(run, manifest={**run.manifest, "port_poll_ms": 7.0})
+    assert "a port is tried every 7 ms" in summarise(run, samples).conditions
 
 
 def test_few_cold_starts_settle_nothing() -> None:

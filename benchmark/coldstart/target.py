@@ -1,0 +1,50 @@
+"""What is measured under one name, an address or a program that is started anew for each sample, and what it serves."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.coldstart.program import Command, LocalProgram, ProgramError
+from benchmark.endpoints.catalog import Served, fetch
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import new_client
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address, or a command that is started anew for each sample."""
+
+    key: str
+    name: str
+    endpoint: Endpoint | None = None
+    command: Command | None = None
+
+    def at(self, url: str, timeout_s: float) -> Endpoint:
+        """The endpoint at `url`, where its program listens."""
+        return self.endpoint or Endpoint(self.key, self.name, url, timeout_s)
+
+
+def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:
+    """What each target serves by its own account; a program is started once for it. Raises ProgramError."""
+
+    async def ask() -> list[Served]:
+        return [await _ask_started(target, target.command, timeout_s) for target in targets if target.command]
+
+    if all(target.command for target in targets):
+        return asyncio.run(ask())
+    with new_client() as client:
+        return [fetch(client, target.endpoint) for target in targets if target.endpoint]
+
+
+async def _ask_started(target: Target, command: Command, timeout_s: float) -> Served:
+    """Start a program once, unmeasured, to ask what it serves; its files are in the page cache then."""
+    try:
+        program = LocalProgram(command)
+        try:
+            await program.wait_until_open(timeout_s)
+            with new_client() as client:
+                return await asyncio.to_thread(fetch, client, target.at(program.url, timeout_s))
+        finally:
+            await asyncio.to_thread(program.stop)
+    except ProgramError as error:
+        raise ProgramError(f"{target.key} {error}") from error
