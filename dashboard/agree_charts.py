@@ -6,7 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmark.agreement.audit import Surface
-from benchmark.agreement.judge import TOLERANCE, Kind, Outcome, describe
+from benchmark.agreement.judge import TOLERANCE, Kind, Outcome
+from benchmark.agreement.words import describe
 from dashboard import words
 from dashboard.charts import html_text, styled
 from dashboard.theme import Palette

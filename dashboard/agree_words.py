@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from benchmark.agreement.audit import Audit
-from benchmark.agreement.judge import Agreement, InvalidResult, headline
+from benchmark.agreement.judge import Agreement, InvalidResult
 from benchmark.agreement.trials import Values
+from benchmark.agreement.words import headline
 from dashboard.inputs import slider
 from dashboard.words import Verdict, count, markdown_table, plain
 from inference.card import ModelCard
@@ -30,10 +31,12 @@ def verdict(audit: Audit) -> Verdict:
         return Verdict("disagree", "They disagree", sentence)
     if agreement.not_compared:
         return Verdict("unknown", "Not all compared", f"{sentence} {_not_compared(agreement)}")
-    if not all(one.same for one in audit.invalid):
+    if not all(one.same or not one.compared for one in audit.invalid):
         return Verdict(
-            "disagree", "They refuse differently", f"{sentence} Some invalid inputs are treated differently."
+            "disagree", "Not all refused alike", f"{sentence} Some invalid inputs are not refused alike by both."
         )
+    if lost := sum(not one.compared for one in audit.invalid):
+        return Verdict("unknown", "Not all compared", f"{sentence} {lost} invalid inputs got no answer from one.")
     return Verdict("agree", "They agree", sentence)
 
 
@@ -45,8 +48,8 @@ def failures(audit: Audit) -> list[str]:
     """Who gave no prediction, how often, and why: a sentence each."""
     return [
         f"{name}: {count(failed)} of {count(len(audit.trials))} inputs {reason}."
-        for name, reasons in audit.failures.items()
-        for reason, failed in reasons.items()
+        for name, key in zip(audit.names, audit.keys, strict=True)
+        for reason, failed in audit.failures[key].items()
     ]
 
 

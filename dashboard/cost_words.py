@@ -5,6 +5,7 @@ from typing import Literal
 
 from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_usd
 from benchmark.cost.prices import Billing, Prices
+from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic
 from dashboard import words
 from dashboard.words import Verdict
 
@@ -13,6 +14,8 @@ _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _UNITS = ((1e9, "billion"), (1e6, "million"))
 
 BILLING_NAMES: dict[Billing, str] = {"request": "request-based", "instance": "instance-based"}
+SHAPES: dict[str, Traffic] = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
+"""The shapes of traffic by the names that the pages give them."""
 
 
 def usd(value: float) -> str:
@@ -33,6 +36,8 @@ def count(number: float) -> str:
 def conditions(cost: Cost, configuration: Configuration) -> str:
     """What the bill was made from, in one line."""
     instances = f"{cost.instances} instance{'' if cost.instances == 1 else 's'} at most"
+    if configuration.billing == "instance":
+        instances += ", each 15 minutes longer than its last request: an upper bound"
     billed = f"{count(round(cost.active_s))} s billed"
     idle = f" + {count(round(cost.idle_s))} s idle" if cost.idle_s else ""
     return f"{billed}{idle} · {instances} · {usd(cost.gross_usd - cost.net_usd)} USD of it free"

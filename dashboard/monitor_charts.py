@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmark.monitor.counts import Interval, Snapshot, intervals, quantile
+from benchmark.monitor.counts import Interval, Snapshot, bucket_quantile, intervals
 from benchmark.monitor.drift import LARGE, SOME, Drift
 from dashboard import monitor_words as say
 from dashboard import words
@@ -62,7 +62,7 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
         points = _with_gaps(one)
         count = sum(interval.counts.request_count for _, interval in intervals(one.snapshots))
         for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
-            found = [point and quantile(point[1].counts.latency, share) for point in points]
+            found = [point and bucket_quantile(point[1].counts.latency, share) for point in points]
             values_ms += [estimate.value_s * 1000 for estimate in found if estimate and estimate.value_s > 0]
             figure.add_scatter(
                 x=[point and point[0].taken_s - now_s for point in points],
@@ -207,7 +207,9 @@ def time_table(data: Sequence[Watched], now_s: float) -> list[dict[str, Any]]:
     rows = []
     for one in data:
         for snapshot, interval in intervals(one.snapshots):
-            found = {name: quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+            found = {
+                name: bucket_quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))
+            }
             rows.append(
                 {
                     "ago (s)": round(now_s - snapshot.taken_s, 1),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure, Sample
-from benchmark.monitor.counts import Counts, Estimate, Snapshot, Succession, quantile
+from benchmark.monitor.counts import BucketQuantile, Counts, Snapshot, Succession, bucket_quantile
 from benchmark.monitor.drift import ENOUGH, Drift, Verdict
 from benchmark.monitor.scrape import TIMEOUT_S, Unread
 from dashboard import words
@@ -59,7 +59,7 @@ def memory_mib(snapshot: Snapshot) -> str:
     return words.NOTHING if snapshot.memory_bytes is None else f"{snapshot.memory_bytes / 2**20:.0f}"
 
 
-def latency(estimate: Estimate | None) -> str:
+def latency(estimate: BucketQuantile | None) -> str:
     """A quantile in ms, without the unit; where it is beyond the last bound, only that it is."""
     if estimate is None:
         return words.NOTHING
@@ -69,12 +69,12 @@ def latency(estimate: Estimate | None) -> str:
 
 def resolution(counts: Counts) -> str:
     """What is certain about p50 and p95: the buckets that they lie in."""
-    found = [(name, quantile(counts.latency, at)) for name, at in (("p50", 0.5), ("p95", 0.95))]
+    found = [(name, bucket_quantile(counts.latency, at)) for name, at in (("p50", 0.5), ("p95", 0.95))]
     parts = [f"{name} is {_within(estimate)}" for name, estimate in found if estimate]
     return f"In the server: {', '.join(parts)}" if parts else ""
 
 
-def _within(estimate: Estimate) -> str:
+def _within(estimate: BucketQuantile) -> str:
     if estimate.upto_s == math.inf:
         return f"above {estimate.above_s * 1000:g} ms"
     return f"between {estimate.above_s * 1000:g} and {estimate.upto_s * 1000:g} ms"

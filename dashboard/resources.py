@@ -7,6 +7,7 @@ from time import perf_counter
 import httpx
 import streamlit as st
 
+from benchmark.cost.prices import Prices, load_prices
 from benchmark.endpoints.catalog import Catalog, fetch
 from benchmark.endpoints.observe import new_client
 from benchmark.launch import Launcher
@@ -22,6 +23,11 @@ from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 @st.cache_resource
 def settings() -> Settings:
     return Settings.from_env(os.environ)
+
+
+@st.cache_resource
+def prices() -> Prices:
+    return load_prices()
 
 
 @st.cache_resource(on_release=lambda client: client.close())

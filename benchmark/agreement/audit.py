@@ -14,8 +14,6 @@ from benchmark.agreement.judge import (
     Outcome,
     comparable,
     compare,
-    describe,
-    headline,
     identity_differences,
 )
 from benchmark.agreement.score import Form, Scorer, probe, refuse, score
@@ -32,6 +30,7 @@ from benchmark.agreement.trials import (
     limits,
     plane,
 )
+from benchmark.agreement.words import describe, headline
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
@@ -46,9 +45,13 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All that one check asked, got and found. `outcomes` has a list an endpoint, in the order of `trials`."""
+    """All that one check asked, got and found. `outcomes` has a list an endpoint, in the order of `trials`.
+
+    Endpoints may have the same name; their `keys` differ.
+    """
 
     card: ModelCard
+    keys: tuple[str, str]
     names: tuple[str, str]
     trials: tuple[Trial, ...]
     outcomes: tuple[Sequence[Outcome], Sequence[Outcome]]
@@ -61,7 +64,10 @@ class Audit:
 
     @property
     def agrees(self) -> bool:
-        """Whether they say that they are the same model, and answer and refuse alike, wherever they were asked."""
+        """Whether they say that they are the same model, and answer and refuse alike, wherever they were asked.
+
+        What could not be compared is no agreement.
+        """
         return (
             not self.identity
             and not self.agreement.differences
@@ -83,10 +89,10 @@ class Audit:
 
     @property
     def failures(self) -> dict[str, dict[str, int]]:
-        """How many inputs each endpoint, by its name, gave no prediction for, and why."""
+        """How many inputs each endpoint, by its key, gave no prediction for, and why."""
         return {
-            name: dict(Counter(str(describe(outcome)) for outcome in side if outcome.answer is None))
-            for name, side in zip(self.names, self.outcomes, strict=True)
+            key: dict(Counter(str(describe(outcome)) for outcome in side if outcome.answer is None))
+            for key, side in zip(self.keys, self.outcomes, strict=True)
         }
 
 
@@ -121,6 +127,7 @@ def audit(
     refusals = refuse(client, scorers, invalid, lambda done, total: report("invalid inputs", done, total))
     return Audit(
         card,
+        (endpoints[0].key, endpoints[1].key),
         names,
         tuple(trials),
         (outcomes[0], outcomes[1]),
@@ -211,7 +218,10 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
         "at_utc": audit.at_utc,
         "agree": audit.agrees,
         "headline": headline(agreement),
-        "endpoints": [{"name": name, "form": form} for name, form in zip(audit.names, audit.forms, strict=True)],
+        "endpoints": [
+            {"key": key, "name": name, "form": form}
+            for key, name, form in zip(audit.keys, audit.names, audit.forms, strict=True)
+        ],
         "model": {"name": audit.card.name, "version": audit.card.version},
         "identity": list(audit.identity),
         "findings": list(agreement.findings),
@@ -240,7 +250,12 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
             for one in agreement.worst(worst)
         ],
         "invalid": [
-            {"name": one.invalid.name, "answers": [each.describe() for each in one.refusals], "same": one.same}
+            {
+                "name": one.invalid.name,
+                "answers": [each.describe() for each in one.refusals],
+                "compared": one.compared,
+                "same": one.same,
+            }
             for one in audit.invalid
         ],
     }

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from benchmark.agreement.audit import Audit, Report, audit, to_document
-from benchmark.agreement.judge import TOLERANCE, headline, results_table
+from benchmark.agreement.judge import TOLERANCE
 from benchmark.agreement.trials import GRID_POINTS, MAX_GRID_POINTS
+from benchmark.agreement.words import headline, results_table
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import card_of
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask both; returns the exit status: 0 they agree, 1 they do not, 2 nothing was compared.
 
     They do not agree either where they say that they serve different models, where an input could not be compared, or
-    where they refuse an invalid input in different ways.
+    where they do not both refuse an invalid input in the same way.
     """
     endpoints = parse_endpoints(arguments)
     if len(endpoints) != 2:
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, {**to_document(found), "bad_rows": [[bad.line, bad.problem] for bad in table.bad]})
     if arguments.csv:
-        _write_csv(arguments.csv, found, (endpoints[0].key, endpoints[1].key))
+        _write_csv(arguments.csv, found)
     if not found.agreement.compared:
         return 2
     return 0 if found.agrees else 1
@@ -134,8 +135,8 @@ def _print(found: Audit) -> None:
         console.print(f"[red]DIFFERENT MODELS: {escape(sentence)}[/red]", soft_wrap=True)
     agreement = found.agreement
     console.print(f"[bold]{escape(headline(agreement))}[/bold]", soft_wrap=True)
-    for name, failures in found.failures.items():
-        for reason, count in failures.items():
+    for name, key in zip(found.names, found.keys, strict=True):
+        for reason, count in found.failures[key].items():
             console.print(f"[red]  {escape(f'{name}: {count} of {len(found.trials)} {reason}')}[/red]", soft_wrap=True)
     asked = ", ".join(
         f"{source} {count} ({compared} compared, {differ} differ)"
@@ -158,7 +159,9 @@ def _print(found: Audit) -> None:
         console.print(lines)
     compared = [one for one in found.invalid if one.compared]
     differ = [one for one in compared if not one.same]
-    console.print(f"Invalid inputs: {len(compared) - len(differ)} of {len(compared)} refused alike.")
+    alike = f"Invalid inputs: {len(compared) - len(differ)} of {len(compared)} refused alike"
+    lost = len(found.invalid) - len(compared)
+    console.print(f"{alike}, {lost} not compared." if lost else f"{alike}.")
     for refused in differ:
         answers = ", ".join(
             f"{name} {answer.describe()}" for name, answer in zip(found.names, refused.refusals, strict=True)
@@ -166,11 +169,12 @@ def _print(found: Audit) -> None:
         console.print(f"[red]  {escape(refused.invalid.name)}: {escape(answers)}[/red]", soft_wrap=True)
 
 
-def _write_csv(path: Path, found: Audit, keys: tuple[str, str]) -> None:
+def _write_csv(path: Path, found: Audit) -> None:
     count = sum(trial.source == "rows" for trial in found.trials)
     try:
         path.write_text(
-            rows_to_csv(results_table(found.trials, found.outcomes, found.agreement, found.card, keys)[:count])
+            rows_to_csv(results_table(found.trials, found.outcomes, found.agreement, found.card, found.keys)[:count]),
+            encoding="utf-8",
         )
     except OSError as error:
         raise UsageError(f"--csv {path}: cannot be written ({error.strerror})") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
-from benchmark.cost.bill import Configuration, Cost, CostError, Workload, monthly_cost
+from benchmark.cost.bill import Configuration, Cost, CostError, Workload, default_concurrency, monthly_cost
 from benchmark.cost.prices import BILLINGS, PriceError, Prices, load_prices
 from benchmark.cost.traffic import SHAPES, Traffic, TrafficError, read_csv, requests_per_month
 
@@ -19,10 +19,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     service = parser.add_mutually_exclusive_group(required=True)
     service.add_argument("--service-ms", type=float, metavar="MS", help="how long an instance is busy with a request")
     service.add_argument("--run", dest="run_id", metavar="ID", help="take the service times that this run measured")
+    parser.add_argument(
+        "--cpu-ms", type=float, metavar="MS", help="processor time of a request (default: all of its service time)"
+    )
     parser.add_argument("--endpoint", default="api", metavar="KEY", help="whose times of the run (default: api)")
     parser.add_argument("--vcpu", type=float, default=1.0, help="of an instance (default: 1)")
     parser.add_argument("--memory-gib", type=float, default=0.5, metavar="GIB", help="of an instance (default: 0.5)")
-    parser.add_argument("--concurrency", type=int, default=80, metavar="N", help="requests at a time (default: 80)")
+    parser.add_argument(
+        "--concurrency", type=int, metavar="N", help="requests at a time (default: 80, and 1 below 1 vCPU)"
+    )
     parser.add_argument("--min-instances", type=int, default=0, metavar="N", help="kept alive always (default: 0)")
     parser.add_argument("--billing", choices=BILLINGS, default="request", help="what is paid for (default: request)")
     parser.add_argument(
@@ -53,10 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
     )
     try:
         prices = load_prices()
+        concurrency = arguments.concurrency
         configuration = Configuration(
-            arguments.vcpu, arguments.memory_gib, arguments.concurrency, arguments.min_instances, arguments.billing
+            arguments.vcpu,
+            arguments.memory_gib,
+            default_concurrency(arguments.vcpu) if concurrency is None else concurrency,
+            arguments.min_instances,
+            arguments.billing,
         )
-        workload = Workload(requests, services_ms, traffic, arguments.startup_ms, arguments.cold_fraction)
+        workload = Workload(
+            requests, services_ms, traffic, arguments.startup_ms, arguments.cold_fraction, arguments.cpu_ms
+        )
         cost = monthly_cost(workload, configuration, prices)
     except (CostError, PriceError) as error:
         raise UsageError(str(error)) from error
@@ -113,6 +125,7 @@ def document(
             "shape": workload.traffic.name,
             "startup_ms": workload.startup_ms,
             "cold_fraction": workload.cold_fraction,
+            "cpu_ms": workload.cpu_ms,
             **asdict(configuration),
         },
         "prices": {
@@ -134,6 +147,7 @@ def _readable(cost: Cost, workload: Workload, configuration: Configuration, pric
         ("idle", cost.idle_usd, 0.0, f"{cost.idle_s:,.1f} s of minimum instances"),
     ]
     plural = "" if cost.instances == 1 else "s"
+    by_instance = configuration.billing == "instance"
     return "\n".join(
         [
             f"{workload.requests_per_month:,} requests a month ({workload.traffic.name}), {configuration.vcpu:g} vCPU, "
@@ -146,7 +160,8 @@ def _readable(cost: Cost, workload: Workload, configuration: Configuration, pric
             ),
             f"{'together':<12}{cost.gross_usd:>12,.4f}{cost.gross_usd - cost.net_usd:>12,.4f}{cost.net_usd:>12,.4f}",
             "",
-            f"At most {cost.instances} instance{plural} at a time. Prices of {prices.as_of}, tier {prices.tier}: "
-            f"{prices.source}",
+            f"At most {cost.instances} instance{plural} at a time"
+            + (", each 15 minutes longer than its last request: an upper bound" if by_instance else "")
+            + f". Prices of {prices.as_of}, tier {prices.tier}: {prices.source}",
         ]
     )

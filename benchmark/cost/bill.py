@@ -1,6 +1,7 @@
 """What a month costs: the platform's billing rules over the instances that serve the traffic. Pure functions.
 
-A 2nd-generation function is billed as a Cloud Run service. Not counted: maximum instances, network, images, builds.
+A 2nd-generation function is billed as a Cloud Run service. Not counted: network, images, builds, the time in which
+instances shut down, those that a quick rise of the traffic starts besides, and limits on the number of instances.
 """
 
 import math
@@ -13,7 +14,20 @@ from benchmark.cost.traffic import MONTH_S, STEADY, Traffic, blocks
 
 REQUESTS_AT_MOST = 10**12
 _LONGEST_REQUEST_MS = 60 * 60 * 1000.0
+_TARGET_UTILIZATION = 0.6
+"""Of processor and of concurrency, an instance's average over a minute, above which the autoscaler adds instances:
+https://cloud.google.com/run/docs/about-instance-autoscaling"""
 _WHOLE_VCPUS = (1, 2, 4, 6, 8)
+_MEMORY_GIB = {
+    0.08: (0.125, 0.5),
+    0.5: (0.125, 1),
+    1: (0.125, 4),
+    2: (0.125, 8),
+    4: (2, 16),
+    6: (4, 24),
+    8: (4, 32),
+}
+"""The least and the most memory from so many vCPU on."""
 
 
 class CostError(ValueError):
@@ -34,8 +48,9 @@ class Configuration:
     def __post_init__(self) -> None:
         if not (0.08 <= self.vcpu < 1 or self.vcpu in _WHOLE_VCPUS):
             raise CostError("vCPU must be 1, 2, 4, 6 or 8, or a fraction from 0.08")
-        if not 0.125 <= self.memory_gib <= 32:
-            raise CostError("memory must be from 0.125 to 32 GiB")
+        least_gib, most_gib = _MEMORY_GIB[max(vcpu for vcpu in _MEMORY_GIB if vcpu <= self.vcpu)]
+        if not least_gib <= self.memory_gib <= most_gib:
+            raise CostError(f"at {self.vcpu:g} vCPU memory must be from {least_gib:g} to {most_gib:g} GiB")
         if not 1 <= self.concurrency <= 1000:
             raise CostError("concurrency must be from 1 to 1000")
         if not 0 <= self.min_instances <= 1000:
@@ -46,6 +61,11 @@ class Configuration:
             raise CostError("below 1 vCPU the platform allows a concurrency of 1 only")
         if self.vcpu < 1 and self.billing == "instance":
             raise CostError("below 1 vCPU the platform offers request-based billing only")
+
+
+def default_concurrency(vcpu: float) -> int:
+    """How many requests at a time an instance is given where nobody says it: below 1 vCPU there is no other than 1."""
+    return 80 if vcpu >= 1 else 1
 
 
 EQUAL = Configuration(vcpu=1, memory_gib=0.5, concurrency=80)
@@ -62,6 +82,8 @@ class Workload:
 
     services_ms: how long an instance is busy with a request, in ms; one value, or measured ones that are equally likely
     startup_ms, cold_fraction: how long a start takes, and the share of requests that have to wait for one
+    cpu_ms: how much processor time a request takes, in ms; None for all of its service time on one processor, or on
+        the part of one that there is, which is the most that a single-threaded server takes
     """
 
     requests_per_month: int
@@ -69,6 +91,7 @@ class Workload:
     traffic: Traffic = STEADY
     startup_ms: float = 0.0
     cold_fraction: float = 0.0
+    cpu_ms: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.requests_per_month <= REQUESTS_AT_MOST:
@@ -79,6 +102,8 @@ class Workload:
             raise CostError("the start-up time must be from 0 to an hour, in ms")
         if not 0 <= self.cold_fraction <= 1:
             raise CostError("the cold fraction must be from 0 to 1")
+        if self.cpu_ms is not None and not 0 < self.cpu_ms <= _LONGEST_REQUEST_MS:
+            raise CostError("the processor time must be above 0 and at most an hour, in ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +144,19 @@ def monthly_cost(workload: Workload, configuration: Configuration, prices: Price
     """What `workload` costs a month on instances of `configuration`. Raises CostError.
 
     One period of the traffic is simulated and scaled to a month of 30 days. The rules, from
-    https://cloud.google.com/run/pricing:
+    https://cloud.google.com/run/pricing and https://cloud.google.com/run/docs/configuring/billing-settings:
 
     - request-based: an instance is billed while it handles at least one request, and while it starts. Each such
-      interval is rounded up to 100 ms on its own. A minimum instance costs the idle price the rest of the time.
-    - instance-based: it is billed from its start to its end, which is up to 15 minutes after its last request.
+      interval is rounded up to 100 ms, but never past the next one's beginning: no instance is billed for more time
+      than there is. A minimum instance costs the idle price the rest of the time.
+    - instance-based: it is billed from its start to its end. That is taken to be 15 minutes after its last request,
+      which is an upper bound: the platform may end it at any time before.
     - the free tier covers active time and requests, not the idle time of minimum instances.
+
+    There are as many instances as keep the average of each within 60 % of its vCPU and of its concurrency, which is
+    what the autoscaler aims at; how the platform deals requests out is not published, here instances take turns.
+    Within that a server can use all of its vCPU, and a request takes as long as `workload` says, however many others
+    its instance has.
     """
     tariff = prices.tariff(configuration.billing)
     active_s, idle_s, instances = _billed_time(workload, configuration, prices.rounding_ms)
@@ -158,7 +190,14 @@ def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: 
     per_period = workload.requests_per_month * months_per_period
     arrivals = blocks(traffic, per_period)
     try:
-        used = fleet(arrivals, period_s, workload.services_ms, configuration.concurrency, rounding_ms)
+        used = fleet(
+            arrivals,
+            period_s,
+            workload.services_ms,
+            configuration.concurrency,
+            _target_in_flight(workload, configuration),
+            rounding_ms,
+        )
     except TooManyAtOnceError as error:
         raise CostError(str(error)) from error
     instances = max(minimum, len(used.billed_ms))
@@ -172,14 +211,19 @@ def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: 
         starting_s = cold * round_up(workload.startup_ms, rounding_ms) / 1000.0
         return alive_ms / 1000.0 / months_per_period + starting_s, 0.0, instances
 
-    active_s = sum(used.billed_ms) * scale / 1000.0 / months_per_period
+    busy_s = [min(billed_ms * scale / 1000.0, period_s) for billed_ms in used.billed_ms]
+    active_s = sum(busy_s) / months_per_period
     # A start and the request that waits for it are one interval, and no other instance's time.
     starting_s = cold * _mean_extra_ms(workload.services_ms, workload.startup_ms, rounding_ms) / 1000.0
-    idle_s = 0.0
-    for index in range(minimum):
-        busy_ms = used.billed_ms[index] * scale if index < len(used.billed_ms) else 0.0
-        idle_s += max(0.0, period_s - busy_ms / 1000.0) / months_per_period
+    idle_s = (minimum * period_s - sum(busy_s[:minimum])) / months_per_period
     return active_s + starting_s, idle_s, instances
+
+
+def _target_in_flight(workload: Workload, configuration: Configuration) -> float:
+    """How many requests an instance has at a time, on average, when it is as busy as the autoscaler wants it."""
+    vcpu, service_ms = configuration.vcpu, sum(workload.services_ms) / len(workload.services_ms)
+    cpu_ms = service_ms * min(1.0, vcpu) if workload.cpu_ms is None else workload.cpu_ms
+    return _TARGET_UTILIZATION * min(configuration.concurrency, vcpu * service_ms / cpu_ms)
 
 
 def _mean_extra_ms(services_ms: Sequence[float], startup_ms: float, rounding_ms: float) -> float:

@@ -1,6 +1,7 @@
-"""Instances: which requests share one, how long each is busy and how long it lives, by simulation.
+"""Instances: how many there are, which requests share one, how long each is busy and how long it lives, by simulation.
 
-A bill is about instances, not requests: those that overlap on one instance share its time.
+A bill is about instances, not requests: those that overlap on one instance share its time, and no moment of an
+instance is paid for twice.
 """
 
 import math
@@ -13,11 +14,14 @@ from itertools import pairwise
 from benchmark.cost.traffic import Block
 
 IDLE_KEPT_S = 15 * 60
-"""How long an instance is kept after its last request, at most, as the platform's documentation says:
-https://cloud.google.com/run/docs/about-instance-autoscaling. Matters where an idle instance is paid for."""
+"""How long an instance is kept after its last request: an upper bound, since the platform may end it at any time before
+(https://cloud.google.com/run/docs/about-instance-autoscaling). Matters where idle time is paid for."""
 
 IN_FLIGHT_AT_MOST = 20_000
 _SIMULATED_AT_LEAST = 2_000
+_DISTINCT_AT_MOST = 200
+_STEPS_PER_E = 100
+"""Where the blocks of a period differ more, their numbers of requests are rounded to steps of 1 %: e**(1 / 100)."""
 _SAME_MS = 1e-4
 """Times nearer than this are the same: arrivals are products and sums of floating-point numbers."""
 
@@ -30,13 +34,15 @@ class TooManyAtOnceError(ValueError):
 class Use:
     """What one instance does in one block; times in ms, `first_ms` and `last_ms` from the block's start.
 
-    `alive_ms` is from its first request to its last, less what it was away for in between.
+    `alive_ms` is from its first request to its last, less what it was away for in between; `billed_to_ms` is where
+    the last billed interval ends, which is rounded up.
     """
 
     billed_ms: float
     alive_ms: float
     first_ms: float
     last_ms: float
+    billed_to_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +59,31 @@ def round_up(duration_ms: float, rounding_ms: float) -> float:
 
 
 def fleet(
-    blocks: Sequence[Block], period_s: float, services_ms: tuple[float, ...], concurrency: int, rounding_ms: float
+    blocks: Sequence[Block],
+    period_s: float,
+    services_ms: tuple[float, ...],
+    concurrency: int,
+    target_in_flight: float,
+    rounding_ms: float,
 ) -> Fleet:
     """The instances that serve one period of `blocks`, which repeats; each request takes one of `services_ms`.
 
-    A request goes to the first instance that has room. Raises TooManyAtOnceError.
+    In each block there are so many that an instance has `target_in_flight` requests at a time on average, or fewer,
+    and they take turns; one that has `concurrency` requests is passed over. Raises TooManyAtOnceError.
     """
     keep_ms, period_ms = IDLE_KEPT_S * 1000.0, period_s * 1000.0
+    alike = len({block.requests for block in blocks}) <= _DISTINCT_AT_MOST
     uses: list[list[tuple[float, Use]]] = []
     known: dict[tuple[int, float], list[Use]] = {}  # most blocks of a period are alike
     for block in blocks:
-        key = (block.requests, block.duration_s)
+        key = (block.requests if alike else _rounded(block.requests), block.duration_s)
         if key not in known:
-            known[key] = _block_uses(block, services_ms, concurrency, rounding_ms)
+            known[key] = _block_uses(*key, services_ms, concurrency, target_in_flight, rounding_ms)
         for index, use in enumerate(known[key]):
             if index == len(uses):
                 uses.append([])
             uses[index].append((block.start_s * 1000.0, use))
-    alive = []
+    billed, alive = [], []
     for one in uses:
         around = [*one, (one[0][0] + period_ms, one[0][1])]
         # An interval that is not over when the next block begins makes a gap below 0: that time is counted twice.
@@ -78,50 +91,64 @@ def fleet(
             min(later + next_use.first_ms - (start + use.last_ms), keep_ms)
             for (start, use), (later, next_use) in pairwise(around)
         )
-        alive.append(min(period_ms, sum(use.alive_ms for _, use in one) + kept))
-    return Fleet(tuple(sum(use.billed_ms for _, use in one) for one in uses), tuple(alive))
-
-
-def _block_uses(block: Block, services_ms: tuple[float, ...], concurrency: int, rounding_ms: float) -> list[Use]:
-    """What each instance does in a block."""
-    requests, duration_ms = block.requests, block.duration_s * 1000.0
-    gap_ms = duration_ms / requests
-    mean_billed_ms = sum(round_up(service, rounding_ms) for service in services_ms) / len(services_ms)
-    if max(services_ms) <= gap_ms + _SAME_MS:
-        return [_alone(requests, gap_ms, services_ms, mean_billed_ms)]
-    in_flight = max(services_ms) / gap_ms
-    if in_flight > IN_FLIGHT_AT_MOST:
-        raise TooManyAtOnceError(
-            f"about {in_flight:,.0f} requests would be in flight at once, more than {IN_FLIGHT_AT_MOST:,}"
+        twice = sum(
+            max(0.0, start + use.billed_to_ms - (later + next_use.first_ms))
+            for (start, use), (later, next_use) in pairwise(around)
         )
+        billed.append(min(period_ms, sum(use.billed_ms for _, use in one) - twice))
+        alive.append(min(period_ms, sum(use.alive_ms for _, use in one) + kept))
+    return Fleet(tuple(billed), tuple(alive))
+
+
+def _rounded(requests: int) -> int:
+    """The nearest step of 1 %, within half a per cent; below 100 every number is one."""
+    return round(math.exp(round(math.log(requests) * _STEPS_PER_E) / _STEPS_PER_E))
+
+
+def _block_uses(
+    requests: int,
+    duration_s: float,
+    services_ms: tuple[float, ...],
+    concurrency: int,
+    target_in_flight: float,
+    rounding_ms: float,
+) -> list[Use]:
+    """What each instance does in a block of `requests` in `duration_s`."""
+    duration_ms = duration_s * 1000.0
+    gap_ms = duration_ms / requests
+    in_flight = max(services_ms) / gap_ms
+    instances = max(1, math.ceil(sum(services_ms) / len(services_ms) / gap_ms / target_in_flight - 1e-9))
+    if max(in_flight, instances) > IN_FLIGHT_AT_MOST:
+        raise TooManyAtOnceError(
+            f"about {in_flight:,.0f} requests would be in flight at once, on {instances:,} instances or more: "
+            f"more than {IN_FLIGHT_AT_MOST:,}"
+        )
+    if max(services_ms) <= instances * gap_ms + _SAME_MS:
+        return _in_turns(requests, gap_ms, services_ms, instances, rounding_ms)
     # Long enough to have filled the instances in its first half, and to see every service time in its second.
-    enough = math.ceil(max(_SIMULATED_AT_LEAST, 4 * in_flight, 2 * len(services_ms)))
+    enough = math.ceil(max(_SIMULATED_AT_LEAST, 4 * in_flight, 4 * instances, 2 * len(services_ms)))
     count = min(requests, enough)
-    intervals = simulate([number * gap_ms for number in range(count)], _mixed(services_ms, count), concurrency)
+    arrivals_ms = [number * gap_ms for number in range(count)]
+    intervals = [one for one in simulate(arrivals_ms, _mixed(services_ms, count), concurrency, instances) if one]
     if count == requests:
-        uses = [_whole(one, rounding_ms) for one in intervals]
-    else:
-        window = (count // 2 * gap_ms, count * gap_ms)
-        found = (_window(one, window, duration_ms, rounding_ms) for one in intervals)
-        uses = [use for use in found if use]
-    if concurrency == 1:  # each request is billed on its own, so the mean is known and need not be sampled
-        exact = requests * mean_billed_ms / sum(use.billed_ms for use in uses)
-        uses = [Use(use.billed_ms * exact, use.alive_ms, use.first_ms, use.last_ms) for use in uses]
-    return uses
+        return [_whole(one, rounding_ms) for one in intervals]
+    window = (count // 2 * gap_ms, count * gap_ms)
+    found = (_window(one, window, duration_ms, rounding_ms) for one in intervals)
+    return [use for use in found if use]
 
 
 def simulate(
-    arrivals_ms: Sequence[float], services_ms: Sequence[float], concurrency: int
+    arrivals_ms: Sequence[float], services_ms: Sequence[float], concurrency: int, instances: int = 1
 ) -> list[list[tuple[float, float]]]:
     """The busy intervals (start, end) of each instance, in ms; request i arrives at `arrivals_ms[i]`, in order.
 
-    A request goes to the first instance with fewer than `concurrency` requests, else to a new one. One that arrives
-    when another ends does not overlap it.
+    `instances` take turns. Where the one whose turn it is has `concurrency` requests already, the first that has
+    fewer takes the request, else a new one. One that arrives when another ends does not overlap it.
     """
-    intervals: list[list[tuple[float, float]]] = []
-    load: list[int] = []
-    busy_since: list[float] = []
-    with_room: list[int] = []  # a heap: the first instance comes first
+    intervals: list[list[tuple[float, float]]] = [[] for _ in range(instances)]
+    load = [0] * instances
+    busy_since = [0.0] * instances
+    with_room = list(range(instances))  # a heap: the first comes first; one that is full is taken out when it is met
     ends: list[tuple[float, int]] = []
 
     def finish(end: float, index: int) -> None:
@@ -131,20 +158,22 @@ def simulate(
         if not load[index]:
             intervals[index].append((busy_since[index], end))
 
-    for arrival, service in zip(arrivals_ms, services_ms, strict=True):
+    for number, (arrival, service) in enumerate(zip(arrivals_ms, services_ms, strict=True)):
         while ends and ends[0][0] <= arrival + _SAME_MS:
             finish(*heappop(ends))
-        if not with_room:
-            with_room.append(len(load))
-            intervals.append([])
-            load.append(0)
-            busy_since.append(0.0)
-        index = with_room[0]
+        index = number % instances
+        if load[index] == concurrency:
+            while with_room and load[with_room[0]] == concurrency:
+                heappop(with_room)
+            if not with_room:
+                with_room.append(len(load))
+                intervals.append([])
+                load.append(0)
+                busy_since.append(0.0)
+            index = with_room[0]
         if not load[index]:
             busy_since[index] = arrival
         load[index] += 1
-        if load[index] == concurrency:
-            heappop(with_room)
         heappush(ends, (arrival + service, index))
     while ends:
         finish(*heappop(ends))
@@ -160,26 +189,40 @@ def _mixed(services_ms: tuple[float, ...], count: int) -> list[float]:
     return [order[number % len(order)] for number in range(count)]
 
 
-def _alone(requests: int, gap_ms: float, services_ms: tuple[float, ...], mean_billed_ms: float) -> Use:
-    """One instance for requests that never overlap."""
-    n = len(services_ms)
+def _in_turns(
+    requests: int, gap_ms: float, services_ms: tuple[float, ...], instances: int, rounding_ms: float
+) -> list[Use]:
+    """Instances that take turns, and never have two requests at a time."""
+    n, every_ms = len(services_ms), instances * gap_ms
     mean_ms = sum(services_ms) / n
-    kept_ms = sum(min(gap_ms - service, IDLE_KEPT_S * 1000.0) for service in services_ms) / n
-    return Use(
-        billed_ms=requests * mean_billed_ms,
-        alive_ms=requests * mean_ms + (requests - 1) * kept_ms,
-        first_ms=0.0,
-        last_ms=(requests - 1) * gap_ms + mean_ms,
-    )
+    rounded_ms = [round_up(service, rounding_ms) for service in services_ms]
+    billed_ms = sum(min(rounded, every_ms) for rounded in rounded_ms) / n
+    kept_ms = sum(min(every_ms - service, IDLE_KEPT_S * 1000.0) for service in services_ms) / n
+    uses = []
+    for index in range(min(instances, requests)):
+        before_last = (requests - 1 - index) // instances
+        last_ms = index * gap_ms + before_last * every_ms
+        uses.append(
+            Use(
+                billed_ms=before_last * billed_ms + sum(rounded_ms) / n,
+                alive_ms=(before_last + 1) * mean_ms + before_last * kept_ms,
+                first_ms=index * gap_ms,
+                last_ms=last_ms + mean_ms,
+                billed_to_ms=last_ms + sum(rounded_ms) / n,
+            )
+        )
+    return uses
 
 
 def _whole(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> Use:
     """The use of an instance whose intervals in the block are all known."""
+    billed = _billed(intervals, rounding_ms)
     return Use(
-        billed_ms=sum(round_up(end - start, rounding_ms) for start, end in intervals),
+        billed_ms=sum(end - start for start, end in billed),
         alive_ms=sum(end - start for start, end in intervals) + _kept_ms(intervals),
         first_ms=intervals[0][0],
         last_ms=intervals[-1][1],
+        billed_to_ms=billed[-1][1],
     )
 
 
@@ -188,25 +231,37 @@ def _window(
 ) -> Use | None:
     """The use of an instance in a block that is as busy all the time as in the window of it that was simulated.
 
-    None for one that was needed only while the instances filled up. An interval is rounded up where it
-    ends, so that one across the window's edge is rounded once at most.
+    None for one that was needed only while the instances filled up.
     """
     first, last = window
-    inside = [(max(start, first), min(end, last)) for start, end in intervals if end > first and start < last]
+    inside = _within(intervals, first, last)
     if not inside:
         return None
     busy_ms = sum(end - start for start, end in inside)
-    rounded_ms = sum(
-        round_up(end - start, rounding_ms) - (end - start) for start, end in intervals if first < end <= last
-    )
+    billed_ms = sum(end - start for start, end in _within(_billed(intervals, rounding_ms), first, last))
     around_ms = min(inside[0][0] - first + last - inside[-1][1], IDLE_KEPT_S * 1000.0)
     share = duration_ms / (last - first)
     return Use(
-        billed_ms=(busy_ms + rounded_ms) * share,
+        billed_ms=billed_ms * share,
         alive_ms=(busy_ms + _kept_ms(inside) + around_ms) * share,
         first_ms=0.0,
         last_ms=duration_ms,
+        billed_to_ms=duration_ms,
     )
+
+
+def _billed(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> list[tuple[float, float]]:
+    """The same intervals as they are billed: rounded up, but not past the beginning of the next."""
+    following = [start for start, _ in intervals[1:]] + [math.inf]
+    return [
+        (start, min(start + round_up(end - start, rounding_ms), next_start))
+        for (start, end), next_start in zip(intervals, following, strict=True)
+    ]
+
+
+def _within(intervals: Sequence[tuple[float, float]], first: float, last: float) -> list[tuple[float, float]]:
+    """What of `intervals` is between `first` and `last`."""
+    return [(max(start, first), min(end, last)) for start, end in intervals if end > first and start < last]
 
 
 def _kept_ms(intervals: Sequence[tuple[float, float]]) -> float:

@@ -89,8 +89,9 @@ def parse_prices(document: Any) -> Prices:
         raise PriceError("source must be the https address of the published prices")
     if not isinstance(as_of, str) or not _DATE.fullmatch(as_of):
         raise PriceError("as_of must be a date, YYYY-MM or YYYY-MM-DD")
-    if fields["tier"] not in (1, 2) or isinstance(fields["tier"], bool):
-        raise PriceError("tier must be 1 or 2")
+    # The free tier is a discount at the prices of tier 1 everywhere, which a list of another tier does not hold.
+    if fields["tier"] != 1 or isinstance(fields["tier"], bool):
+        raise PriceError("tier must be 1")
     if not isinstance(regions, list) or not regions or not all(isinstance(name, str) and name for name in regions):
         raise PriceError("regions must be a list of names")
     if fields["currency"] != "USD":

@@ -62,20 +62,14 @@ class Counts:
         return found / self.request_count if self.request_count else None
 
     def minus(self, earlier: "Counts") -> "Counts | None":
-        """What happened since `earlier`; None where any count went back, so that it was another process."""
+        """What happened since `earlier`; None where any count went back or is gone: it was another process."""
         try:
             return Counts(
                 _less(self.requests, earlier.requests),
                 _less_latency(self.latency, earlier.latency),
                 _less(self.predictions, earlier.predictions),
                 _less(self.out_of_range, earlier.out_of_range),
-                {
-                    name: tuple(
-                        _grown(now, before)
-                        for now, before in zip(bins, earlier.binned.get(name, (0,) * len(bins)), strict=True)
-                    )
-                    for name, bins in self.binned.items()
-                },
+                _less_binned(self.binned, earlier.binned),
             )
         except ValueError:
             return None
@@ -115,7 +109,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class BucketQuantile:
     """A quantile read from buckets: a guess within bounds that are certain. `above_s` < true value <= `upto_s`."""
 
     value_s: float
@@ -244,10 +238,24 @@ def _grown(now: int, before: int, error: type[ValueError] = ValueError) -> int:
     return now - before
 
 
-def _less(now: Mapping[_Key, int], before: Mapping[_Key, int]) -> dict[_Key, int]:
+def _none_gone(now: Mapping[_Key, Any], before: Mapping[_Key, Any]) -> None:
     if not before.keys() <= now.keys():
         raise ValueError("a count is gone")
+
+
+def _less(now: Mapping[_Key, int], before: Mapping[_Key, int]) -> dict[_Key, int]:
+    _none_gone(now, before)
     return {key: _grown(count, before.get(key, 0)) for key, count in now.items()}
+
+
+def _less_binned(
+    now: Mapping[str, tuple[int, ...]], before: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    _none_gone(now, before)
+    return {
+        name: tuple(_grown(count, old) for count, old in zip(bins, before.get(name, (0,) * len(bins)), strict=True))
+        for name, bins in now.items()
+    }
 
 
 def _less_latency(now: Sequence[Bucket], before: Sequence[Bucket]) -> tuple[Bucket, ...]:
@@ -311,7 +319,7 @@ def succession(older: Snapshot, newer: Snapshot) -> Succession:
     return Succession.STARTED if newer.age_s <= newer.taken_s - older.taken_s else Succession.OTHER
 
 
-def quantile(latency: Sequence[Bucket], share: float) -> Estimate | None:
+def bucket_quantile(latency: Sequence[Bucket], share: float) -> BucketQuantile | None:
     """The time within which `share` (0 to 1) of the requests were answered; None without requests.
 
     Linear within the bucket, as Prometheus' histogram_quantile() does it
@@ -327,7 +335,7 @@ def quantile(latency: Sequence[Bucket], share: float) -> Estimate | None:
             value_s = bucket.above_s
             if bucket.upto_s < math.inf:
                 value_s += (bucket.upto_s - bucket.above_s) * max(0.0, rank - below) / bucket.count
-            return Estimate(value_s, bucket.above_s, bucket.upto_s, total)
+            return BucketQuantile(value_s, bucket.above_s, bucket.upto_s, total)
         below += bucket.count
     raise AssertionError("no share of a whole is above it")
 

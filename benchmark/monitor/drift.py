@@ -1,11 +1,11 @@
 """Whether the inputs that an endpoint gets are still those that its model was trained on: PSI of each feature.
 
 The population stability index of B bins, from the shares e of the training rows and a of what was seen, is
-sum((a - e) ln(a / e)). Its usual reading, below 0.1 no change, 0.1 to 0.25 some, above 0.25 a large one, is a
-convention of credit scoring: Siddiqi, Credit Risk Scorecards, Wiley 2006. The convention knows no sample size, but
-without any drift n values against m training rows give about (1/n + 1/m) chi-squared(B - 1) (Yurdakul and Naranjo,
-Statistical properties of the population stability index, Journal of Risk Model Validation 14(4), 2020). So a PSI is
-called drift only where it is above what chance gives too.
+sum((a - e) ln(a / e)). Its usual reading, below 0.1 little change, 0.1 to 0.25 a moderate one, above 0.25 a large one,
+is a rule of thumb of credit scoring that later writers trace to Lewis 1994 and Siddiqi 2006. It knows no sample size
+and no rate of error (Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of Risk
+Model Validation, 2020). Without any drift the PSI of n values against m training rows is to first order a Pearson
+statistic, about (1/n + 1/m) chi-squared(B - 1). So one is called drift only where it is above what chance gives too.
 """
 
 import math
@@ -16,7 +16,8 @@ from enum import StrEnum
 from inference.card import ModelCard
 
 ENOUGH = 100
-"""Below so many values no PSI is given: with ten bins, chance alone would often give more than 0.1."""
+"""Below so many values no PSI is given: a bin with the least share expects five then, what chi-squared is commonly held
+to need (Cochran 1954). That a PSI above 0.1 is often chance is no reason: `chance` sees to that at every size."""
 SOME = 0.1
 LARGE = 0.25
 

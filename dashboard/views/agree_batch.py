@@ -6,9 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.agreement.judge import Agreement, compare, headline, results_table
+from benchmark.agreement.judge import Agreement, compare
 from benchmark.agreement.score import probe, score
 from benchmark.agreement.trials import Trial
+from benchmark.agreement.words import headline, results_table
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
 from benchmark.reports.export import rows_to_csv

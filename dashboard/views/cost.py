@@ -18,8 +18,8 @@ from benchmark.cost.bill import (
     Workload,
     monthly_cost,
 )
-from benchmark.cost.prices import BILLINGS, Billing, Prices, load_prices
-from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic, TrafficError, read_csv
+from benchmark.cost.prices import BILLINGS, Billing
+from benchmark.cost.traffic import STEADY, Traffic, TrafficError, read_csv
 from benchmark.endpoints.endpoint import Endpoint
 from dashboard import cost_words, resources, words
 from dashboard.theme import palette
@@ -35,7 +35,6 @@ PRESETS = {
 DEFAULT_REQUESTS = 5_000_000
 DEFAULT_SERVICE_MS = 20.0
 _MOST_REQUESTS = 100_000_000_000
-_SHAPES = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
 _FILE = "File"
 _VCPUS = (0.0833, 0.1666, 0.3333, 0.5833, 1, 2, 4, 6, 8)
 _MEMORIES_GIB = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
@@ -45,15 +44,10 @@ V = TypeVar("V", float, Billing)
 Offer = tuple[Workload, Configuration]
 
 
-@st.cache_resource
-def _prices() -> Prices:
-    return load_prices()
-
-
 @lru_cache(maxsize=20_000)
 def _cost(workload: Workload, configuration: Configuration) -> Cost:
     """Kept, because every change of one input asks for the whole chart again. Raises CostError."""
-    return monthly_cost(workload, configuration, _prices())
+    return monthly_cost(workload, configuration, resources.prices())
 
 
 def page() -> None:
@@ -90,7 +84,7 @@ def _traffic_inputs() -> tuple[int, Traffic]:
         )
         shape = st.segmented_control(
             "Traffic",
-            [*_SHAPES, _FILE],
+            [*cost_words.SHAPES, _FILE],
             default="Steady",
             required=True,
             key="cost_traffic",
@@ -101,7 +95,7 @@ def _traffic_inputs() -> tuple[int, Traffic]:
         )
         if shape == _FILE:
             return requests, _uploaded()
-    return requests, _SHAPES[shape or "Steady"]
+    return requests, cost_words.SHAPES[shape or "Steady"]
 
 
 def _uploaded() -> Traffic:
@@ -135,8 +129,8 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
         startups_ms = _numbers("startup_ms", "Start-up (ms)", endpoints, 0.0, 240_000.0)
         colds_percent = _numbers("cold_percent", "Cold starts (%)", endpoints, 0.0, 100.0)
         st.caption(
-            "Service: how long an instance is busy with a request. Cold starts: the share that waits for one."
-            " Billing: by request or for an instance's whole life."
+            "Service: how long a request keeps an instance, and a processor of it, busy. Cold starts: the share that"
+            " waits for one. Billing: by request or for an instance's whole life."
         )
         if len(set(vcpus)) > 1 and len(set(services_ms)) == 1:
             st.caption(
@@ -315,7 +309,10 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
     with st.container(key="crossings", gap="xsmall"):
         for sentence in sentences or ["None of these lines crosses another: the order by cost is the same throughout."]:
             st.caption(words.plain(sentence))
-        st.caption("A line falls where requests begin to overlap on one instance: from there on they share its time.")
+        st.caption(
+            "A line is flatter where its instances are busy without a pause, and steps up where one more is needed to "
+            "keep each within 60 % of its vCPU and concurrency."
+        )
 
 
 def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis: cost_words.Basis) -> "list[Option]":
@@ -353,7 +350,7 @@ def _as_function(offer: Offer, basis: cost_words.Basis) -> Callable[[int], float
 
 
 def _explanations() -> None:
-    prices = _prices()
+    prices = resources.prices()
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, key="note-prices", height="stretch"):
         st.markdown(f"**Prices (USD, tier {prices.tier}, {prices.as_of})**")

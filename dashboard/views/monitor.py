@@ -4,7 +4,7 @@ from time import monotonic
 
 import streamlit as st
 
-from benchmark.monitor.counts import quantile
+from benchmark.monitor.counts import bucket_quantile
 from dashboard import monitor_words as say
 from dashboard import resources, words
 from dashboard.watched import Watched, Window, watched
@@ -92,8 +92,8 @@ def _card(one: Watched, now_s: float) -> None:
     with st.container(horizontal=True, key=f"figures-{one.endpoint.key}"):
         st.metric("Requests/s", say.rate(interval.requests_per_s if interval else None))
         st.metric("Failed (%)", say.share(interval.counts.share_of_requests(5) if interval else None))
-        st.metric("p50 (ms)", say.latency(quantile(latency, 0.5)))
-        st.metric("p95 (ms)", say.latency(quantile(latency, 0.95)))
+        st.metric("p50 (ms)", say.latency(bucket_quantile(latency, 0.5)))
+        st.metric("p95 (ms)", say.latency(bucket_quantile(latency, 0.95)))
         st.metric("Memory (MiB)", say.memory_mib(snapshot))
         st.metric("Age", say.age(snapshot.age_s))
     lines = (

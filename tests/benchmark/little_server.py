@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from inference.contract import MAX_BODY_BYTES, too_large
 from inference.service import Service
 
 Headers = Sequence[tuple[str, str]]
@@ -180,7 +181,10 @@ def serving(service: Service) -> Conversation:
 
     def answer(request: Request) -> bytes:
         with one_at_a_time:
-            made = service.respond(request.method, request.path, request.body, request.headers.get("content-type"))
+            if len(request.body) > MAX_BODY_BYTES:
+                made = service.refuse(too_large(), request.method, request.path)
+            else:
+                made = service.respond(request.method, request.path, request.body, request.headers.get("content-type"))
         kept = [(name, value) for name, value in made.headers if name != "content-type"]
         return reply(made.body, made.status, kept, dict(made.headers)["content-type"])
 

@@ -113,13 +113,28 @@ def test_the_table_has_every_point_and_both_answers() -> None:
 # --- Words
 
 
-def audit(change: Change = lambda outcome: outcome, same: bool = True, identity: tuple[str, ...] = ()) -> Audit:
+REFUSED = Refusal(422, "invalid_input")
+
+
+def audit(
+    change: Change = lambda outcome: outcome,
+    refusals: tuple[Refusal, Refusal] = (REFUSED, REFUSED),
+    identity: tuple[str, ...] = (),
+) -> Audit:
     both = surface(TEA, change)
     trials = tuple(Trial("rows", trial.values, line) for line, trial in enumerate(both.trials, 2))
-    refusals = (Refusal(422, "invalid_input"), Refusal(422, "invalid_input") if same else Refusal(500))
     invalid = (InvalidResult(Invalid("a | pipe", b""), refusals),)
     return Audit(
-        TEA, NAMES, trials, both.outcomes, both.agreement, invalid, identity, ("instances", "named"), "2026-01-01T00:00"
+        TEA,
+        ("api", "function"),
+        NAMES,
+        trials,
+        both.outcomes,
+        both.agreement,
+        invalid,
+        identity,
+        ("instances", "named"),
+        "2026-01-01T00:00",
     )
 
 
@@ -128,7 +143,9 @@ def audit(change: Change = lambda outcome: outcome, same: bool = True, identity:
     [
         (audit(), "agree", "They agree"),
         (audit(to_black), "disagree", "They disagree"),
-        (audit(same=False), "disagree", "They refuse differently"),
+        (audit(refusals=(REFUSED, Refusal(500))), "disagree", "Not all refused alike"),
+        (audit(refusals=(Refusal(200), Refusal(200))), "disagree", "Not all refused alike"),
+        (audit(refusals=(REFUSED, Refusal(None))), "unknown", "Not all compared"),
         (audit(lost), "unknown", "Not all compared"),
         (audit(identity=("FastAPI serves another.",)), "disagree", "Different models"),
     ],
@@ -163,7 +180,7 @@ def test_a_link_says_where_the_sliders_can_only_come_near() -> None:
 
 
 def test_other_people_s_text_stays_in_its_cell() -> None:
-    table = say.invalid_table(audit(same=False).invalid, NAMES)
+    table = say.invalid_table(audit(refusals=(REFUSED, Refusal(500))).invalid, NAMES)
     assert "a \\| pipe" in table
     assert "Cloud \\<Function\\>" in table
     assert "**no**" in table

@@ -55,6 +55,8 @@ def test_the_conditions_name_what_was_billed() -> None:
     assert spaced(cost_words.conditions(BILL, EQUAL)) == "100 000 s billed · 1 instance at most · 6.00 USD of it free"
     more = cost_words.conditions(replace(BILL, idle_s=5e6, instances=3), EQUAL)
     assert spaced(more) == "100 000 s billed + 5 million s idle · 3 instances at most · 6.00 USD of it free"
+    alive = cost_words.conditions(BILL, replace(EQUAL, billing="instance"))
+    assert "15 minutes longer than its last request: an upper bound" in alive
 
 
 def test_the_verdict_names_the_cheaper_one_and_by_how_much() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
-from benchmark.monitor.counts import Bucket, Counts, Estimate, Snapshot
+from benchmark.monitor.counts import Bucket, BucketQuantile, Counts, Snapshot
 from benchmark.monitor.drift import Drift, Verdict
 from benchmark.monitor.scrape import Unread
 from dashboard import monitor_words as say
@@ -57,8 +57,10 @@ def test_a_rate_is_never_rounded_to_nothing(per_s: float | None, text: str) -> N
 
 
 def test_a_quantile_beyond_the_last_bound_says_so() -> None:
-    assert say.latency(Estimate(5.0, 5.0, math.inf, 3)) == "> 5000".replace("5000", "5\N{NARROW NO-BREAK SPACE}000")
-    assert say.latency(Estimate(0.0002, 0.0001, 0.00025, 3)) == "0.20"
+    assert say.latency(BucketQuantile(5.0, 5.0, math.inf, 3)) == "> 5000".replace(
+        "5000", "5\N{NARROW NO-BREAK SPACE}000"
+    )
+    assert say.latency(BucketQuantile(0.0002, 0.0001, 0.00025, 3)) == "0.20"
     assert say.latency(None) == NOTHING
 
 

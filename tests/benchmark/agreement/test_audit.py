@@ -3,7 +3,9 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import httpx
@@ -124,7 +126,7 @@ def test_an_endpoint_without_batches_is_asked_one_by_one_and_its_500s_are_counte
     assert failing
     assert [one.index for one in found.agreement.differences] == failing
     assert set(found.agreement.by_kind) == {Kind.STATUS}
-    assert found.failures == {"FastAPI": {}, "Cloud Function": {"HTTP 500": len(failing)}}
+    assert found.failures == {"api": {}, "function": {"HTTP 500": len(failing)}}
 
 
 def test_a_batch_that_fails_is_taken_apart(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
@@ -163,14 +165,32 @@ def test_an_endpoint_that_is_not_there_is_not_waited_for(
     found = audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID)
     assert found.agreement.compared == 0
     assert not found.agrees
-    assert found.failures["Cloud Function"] == {"no answer (refused)": len(found.trials)}
+    assert found.failures["function"] == {"no answer (refused)": len(found.trials)}
     assert not any(one.compared for one in found.invalid)
 
 
-def test_an_endpoint_that_falls_silent_is_given_up(nobody: str, client: httpx.Client, tea: ModelCard) -> None:
+def test_failures_are_told_apart_where_both_endpoints_have_one_name(
+    nobody: str, client: httpx.Client, tea: ModelCard
+) -> None:
+    endpoints = [endpoint(nobody), replace(endpoint(nobody, "function"), name=endpoint(nobody).name)]
+    found = audit(client, endpoints, [None, None], tea, ROWS, at_utc="now", grid_points=0)
+    lost = {"no answer (refused)": len(found.trials)}
+    assert found.failures == {"api": lost, "function": lost}
+
+
+def test_an_endpoint_that_falls_silent_is_given_up(nobody: str, tea: ModelCard) -> None:
+    sent: list[httpx.Request] = []
+
+    def count(request: httpx.Request) -> None:
+        sent.append(request)
+        sleep(0.01)  # so that the next are not sent before the first have come back
+
     scorer = Scorer(endpoint(nobody), "named", {})
-    (found,) = score(client, [scorer], tea, [(3.0, 1.0, 2.0)] * 400)
+    with httpx.Client(event_hooks={"request": [count]}) as client:
+        (found,) = score(client, [scorer], tea, [(3.0, 1.0, 2.0)] * 400)
     assert [one.failure for one in found] == [Failure.REFUSED] * 400
+    # Five were not answered when no more were sent; eight are under way at a time.
+    assert 5 <= len(sent) < 100
 
 
 def test_invalid_inputs_that_are_refused_in_another_way_are_a_result_of_their_own(
@@ -188,6 +208,20 @@ def test_invalid_inputs_that_are_refused_in_another_way_are_a_result_of_their_ow
     different = {one.invalid.name: one.refusals for one in found.invalid if not one.same}
     assert different["a feature is missing"] == (Refusal(422, "invalid_input"), Refusal(400))
     assert "not JSON" not in different
+
+
+def test_an_invalid_input_that_both_accept_is_not_refused_alike(check: Check, tea: ModelCard) -> None:
+    inner = service(tea)
+
+    def careless(request: Any) -> bytes:
+        made = inner.respond(request.method, request.path, request.body, request.headers.get("content-type"))
+        return json_reply({"prediction": 0}) if made.status == 422 else reply(made.body, made.status)
+
+    found = check(answering(careless), answering(careless))
+    accepted = [one.refusals for one in found.invalid if not one.same]
+    assert accepted
+    assert set(accepted) == {(Refusal(200), Refusal(200))}
+    assert not found.agrees
 
 
 def test_progress_reaches_its_end_and_may_end_the_work(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
@@ -248,6 +282,7 @@ def test_the_command_says_that_they_agree(
     assert "Invalid inputs: 25 of 25 refused alike." in out
     document = json.loads((tmp_path / "out.json").read_text())
     assert document["agree"] is True
+    assert document["failures"] == {"a": {}, "b": {}}
     assert document["share_upper_95"] == pytest.approx(1 - 0.05 ** (1 / 96))
 
 
@@ -279,6 +314,21 @@ def test_rows_of_a_file_are_scored_and_the_bad_ones_named(
         ("2", "green", "green", "yes"),
         ("5", "black", "black", "yes"),
     ]
+
+
+def test_the_answers_are_written_in_utf_8_whatever_the_system_s_encoding_is(
+    run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encodings: list[str | None] = []
+    original = Path.write_text
+
+    def write_text(path: Path, data: str, encoding: str | None = None, *rest: Any) -> int:
+        encodings.append(encoding)
+        return original(path, data, encoding, *rest)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert run(twins[0].url, twins[1].url, "--csv", str(tmp_path / "results.csv")) == 0
+    assert encodings == ["utf-8"]
 
 
 def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, LittleServer], nobody: str) -> None:

@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.agreement.judge import Kind, Outcome, Refusal, compare, decimals, headline, read_outcomes, read_refusal
+from benchmark.agreement.judge import (
+    InvalidResult,
+    Kind,
+    Outcome,
+    Refusal,
+    compare,
+    decimals,
+    read_outcomes,
+    read_refusal,
+)
+from benchmark.agreement.trials import Invalid
+from benchmark.agreement.words import headline
 from benchmark.endpoints.answer import OTHER_LABEL
 from benchmark.endpoints.sample import Answer, Failure
 from benchmark.statistics.estimates import upper_bound
@@ -198,3 +209,27 @@ def test_a_refusal_has_a_status_and_perhaps_a_code() -> None:
     assert read_refusal(500, b"Internal Server Error") == Refusal(500)
     assert read_refusal(422, b'{"error": {"code": 7}}') == Refusal(422)
     assert Refusal(422, "invalid_input").describe() == "422 invalid_input"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Refusal(422, "invalid_input"), Refusal(422, "invalid_input"), True),
+        (Refusal(422, "invalid_input"), Refusal(422, "other"), False),
+        (Refusal(400), Refusal(422), False),
+        (Refusal(200), Refusal(200), False),
+        (Refusal(500), Refusal(500), False),
+        (Refusal(None), Refusal(None), False),
+    ],
+)
+def test_only_what_both_refuse_is_refused_alike(one: Refusal, other: Refusal, same: bool) -> None:
+    assert InvalidResult(Invalid("not JSON", b"{"), (one, other)).same is same
+
+
+def test_what_is_no_refusal_is_called_what_it_is() -> None:
+    assert [Refusal(status).describe() for status in (200, 400, 503, None)] == [
+        "200 (accepted)",
+        "400",
+        "503 (crashed)",
+        "no answer",
+    ]

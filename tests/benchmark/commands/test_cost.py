@@ -33,6 +33,7 @@ def test_it_writes_gross_net_parts_inputs_and_where_the_prices_are_from(tmp_path
         "shape": "steady",
         "startup_ms": 0.0,
         "cold_fraction": 0.0,
+        "cpu_ms": None,
         "vcpu": 1.0,
         "memory_gib": 0.5,
         "concurrency": 1,
@@ -55,6 +56,28 @@ def test_it_prints_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
         "together": ["12.2700", "2.9250", "9.3450"],
     }
     assert "Prices of 2026-09, tier 1: https://cloud.google.com/run/pricing" in lines[-1]
+
+
+def test_it_says_that_the_life_of_an_idle_instance_is_an_upper_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, "--billing", "instance"]) == 0
+    assert "15 minutes longer than its last request: an upper bound" in capsys.readouterr().out
+    assert main([*SMALL]) == 0
+    assert "upper bound" not in capsys.readouterr().out
+
+
+def test_below_one_vcpu_the_concurrency_is_one(tmp_path: Path) -> None:
+    assert run(tmp_path, "--vcpu", "0.5")["inputs"]["concurrency"] == 1
+    assert run(tmp_path)["inputs"]["concurrency"] == 80
+
+
+def test_processor_time_decides_how_many_instances_there_are(tmp_path: Path) -> None:
+    # 386 a second of 10 ms: 3.86 of a processor, or 0.386.
+    path = tmp_path / "cost.json"
+    billion = ("cost", "--requests-per-month", "1000000000", "--service-ms", "10", "--json", str(path))
+    assert main([*billion]) == 0
+    assert json.loads(path.read_text())["instances"] == 7
+    assert main([*billion, "--cpu-ms", "1"]) == 0
+    assert json.loads(path.read_text())["instances"] == 1
 
 
 def test_every_option_reaches_the_bill(tmp_path: Path) -> None:
@@ -85,7 +108,10 @@ def test_a_file_gives_the_shape_and_the_number_of_requests(tmp_path: Path) -> No
     [
         (("--service-ms", "5"), "--requests-per-month is needed"),
         (("--requests-per-month", "9", "--service-ms", "0"), "service times must be above 0"),
-        (("--requests-per-month", "9", "--service-ms", "5", "--vcpu", "0.5"), "concurrency of 1 only"),
+        (
+            ("--requests-per-month", "9", "--service-ms", "5", "--vcpu", "0.5", "--concurrency", "2"),
+            "concurrency of 1 only",
+        ),
         (("--requests-per-month", "9", "--service-ms", "5", "--shape", "flat"), "neither steady, office, bursts nor"),
         (("--requests-per-month", "9", "--run", "nobody"), "there is no run nobody"),
         (

@@ -123,7 +123,7 @@ def test_what_ties_first_leaves_the_choice_to_what_matters_next() -> None:
 
 
 def test_what_matters_most_decides_before_the_others() -> None:
-    facts = {"api": {**SAID, "vCPU": "4"}, "function": dict(SAID)}
+    facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
     run = compared(50, 80, facts=facts)
     assert answer(Needs(matters=("latency", "cost")), run).key == "api"
     assert answer(Needs(matters=("cost", "latency")), run).key == "function"

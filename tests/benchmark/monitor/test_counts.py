@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from benchmark.monitor.counts import (
     Bucket,
+    Counts,
     NotMetrics,
     Snapshot,
     Succession,
     between,
+    bucket_quantile,
     intervals,
     last,
     parse,
-    quantile,
     since_start,
     succession,
     training_prior,
@@ -156,6 +157,25 @@ def test_between_two_readings_is_what_happened_in_between() -> None:
     assert sum(bucket.count for bucket in found.counts.latency) == 3
 
 
+COUNTED = Counts({200: 1}, (Bucket(0.0, math.inf, 1),), {"green": 1}, {"leaf_length": 1}, {"leaf_length": (1, 0)})
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        replace(COUNTED, requests={}),
+        replace(COUNTED, latency=()),
+        replace(COUNTED, predictions={}),
+        replace(COUNTED, out_of_range={}),
+        replace(COUNTED, binned={}),
+    ],
+)
+def test_a_process_that_no_longer_counts_what_it_counted_is_another(later: Counts) -> None:
+    assert COUNTED.minus(Counts()) == COUNTED
+    assert COUNTED.minus(COUNTED) is not None
+    assert later.minus(COUNTED) is None
+
+
 def test_since_its_start_is_all_that_the_process_has_counted() -> None:
     service = tea_service()
     post(service, [GREEN] * 3)
@@ -228,7 +248,7 @@ def test_a_quantile_is_somewhere_in_its_bucket_and_the_bucket_is_certain() -> No
         post(service, [GREEN], duration_s)
     latency = parse(text(service), 0.0).counts.latency
 
-    middle, high = quantile(latency, 0.5), quantile(latency, 0.99)
+    middle, high = bucket_quantile(latency, 0.5), bucket_quantile(latency, 0.99)
 
     assert middle and (middle.above_s, middle.upto_s, middle.count) == (0.0001, 0.00025, 4)
     assert middle.value_s == pytest.approx(0.00025)  # the second of the two in this bucket: its upper end
@@ -238,13 +258,13 @@ def test_a_quantile_is_somewhere_in_its_bucket_and_the_bucket_is_certain() -> No
 def test_beyond_the_last_bound_only_the_bound_is_known() -> None:
     service = tea_service()
     post(service, [GREEN], 60.0)
-    found = quantile(parse(text(service), 0.0).counts.latency, 0.5)
+    found = bucket_quantile(parse(text(service), 0.0).counts.latency, 0.5)
     assert found and (found.value_s, found.above_s, found.upto_s) == (5.0, 5.0, math.inf)
 
 
 def test_without_requests_there_is_no_quantile() -> None:
-    assert quantile((), 0.5) is None
-    assert quantile((Bucket(0.0, 1.0, 0),), 0.5) is None
+    assert bucket_quantile((), 0.5) is None
+    assert bucket_quantile((Bucket(0.0, 1.0, 0),), 0.5) is None
 
 
 @given(
@@ -253,7 +273,7 @@ def test_without_requests_there_is_no_quantile() -> None:
 )
 def test_quantiles_ascend_and_stay_in_their_bucket(counts: list[int], shares: tuple[float, float]) -> None:
     latency = [Bucket(float(index), float(index + 1), count) for index, count in enumerate(counts)]
-    low, high = (quantile(latency, share) for share in sorted(shares))
+    low, high = (bucket_quantile(latency, share) for share in sorted(shares))
     assert low and high
     assert low.value_s <= high.value_s
     for one in (low, high):

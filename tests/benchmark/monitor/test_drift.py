@@ -70,6 +70,13 @@ def test_below_a_hundred_values_nothing_is_said() -> None:
     assert drift(card(TRAINING), {"leaf_length": [0] * 9 + [ENOUGH]})[0].psi is not None
 
 
+def test_so_many_values_are_enough_for_five_in_the_least_bin() -> None:
+    counts = [5, 95]
+    assert merged(counts) == [range(1), range(1, 2)]
+    assert merged([4, 96]) == [range(2)]
+    assert ENOUGH * counts[0] / sum(counts) == 5
+
+
 def test_a_feature_whose_training_values_are_alike_cannot_drift() -> None:
     assert verdict([150, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0] * 9 + [500]) is Verdict.ONE_BIN
 
