@@ -9,8 +9,12 @@ from benchmark.commands import UsageError, add_results, results_store, write_jso
 from benchmark.commands.cost import read_traffic
 from benchmark.cost.prices import BILLINGS, PriceError, load_prices
 from benchmark.cost.traffic import SHAPES
-from benchmark.decision.decide import MATTERS, Decision, Holds, Matter, Needs, NeedsError, Percentile, decide
+from benchmark.decision.decide import Decision, decide
+from benchmark.decision.evidence import Bill
 from benchmark.decision.findings import Findings, gather
+from benchmark.decision.needs import MATTERS, Matter, Needs, NeedsError, Percentile
+from benchmark.decision.objectives import Holds
+from benchmark.decision.words import usd
 from benchmark.record.store import StoreError
 
 _DEFAULT = Needs()
@@ -42,10 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Decide and print; returns 0, also where the evidence does not suffice, and 2 where there is none at all."""
     traffic, from_file = read_traffic(arguments.shape)
+    asked = (arguments.requests_per_month, from_file, _DEFAULT.requests_per_month)
     percentile: Percentile = "p99" if arguments.p99_ms is not None else "p95"
     try:
         needs = Needs(
-            arguments.requests_per_month or from_file or _DEFAULT.requests_per_month,
+            next(requests for requests in asked if requests is not None),
             traffic,
             percentile,
             arguments.p99_ms if percentile == "p99" else arguments.p95_ms,
@@ -84,12 +89,22 @@ def to_document(decision: Decision, findings: Findings) -> dict[str, Any]:
     """Everything that was decided as JSON holds it."""
     document = asdict(decision)
     document["needs"]["traffic"] = decision.needs.traffic.name
-    costs = zip(findings.keys, decision.costs, strict=True)
-    document["costs"] = {
-        key: None if cost is None else {"gross_usd": cost.gross_usd, "net_usd": cost.net_usd, **asdict(cost)}
-        for key, cost in costs
-    }
+    document["flips"] = [{"sentence": flip.sentence, **asdict(flip)} for flip in decision.flips]
+    del document["bills"]
+    bills = zip(findings.keys, decision.bills, strict=True)
+    document["costs"] = {key: None if bill is None else _cost_document(bill) for key, bill in bills}
     return {"format_version": 1, **document}
+
+
+def _cost_document(bill: Bill) -> dict[str, Any]:
+    """With the most cold starts that the evidence allows; and what it is, at least, with the fewest."""
+    return {
+        "gross_usd": bill.high.gross_usd,
+        "net_usd": bill.high.net_usd,
+        "least_gross_usd": bill.low.gross_usd,
+        "least_net_usd": bill.low.net_usd,
+        **asdict(bill.high),
+    }
 
 
 def _readable(decision: Decision, findings: Findings) -> str:
@@ -97,9 +112,12 @@ def _readable(decision: Decision, findings: Findings) -> str:
     lines = [decision.sentence, ""]
     marks = {Holds.KEPT: "kept   ", Holds.BROKEN: "BROKEN ", Holds.UNKNOWN: "unknown"}
     lines += [f"{marks[one.holds]}  {names[one.key]}, {one.name}: {one.found}" for one in decision.objectives]
-    for name, cost in zip(findings.names, decision.costs, strict=True):
-        bill = f"USD {cost.net_usd:,.2f} net, {cost.gross_usd:,.2f} gross" if cost else "not known"
-        lines.append(f"a month   {name}: {bill}")
+    for name, bill in zip(findings.names, decision.bills, strict=True):
+        text = "not known"
+        if bill:
+            net = usd(bill.low.net_usd, bill.high.net_usd)
+            text = f"USD {net} net, {usd(bill.low.gross_usd, bill.high.gross_usd)} gross"
+        lines.append(f"a month   {name}: {text}")
     for title, texts in (
         ("It flips", [one.sentence for one in decision.flips]),
         ("Missing", [f"{one.what}\n    {one.command}" for one in decision.missing]),

@@ -6,11 +6,13 @@ from pathlib import Path
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_run
 from benchmark.cost.prices import PriceError, load_prices
-from benchmark.decision.decide import Needs, decide
+from benchmark.decision.decide import decide
 from benchmark.decision.findings import UNREADABLE, find
+from benchmark.decision.needs import Needs
 from benchmark.endpoints.sample import utc_now
 from benchmark.reports.document import to_html, to_markdown
-from benchmark.reports.report import build, without_secrets
+from benchmark.reports.redaction import without_secrets
+from benchmark.reports.report import build
 
 _FORMS = {".html": to_html, ".md": to_markdown}
 
@@ -32,12 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     recorded = [read_run(store, run_id) for run_id in dict.fromkeys(arguments.run_ids)]
     try:
         prices = load_prices()
-        decision = None
-        if arguments.decide:
-            samples = {run.id: found for run, found in recorded}
-            findings = find([run for run, _ in recorded], lambda run: samples[run.id])
-            decision = decide(Needs(), findings, prices) if findings else None
-        text = without_secrets(form(build(recorded, prices, utc_now(), decision)))
+        samples = {run.id: found for run, found in recorded}
+        findings = find([run for run, _ in recorded], lambda run: samples[run.id])
+        decision = decide(Needs(), findings, prices) if arguments.decide and findings else None
+        text = without_secrets(form(build(recorded, prices, utc_now(), findings, decision)))
     except (*UNREADABLE, PriceError) as error:
         raise UsageError(f"one of these runs cannot be read: {error}") from error
     try:

@@ -48,7 +48,7 @@ class Configuration:
     def __post_init__(self) -> None:
         if not (0.08 <= self.vcpu < 1 or self.vcpu in _WHOLE_VCPUS):
             raise CostError("vCPU must be 1, 2, 4, 6 or 8, or a fraction from 0.08")
-        least_gib, most_gib = _MEMORY_GIB[max(vcpu for vcpu in _MEMORY_GIB if vcpu <= self.vcpu)]
+        least_gib, most_gib = _memory_range_gib(self.vcpu)
         if not least_gib <= self.memory_gib <= most_gib:
             raise CostError(f"at {self.vcpu:g} vCPU memory must be from {least_gib:g} to {most_gib:g} GiB")
         if not 1 <= self.concurrency <= 1000:
@@ -63,9 +63,18 @@ class Configuration:
             raise CostError("below 1 vCPU the platform offers request-based billing only")
 
 
+def _memory_range_gib(vcpu: float) -> tuple[float, float]:
+    return _MEMORY_GIB[max(step for step in _MEMORY_GIB if step <= vcpu)]
+
+
 def default_concurrency(vcpu: float) -> int:
     """How many requests at a time an instance is given where nobody says it: below 1 vCPU there is no other than 1."""
     return 80 if vcpu >= 1 else 1
+
+
+def default_memory_gib(vcpu: float) -> float:
+    """How much memory an instance is given where nobody says it: half a GiB, or the least that so many vCPU ask for."""
+    return max(0.5, _memory_range_gib(vcpu)[0])
 
 
 EQUAL = Configuration(vcpu=1, memory_gib=0.5, concurrency=80)

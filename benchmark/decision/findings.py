@@ -1,16 +1,16 @@
 """What a decision rests on: the newest finished runs of the same two endpoints, summarised, and what a bill needs."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmark.coldstart import summary as coldstart_summary
 from benchmark.coldstart.plan import KIND as COLDSTART
 from benchmark.coldstart.summary import ColdSummary
-from benchmark.cost.bill import EQUAL, Configuration, CostError
+from benchmark.cost.bill import EQUAL, Configuration, CostError, default_concurrency, default_memory_gib
+from benchmark.endpoints.endpoint import Endpoint, is_on_this_machine
 from benchmark.endpoints.fairness import Condition, Facts
 from benchmark.record.plan import PlanError
 from benchmark.record.recording import load_samples
@@ -36,10 +36,15 @@ class Side:
     name: str
     url: str | None
     services_ms: tuple[float, ...] = ()
-    """warm answers, as the client saw them: the network is in them, so that a bill is rather too high"""
+    """warm answers, as the client saw them: the network is in them"""
     configuration: Configuration = EQUAL
     assumed: tuple[str, ...] = ()
     """which of vCPU, memory and concurrency the endpoint does not say"""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, as programs without an address are: a run starts them itself."""
+        return self.url is None or is_on_this_machine(self.url)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +92,10 @@ class Findings:
         return tuple({one.name: one for run in self.runs for one in run.mismatches}.values())
 
 
-def gather(store: Store, endpoints: Sequence[Any] | None = None, run_ids: Sequence[str] = ()) -> Findings | None:
-    """The newest finished runs of `endpoints` (with `key`, `name` and `url`) in the record, or those of `run_ids`.
+def gather(
+    store: Store, endpoints: Sequence[Endpoint | Side] | None = None, run_ids: Sequence[str] = ()
+) -> Findings | None:
+    """The newest finished runs of `endpoints` in the record, or those of `run_ids`.
 
     Without endpoints, of those that the newest comparison or load was about. None where nothing names two endpoints.
     Raises StoreError, also for an id that is not there.
@@ -103,7 +110,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
     usable = [run for run in runs if run.state is RunState.FINISHED and len(run.manifest.get("endpoints", ())) == 2]
     if sides is None:
         ranked = sorted(usable, key=lambda run: run.kind == COLDSTART)
-        sides = _sides(ranked[0]) if ranked else None
+        sides = sides_of(ranked[0]) if ranked else None
     if sides is None or len(sides) != 2:
         return None
     mine = [run for run in usable if _is_about(run, sides)]
@@ -128,19 +135,22 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
 
 def configuration_of(facts: Facts) -> tuple[Configuration, tuple[str, ...]]:
     """What an endpoint says that it is given, and the names of what is assumed since it does not say it."""
-    values = {"vCPU": EQUAL.vcpu, "memory": EQUAL.memory_gib, "concurrency": float(EQUAL.concurrency)}
     said = {
         "vCPU": _quantity(facts.get("vCPU"), {"": 1.0, "m": 0.001}),
         "memory": _quantity(facts.get("memory"), {"Mi": 1 / 1024, "Gi": 1.0, "M": 1e6 / 2**30, "G": 1e9 / 2**30}),
         "concurrency": _quantity(facts.get("concurrency"), {"": 1.0}),
     }
     known = {name: value for name, value in said.items() if value is not None}
-    values |= known
+    vcpu = known.get("vCPU", EQUAL.vcpu)
     try:
-        found = Configuration(values["vCPU"], values["memory"], int(values["concurrency"]))
+        found = Configuration(
+            vcpu,
+            known.get("memory", default_memory_gib(vcpu)),
+            int(known.get("concurrency", default_concurrency(vcpu))),
+        )
     except CostError:  # nothing that the platform offers: a container of this machine, say
-        return EQUAL, tuple(values)
-    return found, tuple(name for name in values if name not in known)
+        return EQUAL, tuple(said)
+    return found, tuple(name for name in said if name not in known)
 
 
 def _quantity(text: str | None, units: dict[str, float]) -> float | None:
@@ -150,14 +160,15 @@ def _quantity(text: str | None, units: dict[str, float]) -> float | None:
     return float(found[1]) * factor if found and factor else None
 
 
-def _sides(run: Run) -> tuple[Side, ...]:
+def sides_of(run: Run) -> tuple[Side, ...]:
+    """The endpoints of a run, as far as its manifest names them."""
     return tuple(Side(entry["key"], entry["name"], entry.get("url")) for entry in run.manifest["endpoints"])
 
 
 def _is_about(run: Run, sides: Sequence[Side]) -> bool:
     """Whether it is about the same two, in the same order. Programs that a run spawned have no address of their own."""
     entries = run.manifest["endpoints"]
-    spawned = run.kind == COLDSTART and run.manifest.get("plan", {}).get("mode") == "spawn"
+    spawned = run.kind == COLDSTART and _mode(run) == "spawn"
     return all(
         entry.get("key") == side.key and (spawned or side.url is None or entry.get("url") == side.url)
         for entry, side in zip(entries, sides, strict=True)
@@ -176,13 +187,17 @@ def _summaries(runs: Sequence[Run], read: Read, kind: str) -> Iterator[tuple[Sum
 
 def _starts(runs: Sequence[Run], read: Read, *, ladder: bool) -> Iterator[ColdSummary]:
     for run in runs:
-        if run.kind == COLDSTART:
+        if run.kind == COLDSTART and (_mode(run) == "ladder") is ladder:
             try:
-                summary = coldstart_summary.summarise(run, read(run))
+                yield coldstart_summary.summarise(run, read(run))
             except UNREADABLE:
                 continue
-            if (summary.plan.mode == "ladder") is ladder:
-                yield summary
+
+
+def _mode(run: Run) -> str | None:
+    """How a run of cold starts gets new instances, without reading it."""
+    plan = run.manifest.get("plan")
+    return plan.get("mode") if isinstance(plan, Mapping) else None
 
 
 def _with_bill(side: Side, position: int, run: Run, samples: Samples) -> Side:
@@ -190,4 +205,4 @@ def _with_bill(side: Side, position: int, run: Run, samples: Samples) -> Side:
     if len(services) > _MOST_SERVICES:
         services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)
     configuration, assumed = configuration_of(run.manifest["facts"].get(side.key, {}))
-    return Side(side.key, side.name, side.url, tuple(map(float, services)), configuration, assumed)
+    return replace(side, services_ms=tuple(map(float, services)), configuration=configuration, assumed=assumed)

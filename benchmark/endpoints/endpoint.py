@@ -53,7 +53,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
-        return _is_loopback(self.host)
+        return is_on_this_machine(self.url)
 
     @property
     def predict_url(self) -> str:
@@ -83,6 +83,14 @@ class Endpoint:
         """
         token = self.token or (self.identity.token(self.audience) if self.identity else None)
         return {"authorization": f"Bearer {token}"} if token else {}
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether `url` names this machine; what is no address does not."""
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:  # half of an IPv6 address
+        return False
 
 
 def _is_loopback(host: str) -> bool:

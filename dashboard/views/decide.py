@@ -1,43 +1,35 @@
 """The Decide page: which of the two to choose for stated needs, what that rests on, and where the answer flips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
-from benchmark.cost.prices import Prices, load_prices
-from benchmark.cost.traffic import BURSTS, OFFICE, STEADY
-from benchmark.decision.decide import (
-    MATTER_NAMES,
-    Decision,
-    Flip,
-    Holds,
-    Missing,
-    Needs,
-    NeedsError,
-    Objective,
-    Outcome,
-    Percentile,
-    Source,
-    decide,
-)
-from benchmark.decision.findings import Findings, gather
+from benchmark.decision.answer import Outcome
+from benchmark.decision.decide import Decision, decide
+from benchmark.decision.findings import Findings, Side, gather
+from benchmark.decision.flips import Flip
+from benchmark.decision.missing import Missing
+from benchmark.decision.needs import MATTER_NAMES, Needs, NeedsError, Percentile
+from benchmark.decision.objectives import Holds, Objective
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import utc_now
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState
 from benchmark.record.store import Store, StoreError
 from benchmark.reports.document import to_html
-from benchmark.reports.report import build, without_secrets
+from benchmark.reports.redaction import without_secrets
+from benchmark.reports.report import build
 from benchmark.statistics.estimates import Estimate
 from dashboard import cost_words, resources, run_words, words
 from dashboard.run_words import Badge
+from dashboard.views import benchmark, coldstart
+from dashboard.views.run_actions import run_link
 
 URL_PATH = "decide"
 _DEFAULT = Needs()
-_SHAPES = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
 _MATTERS = {name[:1].upper() + name[1:]: matter for matter, name in MATTER_NAMES.items()}
 _PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
-_PAGES = {"benchmark": "Benchmark", "coldstart": "Cold start"}
 _OUTCOMES = {
     Outcome.CHOICE: Badge("Choose", ":material/trophy:", "green"),
     Outcome.TIE: Badge("A tie", ":material/equal:", "blue"),
@@ -49,11 +41,6 @@ _HOLDS = {
     Holds.BROKEN: Badge("broken", ":material/close:", "red"),
     Holds.UNKNOWN: Badge("unknown", ":material/help:", "gray"),
 }
-
-
-@st.cache_resource
-def _prices() -> Prices:
-    return load_prices()
 
 
 def page() -> None:
@@ -69,7 +56,7 @@ def page() -> None:
     findings = _evidence(endpoints)
     if findings is None:
         return
-    decision = decide(needs, findings, _prices())
+    decision = decide(needs, findings, resources.prices())
     _answer(decision, findings)
     columns = st.columns(2, gap="medium")
     for position, column in enumerate(columns):
@@ -80,7 +67,7 @@ def page() -> None:
         _flips(decision.flips)
         _missing(decision.missing)
     with right:
-        _sources(decision.sources)
+        _sources(decision, findings)
         _assumptions(decision.assumptions)
 
 
@@ -100,39 +87,23 @@ def _inputs() -> Needs | None:
                 key="requests",
                 bind="query-params",
             )
-            latency_ms = st.number_input(
+            latency_ms = _optional(
                 "Latency objective (ms)",
-                min_value=0.1,
-                max_value=600_000.0,
-                value=None,
-                format="%g",
-                placeholder="none",
-                key="latency_ms",
-                bind="query-params",
-                help="Within how many milliseconds 95 or 99 % of the requests must be answered.",
+                "latency_ms",
+                0.1,
+                600_000.0,
+                "Within how many milliseconds 95 or 99 % of the requests must be answered.",
             )
-            availability_pct = st.number_input(
+            availability_pct = _optional(
                 "Availability (%)",
-                min_value=50.0,
-                max_value=99.999,
-                value=None,
+                "availability",
+                50.0,
+                99.999,
+                "Which share of the requests must be answered.",
                 step=0.1,
-                format="%g",
-                placeholder="none",
-                key="availability",
-                bind="query-params",
-                help="Which share of the requests must be answered.",
             )
-            budget_usd = st.number_input(
-                "Budget (USD / month)",
-                min_value=0.0,
-                max_value=1e9,
-                value=None,
-                format="%g",
-                placeholder="none",
-                key="budget",
-                bind="query-params",
-                help="What a month may cost after the free tier.",
+            budget_usd = _optional(
+                "Budget (USD / month)", "budget", 0.0, 1e9, "What a month may cost after the free tier."
             )
             min_instances = st.number_input(
                 "Min instances",
@@ -145,7 +116,7 @@ def _inputs() -> Needs | None:
             )
         with st.container(horizontal=True, key="needs-second"):
             shape = st.segmented_control(
-                "Traffic", list(_SHAPES), default="Steady", required=True, key="traffic", bind="query-params"
+                "Traffic", list(cost_words.SHAPES), default="Steady", required=True, key="traffic", bind="query-params"
             )
             percentile = st.segmented_control(
                 "Latency of", _PERCENTILES, default="p95", required=True, key="percentile", bind="query-params"
@@ -164,7 +135,7 @@ def _inputs() -> Needs | None:
     try:
         return Needs(
             requests,
-            _SHAPES[shape or "Steady"],
+            cost_words.SHAPES[shape or "Steady"],
             percentile or "p95",
             latency_ms,
             availability_pct,
@@ -177,6 +148,23 @@ def _inputs() -> Needs | None:
         return None
 
 
+def _optional(label: str, key: str, low: float, high: float, help_text: str, **more: Any) -> float | None:
+    """A number that may be left out."""
+    value: float | None = st.number_input(
+        label,
+        min_value=low,
+        max_value=high,
+        value=None,
+        format="%g",
+        placeholder="none",
+        key=key,
+        bind="query-params",
+        help=help_text,
+        **more,
+    )
+    return value
+
+
 # --- Evidence
 
 
@@ -184,24 +172,22 @@ def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
     store = resources.store()
     try:
         known = tuple((run.id, run.name) for run in store.runs() if run.state is RunState.FINISHED)
-        findings = _findings(store, tuple((one.key, one.name, one.url) for one in endpoints), known, endpoints)
+        return _findings(store, tuple(Side(one.key, one.name, one.url) for one in endpoints), known)
     except StoreError as error:
         st.warning(words.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one."))
         return None
-    return findings
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the runs")
-def _findings(
-    _store: Store, _key: tuple[tuple[str, str, str], ...], known: tuple[tuple[str, str], ...], _endpoints: object
-) -> Findings | None:
-    # Read again only where there is another run: every change of an input asks for it.
-    return gather(_store, _endpoints)  # type: ignore[arg-type]
+@st.cache_resource(max_entries=2, show_spinner="Reading the runs", hash_funcs={Side: repr})
+def _findings(_store: Store, sides: tuple[Side, ...], known: tuple[tuple[str, str], ...]) -> Findings | None:
+    # Read again only where the endpoints or the finished runs are others: every change of an input asks for it.
+    return gather(_store, sides)
 
 
 def _report(store: Store, findings: Findings, decision: Decision) -> str:
     recorded = [(summary.run, load_samples(store, summary.run.id)[0]) for summary in findings.runs]
-    return without_secrets(to_html(build(recorded, _prices(), utc_now(), decision)))
+    document = build(recorded, resources.prices(), utc_now(), findings, decision)
+    return without_secrets(to_html(document))
 
 
 # --- The answer
@@ -210,10 +196,9 @@ def _report(store: Store, findings: Findings, decision: Decision) -> str:
 def _answer(decision: Decision, findings: Findings) -> None:
     with st.container(border=True, key="verdict"):
         badge = _OUTCOMES[decision.outcome]
-        text = decision.sentence.partition(" Run this: ")[0]
-        if decision.outcome is Outcome.NOT_ENOUGH:  # which the badge says
-            text = text.removeprefix("Not enough evidence: ")
-            text = text[:1].upper() + text[1:]
+        text = decision.sentence
+        if decision.outcome is Outcome.NOT_ENOUGH:  # the badge says so, and what is missing has its own place
+            text = f"{decision.why[:1].upper()}{decision.why[1:]}."
         st.markdown(f"{badge.markdown} {words.plain(text)}")
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
@@ -243,14 +228,17 @@ def _card(position: int, decision: Decision, findings: Findings) -> None:
             st.markdown(f"**{words.plain(side.name)}**", width="content")
             if decision.key == side.key:
                 st.badge("Chosen", icon=":material/check:", color="green")
-        measured, starts, cost = findings.measured, findings.starts, decision.costs[position]
+        measured, starts, bill = findings.measured, findings.starts, decision.bills[position]
         with st.container(horizontal=True, key=f"metrics-{side.key}"):
             index = 1 + _PERCENTILES.index(needs.percentile)
             _metric(f"{needs.percentile} (ms)", measured.endpoints[position].latency_ms[index] if measured else None)
             _metric("Cold p50 (ms)", starts.endpoints[position].cold_ms[0] if starts else None)
             with st.container(gap=None):
-                st.metric("Net (USD / month)", cost_words.usd(cost.net_usd) if cost else "-")
-                st.caption(f":small[gross {cost_words.usd(cost.gross_usd)}]" if cost else ":small[not known]")
+                net = _usd(bill.low.net_usd, bill.high.net_usd) if bill else words.NOTHING
+                st.metric("Net (USD / month)", net)
+                st.caption(
+                    f":small[gross {_usd(bill.low.gross_usd, bill.high.gross_usd)}]" if bill else ":small[not known]"
+                )
         objectives = [one for one in decision.objectives if one.key == side.key]
         for one in objectives:
             _objective(one)
@@ -258,10 +246,15 @@ def _card(position: int, decision: Decision, findings: Findings) -> None:
             st.caption("No objective is asked for: latency, availability and budget are inputs above.")
 
 
+def _usd(low_usd: float, high_usd: float) -> str:
+    low, high = cost_words.usd(low_usd), cost_words.usd(high_usd)
+    return low if low == high else f"{low} to {high}"
+
+
 def _metric(label: str, figure: Estimate | None) -> None:
     with st.container(gap=None):
         known = figure is not None and figure.n > 0
-        st.metric(label, run_words.value(figure) if figure is not None and known else "-")
+        st.metric(label, run_words.value(figure) if figure is not None and known else words.NOTHING)
         st.caption(f":small[{run_words.bounds(figure)}]" if figure is not None and known else ":small[not measured]")
 
 
@@ -277,8 +270,7 @@ def _flips(flips: Sequence[Flip]) -> None:
         if not flips:
             st.caption("It does not: no single input changes it within its range.")
         for flip in flips:
-            given, _, then = flip.sentence.partition(": ")
-            st.markdown(f"{words.plain(given)}: **{words.plain(then.rstrip('.'))}**")
+            st.markdown(f"{words.plain(flip.given)}: **{words.plain(flip.then)}**")
 
 
 def _assumptions(texts: Sequence[str]) -> None:
@@ -295,16 +287,20 @@ def _missing(missing: Sequence[Missing]) -> None:
     with st.container(border=True, key="note-missing"):
         st.markdown("**What is missing**")
         for one in missing:
-            st.markdown(f"{words.plain(one.what)} [Open the {_PAGES[one.page]} page](/{one.page})")
+            st.markdown(words.plain(one.what))
             st.code(one.command, language="bash", wrap_lines=True)
+            if one.page == coldstart.URL_PATH:
+                page = st.Page(coldstart.page, title="Cold start", url_path=coldstart.URL_PATH)
+            else:
+                page = st.Page(benchmark.page, title="Benchmark", url_path=benchmark.URL_PATH)
+            st.page_link(page, label=f"Open the {page.title} page", icon=":material/arrow_forward:")
 
 
-def _sources(sources: Sequence[Source]) -> None:
+def _sources(decision: Decision, findings: Findings) -> None:
     with st.container(border=True, key="note-evidence"):
         st.markdown("**What it rests on**")
-        if not sources:
+        if not decision.sources:
             st.caption("Nothing yet: no finished run of these two endpoints is in the record.")
-        for one in sources:
-            path = "coldstart" if one.kind == "coldstart" else "benchmark"
-            st.markdown(f"[Run {one.run_id}](/{path}?run={one.run_id}), {words.plain(f'{one.kind}: {one.samples}')}")
+        for one, summary in zip(decision.sources, findings.runs, strict=True):
+            run_link(summary.run, f"Run {one.run_id}, {one.kind}: {one.samples}")
             st.caption(words.plain(" · ".join(one.conditions)))

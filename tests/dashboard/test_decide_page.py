@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmark.coldstart.plan import ColdPlan
+from benchmark.decision.findings import Side
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import Store
-from tests.dashboard.page import Page
+from dashboard import words
+from tests.benchmark.cold_runs import TrueStart, cold_run
+from tests.dashboard.page import Page, Text
 from tests.dashboard.runs import simulated
 
 Visit = Callable[..., Page]
@@ -27,6 +32,12 @@ class DecidePage(Page):
         self.app.number_input(key=key).set_value(value)
         self.rerun()
         return self
+
+    def links(self, key: str) -> list[tuple[str, str, str]]:
+        """Page, query and label of each link in the keyed part of the page."""
+        part: Any = self.app.get_by_key(key)
+        protos = [link.proto for link in part.get("page_link")]
+        return [(proto.page, proto.query_string, Text("link", proto.label).readable) for proto in protos]
 
 
 @pytest.fixture
@@ -53,7 +64,7 @@ def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
     empty.open()
     assert "Not enough evidence" in empty.read("verdict")
     assert "no comparison has been measured" in empty.read("verdict").lower()
-    assert "(/benchmark)" in empty.read("note-missing")
+    assert empty.links("note-missing") == [("benchmark", "", "Open the Benchmark page")]
     (command,) = [code.value for code in empty.app.code]
     assert command == (
         f"python -m benchmark compare --endpoint api={URLS['api']} --endpoint function={URLS['function']} --pairs 500"
@@ -65,11 +76,36 @@ def test_the_sentence_rests_on_the_runs_that_it_links_to(page: DecidePage) -> No
     page.open()
     assert "Choose" in page.read("verdict") and "FastAPI at 5 million requests a month" in page.read("verdict")
     assert "two deployments" in page.read("verdict")
-    evidence = page.read("note-evidence")
-    assert "(/benchmark?run=feed0000), compare: 400 answers" in evidence.replace("\\", "")
-    assert "(/benchmark?run=feed0001), load" in evidence
+    (paired, paired_run, said), (_, load_run, _) = page.links("note-evidence")
+    assert (paired, paired_run, load_run) == ("benchmark", "run=feed0000", "run=feed0001")
+    assert said.startswith("Run feed0000, compare: 400 answers")
     assert page.metrics("api")["Net (USD / month)"] == "8.88"
-    assert page.metrics("api")["Cold p50 (ms)"] == "-"
+    assert page.metrics("api")["Cold p50 (ms)"] == words.NOTHING
+
+
+def test_other_endpoints_have_other_findings(page: DecidePage, results_dir: Path) -> None:
+    from dashboard.views.decide import _findings
+
+    store = Store(results_dir)
+    known = (("feed0000", ""), ("feed0001", ""))
+    mine, others = (
+        _findings(store, tuple(Side(key, key, url + path) for key, url in URLS.items()), known)
+        for path in ("", "/else")
+    )
+    assert mine is not None and others is not None
+    assert (len(mine.runs), len(others.runs)) == (2, 0)
+
+
+def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results_dir: Path) -> None:
+    starts = {key: TrueStart(cold_ms=3000.0, idle_s=30.0) for key in URLS}
+    run, samples = cold_run(ColdPlan("ladder", 5, idle_s=(60.0, 300.0)), starts)
+    entries = [{**entry, "url": URLS[entry["key"]]} for entry in run.manifest["endpoints"]]
+    add_finished_run(Store(results_dir), replace(run, manifest={**run.manifest, "endpoints": entries}), samples)
+    page.open(requests="100000", traffic="Bursts", budget="1")
+    low, to, high = page.metrics("api")["Net (USD / month)"].split()
+    assert (low, to) == ("0.00", "to") and float(high) > 1
+    assert "unknown" in page.read("card-api")
+    assert ("coldstart", "run=c01dc01d") in [link[:2] for link in page.links("note-evidence")]
 
 
 def test_an_objective_is_shown_for_both_with_its_figure(page: DecidePage) -> None:
@@ -108,8 +144,9 @@ def test_an_address_restores_its_values(page: DecidePage) -> None:
 
 def test_the_report_of_the_page_is_the_report_of_its_runs(page: DecidePage, results_dir: Path) -> None:
     from benchmark.cost.prices import load_prices
-    from benchmark.decision.decide import Needs, decide
+    from benchmark.decision.decide import decide
     from benchmark.decision.findings import gather
+    from benchmark.decision.needs import Needs
     from benchmark.endpoints.endpoint import Endpoint
     from dashboard.views.decide import _report
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,21 +13,19 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import ColdPlan, parse_gaps
 from benchmark.cost.prices import load_prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY
-from benchmark.decision.decide import (
-    Decision,
-    Flip,
-    Holds,
-    Needs,
-    NeedsError,
-    Outcome,
-    availability_n,
-    cold_share,
-    decide,
-)
+from benchmark.decision.answer import Label, Outcome
+from benchmark.decision.answer import answer as conclude
+from benchmark.decision.decide import Decision, decide
+from benchmark.decision.evidence import Evidence
 from benchmark.decision.findings import Findings, Side, configuration_of, find, gather
+from benchmark.decision.flips import Flip, axes
+from benchmark.decision.gaps import cold_share
+from benchmark.decision.missing import availability_n
+from benchmark.decision.needs import Needs, NeedsError
+from benchmark.decision.objectives import Holds
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan
@@ -65,9 +64,11 @@ def findings_of(*recorded: tuple[Run, Samples]) -> Findings:
     return found
 
 
-def ladder(api_idle_s: float, function_idle_s: float, repeats: int = 5) -> tuple[Run, Samples]:
-    plan = ColdPlan("ladder", repeats, idle_s=(60.0, 300.0, 900.0, 1800.0))
-    starts = {"api": TrueStart(idle_s=api_idle_s), "function": TrueStart(idle_s=function_idle_s)}
+def ladder(api_idle_s: float, function_idle_s: float, cold_ms: float = 800.0) -> tuple[Run, Samples]:
+    plan = ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))
+    starts = {
+        key: TrueStart(cold_ms, idle_s=idle_s) for key, idle_s in (("api", api_idle_s), ("function", function_idle_s))
+    }
     run, samples = cold_run(plan, starts)
     entries = [{**entry, "url": f"http://{entry['key']}.example"} for entry in run.manifest["endpoints"]]
     return replace(run, manifest={**run.manifest, "endpoints": entries}), samples
@@ -151,6 +152,7 @@ def test_an_objective_is_kept_broken_or_unknown_by_its_whole_interval() -> None:
     decision = answer(Needs(latency_ms=65.0), run)
     assert (holds(decision, "api"), holds(decision, "function")) == ([Holds.KEPT], [Holds.BROKEN])
     assert decision.key == "api" and "Cloud Function breaks" in decision.sentence
+    assert "it keeps every objective" in decision.sentence and "it keeps the objective" not in decision.sentence
     p95 = findings_of(run).comparison
     assert p95 is not None
     assert holds(answer(Needs(latency_ms=p95.endpoints[0].service_ms[1].value), run), "api") == [Holds.UNKNOWN]
@@ -197,10 +199,45 @@ def test_a_budget_is_broken_by_the_bill_after_the_free_tier() -> None:
     facts = {"api": dict(SAID), "function": {**SAID, "vCPU": "2"}}
     run = compared(50, 50.01, facts=facts)
     decision = answer(Needs(budget_usd=8.88), run)
-    assert [round(cost.net_usd, 2) for cost in decision.costs if cost] == [8.88, 20.88]
+    assert [round(bill.high.net_usd, 2) for bill in decision.bills if bill] == [8.88, 20.88]
     assert (holds(decision, "api"), holds(decision, "function")) == ([Holds.KEPT], [Holds.BROKEN])
     assert decision.key == "api"
     assert answer(Needs(budget_usd=8.87), run).outcome is Outcome.NEITHER
+
+
+def test_a_bill_that_rests_on_what_the_ladder_leaves_open_neither_breaks_nor_keeps_a_budget() -> None:
+    # Cold after each gap that was tried, so that of a burst only the first request is cold, or all of them are.
+    runs = compared(50, 50.01), ladder(30, 30, cold_ms=3000.0)
+    needs = Needs(100_000, BURSTS, budget_usd=1.0)
+    decision = answer(needs, *runs)
+    bill = decision.bills[0]
+    assert bill is not None and bill.low.net_usd == 0.0 and bill.high.net_usd > 2.0
+    assert holds(decision, "api") == holds(decision, "function") == [Holds.UNKNOWN]
+    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert holds(answer(replace(needs, budget_usd=bill.high.net_usd), *runs), "api") == [Holds.KEPT]
+    # All that are above 30 s are answered already.
+    (asked,) = [one.command for one in decision.missing if "--idle" in one.command]
+    assert all(0 < gap_s < 60 for gap_s in parse_gaps(asked.split("--idle ")[1]))
+
+
+def test_nobody_costs_less_while_what_the_bills_may_be_overlaps() -> None:
+    facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
+    needs = Needs(100_000, BURSTS, matters=("cost",))
+    decision = answer(needs, compared(50, 50.01, facts=facts), ladder(30, 30, cold_ms=3000.0))
+    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert "which one costs less is not settled (USD 0.00 to " in decision.sentence
+    assert "--idle" in decision.missing[0].command
+    # A start that doubles what is billed of a request leaves the larger of 1 and 8 vCPU the dearer one.
+    facts["api"] |= {"vCPU": "8", "memory": "4Gi"}
+    clear = answer(Needs(50_000_000, matters=("cost",)), compared(50, 50.01, facts=facts), ladder(30, 30, cold_ms=90.0))
+    assert clear.key == "function"
+    assert all(bill is not None and bill.low.net_usd < bill.high.net_usd for bill in clear.bills)
+
+
+def test_after_a_ladder_that_was_always_warm_longer_gaps_are_asked_for() -> None:
+    needs = Needs(720, latency_ms=200.0)  # one an hour
+    (missing,) = answer(needs, compared(50, 80), ladder(7200, 7200)).missing[:1]
+    assert all(gap_s > 1800 for gap_s in parse_gaps(missing.command.split("--idle ")[1]))
 
 
 def test_cold_starts_that_most_requests_meet_break_a_latency_that_warm_ones_keep() -> None:
@@ -234,7 +271,7 @@ def test_without_any_run_it_says_what_to_run_and_guesses_nothing() -> None:
     decision = answer(Needs(latency_ms=100.0, availability_pct=99.0, budget_usd=10.0))
     assert decision.outcome is Outcome.NOT_ENOUGH
     assert {one.holds for one in decision.objectives} == {Holds.UNKNOWN}
-    assert decision.costs == (None, None)
+    assert decision.bills == (None, None)
     assert decision.missing[0].command.startswith("python -m benchmark compare --endpoint api=http://api.example")
 
 
@@ -268,10 +305,44 @@ def test_the_newest_of_each_kind_is_taken() -> None:
     assert answer(Needs(), compared(80, 50), compared(50, 80)).key == "function"
 
 
+def test_a_run_of_cold_starts_is_read_once_and_only_where_it_is_wanted() -> None:
+    recorded = [ladder(900, 900), spawned(500, 900), ladder(300, 300), spawned(900, 500)]
+    runs = [replace(run, id=f"{index:08x}") for index, (run, _) in enumerate(recorded)]
+    reads: list[str] = []
+
+    def read(run: Run) -> Samples:
+        reads.append(run.id)
+        return recorded[int(run.id, 16)][1]
+
+    found = find(runs, read, SIDES)
+    assert found is not None and [one.run.id for one in found.runs] == ["00000001", "00000000"]
+    assert sorted(reads) == ["00000000", "00000001"]
+
+
+def test_two_of_one_name_are_still_two() -> None:
+    one, other = (replace(side, name="Twin") for side in SIDES)
+    run, samples = compared(50, 80)
+    findings = find([run], lambda _: samples, (one, other))
+    assert findings is not None
+    decision = decide(Needs(latency_ms=65.0), findings, PRICES)
+    assert (decision.key, holds(decision, "api"), holds(decision, "function")) == ("api", [Holds.KEPT], [Holds.BROKEN])
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [(None, True), ("http://[::1]:8000", True), ("http://127.0.0.2", True), ("http://localhost.example", False)],
+)
+def test_what_is_local_is_known_by_the_host_alone(url: str | None, local: bool) -> None:
+    assert Side("api", "FastAPI", url).is_local is local
+
+
 def test_a_configuration_is_read_from_what_the_endpoint_says() -> None:
     found, assumed = configuration_of({"vCPU": "167m", "memory": "256Mi", "concurrency": "1"})
     assert (found.vcpu, found.memory_gib, found.concurrency, assumed) == (0.167, 0.25, 1, ())
     assert configuration_of({"vCPU": "2", "memory": "1 GiB"})[1] == ("concurrency",)
+    # Below 1 vCPU there is one concurrency that the platform offers.
+    found, assumed = configuration_of({"vCPU": "0.1666", "memory": "256Mi"})
+    assert (found.vcpu, found.concurrency, assumed) == (0.1666, 1, ("concurrency",))
     assert configuration_of({"vCPU": "0.5", "memory": "1Gi", "concurrency": "80"})[1] == (
         "vCPU",
         "memory",
@@ -282,17 +353,32 @@ def test_a_configuration_is_read_from_what_the_endpoint_says() -> None:
 # --- Flips
 
 
+def label_at(needs: Needs, findings: Findings, **varied: Any) -> Label:
+    """Recomputed from nothing."""
+    return conclude(Evidence(findings, PRICES), replace(needs, **varied)).label
+
+
+def shown(flip: Flip) -> list[float]:
+    """The one or two values that are said."""
+    units = {"million": 1e6, "billion": 1e9}
+    text = re.sub(r"(?<=\d)[ ,](?=\d)", "", flip.given).replace("p95", "").replace("p99", "")
+    return [float(digits) * units.get(unit, 1.0) for digits, unit in re.findall(r"(\d+(?:\.\d+)?)(?: (\w+))?", text)]
+
+
 def assert_flips(needs: Needs, findings: Findings, flips: Sequence[Flip]) -> None:
-    """Each flip is recomputed from nothing on both of its sides."""
-    first = decide(needs, findings, PRICES)
-    seen: dict[tuple[str, bool], tuple[Outcome, str | None]] = {}
+    """Each flip is recomputed on both of its sides, at its end, and at the values that are said."""
+    seen: dict[tuple[str, bool], Label] = {}
     for flip in flips:
-        inside = decide(replace(needs, **{flip.input: flip.inside}), findings, PRICES)
-        beyond = decide(replace(needs, **{flip.input: flip.at}), findings, PRICES)
         side = (flip.input, flip.input != "matters" and flip.at > flip.inside)
-        assert (inside.outcome, inside.key) == seen.get(side, (first.outcome, first.key)), flip
-        assert (beyond.outcome, beyond.key) == flip.label != (inside.outcome, inside.key), flip
+        inside, at, until = (
+            label_at(needs, findings, **{flip.input: one}) for one in (flip.inside, flip.at, flip.until)
+        )
+        assert inside == seen.get(side, label_at(needs, findings)), flip
+        assert at == until == flip.label != inside, flip
         seen[side] = flip.label
+        if flip.input != "matters":
+            for value in shown(flip):
+                assert label_at(needs, findings, **{flip.input: type(flip.at)(value)}) == flip.label, (flip, value)
 
 
 def test_every_flip_holds_when_it_is_recomputed_on_both_sides() -> None:
@@ -304,6 +390,39 @@ def test_every_flip_holds_when_it_is_recomputed_on_both_sides() -> None:
     assert_flips(needs, findings, flips)
 
 
+def test_an_answer_that_comes_back_is_said_to_come_back() -> None:
+    # Where an instance is added, requests share less: the dearer instance is then as cheap as the other for a while.
+    facts = {"api": {**SAID, "vCPU": "2"}, "function": {**SAID, "concurrency": "1"}}
+    findings = findings_of(compared(50, 50.01, facts=facts))
+    needs = Needs(10_000, matters=("cost",))
+    decision = decide(needs, findings, PRICES)
+    flips = [flip for flip in decision.flips if flip.input == "requests_per_month"]
+    assert [flip.label[1] for flip in flips] == ["function", None, "function"]
+    assert flips[0].until < flips[1].at < flips[1].until < flips[2].at < flips[2].until
+    assert all("or more" not in flip.sentence and " to " in flip.given for flip in flips)
+    assert_flips(needs, findings, decision.flips)
+
+
+def test_a_step_of_a_bill_is_no_flip() -> None:
+    facts = {"api": {**SAID, "vCPU": "2"}, "function": {**SAID, "concurrency": "1"}}
+    findings = findings_of(compared(50, 50.01, facts=facts))
+    needs = Needs(10_000, matters=("cost",))
+    _, tie, function = [flip for flip in decide(needs, findings, PRICES).flips if flip.input == "requests_per_month"]
+    between = range(int(tie.until) + 1, int(function.at), 50_000)
+    assert {label_at(needs, findings, requests_per_month=value)[1] for value in between} == {"api"}
+    assert function.at < 1.05 * tie.until
+
+
+@pytest.mark.parametrize(
+    ("flip_at", "text"),
+    [((900_500, 2_000_000), "900 500 to 2 million"), ((1_802_084, 1e9), "1.81 million to 1 billion")],
+)
+def test_a_number_is_rounded_into_the_span_that_it_bounds(flip_at: tuple[float, float], text: str) -> None:
+    (axis,) = [axis for axis in axes(Needs()) if axis.input == "requests_per_month"]
+    assert axis.span(*flip_at) == text
+    assert axis.span(1_802_084, 1_802_089) == "1.802084 million to 1.802089 million"
+
+
 def test_a_bill_flips_to_the_single_request_from_which_on_the_other_is_cheaper() -> None:
     # 180 000 vCPU-s are free: at 100 ms a request that is 1 800 000 requests on 1 vCPU, and 900 000 on 2.
     facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
@@ -311,7 +430,7 @@ def test_a_bill_flips_to_the_single_request_from_which_on_the_other_is_cheaper()
     needs = Needs(10_000, matters=("cost",))
     decision = decide(needs, findings, PRICES)
     assert decision.outcome is Outcome.TIE
-    (flip,) = [flip for flip in decision.flips if flip.input == "requests_per_month"]
+    flip = next(flip for flip in decision.flips if flip.input == "requests_per_month")
     assert flip.at - flip.inside == 1 and flip.label == (Outcome.CHOICE, "function")
     # Beyond it the bills are half a cent apart: 0.005 / (0.1 s x 2 x 0.000024) requests.
     assert flip.at == pytest.approx(900_000 + 0.005 / (0.1 * 2 * 0.000024), abs=2)
@@ -381,7 +500,9 @@ def test_the_command_prints_the_decision_and_writes_it(
     assert (document["outcome"], document["key"]) == ("choice", "api")
     assert "BROKEN   Cloud Function, p95 of at most 70 ms" in printed
     assert document["needs"]["matters"] == ["cost", "latency"]
-    assert document["costs"]["api"]["net_usd"] == pytest.approx(8.88)
+    cost = document["costs"]["api"]
+    assert cost["net_usd"] == cost["least_net_usd"] == pytest.approx(8.88)
+    assert all(flip["sentence"] in printed for flip in document["flips"])
 
 
 @pytest.mark.parametrize(
@@ -391,6 +512,7 @@ def test_the_command_prints_the_decision_and_writes_it(
         ["--availability", "100"],
         ["--shape", "no-such-file.csv"],
         ["--requests-per-month", "-5"],
+        ["--requests-per-month", "0"],
         ["ffffffff"],
     ],
 )

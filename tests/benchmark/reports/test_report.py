@@ -14,14 +14,20 @@ import pytest
 from benchmark.__main__ import main
 from benchmark.coldstart.plan import ColdPlan
 from benchmark.cost.prices import load_prices
+from benchmark.decision.decide import decide
+from benchmark.decision.findings import Findings, find
+from benchmark.decision.needs import Needs
+from benchmark.decision.words import usd
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.recording import add_finished_run
+from benchmark.record.run import Run
 from benchmark.record.store import Store
 from benchmark.reports.document import Code, Document, Section, Table, Text, to_html, to_markdown
-from benchmark.reports.report import Recorded, build, disagreements, without_secrets
+from benchmark.reports.redaction import without_secrets
+from benchmark.reports.report import Recorded, build, disagreements
 from benchmark.reports.svg import Axis, Dots, Whisker, chart, log_axis
 from tests.benchmark.cold_runs import TrueStart, cold_run
-from tests.benchmark.runs import make_run, pairs
+from tests.benchmark.runs import NAMES, make_run, pairs
 from tests.dashboard.runs import simulated
 
 PRICES = load_prices()
@@ -64,6 +70,15 @@ class Reader(HTMLParser):
             self.sections[self._heading] += data
 
 
+def found_in(recorded: list[Recorded]) -> Findings | None:
+    samples = {run.id: found for run, found in recorded}
+    return find([run for run, _ in recorded], lambda run: samples[run.id])
+
+
+def report(recorded: list[Recorded]) -> Document:
+    return build(recorded, PRICES, UTC, found_in(recorded))
+
+
 def cold(mode: str) -> Recorded:
     starts = {"api": TrueStart(cold_ms=700, idle_s=900), "function": TrueStart(cold_ms=900, idle_s=900)}
     if mode == "spawn":
@@ -75,7 +90,8 @@ def cold(mode: str) -> Recorded:
 @pytest.fixture(scope="module")
 def whole() -> str:
     runs = [simulated(ComparePlan(pairs=400)), simulated(LoadPlan(rate=40.0, duration_s=20.0))]
-    return to_html(build([*runs, cold("spawn"), cold("ladder")], PRICES, UTC))
+    assert len({run.id for run, _ in runs}) == 2
+    return to_html(report([*runs, cold("spawn"), cold("ladder")]))
 
 
 def test_it_is_whole_html_with_every_section_measured(whole: str) -> None:
@@ -106,7 +122,7 @@ def test_every_drawing_says_in_words_what_it_shows(whole: str) -> None:
 
 
 def test_what_was_not_measured_is_marked_with_the_command_that_would() -> None:
-    page = Reader(to_html(build([simulated()], PRICES, UTC)))
+    page = Reader(to_html(report([simulated()])))
     for section, command in (
         ("Cold start", "python -m benchmark coldstart"),
         ("State", "--idle"),
@@ -114,18 +130,61 @@ def test_what_was_not_measured_is_marked_with_the_command_that_would() -> None:
     ):
         assert "Not measured:" in page.sections[section] and command in page.sections[section]
     assert "Not measured" not in page.sections["Latency"]
-    alone = Reader(to_html(build([cold("spawn")], PRICES, UTC)))
+    alone = Reader(to_html(report([cold("spawn")])))
     for section in ("Latency", "Cost", "Reproducibility"):
         assert "Not measured:" in alone.sections[section] and "python -m benchmark" in alone.sections[section]
 
 
 def test_figures_of_the_report_are_those_of_the_run() -> None:
     run = make_run(ComparePlan(pairs=40, warmup=0, margin_ms=1.0, margin_pct=0.0))
-    page = Reader(to_html(build([(run, pairs([10.0] * 40, [20.0] * 40))], PRICES, UTC)))
+    page = Reader(to_html(report([(run, pairs([10.0] * 40, [20.0] * 40))])))
     assert "FastAPI answers faster: 10.0 ms less" in page.sections["Verdict"]
     assert "All that is known of both is equal." in page.sections["Fairness"]
     # 40 pairs, none different: at most 1 - 0.05^(1/40).
     assert "differ in less than 7.2 %" in page.sections["Reproducibility"]
+
+
+def at(run: Run, urls: Mapping[str, str]) -> Run:
+    """The run of endpoints at these addresses."""
+    entries = [{**entry, "url": urls[entry["key"]]} for entry in run.manifest["endpoints"]]
+    return replace(run, manifest={**run.manifest, "endpoints": entries})
+
+
+def test_the_bill_of_the_report_is_the_bill_of_its_decision() -> None:
+    run, samples = cold_run(
+        ColdPlan("ladder", 5, idle_s=(60.0, 900.0)), {key: TrueStart(cold_ms=3000, idle_s=30) for key in NAMES}
+    )
+    urls = {key: f"http://{key}.example" for key in NAMES}
+    recorded = [simulated(), (run, samples)]
+    recorded = [(at(one, urls), found) for one, found in recorded]
+    findings = found_in(recorded)
+    assert findings is not None and findings.ladder
+    decision = decide(Needs(123_000, budget_usd=1.0), findings, PRICES)
+    (bill, _) = decision.bills
+    assert bill is not None and bill.high.net_usd > bill.low.net_usd + 1
+    page = Reader(to_html(build(recorded, PRICES, UTC, findings, decision)))
+    assert f"123 000, request-based{usd(bill.low.net_usd, bill.high.net_usd)}" in page.sections["Cost"]
+    assert "the most cold starts" in page.sections["Cost"]
+
+
+def test_objectives_of_two_with_one_name_stand_in_their_own_columns() -> None:
+    run, samples = make_run(ComparePlan(pairs=100, warmup=0)), pairs([10.0] * 100, [20.0] * 100)
+    entries = [{**entry, "name": "Twin"} for entry in run.manifest["endpoints"]]
+    recorded = [(replace(run, manifest={**run.manifest, "endpoints": entries}), samples)]
+    findings = found_in(recorded)
+    assert findings is not None
+    decision = decide(Needs(latency_ms=15.0, availability_pct=90.0), findings, PRICES)
+    text = to_markdown(build(recorded, PRICES, UTC, findings, decision))
+    (latency,) = re.findall(r"^\| p95 of at most 15 ms \|(.*)\|(.*)\|$", text, re.MULTILINE)
+    assert latency[0].startswith(" kept: 10") and latency[1].startswith(" broken: 20")
+
+
+def test_a_proposed_command_is_quoted_for_a_shell_and_local_is_any_loopback() -> None:
+    run, samples = simulated()
+    document = report([(at(run, {"api": "http://[::1]:1/a;b", "function": "http://127.0.0.1:2"}), samples)])
+    text = to_markdown(document)
+    assert "--endpoint 'api=http://[::1]:1/a;b' --endpoint function=http://127.0.0.1:2 --idle" in text
+    assert "is of programs on this machine" in text
 
 
 def test_disagreements_are_counted_over_pairs_that_both_answered() -> None:
@@ -157,7 +216,7 @@ def test_what_others_say_is_escaped_everywhere() -> None:
     run = make_run(
         ComparePlan(pairs=10, warmup=0), endpoints=entries, client={"host": HOSTILE, "machine": "", "cpus": 1}
     )
-    document = build([(replace(run, name=HOSTILE), pairs([10.0] * 10, [20.0] * 10))], PRICES, UTC)
+    document = report([(replace(run, name=HOSTILE), pairs([10.0] * 10, [20.0] * 10))])
     page = Reader(to_html(document))
     assert "script" not in {tag for tag, _ in page.tags}
     assert {given["href"] for tag, given in page.tags if tag == "a" and not given["href"].startswith("#")} == {  # type: ignore[union-attr]
@@ -169,7 +228,7 @@ def test_what_others_say_is_escaped_everywhere() -> None:
 
 
 def test_markdown_has_the_same_sections_and_tables_of_one_width() -> None:
-    text = to_markdown(build([simulated(), cold("spawn")], PRICES, UTC))
+    text = to_markdown(report([simulated(), cold("spawn")]))
     assert "## Artifact loading" in text and f"](<{PRICES.source}>)" in text
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
@@ -183,7 +242,7 @@ def test_markdown_keeps_its_own_fence_around_text_with_ticks() -> None:
 def test_a_run_of_one_endpoint_is_reported_too() -> None:
     run = make_run(LoadPlan(rate=10.0, duration_s=2.0), keys=("api",))
     samples = pairs([10.0] * 80, [20.0] * 80)
-    page = Reader(to_html(build([(run, samples[samples["endpoint"] == 0])], PRICES, UTC)))
+    page = Reader(to_html(report([(run, samples[samples["endpoint"] == 0])])))
     assert "Not measured:" in page.sections["Cost"] and "n = 80" in page.sections["Latency"]
 
 
