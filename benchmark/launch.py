@@ -16,7 +16,7 @@ from typing import IO
 from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart.plan import ColdPlan
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, PlanError, check_limits
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import Store, StoreError
 
@@ -104,9 +104,13 @@ def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -
     for run in runs:
         if run.kind == coldstart_plan.KIND or run.state is not RunState.FINISHED:
             continue
-        if [one.get("url") for one in run.manifest["endpoints"]] != urls:
+        try:
+            reached = [one.get("url") for one in run.manifest["endpoints"]]
+            before, progress = run.plan, run.progress
+        except (PlanError, KeyError):  # of another version
             continue
-        before, progress = run.plan, run.progress
+        if reached != urls:
+            continue
         if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
             continue
         if before.is_open_loop:
@@ -120,8 +124,8 @@ class _Child:
     run_id: str
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
-    resumes: bool
-    """a run that is over in the record until the process has asked its endpoints"""
+    before: Run | None = None
+    """a run that is resumed, as it was: so it stays in the record until the process has asked its endpoints"""
 
 
 class Launcher:
@@ -140,14 +144,16 @@ class Launcher:
         if not isinstance(plan, ColdPlan):
             check_limits(plan, endpoints, frozenset(one.host for one in endpoints), MAX_REQUESTS, MAX_RATE)
         run_id = new_run_id()
-        self._spawn(run_id, command(plan, endpoints, run_id, self._store.path.parent, name), endpoints, resumes=False)
+        self._spawn(run_id, command(plan, endpoints, run_id, self._store.path.parent, name), endpoints)
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
         """Go on with cold starts that were cut off. Raises LaunchError."""
-        self._spawn(run.id, resume_command(run, endpoints, self._store.path.parent), endpoints, resumes=True)
+        self._spawn(run.id, resume_command(run, endpoints, self._store.path.parent), endpoints, run)
 
-    def _spawn(self, run_id: str, arguments: Sequence[str], endpoints: Sequence[Endpoint], *, resumes: bool) -> None:
+    def _spawn(
+        self, run_id: str, arguments: Sequence[str], endpoints: Sequence[Endpoint], before: Run | None = None
+    ) -> None:
         with self._lock:
             self._require_idle()
             stderr = TemporaryFile()  # noqa: SIM115  as long as the process
@@ -165,14 +171,14 @@ class Launcher:
                 stderr.close()
                 raise LaunchError(f"no process could be started ({error.strerror})") from error
             self.close()
-            self._child = _Child(run_id, process, stderr, resumes)
+            self._child = _Child(run_id, process, stderr, before)
 
     def running(self) -> str | None:
         """The id of a run that goes on, whatever its kind and whoever started it. Raises StoreError."""
         child, known = self._child, self._store.runs(_LOOK_BACK)
         if child and child.process.poll() is None:
             # It is in the record only when its endpoints have been asked, and about to end when it is over there.
-            over = not child.resumes and any(run.id == child.run_id and run.is_over for run in known)
+            over = any(run.id == child.run_id and run.is_over and run != child.before for run in known)
             if not over:
                 return child.run_id
         return next((run.id for run in known if not run.is_over), None)
@@ -181,6 +187,11 @@ class Launcher:
         """Whether this is the run that was started last and its process goes on."""
         child = self._child
         return bool(child and child.run_id == run_id and child.process.poll() is None)
+
+    def is_resuming(self, run: Run) -> bool:
+        """Whether the process that resumes `run` goes on and has not come as far as the record yet."""
+        child = self._child
+        return self.is_alive(run.id) and child is not None and child.before == run
 
     def problem(self, run_id: str) -> str | None:
         """What the process of this run said last before it ended by itself; None where it said nothing."""
@@ -205,18 +216,23 @@ class Launcher:
         self._store.finish(run.id, RunState.CANCELLED if cancelled else RunState.FAILED, {})
         return True
 
-    def cancel(self, run_id: str) -> None:
-        """Ask the process of a run to stop, which keeps what was measured. Raises StoreError."""
+    def cancel(self, run_id: str) -> bool:
+        """Ask the process of a run to stop, which keeps what was measured; whether there was one to ask.
+
+        Raises StoreError.
+        """
         child = self._child
         if child and child.run_id == run_id and child.process.poll() is None:
             child.process.terminate()
-            return
+            return True
         # Started by another process, perhaps before this one was: the record knows which it is.
         run = self._store.run(run_id)
         process = self._store.process(run_id)
         if not run.is_over and process is not None and run.manifest["client"]["host"] == socket.gethostname():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGTERM)
+                return True
+        return False
 
     def close(self) -> None:
         """Let go of the run that was started last, which goes on."""

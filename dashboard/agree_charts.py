@@ -9,10 +9,9 @@ from benchmark.agreement.audit import Surface
 from benchmark.agreement.judge import TOLERANCE, Kind, Outcome
 from benchmark.agreement.words import describe
 from dashboard import words
-from dashboard.charts import html_text, styled
+from dashboard.plotting import TALL_PX, colorbar, html_text, styled
 from dashboard.theme import Palette
 
-_TALL_PX = 300
 _OTHER_ANSWER = frozenset({Kind.STATUS, Kind.LABEL, Kind.CLASS_ORDER})
 
 
@@ -42,7 +41,7 @@ def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
             colorscale="Viridis",
             zmin=min(values, default=0),
             zmax=max(values, default=1),
-            colorbar=_colorbar(_target(surface)),
+            colorbar=colorbar(surface.card.target_title),
         )
     return _framed(figure, surface, palette)
 
@@ -60,7 +59,7 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
         colorscale=[(0, palette.grid), (1, palette.muted)],
         zmin=0,
         zmax=max(largest, TOLERANCE),
-        colorbar=_colorbar(gap_title(surface), exponentformat="e", showexponent="all"),
+        colorbar=colorbar(gap_title(surface), exponentformat="e", showexponent="all"),
         hovertemplate="%{x:.3g}, %{y:.3g}<br>difference %{z:.2g}<extra></extra>",
         showscale=largest > 0,
     )
@@ -166,20 +165,6 @@ def _name_region(
     )
 
 
-def _target(surface: Surface) -> str:
-    card = surface.card
-    return f"{card.target_label} ({card.target_unit})" if card.target_unit else card.target_label
-
-
-def _colorbar(title: str, **more: Any) -> dict[str, Any]:
-    return {
-        "title": {"text": html_text(title), "side": "right", "font": {"size": 11}},
-        "tickfont": {"size": 10},
-        "thickness": 10,
-        **more,
-    }
-
-
 def _framed(figure: go.Figure, surface: Surface, palette: Palette) -> go.Figure:
     for update, index, values in (
         (figure.update_xaxes, surface.x, surface.across),
@@ -187,4 +172,4 @@ def _framed(figure: go.Figure, surface: Surface, palette: Palette) -> go.Figure:
     ):
         # The range is given, because a map without an answer has none of its own.
         update(title_text=html_text(surface.card.features[index].title), showgrid=False, range=[values[0], values[-1]])
-    return styled(figure, palette).update_layout(height=_TALL_PX)
+    return styled(figure, palette).update_layout(height=TALL_PX)

@@ -3,12 +3,14 @@
 For questions whose answer does not depend on the clock. What is timed is measured in a process of its own.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -16,7 +18,7 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class State(Generic[T]):
-    """How the work stands. `result` is of the last work that ended well; `problem` says why the last did not."""
+    """How the work stands. `result` is of the last work that ended well; `problem` says how the last one failed."""
 
     running: bool = False
     step: str = ""
@@ -65,6 +67,7 @@ class Background(Generic[T]):
         try:
             self._state = State(result=work(report))
         except _Cancelled:
-            self._state = State(result=self._state.result, problem="cancelled")
+            self._state = State(result=self._state.result)
         except Exception as error:  # whoever looks has to see that it has ended
+            _LOG.exception("work in the background failed")
             self._state = State(result=self._state.result, problem=f"failed ({type(error).__name__})")

@@ -7,13 +7,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmark.coldstart.plan import gap_text
-from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names
+from benchmark.coldstart.summary import ColdSummary, part_names
 from dashboard import words
-from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled, whiskers
+from dashboard.plotting import HEIGHT_PX, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, styled, whiskers
 from dashboard.theme import Palette
 
-_SYMBOLS = ("circle", "diamond")
-_PATTERNS = ("", "/", "x")
 _NICE_GAPS_S = (
     *(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
     *(60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0),
@@ -36,7 +34,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
             name = f"{html_text(side.name)}, {word} (n = {words.count(len(values))})"
             labels.append(f"{html_text(side.name)}<br>{word} (n = {words.count(len(values))})")
             everything += values
-            color = _color(palette, side, index)
+            color = palette.endpoint_color(side.key, index)
             figure.add_scatter(
                 x=list(values),
                 y=[row + _spread(number) for number in range(len(values))],
@@ -56,7 +54,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
                     hovertemplate="median %{x:.4~g} ms<extra>" + name + "</extra>",
                 )
     figure.update_traces(marker_line_color=palette.text, selector={"marker.symbol": "line-ns"})
-    figure.update_xaxes(title_text="Time to the answer (ms, log scale)", **_log_axis(everything))
+    figure.update_xaxes(title_text="Time to the answer (ms, log scale)", **log_axis(everything))
     figure.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, automargin=True)
     figure.update_yaxes(range=[len(labels) - 0.45, -0.55], showgrid=False)
     return _framed(figure, palette, 70 + _ROW_PX * max(len(labels), 2)).update_layout(showlegend=False, margin_t=8)
@@ -65,7 +63,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
 def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
     """Where a cold start goes: a bar an endpoint, of the median of each part."""
     figure = go.Figure()
-    for pattern, (name, values) in zip(_PATTERNS, _parts(summary), strict=True):
+    for pattern, (name, values) in zip(PATTERNS[:3], _parts(summary), strict=True):
         shape = {"shape": pattern, "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.75, "size": 7}
         figure.add_bar(
             y=[f"{html_text(side.name)}<br>(n = {side.split_n})" for side in summary.endpoints],
@@ -73,7 +71,7 @@ def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
             orientation="h",
             name=name,
             marker={
-                "color": [_color(palette, side, index) for index, side in enumerate(summary.endpoints)],
+                "color": [palette.endpoint_color(side.key, index) for index, side in enumerate(summary.endpoints)],
                 "pattern": shape,
             },
             hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
@@ -97,14 +95,14 @@ def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
     """Each cold start in the order of the run, so that a drift of the machine is seen; failures as crosses at 0."""
     figure = go.Figure()
     for index, side in enumerate(summary.endpoints):
-        color = _color(palette, side, index)
+        color = palette.endpoint_color(side.key, index)
         cold = [probe for probe in side.probes if probe.is_cold]
         figure.add_scatter(
             x=[probe.step + 1 for probe in cold],
             y=[probe.response_ms for probe in cold],
             mode="markers",
             name=f"{html_text(side.name)} (n = {len(cold)})",
-            marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 8},
+            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 8},
             hovertemplate="%{y:.4~g} ms<extra>" + html_text(side.name) + "</extra>",
         )
         if side.failed:
@@ -130,8 +128,8 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
     gaps_s: list[float] = []
     times_ms: list[float] = []
     for index, side in enumerate(summary.endpoints):
-        color = _color(palette, side, index)
-        symbol = _SYMBOLS[index % 2]
+        color = palette.endpoint_color(side.key, index)
+        symbol = SYMBOLS[index % 2]
         for word, mark, probes in (
             ("cold", symbol, [probe for probe in side.probes if probe.is_cold and not probe.suspected]),
             ("suspected cold", f"{symbol}-x", [probe for probe in side.probes if probe.is_cold and probe.suspected]),
@@ -162,8 +160,8 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
                 x0=side.threshold.low_s, x1=side.threshold.high_s, fillcolor=color, opacity=0.1, line_width=0
             )
     figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(gaps_s or summary.plan.idle_s))
-    figure.update_yaxes(title_text="Response (ms, log scale)", **_log_axis(times_ms))
-    return _framed(figure, palette, 320)
+    figure.update_yaxes(title_text="Response (ms, log scale)", **log_axis(times_ms))
+    return _framed(figure, palette, TALL_PX)
 
 
 def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
@@ -171,7 +169,7 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
     figure = go.Figure()
     for index, side in enumerate(summary.endpoints):
         told = [gap for gap in side.gaps if gap.share.n]
-        color = _color(palette, side, index)
+        color = palette.endpoint_color(side.key, index)
         # A little beside each other, or the interval of one would hide the other's.
         shift = 1.0 if len(summary.endpoints) == 1 else 0.965 if index == 0 else 1.035
         figure.add_scatter(
@@ -180,14 +178,14 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
             mode="lines+markers",
             name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in told)})",
             line={"color": color, "width": 1.5, "dash": ("solid", "dash")[index % 2]},
-            marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 9},
+            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 9},
             error_y=whiskers([gap.share for gap in told], color),
             customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in told],
             hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
         )
     figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(summary.plan.idle_s))
     figure.update_yaxes(title_text="Share of cold probes", tickformat=".0%", range=[-0.04, 1.04], nticks=6)
-    return _framed(figure, palette, 320)
+    return _framed(figure, palette, TALL_PX)
 
 
 # --- The numbers behind them
@@ -263,34 +261,13 @@ def _parts(summary: ColdSummary) -> list[tuple[str, list[float | None]]]:
     ]
 
 
-def _color(palette: Palette, side: ColdFigures, index: int) -> str:
-    """An endpoint's own colour; runs from the command line may have others, which take the two in their order."""
-    known = palette.endpoints.get(side.key)
-    return known or list(palette.endpoints.values())[index % len(palette.endpoints)]
-
-
 def _marker(index: int, is_cold: bool) -> str:
-    return _SYMBOLS[index % 2] + ("" if is_cold else "-open")
+    return SYMBOLS[index % 2] + ("" if is_cold else "-open")
 
 
 def _spread(number: int) -> float:
     """Where a point lies beside the middle of its row: even, and the same each time (the golden ratio's sequence)."""
     return 0.5 * ((number * 0.618034) % 1 - 0.5)
-
-
-def _log_axis(values: Sequence[float]) -> dict[str, Any]:
-    known = [value for value in values if value > 0]
-    lowest, highest = min(known, default=1.0), max(known, default=10.0)
-    ticks = [tick for tick in log_ticks(lowest, highest) if lowest / 1.2 <= tick <= highest * 1.2]
-    decades = [tick for tick in ticks if round(math.log10(tick), 6).is_integer()]
-    if len(ticks) >= _MAX_TICKS and len(decades) > 1:
-        ticks = decades
-    return {
-        "type": "log",
-        "range": [math.log10(lowest) - 0.1, math.log10(highest) + 0.1],
-        "tickvals": ticks,
-        "ticktext": [f"{tick:g}" for tick in ticks],
-    }
 
 
 def _gap_axis(gaps_s: Sequence[float]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmark.cost.bill import CostError, Crossing, crossings, grid
-from dashboard.charts import html_text, log_ticks, styled
 from dashboard.cost_words import count
+from dashboard.plotting import html_text, log_ticks, styled
 from dashboard.theme import Palette
 
 _POINTS = 73

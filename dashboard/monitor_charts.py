@@ -10,7 +10,7 @@ from benchmark.monitor.counts import Interval, Snapshot, bucket_quantile, interv
 from benchmark.monitor.drift import LARGE, SOME, Drift
 from dashboard import monitor_words as say
 from dashboard import words
-from dashboard.charts import HEIGHT_PX, html_text, log_ticks, styled
+from dashboard.plotting import HEIGHT_PX, html_text, log_ticks, styled
 from dashboard.theme import Palette
 from dashboard.watched import Watched
 from inference.card import ModelCard

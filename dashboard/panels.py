@@ -30,4 +30,16 @@ def panel(
         if popover.open:
             with popover:
                 st.dataframe(table(), hide_index=True, alt=alt)
-        st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)
+        plot(key, figure, alt)
+
+
+def plot(key: str, figure: go.Figure, alt: str) -> None:
+    """The chart alone, where it is part of something else."""
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)
+
+
+def empty_panel(key: str, title: str, text: str) -> None:
+    """The panel where there is nothing to draw, and why."""
+    with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
+        st.markdown(f"**{title}**")
+        st.caption(text)

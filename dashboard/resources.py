@@ -2,19 +2,17 @@
 
 import json
 import os
-from time import perf_counter
+from collections.abc import Sequence
 
 import httpx
 import streamlit as st
 
 from benchmark.cost.prices import Prices, load_prices
-from benchmark.endpoints.catalog import Catalog, fetch
+from benchmark.endpoints.catalog import Catalog, Served
 from benchmark.endpoints.observe import new_client
 from benchmark.launch import Launcher
 from benchmark.monitor.scrape import Watch
 from benchmark.record.store import Store
-from dashboard.background import Background
-from dashboard.checked import Checked
 from dashboard.settings import Settings
 from dashboard.training_rows import TrainingRows, load
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
@@ -57,25 +55,29 @@ def launcher() -> Launcher:
     return Launcher(store())
 
 
-@st.cache_data(ttl=300, show_spinner=False)
-def asked_ms() -> float:
-    """How long an endpoint takes to say what it serves: a guess at a request, before the first run of them."""
-    endpoints = settings().endpoints
-    started = perf_counter()
-    for endpoint in endpoints:
-        fetch(client(), endpoint)
-    return (perf_counter() - started) * 1000 / len(endpoints)
+def training_rows(card: ModelCard) -> TrainingRows | None:
+    """The rows that the model of `card` was trained on, where the local artifact has them."""
+    try:
+        return _training_rows(card.version, card)
+    except _NoRows:
+        return None
 
 
-@st.cache_resource(max_entries=4)
-def training_rows(version: str, _card: ModelCard) -> TrainingRows | None:
-    return load(settings().model_dir, _card)
+class _NoRows(Exception):
+    """Raised and not returned, as it is not to be remembered: the artifact may come any time."""
 
 
-@st.cache_resource
-def checks() -> Background[Checked]:
-    # Shared: a check outlives the page that began it, and whoever looks next sees the last one.
-    return Background()
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _training_rows(version: str, _card: ModelCard) -> TrainingRows:
+    rows = load(settings().model_dir, _card)
+    if rows is None:
+        raise _NoRows
+    return rows
+
+
+def shown_card(served: Sequence[Served | None]) -> ModelCard | None:
+    """The card that the pages show: that of the first endpoint that gives one, else that of the local artifact."""
+    return next((entry.card for entry in served if entry and entry.card), None) or local_card()
 
 
 def local_card() -> ModelCard | None:

@@ -16,16 +16,12 @@ from benchmark.record.run import Run
 from benchmark.record.samples import TEMPERATURES, Floats, Samples, response_ms
 from benchmark.statistics.estimates import min_samples
 from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
-from dashboard.charts import html_text, log_axis, log_edges, styled, whiskers
+from dashboard.plotting import DASHES, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, log_edges, styled, whiskers
 from dashboard.theme import Palette
 
 POINTS = 1500
 """How many points of an endpoint are drawn at most: what a browser draws at once without delay."""
-TALL_PX = 300
 _COLD = TEMPERATURES.index(Temperature.COLD)
-_SYMBOLS = ("circle", "diamond")
-_DASHES = ("solid", "dash")
-_PATTERNS = ("", "/", "\\", ".", "x")
 _TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -49,8 +45,7 @@ class Side:
         return f"{self.name} (n = {len(self.latencies_ms)})"
 
     def color(self, palette: Palette) -> str:
-        """An endpoint's own colour, else that of its place."""
-        return palette.endpoints.get(self.key) or list(palette.endpoints.values())[self.position % 2]
+        return palette.endpoint_color(self.key, self.position)
 
 
 def sides(run: Run, samples: Samples) -> list[Side]:
@@ -115,7 +110,7 @@ def latency_over_time(
             mode="markers",
             name=html_text(one.label),
             legendgroup=one.key,
-            marker={"color": color, "size": 4.5, "symbol": _SYMBOLS[index % 2], "opacity": 0.6},
+            marker={"color": color, "size": 4.5, "symbol": SYMBOLS[index % 2], "opacity": 0.6},
             hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
         marks = {"failed": ("x-thin", 9, 2), "cold start": ("star", 12, 0), "warm-up": ("circle-open", 4.5, 1)}
@@ -159,7 +154,7 @@ def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | Non
             y=shares,
             mode="lines",
             name=html_text(one.label),
-            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": _DASHES[index % 2]},
+            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
             hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
     for share, name in zip(SHARES, SHARE_NAMES, strict=True):
@@ -191,7 +186,7 @@ def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float
                 "color": one.color(palette),
                 "opacity": 0.6,
                 "line": {"width": 0},
-                "pattern": {"shape": ["", "/"][index % 2]},
+                "pattern": {"shape": PATTERNS[index % 2]},
             },
             hovertemplate="%{y} requests around %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
@@ -222,7 +217,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
             mode="lines",
             name=html_text(one.label),
             legendgroup=one.key,
-            line={"color": color, "width": 2, "dash": _DASHES[index % 2]},
+            line={"color": color, "width": 2, "dash": DASHES[index % 2]},
             customdata=[f"p{100 * share:.4g}" for share in shares],
             hovertemplate="%{customdata}: %{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
@@ -240,7 +235,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
             name=html_text(one.name),
             legendgroup=one.key,
             showlegend=False,
-            marker={"color": color, "size": 7, "symbol": _SYMBOLS[index % 2]},
+            marker={"color": color, "size": 7, "symbol": SYMBOLS[index % 2]},
             hovertemplate="%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
     ticks = [share for share in _TAIL_SHARES if share <= furthest]
@@ -285,7 +280,7 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
                 # No endpoint's colour: the sides are told apart by their place, the phases by shade and pattern.
                 "color": palette.muted,
                 "opacity": 1 - 0.16 * number,
-                "pattern": {"shape": _PATTERNS[number % len(_PATTERNS)], "solidity": 0.2},
+                "pattern": {"shape": PATTERNS[number % len(PATTERNS)], "solidity": 0.2},
                 "line": {"width": 1, "color": palette.background},
             },
             hovertemplate=f"{name}: " + "%{x:.3f} ms<extra>%{y}</extra>",

@@ -1,9 +1,8 @@
 """What the pages say about a run: pure functions from plans, runs and summaries to words and rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.endpoints.fairness import conditions
@@ -13,23 +12,7 @@ from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import SHARE_NAMES, Summary
-from dashboard.words import NOTHING, count, duration
-
-Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A word with its icon and colour; the word alone says it all."""
-
-    text: str
-    icon: str
-    color: Color
-
-    @property
-    def markdown(self) -> str:
-        return f":{self.color}-badge[{self.icon} {self.text}]"
-
+from dashboard.words import NOTHING, Badge, count, duration
 
 STATES: Mapping[RunState, Badge] = {
     RunState.RUNNING: Badge("Running", ":material/play_circle:", "blue"),

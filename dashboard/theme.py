@@ -19,6 +19,13 @@ class Palette:
     endpoints: Mapping[str, str]
     classes: tuple[str, ...]
 
+    def endpoint_key(self, key: str, position: int) -> str:
+        """Whose colour an endpoint has: its own, or as one of the command line's that of its place."""
+        return key if key in self.endpoints else tuple(self.endpoints)[position % len(self.endpoints)]
+
+    def endpoint_color(self, key: str, position: int) -> str:
+        return self.endpoints[self.endpoint_key(key, position)]
+
     def class_color(self, index: int) -> str:
         return self.classes[index % len(self.classes)]
 

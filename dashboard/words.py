@@ -1,7 +1,7 @@
 """What the page says about a measurement: pure functions from records to sentences."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,22 @@ NOTHING = "\N{EN DASH}"
 """Where there is no figure to show."""
 
 
+Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word with its icon and colour; the word alone says it all."""
+
+    text: str
+    icon: str
+    color: Color
+
+    @property
+    def markdown(self) -> str:
+        return f":{self.color}-badge[{self.icon} {self.text}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the two agree, in a word, and the sentence that goes with it."""
@@ -23,6 +39,22 @@ class Verdict:
     outcome: Literal["agree", "disagree", "unknown"]
     headline: str
     sentence: str
+
+    @property
+    def badge(self) -> Badge:
+        return agreement_badge(self.outcome, self.headline)
+
+
+_AGREEMENT: Mapping[str, tuple[str, Color]] = {
+    "agree": (":material/check_circle:", "green"),
+    "disagree": (":material/warning:", "red"),
+    "unknown": (":material/help:", "gray"),
+}
+
+
+def agreement_badge(outcome: Literal["agree", "disagree", "unknown"], text: str) -> Badge:
+    """What agreement looks like wherever it is said, in the words of `text`."""
+    return Badge(text, *_AGREEMENT[outcome])
 
 
 def plain(text: str) -> str:
@@ -35,6 +67,16 @@ def plain(text: str) -> str:
     # No more than needed is escaped: the label of a widget is also its name for screen readers, backslashes and all.
     text = re.sub(r"([\\`*_{}\[\]#|<>~$:&])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
+
+
+def sentence(text: str) -> str:
+    """A clause of an error or a problem as a sentence: its first letter large, with a full stop."""
+    return f"{capital(text)}."
+
+
+def capital(text: str) -> str:
+    """`text` with its first letter large, and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def duration(value_ms: float) -> str:
@@ -70,10 +112,6 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers
     """
     rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
-
-
-def class_label(name: str) -> str:
-    return name[:1].upper() + name[1:]
 
 
 def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> Verdict:

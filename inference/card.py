@@ -128,6 +128,11 @@ class ModelCard:
         return tuple(feature.default for feature in self.features)
 
     @property
+    def target_title(self) -> str:
+        """What is predicted with its unit, as axes and answers show it: `Consumption (l/100 km)`."""
+        return f"{self.target_label} ({self.target_unit})" if self.target_unit else self.target_label
+
+    @property
     def is_classifier(self) -> bool:
         return self.task == "classification"
 

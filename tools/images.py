@@ -44,7 +44,7 @@ print(json.dumps(dict(sorted(found.items(), key=lambda item: -item[1])[:10])))
 # Streamlit answers with the same page whatever the script does: run the script, and import what it imports later.
 _TRIAL = """
 import sys
-import benchmark.__main__, benchmark.endpoints.identity, dashboard.charts
+import benchmark.__main__, benchmark.endpoints.identity, dashboard.predict_charts
 import google.oauth2.id_token, plotly.io, scipy.special
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("dashboard/app.py", default_timeout=60).run()

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 import httpx
@@ -30,6 +30,8 @@ class Served:
     card: ModelCard | None = None
     problem: str | None = None
     serving: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    took_ms: float | None = field(default=None, compare=False)
+    """how long the request that gave the card took"""
 
 
 class Catalog:
@@ -83,6 +85,7 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
     except TokenError as error:
         return Served(problem=f"cannot be asked: {error}")
     for url in endpoint.info_urls:
+        asked_s = perf_counter()
         try:
             with client.stream("GET", url, headers=headers, timeout=INFO_TIMEOUT_S) as response:
                 if response.status_code in (401, 403):
@@ -96,11 +99,12 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
                         return Served(problem="gives a model card that is too large")
         except httpx.TransportError:
             return Served(problem="did not answer")
+        took_ms = (perf_counter() - asked_s) * 1000
         try:
             document = decode(body)
             card = parse_card(document.get("card") if isinstance(document, dict) else None)
             serving = document.get("serving")
-            return Served(card, serving=serving if isinstance(serving, dict) else {})
+            return Served(card, serving=serving if isinstance(serving, dict) else {}, took_ms=took_ms)
         except (NotJson, CardError):
             problem = "gives a model card that cannot be read"
     return Served(problem=problem)

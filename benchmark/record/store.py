@@ -106,16 +106,22 @@ class Store:
             ]
             database.executemany(_INSERT_SAMPLE, rows)
 
-    def latest(self, model: str, limit: int) -> list[Comparison]:
-        """The last `limit` comparisons of a model, oldest first. Raises StoreError."""
+    def latest(self, model: str, limit: int | None = None) -> list[Comparison]:
+        """The last `limit` comparisons of a model, else all, oldest first. Raises StoreError."""
+        return self.history(model, limit)[0]
+
+    def history(self, model: str, limit: int | None = None) -> tuple[list[Comparison], int]:
+        """The same, and how many comparisons of the model there are in all at that moment. Raises StoreError."""
         with self._read() as database:
+            database.execute("BEGIN")  # one moment for all that is read
+            (total,) = database.execute("SELECT count(*) FROM comparison WHERE model = ?", (model,)).fetchone()
             heads = database.execute(
                 "SELECT sequence, id, at_utc, model, inputs FROM comparison WHERE model = ? "
                 "ORDER BY sequence DESC LIMIT ?",
-                (model, limit),
+                (model, -1 if limit is None else limit),
             ).fetchall()
             if not heads:
-                return []
+                return [], int(total)
             rows = database.execute(
                 f"SELECT comparison, {', '.join(_SAMPLE_COLUMNS)} FROM sample "  # noqa: S608
                 "WHERE comparison >= ? ORDER BY comparison, position",
@@ -124,10 +130,11 @@ class Store:
             samples: dict[int, list[Sample]] = {}
             for sequence, *row in rows:
                 samples.setdefault(sequence, []).append(_from_row(row))
-            return [
+            found = [
                 Comparison(identity, at_utc, model, tuple(json.loads(inputs)), tuple(samples.get(sequence, ())))
                 for sequence, identity, at_utc, model, inputs in reversed(heads)
             ]
+            return found, int(total)
 
     def count(self, model: str) -> int:
         """How many comparisons of a model are recorded. Raises StoreError."""
@@ -222,6 +229,12 @@ class Store:
                 (limit,),
             ).fetchall()
             return [_to_run(row) for row in rows]
+
+    def count_runs(self) -> int:
+        """How many runs are recorded. Raises StoreError."""
+        with self._read() as database:
+            (count,) = database.execute("SELECT count(*) FROM run").fetchone()
+        return int(count)
 
     def run(self, run_id: str) -> Run:
         """One run by its id, or by the beginning of it. Raises UnknownRun, StoreError."""

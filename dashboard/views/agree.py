@@ -1,31 +1,45 @@
 """The Agree page: do both endpoints give the same answers, everywhere that it is worth asking?"""
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 
 import streamlit as st
 
-from benchmark.agreement.audit import Audit, audit, survey
+from benchmark.agreement.audit import Audit, Surface, audit, survey
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
 from benchmark.endpoints.sample import utc_now
 from dashboard import agree_words as say
 from dashboard import resources, words
-from dashboard.background import Report
-from dashboard.checked import Checked
+from dashboard.background import Background, Report
+from dashboard.feature_pair import Pair, choose_feature_pair, feature_pair
 from dashboard.views.predict import slider_key
+from dashboard.views.progress import progress
 from inference.card import ModelCard
 
 _CARD_WAIT_S = 1.5
-_POLL_S = 0.5
 _WORST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check, and the decision surface that was drawn last."""
+
+    audit: Audit
+    surface: Surface
+
+
+@st.cache_resource
+def checks() -> Background[Checked]:
+    """Shared: a check outlives the page that began it, and whoever looks next sees the last one."""
+    return Background()
 
 
 def page() -> None:
     endpoints = resources.settings().endpoints
     served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
-    card = next((entry.card for entry in served if entry and entry.card), None) or resources.local_card()
+    card = resources.shown_card(served)
     st.markdown(
         "#### Agreement\n"
         ":gray[:small[The training data, a grid over the feature space, its limits, points beside the decision "
@@ -34,12 +48,13 @@ def page() -> None:
     if card is None:
         st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
         return
-    _control(endpoints, served, card)
-    state = resources.checks().state
-    if state.problem:
-        st.warning(f"The check was {state.problem}." if state.problem == "cancelled" else f"The check {state.problem}.")
-    checked = state.result
-    if checked and checked.audit.card.version == card.version:
+    checked = checks().state.result
+    if checked and checked.audit.card.version != card.version:
+        checked = None
+    _control(endpoints, served, card, checked)
+    if problem := checks().state.problem:
+        st.warning(f"The check {problem}.")
+    if checked:
         _result(checked.audit)
         # Imported here: drawing costs most of a second to import, which no other page should pay.
         from dashboard.views.agree_panels import surface_panels
@@ -51,35 +66,26 @@ def page() -> None:
     batch(endpoints, card)
 
 
-def _control(endpoints: Sequence[Endpoint], served: Sequence[Served | None], card: ModelCard) -> None:
-    """The button, or the progress of what it began; two features for the map."""
-    pairs = list(combinations(range(len(card.features)), 2)) or [(0, 0)]
-    running = resources.checks().state.running
+def _control(
+    endpoints: Sequence[Endpoint], served: Sequence[Served | None], card: ModelCard, checked: Checked | None
+) -> None:
+    """The button, or the progress of what it began; two features for the map. `checked` is of this card."""
+    running = checks().state.running
     with st.container(horizontal=True, vertical_alignment="bottom", key="check"):
         pressed = st.button(
             "Check agreement", type="primary", icon=":material/rule:", key="check-agreement", disabled=running
         )
-        pair = st.selectbox(
-            "Features of the map",
-            pairs,
-            # The last two features first: for Iris the petals, which tell the species apart best.
-            index=len(pairs) - 1,
-            format_func=lambda pair: f"{card.features[pair[1]].label} over {card.features[pair[0]].label}",
-            key="map-features",
-            width=300,
-        )
-        redraw = resources.checks().state.result is not None and st.button(
-            "Draw the map", icon=":material/map:", key="draw-map", disabled=running
-        )
+        choose_feature_pair(card, "map-features", "Features of the map", width=300)
+        pair = feature_pair(card, "map-features")
+        redraw = checked and st.button("Draw the map", icon=":material/map:", key="draw-map", disabled=running)
     if pressed:
-        training = resources.training_rows(card.version, card)
+        training = resources.training_rows(card)
         # Line 1 is the header.
         rows = [Row(line, values) for line, values in enumerate(training.inputs, 2)] if training else []
-        _start_check(endpoints, served, card, rows, pair or pairs[-1])
-    elif redraw:
-        _start_map(endpoints, pair or pairs[-1])
-    if resources.checks().state.running:
-        _progress()
+        _start_check(endpoints, served, card, rows, pair)
+    elif checked and redraw:
+        _start_map(endpoints, checked.audit, pair)
+    progress(checks(), "check", "asking which model is served")
 
 
 def _start_check(
@@ -87,7 +93,7 @@ def _start_check(
     served: Sequence[Served | None],
     card: ModelCard,
     rows: Sequence[Row],
-    pair: tuple[int, int],
+    pair: Pair,
 ) -> None:
     client, at_utc = resources.client(), utc_now()
 
@@ -95,43 +101,23 @@ def _start_check(
         found = audit(client, endpoints, served, card, rows, at_utc=at_utc, report=report)
         return Checked(found, survey(client, endpoints, card, *pair, report=report))
 
-    resources.checks().start(work)
+    checks().start(work)
 
 
-def _start_map(endpoints: Sequence[Endpoint], pair: tuple[int, int]) -> None:
-    client, before = resources.client(), resources.checks().state.result
-    if before is None:
-        return
-    checked = before
+def _start_map(endpoints: Sequence[Endpoint], found: Audit, pair: Pair) -> None:
+    client = resources.client()
 
     def work(report: Report) -> Checked:
-        return Checked(checked.audit, survey(client, endpoints, checked.audit.card, *pair, report=report))
+        return Checked(found, survey(client, endpoints, found.card, *pair, report=report))
 
-    resources.checks().start(work)
-
-
-@st.fragment(run_every=_POLL_S)
-def _progress() -> None:
-    state = resources.checks().state
-    if not state.running:
-        st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center", key="checking"):
-        share = state.done / state.total if state.total else 0.0
-        step = state.step or "asking which model is served"
-        st.progress(share, text=f"{step.capitalize()}: {state.done} of {state.total}")
-        st.button("Cancel", on_click=resources.checks().cancel, key="cancel-check")
+    checks().start(work)
 
 
 def _result(found: Audit) -> None:
     agreement = found.agreement
     verdict = say.verdict(found)
-    icon, color = {
-        "agree": (":material/check_circle:", "green"),
-        "disagree": (":material/warning:", "red"),
-        "unknown": (":material/help:", "gray"),
-    }[verdict.outcome]
     with st.container(border=True, key="card-verdict"):
-        st.markdown(f":{color}-badge[{icon} {verdict.headline}] {words.plain(verdict.sentence)}")
+        st.markdown(f"{verdict.badge.markdown} {words.plain(verdict.sentence)}")
         for finding in (*say.failures(found), *agreement.findings):
             st.markdown(f":material/arrow_right: {words.plain(finding)}")
         with st.container(horizontal=True, key="figures-agreement"):
@@ -139,13 +125,13 @@ def _result(found: Audit) -> None:
             st.metric("Disagreements", f"{words.count(len(agreement.differences))}")
             st.metric(
                 "At most (%)",
-                say.percent(agreement.upper_bound) if agreement.compared else "\N{EN DASH}",
+                say.percent(agreement.upper_bound) if agreement.compared else words.NOTHING,
                 help="At most this share of inputs drawn as these were disagree: exact one-sided 95% bound "
                 "(Clopper and Pearson), about 3/n where none of n does.",
             )
             st.metric(
                 "Largest gap",
-                say.gap(agreement.largest_gap) if agreement.compared else "\N{EN DASH}",
+                say.gap(agreement.largest_gap) if agreement.compared else words.NOTHING,
                 help="Of two probabilities, or of two predicted values relative to the larger. "
                 "Up to 0.00001 is rounding of the arithmetic, and agreement.",
             )
@@ -174,13 +160,11 @@ def _result(found: Audit) -> None:
 def _invalid(found: Audit) -> None:
     compared = [one for one in found.invalid if one.compared]
     same = sum(one.same for one in compared)
-    color, icon = ("green", "check_circle") if same == len(compared) and compared else ("red", "warning")
-    if not compared:
-        color, icon = "gray", "help"
-    st.markdown(
-        f"**Invalid inputs** (n = {len(compared)}) "
-        f":{color}-badge[:material/{icon}: {same} of {len(compared)} refused alike]"
+    badge = words.agreement_badge(
+        "unknown" if not compared else "agree" if same == len(compared) else "disagree",
+        f"{same} of {len(compared)} refused alike",
     )
+    st.markdown(f"**Invalid inputs** (n = {len(compared)}) {badge.markdown}")
     st.caption(
         "A test of its own, not counted above: broken JSON, text for numbers, missing and unknown fields, values "
         "beyond the limits, bodies that are too large. Both have to refuse with the same status and error code."

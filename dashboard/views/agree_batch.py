@@ -14,6 +14,8 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
 from benchmark.reports.export import rows_to_csv
 from dashboard import resources, words
+from dashboard.background import Background, Report
+from dashboard.views.progress import progress
 from inference.card import ModelCard
 
 _BAD_SHOWN = 20
@@ -47,10 +49,16 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
             pasted = st.text_area(
                 "Or paste rows", key="rows-text", placeholder=_example(card), height=110, disabled=file is not None
             )
-        if st.button("Score on both", icon=":material/play_arrow:", key="score-rows"):
-            st.session_state.pop("scored", None)
-            _score(endpoints, card, _decoded(file.getvalue()) if file is not None else pasted or "")
-        scored: Scored | None = st.session_state.get("scored")
+        # Of this session, but not in its script: a click anywhere on the page would end it half-way.
+        scoring: Background[Scored] = st.session_state.setdefault("rows-scoring", Background())
+        if st.button(
+            "Score on both", icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running
+        ) and (table := _table(card, _decoded(file.getvalue()) if file is not None else pasted or "")):
+            _start(scoring, endpoints, card, table)
+        progress(scoring, "score", "finding out how rows are taken")
+        if problem := scoring.state.problem:
+            st.warning(f"Scoring {problem}.")
+        scored = scoring.state.result
         if scored and scored.version == card.version:
             _show(scored)
 
@@ -65,51 +73,43 @@ def _decoded(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _score(endpoints: Sequence[Endpoint], card: ModelCard, text: str) -> None:
+def _table(card: ModelCard, text: str) -> Table | None:
+    """The rows to send; says why where there are none."""
     try:
         table = within_limits(read_rows(text, card.feature_names), card)
     except RowsError as error:
         st.error(words.plain(f"The text {error}."))
-        return
+        return None
     if not table.rows:
         _show_bad(table.bad)
-        return
-    st.session_state.scored = _scored(endpoints, card, table)
+        return None
+    return table
 
 
-def _scored(endpoints: Sequence[Endpoint], card: ModelCard, table: Table) -> Scored:
+def _start(scoring: Background[Scored], endpoints: Sequence[Endpoint], card: ModelCard, table: Table) -> None:
     client = resources.client()
-    bar = st.progress(0.0, text="Finding out how rows are taken")
-    scorers = [probe(client, endpoint, card) for endpoint in endpoints]
-    one, other = score(
-        client,
-        scorers,
-        card,
-        [row.values for row in table.rows],
-        lambda done, total: _move(bar, done, total),
-    )
-    bar.empty()
-    names = (endpoints[0].name, endpoints[1].name)
-    agreement = compare(one, other, card, names)
-    trials = [Trial("rows", row.values, row.line) for row in table.rows]
-    return Scored(card.version, agreement, results_table(trials, (one, other), agreement, card, names), table.bad)
 
+    def work(report: Report) -> Scored:
+        scorers = [probe(client, endpoint, card) for endpoint in endpoints]
+        rows = [row.values for row in table.rows]
+        one, other = score(client, scorers, card, rows, lambda done, total: report("answers", done, total))
+        names = (endpoints[0].name, endpoints[1].name)
+        agreement = compare(one, other, card, names)
+        trials = [Trial("rows", row.values, row.line) for row in table.rows]
+        return Scored(card.version, agreement, results_table(trials, (one, other), agreement, card, names), table.bad)
 
-def _move(bar: Any, done: int, total: int) -> None:
-    bar.progress(done / total, text=f"{done} of {total} answers")
+    scoring.start(work)
 
 
 def _show(scored: Scored) -> None:
     agreement = scored.agreement
-    agree = agreement.compared and not agreement.differences and not agreement.not_compared
-    color, icon, word = (
-        ("green", "check_circle", "They agree")
-        if agree
-        else ("red", "warning", "They disagree")
-        if agreement.differences
-        else ("gray", "help", "Not all compared")
-    )
-    st.markdown(f":{color}-badge[:material/{icon}: {word}] {words.plain(headline(agreement))}")
+    if agreement.differences:
+        badge = words.agreement_badge("disagree", "They disagree")
+    elif agreement.compared and not agreement.not_compared:
+        badge = words.agreement_badge("agree", "They agree")
+    else:
+        badge = words.agreement_badge("unknown", "Not all compared")
+    st.markdown(f"{badge.markdown} {words.plain(headline(agreement))}")
     for finding in agreement.findings:
         st.markdown(f":material/arrow_right: {words.plain(finding)}")
     _show_bad(scored.bad)

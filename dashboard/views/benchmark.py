@@ -26,7 +26,7 @@ from benchmark.record.run import Run
 from benchmark.record.store import StoreError, UnknownRun
 from benchmark.statistics.estimates import min_samples
 from dashboard import resources, run_words, words
-from dashboard.views.run_actions import cancel_run, run_link
+from dashboard.views.run_actions import cancel_run, run_link, wait_for_end
 
 URL_PATH = "benchmark"
 DEMO = "demo"
@@ -93,25 +93,33 @@ def page() -> None:
 
 def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
     """A fragment, so that a change of the plan draws nothing but the plan anew."""
+    plan = None
     try:
         plan = _plan(endpoints)
     except PlanError as error:
-        st.error(words.plain(f"{str(error)[:1].upper()}{str(error)[1:]}."))
-        return
-    _estimate(plan, endpoints, known)
+        st.error(words.plain(words.sentence(str(error))))
+    else:
+        _estimate(plan, endpoints, known)
     name = st.text_input(
         "Name", placeholder="A name for the record (optional)", label_visibility="collapsed", key="name"
     )
     try:
-        busy = resources.launcher().running() is not None
+        busy = resources.launcher().running()
     except StoreError:  # which the page says by itself
-        busy = False
-    if st.button(
-        "Start", type="primary", icon=":material/play_arrow:", width="stretch", key="start", disabled=busy
-    ) and _start(plan, endpoints, name):
+        busy = None
+    pressed = st.button(
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        key="start",
+        disabled=plan is None or busy is not None,
+    )
+    if pressed and plan and _start(plan, endpoints, name):
         st.rerun()
     if busy:
         st.caption("One run at a time: two would disturb each other.")
+        wait_for_end(busy)
 
 
 def _plan(endpoints: Sequence[Endpoint]) -> Plan:
@@ -199,7 +207,9 @@ def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -
             if entry is None or entry.problem:
                 problem = (entry.problem if entry else None) or "has not answered yet"
                 st.caption(f":material/error: {words.plain(f'{endpoint.name} at {endpoint.address} {problem}.')}")
-        request_ms = resources.asked_ms() if all(entry and entry.card for entry in served) else None
+        # Before the first run a guess: how long they took to say what they serve.
+        took_ms = [entry.took_ms for entry in served if entry and entry.took_ms is not None]
+        request_ms = sum(took_ms) / len(took_ms) if len(took_ms) == len(endpoints) else None
     planned = estimate(plan, endpoints, request_ms)
     with st.container(key="estimate"):
         st.markdown(f":material/schedule: {words.plain(run_words.estimate(planned, names))}")

@@ -12,7 +12,7 @@ from benchmark.record.run import Run, RunState
 from benchmark.record.store import StoreError, UnknownRun
 from dashboard import resources, run_words, words
 from dashboard.settings import Settings
-from dashboard.views.run_actions import cancel_run, run_link
+from dashboard.views.run_actions import cancel_run, run_link, wait_for_end
 
 URL_PATH = "coldstart"
 
@@ -20,6 +20,7 @@ LOCAL, LADDER, FORCED = _MODES = ("Local programs", "Idle ladder", "Forced")
 _EVERY_S = 1.0
 _CHARTS_EVERY_S = 5.0
 _LATEST = 5
+_LOOK_BACK = 200
 _SPAWN_S = 1.5
 """About what starting, asking and stopping one program takes, to say how long a run will be."""
 _EXPLAINED = {
@@ -90,6 +91,7 @@ def _controls(busy: str | None) -> None:
             st.caption(f":material/info: {problem}")
         elif busy:
             st.caption(f":material/info: Run {busy} goes on; one run at a time: two would disturb each other.")
+            wait_for_end(busy)
         elif plan:
             st.caption(_effort(plan, settings))
 
@@ -107,7 +109,7 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
             return ColdPlan("ladder", repeats, parse_gaps(gaps)), None
         return ColdPlan("spawn" if mode == LOCAL else "forced", repeats), None
     except PlanError as error:
-        return None, words.plain(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        return None, words.plain(words.sentence(str(error)))
 
 
 def _effort(plan: ColdPlan, settings: Settings) -> str:
@@ -140,8 +142,7 @@ def _chosen() -> None:
     store = resources.store()
     run_id = st.query_params.get("run", "")
     if not run_id:
-        earlier = [one for one in store.runs(200) if one.kind == KIND]
-        if earlier:
+        if earlier := _recorded():
             st.markdown("**Latest runs**")
             for one in earlier[:_LATEST]:
                 run_link(one, f"{run_words.headline(one)} · {_mode(one).lower()}")
@@ -159,7 +160,7 @@ def _chosen() -> None:
             run = store.run(run_id)
     except UnknownRun:
         run = None
-    if run is None or (run.is_over and launcher.is_alive(run.id)):
+    if run is None or launcher.is_resuming(run):
         _not_there_yet(run_id)
     elif run.kind != KIND:
         st.info(f"Run {run.id} is no run of cold starts.", icon=":material/info:")
@@ -179,16 +180,20 @@ def _not_there_yet(run_id: str) -> None:
         st.error(words.plain(f"The run did not start: {problem}"), icon=":material/error:")
     else:
         st.warning(words.plain(f"There is no run {run_id} in the record: it may have been deleted."))
-    _earlier([run for run in resources.store().runs(200) if run.kind == KIND], None)
+    _earlier(None)
 
 
 @st.fragment(run_every=_EVERY_S)
 def _starting(run_id: str) -> None:
+    launcher = resources.launcher()
     try:
-        there = not resources.store().run(run_id).is_over
+        there = not launcher.is_resuming(resources.store().run(run_id))
     except UnknownRun:
         there = False
-    if there or not resources.launcher().is_alive(run_id):
+    except StoreError as error:  # busy perhaps: the next look may succeed
+        st.caption(words.plain(f"The record cannot be read just now: {error}"))
+        return
+    if there or not launcher.is_alive(run_id):
         st.rerun()
     with st.container(border=True, key="progress"):
         st.progress(0.0, text="Starting: asking what is served, with one start that is not measured")
@@ -205,7 +210,7 @@ def _run(run: Run) -> None:
             st.button("Cancel", icon=":material/stop_circle:", key="cold_cancel", on_click=cancel_run, args=(run.id,))
         elif run.state is not RunState.FINISHED:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
-        _earlier([one for one in resources.store().runs(200) if one.kind == KIND], run.id)
+        _earlier(run.id)
     if run.state is RunState.RUNNING:
         _progress(run.id)
     elif said := resources.launcher().problem(run.id):  # resumed here, in vain
@@ -220,11 +225,18 @@ def _run(run: Run) -> None:
 
 @st.fragment(run_every=_EVERY_S)
 def _progress(run_id: str) -> None:
-    run = resources.store().run(run_id)
-    if resources.launcher().close_dead(run):
+    try:
+        run = resources.store().run(run_id)
+        closed = resources.launcher().close_dead(run)
+    except UnknownRun:  # deleted meanwhile, which is for the whole page to say
+        st.rerun()
+    except StoreError as error:  # busy perhaps: the next look may succeed
+        st.caption(words.plain(f"The record cannot be read just now: {error}"))
+        return
+    if closed:
         st.rerun()
     done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0) or 1)
-    known = st.session_state.setdefault("cold_seen", {})
+    known = st.session_state.setdefault("cold-seen", {})
     if run.is_over or (done and not known.get(run_id)):  # its end, or its first figures
         known[run_id] = True
         st.rerun()
@@ -233,8 +245,13 @@ def _progress(run_id: str) -> None:
         st.progress(min(1.0, done / total), text=f"{done} of {total} probes, {phase}")
 
 
-def _earlier(runs: list[Run], shown: str | None) -> None:
-    others = [run for run in runs if run.id != shown]
+def _recorded() -> list[Run]:
+    """The newest runs of cold starts. Raises StoreError."""
+    return [run for run in resources.store().runs(_LOOK_BACK) if run.kind == KIND]
+
+
+def _earlier(shown: str | None) -> None:
+    others = [run for run in _recorded() if run.id != shown]
     if not others:
         return
 

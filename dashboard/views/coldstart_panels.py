@@ -2,22 +2,24 @@
 
 import streamlit as st
 
-from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, summarise, threshold_text
-from benchmark.record.plan import PlanError
-from benchmark.record.recording import load_samples
+from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, threshold_text
+from benchmark.decision.findings import UNREADABLE
+from benchmark.record.store import UnknownRun
 from benchmark.statistics.estimates import Estimate
 from dashboard import coldstart_charts as draw
-from dashboard import resources, run_words, words
-from dashboard.panels import panel
+from dashboard import reports, resources, run_words, words
+from dashboard.panels import empty_panel, panel
 from dashboard.theme import palette
 
 
 def results(run_id: str) -> None:
-    """Everything that the record says of one run, recomputed from its samples."""
+    """Everything that the record says of one run of cold starts."""
     store = resources.store()
     try:
-        summary = summarise(store.run(run_id), load_samples(store, run_id)[0])
-    except (PlanError, ValueError, KeyError) as error:
+        summary = reports.read_cold(store, store.run(run_id))
+    except UnknownRun:  # deleted meanwhile, which is for the whole page to say
+        st.rerun()
+    except UNREADABLE as error:
         st.error(words.plain(f"This run cannot be read: {error}."), icon=":material/error:")
         return
     _cards(summary)
@@ -110,7 +112,7 @@ def _charts(summary: ColdSummary) -> None:
                 lambda: draw.split_table(summary),
             )
         else:
-            _empty("split", "Where a cold start goes", "Neither endpoint says yet how its start divides.")
+            empty_panel("split", "Where a cold start goes", "Neither endpoint says yet how its start divides.")
     panel(
         "order",
         "Cold starts in order",
@@ -146,13 +148,7 @@ def _conditions(summary: ColdSummary) -> None:
         if summary.mismatches:
             unequal = "; ".join(one.describe() for one in summary.mismatches)
             lines.append(f"not equal, or not known to be: {unequal}")
-        st.markdown("\n".join(f"- :small[{words.plain(line[:1].upper() + line[1:])}]" for line in lines))
-
-
-def _empty(key: str, title: str, text: str) -> None:
-    with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
-        st.markdown(f"**{title}**")
-        st.caption(text)
+        st.markdown("\n".join(f"- :small[{words.plain(words.capital(line))}]" for line in lines))
 
 
 def _ratio(side: ColdFigures) -> str:

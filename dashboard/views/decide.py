@@ -22,9 +22,9 @@ from benchmark.reports.redaction import without_secrets
 from benchmark.reports.report import build
 from benchmark.statistics.estimates import Estimate
 from dashboard import cost_words, resources, run_words, words
-from dashboard.run_words import Badge
 from dashboard.views import benchmark, coldstart
 from dashboard.views.run_actions import run_link
+from dashboard.words import Badge
 
 URL_PATH = "decide"
 _DEFAULT = Needs()

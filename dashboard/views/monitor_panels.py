@@ -9,7 +9,7 @@ from benchmark.monitor.drift import Drift, drift
 from dashboard import monitor_charts as draw
 from dashboard import monitor_words as say
 from dashboard import words
-from dashboard.panels import panel
+from dashboard.panels import empty_panel, panel
 from dashboard.theme import Palette, palette
 from dashboard.watched import Watched
 from inference.card import ModelCard
@@ -57,7 +57,7 @@ def panels(data: Sequence[Watched], now_s: float) -> None:
 def _predictions(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
     prior = training_prior(card.document, card.classes)
     if not _predicted(data):
-        _empty("predictions", "Predictions", "No prediction in this time: send one on the Predict page.")
+        empty_panel("predictions", "Predictions", "No prediction in this time: send one on the Predict page.")
         return
     panel(
         "predictions",
@@ -73,7 +73,7 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
         (one, drift(card, one.interval.counts.binned if one.interval else {})) for one in data
     ]
     if not any(each.psi is not None for _, several in found for each in several):
-        _empty("drift", "Drift of the inputs", say.no_drift([each for _, several in found for each in several]))
+        empty_panel("drift", "Drift of the inputs", say.no_drift([each for _, several in found for each in several]))
         return
     states = "; ".join(
         f"{one.endpoint.name} {each.feature}: {say.drift_state(each)}" for one, several in found for each in several
@@ -89,10 +89,10 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
 
 def _out_of_range(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
     if not _predicted(data):
-        _empty("range", "Inputs out of range", "No prediction in this time: send one on the Predict page.")
+        empty_panel("range", "Inputs out of range", "No prediction in this time: send one on the Predict page.")
         return
     if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
-        _empty("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
+        empty_panel("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
         return
     panel(
         "range",
@@ -111,9 +111,3 @@ def _counts(data: Sequence[Watched]) -> str:
     return " and ".join(
         f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data
     )
-
-
-def _empty(key: str, title: str, text: str) -> None:
-    with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
-        st.markdown(f"**{title}**")
-        st.caption(text)

@@ -31,7 +31,7 @@ _OWN_KEYS = (
 def page() -> None:
     endpoints = resources.settings().endpoints
     served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
-    card = next((entry.card for entry in served if entry and entry.card), None) or resources.local_card()
+    card = resources.shown_card(served)
     if card is None:
         _no_model(endpoints, served)
         return
@@ -104,7 +104,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
             pressed = st.button(
                 "Compare", type="primary", icon=":material/bolt:", shortcut="Ctrl+Enter", width="stretch", key="compare"
             )
-            st.toggle("Live", key="live", help="Compare on every change of a slider.")
+            st.toggle("Live", key="live", help="Compare now, and on every change of a slider.")
         if outside:
             st.caption(f":material/info: Outside the training data: {words.plain(', '.join(outside))}.")
     changed = live and inputs != st.session_state.get("compared_inputs")
@@ -159,13 +159,13 @@ def _answers(
         st.session_state.comparison = shown
         st.session_state.compared_inputs = inputs
         st.session_state.compared_version = card.version
-        _verdict(words.verdict(endpoints, samples, card))
+        _verdict(words.verdict(endpoints, samples, card), inputs, inputs)
         _record(shown)
         _notice_other_versions(endpoints, samples, card)
     elif shown:
         for sample in shown.samples:
             _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
-        _verdict(words.verdict(endpoints, shown.samples, card))
+        _verdict(words.verdict(endpoints, shown.samples, card), shown.inputs, inputs)
     else:
         for endpoint in endpoints:
             _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
@@ -184,7 +184,7 @@ def _empty_card(slot: DeltaGenerator, endpoint: Endpoint, served: Served | None)
         st.markdown(f"**{words.plain(endpoint.name)}**")
         st.caption(words.plain(endpoint.address))
         if served and served.problem:
-            st.caption(f":material/error: {words.plain(f'{served.problem.capitalize()}.')}")
+            st.caption(f":material/error: {words.plain(words.sentence(served.problem))}")
         elif served and served.card:
             st.caption(
                 words.plain(f"Serves {served.card.title}, {served.card.model_type}, version {served.card.version}.")
@@ -218,9 +218,9 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
     assert answer  # a sample without a failure has an answer  # noqa: S101
     with st.container(horizontal=True, key=f"metrics-{endpoint.key}"):
         if answer.label is None:
-            st.metric(_unit(card.target_label, card.target_unit), f"{answer.prediction:.4g}")
+            st.metric(words.plain(card.target_title), f"{answer.prediction:.4g}")
         else:
-            st.metric(words.plain(card.target_label), words.plain(words.class_label(answer.label)))
+            st.metric(words.plain(card.target_label), words.plain(words.capital(answer.label)))
         if answer.confidence is not None:
             st.metric("Confidence (%)", words.percent(answer.confidence))
         st.metric(
@@ -232,22 +232,19 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
         ranked = sorted(enumerate(answer.probabilities), key=lambda item: -item[1])[:_BARS_AT_MOST]
         for index, probability in sorted(ranked):
             with st.container(key=f"bar-{index % len(LIGHT.classes)}-{endpoint.key}-{index}"):
-                label = words.plain(words.class_label(card.classes[index]))
+                label = words.plain(words.capital(card.classes[index]))
                 st.progress(min(1.0, probability), text=f"**{words.plain(words.percent(probability))} %** {label}")
 
 
-def _unit(label: str, unit: str) -> str:
-    return words.plain(f"{label} ({unit})" if unit else label)
-
-
-def _verdict(verdict: words.Verdict) -> None:
-    icon, color = {
-        "agree": (":material/check_circle:", "green"),
-        "disagree": (":material/warning:", "red"),
-        "unknown": (":material/help:", "gray"),
-    }[verdict.outcome]
+def _verdict(verdict: words.Verdict, asked: Sequence[float], inputs: Sequence[float]) -> None:
+    """What both say of `asked`; the sliders, which stand at `inputs`, may have been moved since without a request."""
+    # Said always: a slider that is moved by hand does not run this page.
+    values = words.plain(", ".join(f"{value:g}" for value in asked))
+    of = f":gray[:small[For {values}.]]"
+    if tuple(asked) != tuple(inputs):
+        of = f"**These answers are to {values}; press Compare for the sliders.**"
     with st.container(border=True, key="verdict"):
-        st.markdown(f":{color}-badge[{icon} {verdict.headline}] {words.plain(verdict.sentence)}")
+        st.markdown(f"{verdict.badge.markdown} {words.plain(verdict.sentence)} {of}")
 
 
 def _record(comparison: Comparison) -> None:
@@ -271,8 +268,7 @@ def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Samp
 def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
     store = resources.store()
     try:
-        total = store.count(card.name)
-        comparisons = store.latest(card.name, HISTORY_LENGTH)
+        comparisons, total = store.history(card.name, HISTORY_LENGTH)
     except StoreError as error:
         st.warning(words.plain(f"The history cannot be read: {error}. Comparing works all the same."))
         shown = st.session_state.get("comparison")
@@ -285,7 +281,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         return
     if _charts_wanted():
         # Imported here: drawing costs most of a second to import, which the first look at the page should not pay.
-        from dashboard.views.predict_charts import charts
+        from dashboard.views.predict_panels import charts
 
         charts(endpoints, card, comparisons, total, inputs)
     with st.container(horizontal=True, vertical_alignment="center", key="record"):
@@ -293,7 +289,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         st.caption(f"{counted} in the history.", width="content")
         st.download_button(
             "Export CSV",
-            lambda: comparisons_to_csv(store.latest(card.name, total), card.feature_names, card.classes),
+            lambda: comparisons_to_csv(store.latest(card.name), card.feature_names, card.classes),
             file_name=f"faceoff-{card.name}.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -1,4 +1,6 @@
-"""What every page does with a run: link to the page that shows it, and cancel it."""
+"""What every page does with a run: link to the page that shows it, cancel it, and wait until it is over."""
+
+from contextlib import suppress
 
 import streamlit as st
 
@@ -6,6 +8,8 @@ from benchmark.coldstart.plan import KIND
 from benchmark.record.run import Run
 from benchmark.record.store import StoreError
 from dashboard import resources, words
+
+_EVERY_S = 2.0
 
 
 def run_link(run: Run, label: str, *, heading: bool = False) -> None:
@@ -34,7 +38,17 @@ def run_link(run: Run, label: str, *, heading: bool = False) -> None:
 def cancel_run(run_id: str) -> None:
     """Ask a run to stop, and say what came of it."""
     try:
-        resources.launcher().cancel(run_id)
-        st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+        if resources.launcher().cancel(run_id):
+            st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+        else:
+            st.toast("Not cancelled: its process is not on this machine, or has ended.", icon=":material/error:")
     except StoreError as error:
         st.toast(words.plain(f"Not cancelled: {error}"), icon=":material/error:")
+
+
+@st.fragment(run_every=_EVERY_S)
+def wait_for_end(run_id: str) -> None:
+    """Draw the page anew when this run does not go on any more: until then nothing else can be started."""
+    with suppress(StoreError):  # busy perhaps: the next look may succeed
+        if resources.launcher().running() != run_id:
+            st.rerun()

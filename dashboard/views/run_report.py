@@ -5,12 +5,12 @@ Every figure comes from `benchmark.summary.summarise`, which the command line pr
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
-from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.decision.findings import UNREADABLE
+from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples, empty, join
@@ -19,41 +19,26 @@ from benchmark.reports.export import percentile_log, run_to_document, samples_to
 from benchmark.summary.printing import generator
 from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
+from dashboard import reports, words
 from dashboard import run_charts as draw
 from dashboard import run_words as say
-from dashboard import words
-from dashboard.panels import panel
-from dashboard.theme import palette
+from dashboard.panels import panel, plot
+from dashboard.reports import Report
+from dashboard.theme import LIGHT, palette
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A run that is over, with all that is known of it."""
-
-    samples: Samples
-    summary: Summary
-
-    @property
-    def run(self) -> Run:
-        return self.summary.run
+_LIVE = "live-samples"
+"""What came so far of the run that is watched: its id, its samples and the number of the last chunk."""
 
 
 def finished(store: Store, run: Run) -> None:
     """The report of a run in the record, or why there is none."""
+    st.session_state.pop(_LIVE, None)
     try:
-        # A run that is over never changes, except for its name.
-        found = _read(store, run.id, run.name, run.started_at_utc, run.state.value)
-    except (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError) as error:
+        found = reports.read(store, run)
+    except UNREADABLE as error:
         st.error(words.plain(f"Run {run.id} cannot be read: {error}"), icon=":material/broken_image:")
         return
     report(found)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the run")
-def _read(_store: Store, run_id: str, _name: str, _started: str, _state: str) -> Report:
-    run = _store.run(run_id)
-    samples, _ = load_samples(_store, run.id)
-    return Report(samples, summarise(run, samples))
 
 
 @st.cache_resource(show_spinner="Simulating")
@@ -65,7 +50,7 @@ def demo() -> Report:
 
 def live(store: Store, run: Run) -> None:
     """What has come so far of a run that goes on."""
-    known: tuple[str, Samples, int] = st.session_state.get("live", ("", empty(), 0))
+    known: tuple[str, Samples, int] = st.session_state.get(_LIVE, ("", empty(), 0))
     if known[0] != run.id:
         known = (run.id, empty(), 0)
     try:
@@ -75,7 +60,7 @@ def live(store: Store, run: Run) -> None:
         return
     samples = join([known[1], fresh])
     # Kept so that each look reads only what is new: a refresh reads all of it again.
-    st.session_state.live = (run.id, samples, last)
+    st.session_state[_LIVE] = (run.id, samples, last)
     data = draw.sides(run, samples)
     plan = run.plan
     span_s = plan.duration_s if isinstance(plan, LoadPlan) and plan.is_open_loop else None
@@ -207,19 +192,17 @@ def _verdict(summary: Summary) -> None:
                 for row in rows
             )
             with chart:
-                st.plotly_chart(
+                plot(
+                    "difference",
                     draw.differences(summary, palette(st.context.theme.type)),
-                    theme=None,
-                    config={"displayModeBar": False, "responsive": True},
-                    key="figure-difference",
-                    alt=f"Differences with their intervals and the margin of {verdict.margin_ms:.3g} ms: {spoken}.",
+                    f"Differences with their intervals and the margin of {verdict.margin_ms:.3g} ms: {spoken}.",
                 )
 
 
 def _figures(summary: Summary) -> None:
     columns = st.columns(len(summary.endpoints), gap="medium")
     for position, (column, one) in enumerate(zip(columns, summary.endpoints, strict=True)):
-        key = one.key if one.key in palette(None).endpoints else tuple(palette(None).endpoints)[position % 2]
+        key = LIGHT.endpoint_key(one.key, position)  # its edge has the colour of the endpoint in the charts
         with column, st.container(border=True, key=f"card-{key}", height="stretch"):
             _card(one, say.latency_name(summary), not isinstance(summary.plan, ComparePlan))
 
@@ -263,31 +246,32 @@ def _charts(found: Report) -> None:
         st.caption(thinned)
     if not any(one.n for one in summary.endpoints):
         return
-    left, middle, right = st.columns(3, gap="medium")
-    with left:
-        panel(
+    panels = (
+        (
             "shares",
             "Answered within",
             draw.latency_shares(data, colors, floor_ms),
             f"Cumulative distribution of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.share_table(data),
-        )
-    with middle:
-        panel(
+        ),
+        (
             "distribution",
             "Distribution",
             draw.latency_distribution(data, colors, floor_ms),
             f"Histogram of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.distribution_table(data),
-        )
-    with right:
-        panel(
+        ),
+        (
             "tail",
             "Tail, with 95% intervals",
             draw.latency_tail(data, summary, colors),
             f"{latency} in milliseconds by percentile, as far as n allows, for {counts}.",
             lambda: say.percentiles(summary),
-        )
+        ),
+    )
+    for column, one in zip(st.columns(len(panels), gap="medium"), panels, strict=True):
+        with column:
+            panel(*one)
 
 
 def _conditions(found: Report) -> None:

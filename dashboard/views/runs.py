@@ -2,24 +2,24 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
 from benchmark.coldstart.plan import KIND as COLD_STARTS
-from benchmark.record.plan import PlanError
+from benchmark.decision.findings import UNREADABLE
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import Run
-from benchmark.record.store import Store, StoreError
+from benchmark.record.store import Store, StoreError, UnknownRun
 from benchmark.reports.export import run_from_document
 from benchmark.summary.comparison import differences
-from benchmark.summary.summarise import Summary, summarise
-from dashboard import resources, run_words, words
+from dashboard import reports, resources, run_words, words
 from dashboard.views.run_actions import run_link
 
 MAX_IMPORT_MB = 100
 _AT_A_TIME = 15
-_UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError)
+_NEWEST = 500
 
 
 def page() -> None:
@@ -30,7 +30,8 @@ def page() -> None:
     if note := st.session_state.pop("runs-note", None):
         st.toast(words.plain(note))
     try:
-        known = store.runs()
+        known, total = store.runs(_NEWEST), store.count_runs()
+        chosen = _chosen(store)
     except StoreError as error:
         st.warning(words.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one."))
         return
@@ -46,17 +47,18 @@ def page() -> None:
     if not known:
         st.info("No runs yet: start one on the Benchmark page, or import one that was exported as JSON.")
         return
-    chosen = _chosen(known)
     if len(chosen) == 2:
         _compare(store, chosen)
     shown = [run for run in known if matches(run, wanted)]
     if not shown:
         st.info("No run matches the filter.")
-    most = st.session_state.get("most", _AT_A_TIME)
-    for run in shown[:most]:
-        _row(run, chosen)
+    most = st.session_state.get("runs-most", _AT_A_TIME)
+    listed = shown[:most]
+    for run in listed:
+        _row(run, chosen, [one.id for one in listed])
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{min(most, len(shown))} of {len(known)} runs", width="content")
+        newest = f"the newest {len(known)} of " if total > len(known) else ""
+        st.caption(f"{len(listed)} of {newest}{words.counted(total, 'run')}", width="content")
         if len(shown) > most:
             st.button("Show more", type="tertiary", on_click=_show_more, args=(most,), key="show-more")
 
@@ -68,19 +70,19 @@ def matches(run: Run, wanted: str) -> bool:
     return all(word in text for word in wanted.lower().split())
 
 
-def _row(run: Run, chosen: Sequence[Run]) -> None:
+def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
     state = run_words.STATES[run.state]
     with (
         st.container(border=True, key=f"run-row-{run.id}"),
         st.container(horizontal=True, vertical_alignment="center", key=f"run-line-{run.id}"),
     ):
-        picked = run in chosen
+        picked = run.id in [one.id for one in chosen]
+        st.session_state[_box(run.id)] = picked
         st.checkbox(
             f"Compare {run.id}",
-            value=picked,
-            key=f"pick-{run.id}-{picked}",
+            key=_box(run.id),
             on_change=_pick,
-            args=(run.id, [one.id for one in chosen]),
+            args=(listed,),
             label_visibility="collapsed",
             width="content",
             disabled=not run.is_over or run.kind == COLD_STARTS or (len(chosen) == 2 and not picked),
@@ -128,7 +130,7 @@ def _rename(run_id: str) -> None:
 
 def _delete(run_id: str) -> None:
     _change(lambda store: store.delete_run(run_id), f"Run {run_id} is deleted.")
-    if run_id in st.query_params.get("compare", ""):
+    if run_id in _wanted():
         st.query_params.pop("compare", None)
 
 
@@ -141,21 +143,37 @@ def _change(what: Callable[[Store], None], done: str) -> None:
 
 
 def _show_more(most: int) -> None:
-    st.session_state.most = most + _AT_A_TIME
+    st.session_state["runs-most"] = most + _AT_A_TIME
 
 
 # --- Two side by side
 
 
-def _chosen(known: Sequence[Run]) -> list[Run]:
-    """The runs of `?compare=ID,ID`, so that a comparison can be shared."""
-    wanted = st.query_params.get("compare", "").split(",")
-    by_id = {run.id: run for run in known}
-    return [by_id[run_id] for run_id in dict.fromkeys(wanted) if run_id in by_id][:2]
+def _chosen(store: Store) -> list[Run]:
+    """The runs of `?compare=ID,ID`, so that a comparison can be shared. Raises StoreError."""
+    found = []
+    for run_id in _wanted():
+        with suppress(UnknownRun):
+            found.append(store.run(run_id))
+    return [run for run in found if run.id in _wanted()][:2]  # and not by a beginning of its id
 
 
-def _pick(run_id: str, chosen: list[str]) -> None:
-    now = [one for one in chosen if one != run_id] if run_id in chosen else [*chosen, run_id]
+def _wanted() -> list[str]:
+    # No more than a few of them: anybody may write an address.
+    return [run_id for run_id in dict.fromkeys(st.query_params.get("compare", "").split(",", 10)[:10]) if run_id]
+
+
+def _box(run_id: str) -> str:
+    return f"pick-{run_id}"
+
+
+def _pick(listed: Sequence[str]) -> None:
+    """Compare what is ticked now.
+
+    Every box on the page is looked at, as an address may be behind by a tick where two follow each other closely.
+    """
+    wanted = _wanted()
+    now = [one for one in dict.fromkeys([*wanted, *listed]) if st.session_state.get(_box(one), one in wanted)]
     if now:
         st.query_params["compare"] = ",".join(now)
     else:
@@ -172,9 +190,9 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
             st.markdown("**What differs**", width="content")
             st.button("Close", type="tertiary", on_click=_close, key="uncompare")
         try:
-            first, second = (_summary(store, run) for run in chosen)
+            first, second = (reports.read(store, run).summary for run in chosen)
             found = differences(first, second)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             st.error(words.plain(f"They cannot be compared: {error}"), icon=":material/error:")
             return
         if not found:
@@ -183,11 +201,6 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
         header = ["", *(words.plain(f"{run.name} ({run.id})" if run.name else run_words.title(run)) for run in chosen)]
         rows = [[words.plain(text[:160]) for text in (line.name, line.first, line.second)] for line in found]
         st.markdown(words.markdown_table(header, rows))
-
-
-def _summary(store: Store, run: Run) -> Summary:
-    samples, _ = load_samples(store, run.id)
-    return summarise(run, samples)
 
 
 # --- Import

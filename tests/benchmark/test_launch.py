@@ -1,6 +1,7 @@
 """Runs in processes of their own: what they are told, one at a time, cancelled, and what they say when they fail."""
 
 import argparse
+import io
 import os
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ from benchmark.coldstart.plan import to_document as cold_document
 from benchmark.commands import coldstart, compare, load, measuring
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.launch import Launcher, LaunchError, command, environment, resume_command, typical_ms
+from benchmark.launch import Launcher, LaunchError, _Child, command, environment, resume_command, typical_ms
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
@@ -158,13 +159,27 @@ def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
     wait_for(lambda: is_recorded(store, run_id) and int(store.run(run_id).progress.get("done", 0)) > 0)
     with pytest.raises(LaunchError, match=run_id):
         Launcher(store).start(LONG, sides)  # another dashboard over the same record
-    Launcher(store).cancel(run_id)  # and it may cancel what this one has started
+    assert Launcher(store).cancel(run_id)  # and it may cancel what this one has started
     wait_for(lambda: not launcher.is_alive(run_id))
     assert store.run(run_id).state is RunState.CANCELLED
     assert len(load_samples(store, run_id)[0]) > 0
     assert launcher.running() is None
-    launcher.cancel(run_id)  # again: nothing is there to be cancelled
+    assert not launcher.cancel(run_id)  # again: nothing is there to be cancelled
     assert store.run(run_id).state is RunState.CANCELLED
+
+
+def test_a_run_is_being_resumed_until_the_record_says_something_new_of_it(store: Store, launcher: Launcher) -> None:
+    run = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {}, {"reason": "cancelled"}, {"done": 3})
+    store.create_run(run)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    launcher._child = _Child(run.id, process, io.BytesIO(), before=run)
+    assert launcher.is_resuming(store.run(run.id))
+    assert launcher.running() == run.id
+    store.finish(run.id, RunState.FINISHED, {})
+    assert not launcher.is_resuming(store.run(run.id))
+    assert launcher.running() is None, "its process has only not ended yet"
+    process.communicate(b"\n", PATIENCE_S)
+    assert not launcher.is_resuming(run)
 
 
 def test_a_run_whose_process_is_killed_is_closed(store: Store, launcher: Launcher, sides: list[Endpoint]) -> None:
@@ -216,6 +231,14 @@ def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
     assert typical_ms(newest_first[5:], SIDES, LoadPlan()) == 5.0
     assert typical_ms(newest_first, SIDES[:1], ComparePlan()) is None
     assert typical_ms([], SIDES, ComparePlan()) is None
+    of_tomorrow = [
+        replace(newest_first[-1], manifest=changed)
+        for changed in (
+            {**newest_first[-1].manifest, "plan": {"kind": "of tomorrow"}},
+            {"plan": newest_first[-1].manifest["plan"]},
+        )
+    ]
+    assert typical_ms([*of_tomorrow, newest_first[-1]], SIDES, ComparePlan()) == 5.0
 
 
 def test_what_is_spawned_to_be_asked_does_not_outlive_a_run_that_is_cancelled_at_once(tmp_path: Path) -> None:

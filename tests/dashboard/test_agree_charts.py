@@ -15,7 +15,7 @@ from dashboard import agree_words as say
 from dashboard.theme import DARK, LIGHT, Palette
 from inference.card import ModelCard
 from tests.benchmark.cards import make_card, mileage_document, mileage_outputs, tea_document, tea_outputs
-from tests.dashboard.test_charts import titles
+from tests.dashboard.test_predict_charts import titles
 
 TEA = make_card(tea_document())
 MILEAGE = make_card(mileage_document())

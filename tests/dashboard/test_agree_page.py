@@ -1,5 +1,6 @@
 """The Agree page in a session without a browser, over real HTTP endpoints that agree, and that do not."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
+from dashboard.views.agree import checks
 from inference.card import ModelCard
 from tests.benchmark.altered import altered, call_itself, good, round_to_2
 from tests.benchmark.cards import make_card, mileage_document
@@ -38,10 +40,19 @@ def checked(page: Page, button: str = "Check agreement") -> Page:
     """The page after a check has come to its end."""
     page.press(button)
     deadline = time.monotonic() + 30
-    while resources.checks().state.running:
+    while checks().state.running:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return page.rerun()
+
+
+def waiting_for(event: threading.Event) -> Callable[[dict[str, Any]], None]:
+    """Alters nothing of an answer but when it comes."""
+
+    def wait(_: dict[str, Any]) -> None:
+        event.wait(30)
+
+    return wait
 
 
 def figures(page: Page) -> dict[str, str]:
@@ -51,7 +62,18 @@ def figures(page: Page) -> dict[str, str]:
 
 def score(page: Page, text: str) -> Page:
     page.app.text_area(key="rows-text").set_value(text)
-    return page.press("Score on both")
+    return scored(page)
+
+
+def scored(page: Page, button: str = "Score on both") -> Page:
+    """The page after a batch has come to its end."""
+    if button:
+        page.press(button)
+    deadline = time.monotonic() + 30
+    while page.app.session_state["rows-scoring"].state.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return page.rerun()
 
 
 def test_before_the_first_check_nothing_is_sent_and_nothing_claimed(serve: Serve, agree: Agree, tea: ModelCard) -> None:
@@ -157,7 +179,8 @@ def test_rows_that_differ_are_marked(serve: Serve, agree: Agree, tea: ModelCard)
 
 def test_a_text_without_usable_rows_says_why(serve: Serve, agree: Agree, tea: ModelCard) -> None:
     page = agree(serve(good(tea)).url, serve(good(tea)).url)
-    score(page, "leaf_length,leaf_width\n1,2\n")
+    page.app.text_area(key="rows-text").set_value("leaf_length,leaf_width\n1,2\n")
+    page.press("Score on both")
     assert [error.value for error in page.app.error] == ["The text has no column steep\\_time."]
     score(page, "1,2,oops\n")
     assert not page.app.dataframe
@@ -166,5 +189,47 @@ def test_a_text_without_usable_rows_says_why(serve: Serve, agree: Agree, tea: Mo
 def test_an_uploaded_file_is_scored_in_place_of_the_text(serve: Serve, agree: Agree, tea: ModelCard) -> None:
     page = agree(serve(good(tea)).url, serve(good(tea)).url)
     page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"3,1,2\n", "text/csv"))
-    page.press("Score on both")
+    scored(page)
     assert list(page.app.dataframe[0].value["FastAPI prediction"]) == ["green"]
+
+
+def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    may_answer = threading.Event()
+    may_answer.set()
+    slow = altered(tea, waiting_for(may_answer))
+    page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
+    may_answer.clear()
+    page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    page.press("Score on both")
+    page.app.selectbox(key="map-features").set_value((0, 1))
+    page.rerun()
+    assert list(page.app.dataframe[0].value["line"]) == [1]
+    assert "Cancel" in page.read("card-batch")
+    may_answer.set()
+    assert list(scored(page, "").app.dataframe[0].value["line"]) == [1, 2]
+
+
+def test_a_cancelled_batch_keeps_the_last_one(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    may_answer = threading.Event()
+    may_answer.set()
+    slow = altered(tea, waiting_for(may_answer))
+    page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
+    may_answer.clear()
+    page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    page.press("Score on both").press("Cancel")
+    may_answer.set()
+    assert list(scored(page, "").app.dataframe[0].value["line"]) == [1]
+    assert not page.warnings()
+
+
+def test_the_result_for_another_model_is_neither_shown_nor_drawn_on(
+    serve: Serve, agree: Agree, tea: ModelCard, mileage: ModelCard
+) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    assert "Draw the map" in page.read("check")
+    resources.settings.clear()  # another model is deployed: the dashboard and its last check go on
+    page = agree(serve(good(mileage)).url, serve(good(mileage)).url)
+    assert not page.has("card-verdict")
+    assert "Draw the map" not in page.read("check")

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from dashboard.background import Background, Report
 
 
@@ -48,16 +50,17 @@ def test_a_cancel_ends_the_work_at_its_next_report_and_keeps_the_last_result() -
     reported.wait(20)
     jobs.cancel()
     wait_for(lambda: not jobs.state.running)
-    assert (jobs.state.result, jobs.state.problem) == (7, "cancelled")
+    assert (jobs.state.result, jobs.state.problem) == (7, None)
 
 
-def test_work_that_fails_is_over_and_says_so() -> None:
+def test_work_that_fails_is_over_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     jobs: Background[int] = Background()
 
     def broken(_: Report) -> int:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by nothing")
 
     jobs.start(broken)
     wait_for(lambda: not jobs.state.running)
     assert jobs.state.problem == "failed (ZeroDivisionError)"
+    assert "by nothing" in caplog.text
     assert jobs.start(lambda _: 1)

@@ -13,10 +13,11 @@ import pytest
 
 from benchmark.__main__ import main
 from benchmark.coldstart.plan import ColdPlan
-from benchmark.record.plan import ComparePlan
+from benchmark.launch import Launcher
+from benchmark.record.plan import ComparePlan, PlanError
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import Samples, empty
+from benchmark.record.samples import Samples, empty, pack
 from benchmark.record.store import FILE_NAME, Store, StoreError
 from benchmark.summary.summarise import summarise
 from dashboard import resources, words
@@ -271,6 +272,95 @@ def test_the_simulated_run_is_shown_without_being_recorded(page: Page, store: St
     assert "First (simulated) answers faster" in page.read("verdict")
     assert store.runs() == []
     assert all(math.isfinite(value) for value in page.figure("time")["data"][0]["y"])
+
+
+def test_a_new_name_is_shown_at_once_and_costs_no_new_summary(
+    page: Page, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = record(store, simulated())
+    page.open(run=run_id)
+    verdict = page.read("verdict")
+    store.rename_run(run_id, "Before the change")
+    monkeypatch.setattr("dashboard.reports.summarise", None)
+    page.rerun()
+    assert "**Before the change**" in page.read("run-head")
+    assert page.read("verdict") == verdict
+
+
+def test_a_run_that_was_lost_is_shown_whole_when_it_has_come_back(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    first, rest = samples[: len(samples) // 2], samples[len(samples) // 2 :]
+    page.open(run=record(store, (replace(run, state=RunState.LOST, outcome={}), first)))
+    assert say.ENDINGS[RunState.LOST] in page.warnings()
+    store.append(run.id, pack(rest), run.progress)
+    store.finish(run.id, RunState.FINISHED, run.outcome)
+    page.rerun()
+    assert "Finished" in page.read("run-head")
+    assert not page.warnings()
+    assert f"n = {summarise(run, samples).endpoints[0].n}" in page.read("card-api")
+
+
+def test_a_run_that_was_deleted_and_imported_again_is_read_again(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    page.open(run=record(store, (run, samples)))
+    before = page.metrics("api")
+    store.delete_run(run.id)
+    slower = samples.copy()
+    slower["service_ms"] *= 3
+    record(store, (run, slower))
+    assert page.rerun().metrics("api") != before
+
+
+def test_a_cancel_that_reaches_no_process_says_so(page: Page, store: Store) -> None:
+    run, _ = simulated()
+    elsewhere = {**run.manifest, "client": {**run.manifest["client"], "host": "another.example"}}
+    store.create_run(replace(run, state=RunState.RUNNING, manifest=elsewhere))
+    page.open().press("Cancel")
+    assert [toast.value[:14] for toast in page.app.toast] == ["Not cancelled:"]
+
+
+def test_a_start_is_possible_as_soon_as_the_other_run_is_over(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = ["beef"] * 2  # the button and the look whether it goes on, and then again
+    monkeypatch.setattr(Launcher, "running", lambda _: answers.pop(0) if answers else None)
+    page.open()
+    assert page.app.button(key="start").disabled
+    assert "One run at a time" in page.read("plan")
+    answers = ["beef"]
+    assert not page.rerun().app.button(key="start").disabled
+
+
+def test_a_plan_that_makes_no_sense_keeps_the_name_that_was_typed(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    page.open()
+    page.app.text_input(key="name").set_value("Evening")
+
+    def refuse(*_: object) -> None:
+        raise PlanError("a run needs HTTP/1.1")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dashboard.views.benchmark.ComparePlan", refuse)
+        page.rerun()
+        assert "A run needs HTTP/1.1." in errors(page)
+        assert page.app.button(key="start").disabled
+    assert page.rerun().app.text_input(key="name").value == "Evening"
+
+
+def test_a_run_of_another_version_does_not_stop_the_estimate(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    record(store, (replace(run, manifest={**run.manifest, "plan": {"kind": "of tomorrow"}}), samples))
+    assert "requests to FastAPI and Cloud Function, about " in page.open().read("estimate")
+
+
+def test_watching_a_run_does_not_switch_live_comparing_on(
+    page: Page, store: Store, twins: tuple[LittleServer, LittleServer]
+) -> None:
+    run, samples = simulated()
+    store.create_run(replace(run, state=RunState.RUNNING))
+    store.append(run.id, pack(samples), {"done": 1, "total": 9})
+    page.open()
+    assert "Latency so far" in page.read()
+    page.at("predict").rerun()
+    assert not next(toggle for toggle in page.app.toggle if toggle.label == "Live").value
+    assert [server.paths("POST") for server in twins] == [[], []]
 
 
 # --- What goes wrong

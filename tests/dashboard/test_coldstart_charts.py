@@ -11,7 +11,7 @@ from benchmark.record.run import RunState
 from dashboard import coldstart_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from tests.benchmark.cold_runs import TrueStart, cold_run
-from tests.dashboard.test_charts import as_lists, titles
+from tests.dashboard.test_predict_charts import as_lists, titles
 
 PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
 GAPS_S = (60.0, 300.0, 900.0)

@@ -14,7 +14,8 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
-from benchmark.record.store import Store
+from benchmark.record.samples import pack
+from benchmark.record.store import Store, StoreError, UnknownRun
 from dashboard import resources
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.dashboard.page import Page
@@ -181,3 +182,71 @@ def test_an_earlier_run_can_be_chosen(cold: Visit, results_dir: Path) -> None:
     page.rerun()
     assert page.has("figure-idle")
     assert page.app.query_params["run"] == "c01dbbbb"
+
+
+def test_a_run_that_was_resumed_is_starting_until_its_process_is_in_the_record(
+    cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Launcher, "is_alive", lambda *_: True)
+    before = keep(results_dir, ColdPlan("spawn", 3), state=RunState.CANCELLED)
+    page = cold("c01dc01d")
+    assert page.has("figure-populations"), "its process has only not ended yet"
+    monkeypatch.setattr(Launcher, "is_resuming", lambda _, run: run == before)
+    assert "Starting" in page.rerun().read("progress")
+    Store(results_dir).finish(before.id, RunState.FINISHED, before.outcome)
+    assert page.rerun().has("figure-populations")
+
+
+# --- What happens to the record between two looks
+
+
+def look_at(page: Page, look: str) -> Page:
+    page.app = AppTest.from_string(f"from dashboard.views import coldstart\ncoldstart.{look}('c01dc01d')")
+    return page.rerun()
+
+
+@pytest.mark.parametrize("look", ["_starting", "_progress", "_results"])
+def test_a_look_survives_a_record_that_is_busy(cold: Visit, monkeypatch: pytest.MonkeyPatch, look: str) -> None:
+    def busy(*_: object) -> Run:
+        raise StoreError("the file is busy")
+
+    page = cold()
+    monkeypatch.setattr(Store, "run", busy)
+    look_at(page, look)
+    assert "the file is busy" in page.read()
+
+
+@pytest.mark.parametrize("look", ["_progress", "_results"])
+def test_a_look_at_a_run_that_was_deleted_draws_the_whole_page_anew(
+    cold: Visit, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    troubles = [StoreError("the second time"), UnknownRun("there is no run c01dc01d")]
+
+    def deleted(*_: object) -> Run:
+        raise troubles.pop()
+
+    page = cold()
+    monkeypatch.setattr(Store, "run", deleted)
+    look_at(page, look)
+    assert "the second time" in page.read()
+
+
+def test_a_run_that_was_lost_is_summarised_again_when_it_goes_on(cold: Visit, results_dir: Path) -> None:
+    run, samples = cold_run(ColdPlan("spawn", 6), BOTH)
+    half = len(samples) // 2
+    add_finished_run(Store(results_dir), replace(run, id="c01dc01d", state=RunState.LOST), samples[:half])
+    page = cold("c01dc01d")
+    assert "n = 3" in page.read("card-api")
+    Store(results_dir).append("c01dc01d", pack(samples[half:]), run.progress)
+    assert "n = 6" in page.rerun().read("card-api")
+
+
+def test_a_new_name_costs_no_new_summary(cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(results_dir, ColdPlan("spawn", 6))
+    page = cold("c01dc01d")
+    before = page.read("card-api")
+    Store(results_dir).rename_run("c01dc01d", "Cold morning")
+    monkeypatch.setattr("dashboard.reports.coldstart_summary.summarise", None)
+    page.rerun()
+    assert "**Cold morning**" in page.read("runhead")
+    assert page.read("card-api") == before

@@ -42,7 +42,8 @@ def test_a_cost_is_computed_by_the_standard_library_alone() -> None:
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     # Streamlit itself registers a template with Plotly; the figures, which take most of its time, wait for a chart.
     figures = (
-        "dashboard.charts",
+        "dashboard.plotting",
+        "dashboard.predict_charts",
         "dashboard.cost_charts",
         "dashboard.run_charts",
         "dashboard.panels",
@@ -74,7 +75,8 @@ def test_what_is_pure_needs_no_streamlit(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["charts", "monitor_charts", "agree_charts", "run_charts", "cost_charts", "coldstart_charts"]
+    "module",
+    ["plotting", "predict_charts", "monitor_charts", "agree_charts", "run_charts", "cost_charts", "coldstart_charts"],
 )
 def test_charts_need_plotly_but_no_streamlit_and_no_pandas(module: str) -> None:
     assert loaded(f"import dashboard.{module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {

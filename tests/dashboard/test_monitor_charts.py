@@ -15,7 +15,7 @@ from dashboard import monitor_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from dashboard.watched import Watched, Window, watched
 from tests.benchmark.cards import make_card, tea_document
-from tests.dashboard.test_charts import as_lists, titles
+from tests.dashboard.test_predict_charts import as_lists, titles
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
 FUNCTION = Endpoint("function", "Cloud <Function>", "http://127.0.0.1:8080")

@@ -13,6 +13,7 @@ from dashboard.frontend import CHARTS_COOKIE
 from dashboard.theme import DARK, LIGHT
 from inference.card import ModelCard
 from tests.benchmark.cards import (
+    MILEAGE_ROWS,
     TEA_ROWS,
     feature,
     files_of,
@@ -182,6 +183,16 @@ def test_an_answer_stays_until_the_next_one(page: Page, twins: tuple[LittleServe
     page.rerun()
     assert (page.read("card-api"), page.read("verdict")) == before
     assert [answers_sent(server) for server in twins] == [1, 1]
+
+
+def test_an_answer_names_the_input_that_it_is_to_and_says_where_the_sliders_are_elsewhere(page: Page) -> None:
+    page.open().compare()
+    assert "For 5, 2, 3.5." in page.read("verdict")
+    page.choose("Black")
+    assert "Oolong" in page.read("card-api"), "the answer is still the one before"
+    assert "These answers are to 5, 2, 3.5; press Compare for the sliders." in page.read("verdict")
+    page.compare()
+    assert "For 6.8, 2.9, 4.9." in page.read("verdict")
 
 
 def test_a_slider_alone_sends_nothing(page: Page, twins: tuple[LittleServer, LittleServer]) -> None:
@@ -607,6 +618,31 @@ def test_the_map_shows_the_axes_that_are_chosen_and_the_point_where_the_sliders_
     assert (figure["data"][-1]["x"], figure["data"][-1]["y"]) == ([6.6], [3.5])
 
 
+def test_axes_that_another_model_had_do_not_break_the_map(
+    visit: Visit, serve: Serve, twins: tuple[LittleServer, LittleServer], tea_dir: Path, tmp_path: Path
+) -> None:
+    server = serve(serving(make_service(make_card(mileage_document()), mileage_outputs)))
+    of_mileage = {"MODEL_DIR": str(write_artifact(tmp_path / "mileage", mileage_document(), MILEAGE_ROWS))}
+    visit(server.url, server.url, **of_mileage).open().compare()  # a history, so that the map is there at once
+    st.cache_resource.clear()
+    page = visit(twins[0].url, twins[1].url, MODEL_DIR=str(tea_dir)).open().compare()
+    page.app.selectbox(key="axes").set_value((0, 2))
+    page.rerun()
+    st.cache_resource.clear()
+    visit(server.url, server.url, **of_mileage)
+    axes = page.rerun().figure("map")["layout"]
+    assert (axes["xaxis"]["title"]["text"], axes["yaxis"]["title"]["text"]) == ("Weight (kg)", "Power (kW)")
+
+
+def test_training_rows_that_come_later_are_drawn(
+    visit: Visit, twins: tuple[LittleServer, LittleServer], tmp_path: Path
+) -> None:
+    page = visit(*(server.url for server in twins), MODEL_DIR=str(tmp_path / "tea")).open().compare()
+    assert not page.has("figure-map")
+    write_artifact(tmp_path / "tea", tea_document(), TEA_ROWS)
+    assert page.rerun().has("figure-map")
+
+
 def test_training_rows_of_another_file_are_not_drawn(
     visit: Visit, twins: tuple[LittleServer, LittleServer], tmp_path: Path
 ) -> None:
@@ -722,6 +758,16 @@ def test_the_export_is_offered_under_the_models_name(page: Page) -> None:
     page.open().compare()
     (button,) = page.app.download_button
     assert button.label == "Export CSV"
+
+
+def test_the_export_holds_what_another_session_added_meanwhile(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered: list[Callable[[], str]] = []
+    monkeypatch.setattr("dashboard.views.predict.st.download_button", lambda _, data, **__: offered.append(data))
+    page.open().compare()
+    export = offered[-1]
+    alone = len(export().splitlines())
+    Page().open().compare()
+    assert len(export().splitlines()) == 2 * alone - 1  # one header
 
 
 # --- Other people's text

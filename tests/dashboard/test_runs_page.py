@@ -110,19 +110,63 @@ def test_two_ticked_runs_are_compared_by_what_differs(page: Page, store: Store) 
     second = record(store, "large", ComparePlan(pairs=60, warmup=0))
     third = record(store, "other")
     page.open()
-    page.app.checkbox(key=f"pick-{first}-False").check()
+    page.app.checkbox(key=f"pick-{first}").check()
     page.rerun()
-    page.app.checkbox(key=f"pick-{second}-False").check()
+    page.app.checkbox(key=f"pick-{second}").check()
     page.rerun()
     assert page.app.query_params["compare"] == f"{first},{second}"
     text = page.read("compared")
     assert "| plan.pairs | 20 | 60 |" in text
     assert "plan.seed" not in text
-    assert page.app.checkbox(key=f"pick-{third}-False").disabled
+    assert page.app.checkbox(key=f"pick-{third}").disabled
     shared = Page().at("runs").open(compare=f"{first},{second}")
     assert shared.read("compared") == text
     page.press("Close")
     assert not page.has("compared")
+
+
+def test_two_ticks_at_once_are_both_kept(page: Page, store: Store) -> None:
+    first, second = record(store, "first"), record(store, "second")
+    page.open()
+    for run_id in (first, second):
+        page.app.checkbox(key=f"pick-{run_id}").check()
+    page.rerun()
+    assert set(page.app.query_params["compare"].split(",")) == {first, second}
+    assert page.has("compared")
+    page.app.checkbox(key=f"pick-{first}").uncheck()
+    page.rerun()
+    assert page.app.query_params["compare"] == second
+
+
+def test_a_tick_is_kept_that_the_address_does_not_say_yet(page: Page, store: Store) -> None:
+    first, second = record(store, "first"), record(store, "second")
+    page.open()
+    page.app.checkbox(key=f"pick-{first}").check()
+    page.rerun()
+    page.app.query_params["compare"] = ""  # as a browser sends it that was clicked on twice in no time
+    page.app.checkbox(key=f"pick-{second}").check()
+    page.rerun()
+    assert set(page.app.query_params["compare"].split(",")) == {first, second}
+
+
+def test_the_list_says_where_it_ends_and_what_is_behind_it_can_be_compared(
+    page: Page, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.runs._NEWEST", 2)
+    oldest = record(store, "oldest", ComparePlan(pairs=30, warmup=0))
+    record(store, "middle")
+    newest = record(store, "newest")
+    page.open(compare=f"{oldest},{newest}")
+    assert "2 of the newest 2 of 3 runs" in page.read()
+    assert "| plan.pairs | 30 | 20 |" in page.read("compared")
+
+
+def test_a_comparison_is_summarised_once(page: Page, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = record(store, "first"), record(store, "second")
+    page.open(compare=f"{first},{second}")
+    before = page.read("compared")
+    monkeypatch.setattr("dashboard.reports.summarise", None)
+    assert page.rerun().read("compared") == before
 
 
 def test_a_run_and_its_copy_do_not_differ(page: Page, store: Store) -> None:

@@ -49,6 +49,13 @@ def test_every_variable_of_the_style_sheet_is_used_and_every_used_one_is_there()
     assert set(re.findall(r"var\(--([a-z0-9-]+)\)", CSS)) == set(css_colors())
 
 
+def test_an_endpoint_of_another_name_has_the_colour_of_its_place() -> None:
+    assert [LIGHT.endpoint_color(key, 1) for key in ("api", "function")] == list(LIGHT.endpoints.values())
+    assert [LIGHT.endpoint_color("mine", position) for position in (0, 1, 2)] == [
+        LIGHT.endpoints[key] for key in ("api", "function", "api")
+    ]
+
+
 def test_every_class_colour_has_its_bar() -> None:
     for index in range(len(LIGHT.classes)):
         assert f'[class*="st-key-bar-{index}-"]' in CSS

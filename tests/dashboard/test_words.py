@@ -327,7 +327,7 @@ def test_what_is_not_certain_is_never_shown_as_certain(share: float) -> None:
 
 @pytest.mark.parametrize(("name", "label"), [("setosa", "Setosa"), ("iPhone", "IPhone"), ("", ""), ("ärger", "Ärger")])
 def test_a_class_starts_with_a_capital_and_keeps_the_rest(name: str, label: str) -> None:
-    assert words.class_label(name) == label
+    assert words.capital(name) == label
 
 
 # --- Other people's text
@@ -429,3 +429,7 @@ def test_thousands_are_apart(number: float, text: str) -> None:
 
 def test_one_of_a_thing_is_not_many() -> None:
     assert [words.counted(number, "probe") for number in (0, 1, 2)] == ["0 probes", "1 probe", "2 probes"]
+
+
+def test_a_clause_becomes_a_sentence_and_keeps_its_names() -> None:
+    assert words.sentence("does not let this program in (HTTP 403)") == "Does not let this program in (HTTP 403)."

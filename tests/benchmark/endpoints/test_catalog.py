@@ -105,6 +105,13 @@ def test_what_is_no_card_is_a_problem_in_words(client: httpx.Client, serve: Serv
     assert fetch(client, endpoint(serve(always(answer)).url)) == Served(problem=problem)
 
 
+def test_what_gave_a_card_is_timed_and_a_failure_is_not(client: httpx.Client, serve: Serve, nobody: str) -> None:
+    took_ms = fetch(client, endpoint(serve(always(TEA_INFO)).url)).took_ms
+    assert took_ms is not None and took_ms > 0
+    assert fetch(client, endpoint(nobody)).took_ms is None
+    assert fetch(client, endpoint(serve(always(NOT_FOUND)).url)).took_ms is None
+
+
 def test_an_endpoint_that_is_not_there_did_not_answer(client: httpx.Client, nobody: str) -> None:
     assert fetch(client, endpoint(nobody)) == Served(problem="did not answer")
 

@@ -1,7 +1,6 @@
 """Charts as data: what is drawn, how it is labelled, and that the numbers behind it are the record's."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
-from dashboard import charts
-from dashboard.charts import Series
+from dashboard import plotting
+from dashboard import predict_charts as draw
+from dashboard.predict_charts import Series
 from dashboard.theme import DARK, LIGHT, Palette
 from dashboard.training_rows import TrainingRows
 from tests.benchmark.cards import make_card, mileage_document, tea_document
@@ -45,7 +45,7 @@ RECORD = [
     comparison(sample(API, 30.0), sample(FUNCTION, 500.0, Failure.TIMEOUT)),
     comparison(sample(API, 5.0), sample(FUNCTION, 7.0)),
 ]
-DATA = charts.series(SIDES, RECORD)
+DATA = draw.series(SIDES, RECORD)
 
 
 def titles(figure: go.Figure) -> list[str]:
@@ -69,7 +69,7 @@ def test_a_series_an_endpoint_has_answers_and_failures_apart() -> None:
 
 
 def test_requests_are_numbered_on_where_only_the_last_ones_are_drawn() -> None:
-    assert [one.requests for one in charts.series(SIDES, RECORD, first_number=41)] == [(41, 42, 43), (41, 43)]
+    assert [one.requests for one in draw.series(SIDES, RECORD, first_number=41)] == [(41, 42, 43), (41, 43)]
 
 
 def test_labels_count_answers_and_failures() -> None:
@@ -77,7 +77,7 @@ def test_labels_count_answers_and_failures() -> None:
 
 
 def test_an_endpoint_without_samples_has_an_empty_series() -> None:
-    (one,) = charts.series([API], [])
+    (one,) = draw.series([API], [])
     assert one.label == "FastAPI (n = 0)"
 
 
@@ -86,7 +86,7 @@ def test_an_endpoint_without_samples_has_an_empty_series() -> None:
 
 @PALETTES
 def test_latencies_are_drawn_in_order_in_the_colour_and_symbol_of_their_endpoint(colors: Palette) -> None:
-    figure = charts.latency_per_request(DATA, colors)
+    figure = draw.latency_per_request(DATA, colors)
     api, function, failed = figure.data
     assert (as_lists(api.x), as_lists(api.y)) == ([1, 2, 3], [4.0, 30.0, 5.0])
     assert (as_lists(function.x), as_lists(function.y)) == ([1, 3], [8.0, 7.0])
@@ -100,7 +100,7 @@ def test_latencies_are_drawn_in_order_in_the_colour_and_symbol_of_their_endpoint
 
 
 def test_the_legend_says_n_once_an_endpoint() -> None:
-    figure = charts.latency_per_request(DATA, LIGHT)
+    figure = draw.latency_per_request(DATA, LIGHT)
     assert [trace.name for trace in figure.data if trace.showlegend is not False] == [
         "FastAPI (n = 3)",
         "Cloud Function (n = 2, 1 failed)",
@@ -108,24 +108,24 @@ def test_the_legend_says_n_once_an_endpoint() -> None:
 
 
 def test_an_endpoint_that_only_failed_is_in_the_legend_too() -> None:
-    data = charts.series(SIDES, [comparison(sample(API, 4.0), sample(FUNCTION, 9.0, Failure.RESET))])
-    shown = [trace.name for trace in charts.latency_per_request(data, LIGHT).data if trace.showlegend]
+    data = draw.series(SIDES, [comparison(sample(API, 4.0), sample(FUNCTION, 9.0, Failure.RESET))])
+    shown = [trace.name for trace in draw.latency_per_request(data, LIGHT).data if trace.showlegend]
     assert "Cloud Function (n = 0, 1 failed)" in shown
 
 
 def test_axes_say_what_and_in_which_unit() -> None:
-    assert titles(charts.latency_per_request(DATA, LIGHT)) == ["Request", "Latency (ms, log scale)"]
-    assert sorted(titles(charts.latency_distribution(DATA, LIGHT))) == [
+    assert titles(draw.latency_per_request(DATA, LIGHT)) == ["Request", "Latency (ms, log scale)"]
+    assert sorted(titles(draw.latency_distribution(DATA, LIGHT))) == [
         "Latency (ms, log scale)",
         "Requests",
         "Share within",
     ]
 
 
-@pytest.mark.parametrize("draw", [charts.latency_per_request, charts.latency_distribution])
-def test_every_latency_is_inside_a_logarithmic_axis_with_plain_ticks(draw: Any) -> None:
-    layout = draw(DATA, LIGHT).layout
-    axis = layout.yaxis if draw is charts.latency_per_request else layout.xaxis2
+@pytest.mark.parametrize("chart", [draw.latency_per_request, draw.latency_distribution])
+def test_every_latency_is_inside_a_logarithmic_axis_with_plain_ticks(chart: Any) -> None:
+    layout = chart(DATA, LIGHT).layout
+    axis = layout.yaxis if chart is draw.latency_per_request else layout.xaxis2
     assert axis.type == "log"
     low, high = (10**end for end in axis.range)
     assert low <= 4.0 < 500.0 <= high
@@ -136,12 +136,12 @@ def test_every_latency_is_inside_a_logarithmic_axis_with_plain_ticks(draw: Any) 
 
 def test_few_requests_are_ticked_one_by_one_and_many_are_not() -> None:
     few = [*range(1, len(RECORD) + 1)]
-    assert as_lists(charts.latency_per_request(DATA, LIGHT).layout.xaxis.tickvals) == few
-    many = charts.series(SIDES, RECORD * 4)
-    assert len(charts.latency_per_request(many, LIGHT).layout.xaxis.tickvals) < len(RECORD) * 4
+    assert as_lists(draw.latency_per_request(DATA, LIGHT).layout.xaxis.tickvals) == few
+    many = draw.series(SIDES, RECORD * 4)
+    assert len(draw.latency_per_request(many, LIGHT).layout.xaxis.tickvals) < len(RECORD) * 4
 
 
-@pytest.mark.parametrize("draw", [charts.latency_per_request, charts.latency_distribution])
+@pytest.mark.parametrize("chart", [draw.latency_per_request, draw.latency_distribution])
 @pytest.mark.parametrize(
     "record",
     [
@@ -154,8 +154,8 @@ def test_few_requests_are_ticked_one_by_one_and_many_are_not() -> None:
     ],
     ids=["empty", "equal", "all failed", "zero", "nine decades", "one endpoint"],
 )
-def test_any_record_can_be_drawn(draw: Any, record: list[Comparison]) -> None:
-    figure = draw(charts.series(SIDES, record), LIGHT)
+def test_any_record_can_be_drawn(chart: Any, record: list[Comparison]) -> None:
+    figure = chart(draw.series(SIDES, record), LIGHT)
     document = json.loads(figure.to_json())
     for name, axis in document["layout"].items():
         if name.startswith(("xaxis", "yaxis")) and "range" in axis:
@@ -167,7 +167,7 @@ def test_any_record_can_be_drawn(draw: Any, record: list[Comparison]) -> None:
 
 @PALETTES
 def test_the_histogram_counts_and_the_curve_goes_from_nothing_to_all(colors: Palette) -> None:
-    figure = charts.latency_distribution(DATA, colors)
+    figure = draw.latency_distribution(DATA, colors)
     bars = [trace for trace in figure.data if trace.type == "bar"]
     curves = [trace for trace in figure.data if trace.type == "scatter"]
     assert [sum(trace.y) for trace in bars] == [3, 2]
@@ -179,14 +179,14 @@ def test_the_histogram_counts_and_the_curve_goes_from_nothing_to_all(colors: Pal
 
 
 def test_failures_are_not_in_the_distribution_but_in_its_legend() -> None:
-    figure = charts.latency_distribution(DATA, LIGHT)
+    figure = draw.latency_distribution(DATA, LIGHT)
     assert 500.0 not in [value for trace in figure.data for value in as_lists(trace.x)]
     names = [trace.name for trace in figure.data if trace.showlegend is not False]
     assert names == ["FastAPI (n = 3)", "Cloud Function (n = 2, 1 failed)"]
 
 
 def test_endpoints_differ_by_more_than_colour() -> None:
-    figure = charts.latency_distribution(DATA, LIGHT)
+    figure = draw.latency_distribution(DATA, LIGHT)
     curves = [trace for trace in figure.data if trace.type == "scatter"]
     bars = [trace for trace in figure.data if trace.type == "bar"]
     assert len({trace.line.dash for trace in curves}) == 2
@@ -194,7 +194,7 @@ def test_endpoints_differ_by_more_than_colour() -> None:
 
 
 def test_the_median_and_the_95th_percentile_are_marked() -> None:
-    figure = charts.latency_distribution(DATA, LIGHT)
+    figure = draw.latency_distribution(DATA, LIGHT)
     assert sorted(shape.y0 for shape in figure.layout.shapes) == [0.5, 0.95]
     assert sorted(note.text for note in figure.layout.annotations) == ["p50", "p95"]
 
@@ -203,18 +203,9 @@ latencies = st.lists(st.floats(1e-3, 1e7), min_size=1, max_size=50)
 
 
 @given(latencies)
-def test_bins_have_one_ratio_and_cover_every_latency(values: list[float]) -> None:
-    edges = charts.log_edges(values)
-    assert edges[0] <= min(values) * (1 + 1e-6)
-    assert edges[-1] >= max(values) * (1 - 1e-6)
-    ratios = [high / low for low, high in pairwise(edges)]
-    assert ratios == pytest.approx([10 ** (1 / 12)] * len(ratios))
-
-
-@given(latencies)
 def test_every_latency_is_counted_in_its_bin(values: list[float]) -> None:
-    edges = charts.log_edges(values)
-    counts = charts.histogram(values, edges)
+    edges = plotting.log_edges(values)
+    counts = draw.histogram(values, edges)
     assert sum(counts) == len(values)
     for count, (low, high) in zip(counts, pairwise(edges), strict=True):
         surely = sum(low * (1 + 1e-6) < value < high * (1 - 1e-6) for value in values)
@@ -223,12 +214,12 @@ def test_every_latency_is_counted_in_its_bin(values: list[float]) -> None:
 
 
 def test_the_last_bin_includes_its_upper_edge() -> None:
-    assert charts.histogram([1.0, 2.0, 3.0, 3.0], [1.0, 2.0, 3.0]) == [1, 3]
+    assert draw.histogram([1.0, 2.0, 3.0, 3.0], [1.0, 2.0, 3.0]) == [1, 3]
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=50))
 def test_the_ecdf_is_the_share_at_or_below_each_value(values: list[float]) -> None:
-    times, shares = charts.ecdf(values)
+    times, shares = draw.ecdf(values)
     assert times == sorted([*values, *([min(values)] if values else [])])
     assert shares[:1] == ([0.0] if values else [])
     for time, share in dict(zip(times, shares, strict=True)).items():
@@ -238,23 +229,10 @@ def test_the_ecdf_is_the_share_at_or_below_each_value(values: list[float]) -> No
 @given(st.integers(1, 10_000), st.integers(1, 500))
 def test_ticks_are_requests_that_were_made(first: int, count: int) -> None:
     requests = tuple(range(first, first + count))
-    ticks = charts.request_ticks([charts.Series(API, requests, (1.0,) * count, (), ())])
+    ticks = draw.request_ticks([draw.Series(API, requests, (1.0,) * count, (), ())])
     assert 1 <= len(ticks) <= 7 or (not ticks and count == 1)
     assert set(ticks) <= set(requests)
     assert len({later - earlier for earlier, later in pairwise(ticks)}) <= 1
-
-
-@given(st.lists(st.floats(1e-4, 1e8), min_size=2, max_size=2))
-def test_ticks_are_ones_twos_and_fives_around_the_range(ends: list[float]) -> None:
-    low, high = sorted(ends)
-    ticks = charts.log_ticks(low, high)
-    assert ticks == sorted(ticks)
-    assert ticks[0] <= low * (1 + 1e-9)
-    assert ticks[-1] >= high * (1 - 1e-9)
-    assert len(ticks) <= 16
-    for tick in ticks:
-        assert f"{tick:e}"[0] in "125"
-        assert math.isclose(float(f"{tick:g}"), tick)
 
 
 # --- Training rows
@@ -262,7 +240,7 @@ def test_ticks_are_ones_twos_and_fives_around_the_range(ends: list[float]) -> No
 
 @PALETTES
 def test_each_class_has_its_rows_its_colour_its_symbol_and_its_n(colors: Palette) -> None:
-    figure = charts.training_map(TEA, TEA_ROWS, (5.2, 2.1, 3.7), 0, 2, colors)
+    figure = draw.training_map(TEA, TEA_ROWS, (5.2, 2.1, 3.7), 0, 2, colors)
     *classes, point = figure.data
     assert [trace.name for trace in classes] == ["green (n = 1)", "oolong (n = 2)", "black (n = 1)"]
     assert (as_lists(classes[1].x), as_lists(classes[1].y)) == ([5.0, 5.5], [3.5, 4.0])
@@ -273,7 +251,7 @@ def test_each_class_has_its_rows_its_colour_its_symbol_and_its_n(colors: Palette
 
 
 def test_a_regressors_rows_are_coloured_by_their_value() -> None:
-    figure = charts.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT)
+    figure = draw.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT)
     rows, point = figure.data
     assert rows.name == "training rows (n = 2)"
     assert as_lists(rows.marker.color) == [3.9, 6.4]
@@ -283,25 +261,25 @@ def test_a_regressors_rows_are_coloured_by_their_value() -> None:
 
 
 def test_the_value_of_a_regressor_has_its_unit() -> None:
-    figure = charts.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT)
+    figure = draw.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT)
     assert figure.data[0].marker.colorbar.title.text == "Consumption (l/100 km)"
 
 
 def test_the_table_behind_the_map_names_features_with_units_and_classes() -> None:
-    assert charts.training_table(TEA, TEA_ROWS)[0] == {
+    assert draw.training_table(TEA, TEA_ROWS)[0] == {
         "Leaf length (cm)": 3.0,
         "Leaf width (cm)": 1.0,
         "Steep time (min)": 2.0,
         "Kind": "green",
     }
-    assert charts.training_table(MILEAGE, MILEAGE_ROWS)[1]["Consumption"] == 6.4
+    assert draw.training_table(MILEAGE, MILEAGE_ROWS)[1]["Consumption"] == 6.4
 
 
 # --- Tables
 
 
 def test_the_table_behind_the_latencies_has_every_request() -> None:
-    table = charts.latency_table(DATA)
+    table = draw.latency_table(DATA)
     assert [(row["request"], row["endpoint"], row["latency (ms)"], row["outcome"]) for row in table] == [
         (1, "Cloud Function", 8.0, "answered"),
         (1, "FastAPI", 4.0, "answered"),
@@ -314,7 +292,7 @@ def test_the_table_behind_the_latencies_has_every_request() -> None:
 
 def test_the_table_behind_the_distribution_has_quantiles_of_the_samples_themselves() -> None:
     hundred = [comparison(sample(API, float(latency))) for latency in range(100, 0, -1)]
-    (row,) = charts.quantile_table(charts.series([API], hundred))
+    (row,) = draw.quantile_table(draw.series([API], hundred))
     assert row == {
         "endpoint": "FastAPI",
         "n": 100,
@@ -326,7 +304,7 @@ def test_the_table_behind_the_distribution_has_quantiles_of_the_samples_themselv
 
 
 def test_an_endpoint_without_answers_has_a_row_without_quantiles() -> None:
-    assert charts.quantile_table([Series(API, (), (), (1,), (2.0,))]) == [{"endpoint": "FastAPI", "n": 0}]
+    assert draw.quantile_table([Series(API, (), (), (1,), (2.0,))]) == [{"endpoint": "FastAPI", "n": 0}]
 
 
 # --- All charts
@@ -334,10 +312,10 @@ def test_an_endpoint_without_answers_has_a_row_without_quantiles() -> None:
 
 def figures(colors: Palette) -> list[go.Figure]:
     return [
-        charts.latency_per_request(DATA, colors),
-        charts.latency_distribution(DATA, colors),
-        charts.training_map(TEA, TEA_ROWS, (5.0, 2.0, 3.5), 0, 1, colors),
-        charts.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, colors),
+        draw.latency_per_request(DATA, colors),
+        draw.latency_distribution(DATA, colors),
+        draw.training_map(TEA, TEA_ROWS, (5.0, 2.0, 3.5), 0, 1, colors),
+        draw.training_map(MILEAGE, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, colors),
     ]
 
 
@@ -345,7 +323,7 @@ def figures(colors: Palette) -> list[go.Figure]:
 def test_every_chart_wears_the_theme_and_names_every_axis(colors: Palette) -> None:
     for figure in figures(colors):
         layout = figure.layout
-        assert (layout.font.color, layout.font.family) == (colors.text, charts.FONT)
+        assert (layout.font.color, layout.font.family) == (colors.text, plotting.FONT)
         assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
         for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
             assert axis.gridcolor == colors.grid
@@ -383,12 +361,12 @@ def test_markup_in_a_card_or_a_name_is_drawn_as_text() -> None:
         )
     )
     hostile_values = make_card(mileage_document(target={"label": HOSTILE, "unit": HOSTILE}))
-    data = charts.series([replace(API, name=HOSTILE), FUNCTION], RECORD)
+    data = draw.series([replace(API, name=HOSTILE), FUNCTION], RECORD)
     drawn = [
-        charts.training_map(hostile_card, TEA_ROWS, (5.0, 2.0, 3.5), 0, 1, LIGHT),
-        charts.training_map(hostile_values, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT),
-        charts.latency_per_request(data, LIGHT),
-        charts.latency_distribution(data, LIGHT),
+        draw.training_map(hostile_card, TEA_ROWS, (5.0, 2.0, 3.5), 0, 1, LIGHT),
+        draw.training_map(hostile_values, MILEAGE_ROWS, (1000.0, 50.0), 0, 1, LIGHT),
+        draw.latency_per_request(data, LIGHT),
+        draw.latency_distribution(data, LIGHT),
     ]
     for figure in drawn:
         texts = strings(figure.to_dict())

@@ -6,8 +6,9 @@ import streamlit as st
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison
-from dashboard import charts as draw
+from dashboard import predict_charts as draw
 from dashboard import resources
+from dashboard.feature_pair import choose_feature_pair, feature_pair
 from dashboard.panels import panel
 from dashboard.theme import palette
 from dashboard.training_rows import TrainingRows
@@ -24,7 +25,7 @@ def charts(
     """Draw the record: `comparisons` are the last of `total`, `inputs` is where the sliders stand."""
     colors = palette(st.context.theme.type)
     data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
-    rows = resources.training_rows(card.version, card)
+    rows = resources.training_rows(card)
     counts = " and ".join(one.label for one in data)
     columns = st.columns(3 if rows else 2, gap="medium")
     with columns[0]:
@@ -49,22 +50,7 @@ def charts(
 
 
 def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...]) -> None:
-    count = len(card.features)
-    pairs = [(x, y) for x in range(count) for y in range(x + 1, count)] or [(0, 0)]
-    # The last two features first: for Iris the petals, which tell the species apart best.
-    default = pairs[-1]
-
-    def axes() -> None:
-        st.selectbox(
-            "Axes",
-            pairs,
-            index=pairs.index(default),
-            format_func=lambda pair: f"{card.features[pair[1]].label} over {card.features[pair[0]].label}",
-            key="axes",
-            label_visibility="collapsed",
-        )
-
-    x, y = st.session_state.get("axes") or default
+    x, y = feature_pair(card, "axes")
     across, up = card.features[x].title, card.features[y].title
     panel(
         "map",
@@ -72,5 +58,5 @@ def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ..
         draw.training_map(card, rows, inputs, x, y, palette(st.context.theme.type)),
         f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
         lambda: draw.training_table(card, rows),
-        axes,
+        lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),
     )

@@ -1,8 +1,8 @@
-"""Charts: pure functions from records to Plotly figures. No Streamlit here."""
+"""Charts of the Predict page: pure functions from the record to Plotly figures. No Streamlit here."""
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,14 +12,10 @@ from plotly.subplots import make_subplots
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison, Sample
-from benchmark.statistics.estimates import Estimate
+from dashboard.plotting import DASHES, PATTERNS, SYMBOLS, colorbar, html_text, log_axis, log_edges, styled
 from dashboard.theme import Palette
 from dashboard.training_rows import TrainingRows
 from inference.card import ModelCard
-
-FONT = "Inter, sans-serif"
-HEIGHT_PX = 240
-_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +62,13 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
     """Latency of every request in order; a failed one is a cross at the time it took to fail."""
     figure = go.Figure()
     for index, one in enumerate(data):
-        color = palette.endpoints[one.endpoint.key]
+        color = palette.endpoint_color(one.endpoint.key, index)
         figure.add_scatter(
             x=one.requests,
             y=one.latencies_ms,
             mode="markers",
             name=html_text(one.label),
-            marker={"color": color, "size": 7, "symbol": _SYMBOLS[index], "opacity": 0.85},
+            marker={"color": color, "size": 7, "symbol": SYMBOLS[index], "opacity": 0.85},
             hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         if one.failed_requests:
@@ -95,14 +91,14 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
     figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.42, 0.58], vertical_spacing=0.06)
     edges = log_edges([latency for one in data for latency in one.latencies_ms])
     for index, one in enumerate(data):
-        color = palette.endpoints[one.endpoint.key]
+        color = palette.endpoint_color(one.endpoint.key, index)
         figure.add_bar(
             x=[math.sqrt(low * high) for low, high in pairwise(edges)],
             y=histogram(one.latencies_ms, edges),
             width=[high - low for low, high in pairwise(edges)],
             name=html_text(one.label),
             legendgroup=one.endpoint.key,
-            marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": ["", "/"][index % 2]}},
+            marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": PATTERNS[index % 2]}},
             hovertemplate="%{y} requests around %{x:.2f} ms<extra></extra>",
             row=1,
             col=1,
@@ -112,7 +108,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=times,
             y=shares,
             mode="lines",
-            line={"color": color, "width": 2, "shape": "hv", "dash": ["solid", "dash"][index % 2]},
+            line={"color": color, "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
             name=html_text(one.label),
             legendgroup=one.endpoint.key,
             showlegend=False,
@@ -155,7 +151,7 @@ def training_map(
                 name=f"{html_text(name)} (n = {len(members)})",
                 marker={
                     "color": palette.class_color(index),
-                    "symbol": _SYMBOLS[index % len(_SYMBOLS)],
+                    "symbol": SYMBOLS[index % len(SYMBOLS)],
                     "size": 7,
                     "opacity": 0.75,
                 },
@@ -171,11 +167,7 @@ def training_map(
                 "color": rows.targets,
                 "colorscale": "Viridis",
                 "size": 7,
-                "colorbar": {
-                    "title": {"text": html_text(_target_title(card)), "side": "right", "font": {"size": 11}},
-                    "tickfont": {"size": 10},
-                    "thickness": 10,
-                },
+                "colorbar": colorbar(card.target_title),
             },
             hovertemplate="%{x}, %{y}<br>%{marker.color}<extra></extra>",
         )
@@ -195,18 +187,6 @@ def training_map(
     figure.update_xaxes(title_text=html_text(card.features[x].title))
     figure.update_yaxes(title_text=html_text(card.features[y].title))
     return styled(figure, palette)
-
-
-def _target_title(card: ModelCard) -> str:
-    return f"{card.target_label} ({card.target_unit})" if card.target_unit else card.target_label
-
-
-def log_edges(latencies_ms: Sequence[float], bins_per_decade: int = 12) -> list[float]:
-    """Bin edges with a constant ratio that cover all latencies; at least one bin."""
-    positive = [latency for latency in latencies_ms if latency > 0] or [1.0]
-    first = math.floor(math.log10(min(positive)) * bins_per_decade + 1e-9)
-    last = math.floor(math.log10(max(positive)) * bins_per_decade + 1e-9) + 1
-    return [10 ** (edge / bins_per_decade) for edge in range(first, last + 1)]
 
 
 def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
@@ -273,53 +253,8 @@ def training_table(card: ModelCard, rows: TrainingRows) -> list[dict[str, Any]]:
     ]
 
 
-def styled(figure: go.Figure, palette: Palette) -> go.Figure:
-    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`."""
-    axis: Mapping[str, Any] = {
-        "gridcolor": palette.grid,
-        "linecolor": palette.grid,
-        "zeroline": False,
-        "tickfont": {"size": 11, "color": palette.muted},
-        "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    return figure.update_layout(
-        template="none",
-        height=HEIGHT_PX,
-        margin={"l": 50, "r": 6, "t": 26, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "color": palette.text, "size": 12},
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
-        hoverlabel={"font": {"family": FONT}},
-    )
-
-
-def log_ticks(lowest: float, highest: float) -> list[float]:
-    """Ticks at 1, 2 and 5 of every decade that the range touches, or at the decades alone where that is too many."""
-    first, last = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
-    steps = (1, 2, 5) if last - first <= 3 else (1,)
-    return [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
-
-
 def _latencies(data: Sequence[Series]) -> list[float]:
     return [latency for one in data for latency in (*one.latencies_ms, *one.failed_latencies_ms)]
-
-
-def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
-    positive = [value for value in values if value > 0]
-    lowest, highest = min(positive, default=1.0), max(positive, default=10.0)
-    ticks = log_ticks(lowest, highest)
-    below = max((tick for tick in ticks if tick <= lowest), default=lowest)
-    above = min((tick for tick in ticks if tick >= highest), default=highest)
-    return {
-        "type": "log",
-        "range": [math.log10(below) - 0.03, math.log10(above) + 0.03],
-        "tickvals": ticks,
-        "ticktext": [f"{tick:g}" for tick in ticks],
-    }
 
 
 def request_ticks(data: Sequence[Series]) -> list[int]:
@@ -332,23 +267,3 @@ def request_ticks(data: Sequence[Series]) -> list[int]:
     decade = 10 ** math.floor(math.log10(apart))
     step = next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= apart)
     return [number for number in range(-(-first // step) * step, last + 1, step) if number >= first]
-
-
-def whiskers(
-    estimates: Sequence[Estimate], color: str, *, thickness_px: float = 1.5, width_px: float = 5
-) -> dict[str, Any]:
-    """The error bars of figures: their 95% intervals, and none where there is no interval."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [0 if one.high is None else one.high - one.value for one in estimates],
-        "arrayminus": [0 if one.low is None else one.value - one.low for one in estimates],
-        "color": color,
-        "thickness": thickness_px,
-        "width": width_px,
-    }
-
-
-def html_text(text: str) -> str:
-    """Plotly reads a little HTML in texts; what comes from elsewhere is shown as it is."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

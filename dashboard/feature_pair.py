@@ -1,0 +1,36 @@
+"""Which two features a map is over: asked for in the head of one chart, and before the other one is computed."""
+
+from itertools import combinations
+from typing import Any
+
+import streamlit as st
+
+from inference.card import ModelCard
+
+Pair = tuple[int, int]
+
+
+def feature_pair(card: ModelCard, key: str) -> Pair:
+    """The pair that was chosen last, as the indices across and up; before that the last two features of the card.
+
+    For Iris these are the petals, which tell the species apart best.
+    """
+    pairs = _pairs(card)
+    chosen: Pair | None = st.session_state.get(key)  # perhaps of another card
+    return chosen if chosen in pairs else pairs[-1]
+
+
+def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> None:
+    """The control that asks for it; `look` are Streamlit's settings of how it looks."""
+    st.session_state[key] = feature_pair(card, key)
+    st.selectbox(
+        label,
+        _pairs(card),
+        format_func=lambda pair: f"{card.features[pair[1]].label} over {card.features[pair[0]].label}",
+        key=key,
+        **look,
+    )
+
+
+def _pairs(card: ModelCard) -> list[Pair]:
+    return list(combinations(range(len(card.features)), 2)) or [(0, 0)]
