@@ -17,7 +17,6 @@ import os
 import platform
 import random
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -32,12 +31,13 @@ from statistics import median, quantiles
 from types import FrameType
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Error, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
 
 from benchmark.endpoints.sample import Answer, Comparison, Sample
 from benchmark.record.store import Store
 from inference.card import CARD_FILE, ModelCard, parse_card
 from tools.bench_serving import BenchError, align
+from tools.browser import NoBrowser, launch
 from tools.run import ROOT, RunSettings, programs, stage_function
 from tools.supervisor import HOST, Child, LaunchError, Program
 
@@ -57,19 +57,6 @@ STEP_LIMIT_MS = 60_000
 
 Arm = Literal["empty page", "predict", "predict, long history"]
 ARMS: tuple[Arm, ...] = ("empty page", "predict", "predict, long history")
-
-# In the order in which tools/chromium.sh looks for them.
-_SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_MAC_BROWSERS = tuple(f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium"))
-_CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,19 +298,6 @@ def _free_port() -> int:
 
 
 # The browser.
-
-
-def launch(playwright: Playwright) -> Browser:
-    """The first Chromium that starts, Playwright's own last."""
-    on_the_path = [shutil.which(name) for name in _SYSTEM_BROWSERS]
-    installed = [path for path in _MAC_BROWSERS if Path(path).exists()]
-    refusals = []
-    for executable in [*filter(None, on_the_path), *installed, None]:
-        try:
-            return playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGUMENTS, timeout=60_000)
-        except Error as error:
-            refusals.append(f"{executable or 'its own'}: {error.message}")
-    raise BenchError("Playwright can start no Chromium; tools/chromium.sh gets one. " + " ".join(refusals))
 
 
 def open_page(browser: Browser, url: str) -> Page:
@@ -572,7 +546,7 @@ def main(arguments: list[str] | None = None) -> int:
                 elements, rounds = measure_clicks(browser, servers, options.clicks, options.seed)
                 facts = conditions(options, elements, browser.version)
                 browser.close()
-        except (BenchError, Error, AssertionError) as error:
+        except (BenchError, NoBrowser, Error, AssertionError) as error:
             print(f"not measured: {error}", file=sys.stderr)
             return 2
     targets = judge(rounds, looks, options.seed)

@@ -226,7 +226,8 @@ def _commands(arguments: argparse.Namespace) -> list[Target]:
             raise UsageError(f"--command {key}: there is no command")
         found[key] = Command(argv, directories.pop(key, ROOT))
     if not found:
-        found = _deployed(directories.pop("api", ROOT), directories.pop("function", ROOT / "build" / "function"))
+        staged = Path(os.environ.get("FUNCTION_DIR") or ROOT / "build" / "function").absolute()
+        found = _deployed(directories.pop("api", ROOT), directories.pop("function", staged))
     if directories:
         raise UsageError(f"--directory {next(iter(directories))}: there is no such command")
     for key, command in found.items():

@@ -326,7 +326,8 @@ def _follow(run_id: str) -> None:
                     else "**Starting**"
                 )
                 st.markdown(title, width="content")
-                st.button("Cancel", icon=":material/stop_circle:", on_click=cancel_run, args=(run_id,), key="cancel")
+                if st.button("Cancel", icon=":material/stop_circle:", key="cancel"):
+                    cancel_run(run_id)
             st.progress(share, text=text)
         if run:
             from dashboard.views.run_report import live

@@ -207,7 +207,8 @@ def _run(run: Run) -> None:
             width="content",
         )
         if run.state is RunState.RUNNING:
-            st.button("Cancel", icon=":material/stop_circle:", key="cold_cancel", on_click=cancel_run, args=(run.id,))
+            if st.button("Cancel", icon=":material/stop_circle:", key="cold_cancel"):
+                cancel_run(run.id)
         elif run.state is not RunState.FINISHED:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
         _earlier(run.id)

@@ -108,11 +108,13 @@ def test_the_command_line_carries_the_whole_plan_of_cold_starts(
     assert "secret" not in " ".join(arguments)  # which everybody on this machine can read
     parser = argparse.ArgumentParser()
     coldstart.configure(parser)
-    staged = [f"--directory=function={tmp_path}"] if plan.mode == "spawn" else []
-    parsed = parser.parse_args([*arguments[1:], *staged])
+    monkeypatch.setenv("FUNCTION_DIR", str(tmp_path))
+    parsed = parser.parse_args(arguments[1:])
     _, found, targets = coldstart._planned(parsed)
     assert cold_document(found) | {"caches": ""} == cold_document(plan) | {"caches": ""}
     assert [target.key for target in targets] == ["api", "function"]
+    if plan.mode == "spawn":
+        assert targets[1].command and targets[1].command.directory == tmp_path
     assert (parsed.run_id, parsed.results, parsed.progress) == ("abcd1234", tmp_path, "none")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,9 +20,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
-    Error,
     Page,
-    Playwright,
     Route,
     expect,
     sync_playwright,
@@ -34,29 +31,17 @@ from deploy.stage_function import stage
 from inference.card import CARD_FILE, ModelCard, parse_card
 from inference.settings import ServingSettings
 from tests.browser.predict_page import PredictPage
+from tests.browser.settling import DESKTOP, SCREENSHOTS, WATCH, settle
+from tools.browser import NoBrowser, launch
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = ROOT / "artifacts" / "iris"
-SCREENSHOTS = ROOT / "build" / "screenshots"
 HOST = "127.0.0.1"
 
 PATIENCE_MS = 30_000
 """How long a step of a page may take on a machine that has other work to do."""
 _START_S = 60
 _STOP_S = 15
-
-# In the order in which tools/chromium.sh looks for them.
-_SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_MAC_BROWSERS = tuple(f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium"))
-_CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 # --- The three programs
@@ -196,6 +181,7 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         API_URL=api.url,
         FUNCTION_URL=function.url,
         RESULTS_DIR=str(results_dir),
+        FUNCTION_DIR=str(staged),
     )
     stack = Stack(api, function, dashboard, results_dir)
     with ExitStack() as running:
@@ -231,22 +217,12 @@ def card() -> ModelCard:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
-        browser = _launch(playwright)
+        try:
+            browser = launch(playwright)
+        except NoBrowser as error:
+            pytest.fail(str(error))
         yield browser
         browser.close()
-
-
-def _launch(playwright: Playwright) -> Browser:
-    """The first Chromium that starts, Playwright's own last; a test run without any is a failed one."""
-    on_the_path = [shutil.which(name) for name in _SYSTEM_BROWSERS]
-    installed = [path for path in _MAC_BROWSERS if Path(path).exists()]
-    refusals = []
-    for executable in [*filter(None, on_the_path), *installed, None]:
-        try:
-            return playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGUMENTS, timeout=60_000)
-        except Error as error:
-            refusals.append(f"{executable or 'its own'}: {error.message}")
-    pytest.fail("Playwright can start no Chromium; tools/chromium.sh gets one.\n" + "\n".join(refusals))
 
 
 @dataclass
@@ -292,6 +268,13 @@ class Visitor:
         self.witness.watch(page)
         return page
 
+    def open(self, path: str) -> Page:
+        """A page of the dashboard, settled."""
+        page = self.new_page()
+        page.goto(f"{self.stack.dashboard.url}/{path}")
+        settle(page)
+        return page
+
     def cut_off_from_other_machines(self) -> list[str]:
         """Refuse every request that would leave this machine; what is refused is in the list."""
         refused: list[str] = []
@@ -305,10 +288,7 @@ class Visitor:
 
     def predict(self, query: str = "") -> PredictPage:
         """The Predict page, settled."""
-        predict = PredictPage(self.new_page())
-        predict.page.goto(f"{self.stack.dashboard.url}/{query}")
-        predict.settle()
-        return predict
+        return PredictPage(self.open(query))
 
 
 NewVisitor = Callable[..., Visitor]
@@ -328,9 +308,10 @@ def new_visitor(stack: Stack, browser: Browser, request: pytest.FixtureRequest) 
 
     def make(**options: object) -> Visitor:
         # Without motion there is less to wait for, and less to draw.
-        usual = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+        usual = {"viewport": {"width": DESKTOP[0], "height": DESKTOP[1]}, "reduced_motion": "reduce"}
         context = browser.new_context(**{**usual, **options})  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(WATCH)
         visitors.append(Visitor(stack, context, Witness()))
         return visitors[-1]
 

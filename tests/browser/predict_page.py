@@ -5,19 +5,12 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.settling import rerun, settle
+
 ENDPOINTS = ("api", "function")
 CHARTS = ("latency", "distribution", "map")
 
 _COUNT = re.compile(r"(\d+) comparisons? in the history")
-
-
-_COUNT_RUNS = """
-    window.runs = 0;
-    new MutationObserver(changes => {
-        window.runs += changes.filter(({target, oldValue}) =>
-            oldValue !== 'notRunning' && target.dataset.testScriptState === 'notRunning').length;
-    }).observe(document, {subtree: true, attributeFilter: ['data-test-script-state'], attributeOldValue: true});
-"""
 
 
 class PredictPage:
@@ -25,15 +18,6 @@ class PredictPage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        page.add_init_script(_COUNT_RUNS)
-
-    def settle(self) -> None:
-        """Wait until nothing runs and nothing is still to come."""
-        app = self.page.locator(".stApp")
-        expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning")
-        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
-        expect(self.slider("Petal length (cm)")).to_be_visible()
 
     # Inputs
 
@@ -51,6 +35,7 @@ class PredictPage:
         feature = name.split(" (")[0].lower().replace(" ", "_")
         value = float(slider.get_attribute("aria-valuetext") or "nan")
         expect(self.page).to_have_url(re.compile(rf"[?&]{feature}={value:g}(&|$)"))
+        settle(self.page)
 
     @property
     def compare_button(self) -> Locator:
@@ -60,11 +45,9 @@ class PredictPage:
         """Turn the Live switch by keyboard and wait until the page has taken notice."""
         switch = self.page.get_by_role("switch", name="Live")
         expect(switch).to_be_checked(checked=not on)
-        runs = self.page.evaluate("window.runs")
-        switch.press("Space")
+        with rerun(self.page):
+            switch.press("Space")
         expect(switch).to_be_checked(checked=on)
-        self.page.wait_for_function("before => window.runs > before", arg=runs)
-        self.settle()
 
     def compare(self) -> None:
         """Press Compare and wait for its result."""
@@ -96,17 +79,14 @@ class PredictPage:
     def wait_for_comparison(self, number: int) -> None:
         """Wait until the page says that so many comparisons are in the history, the last thing that it shows."""
         expect(self.page.get_by_text(re.compile(rf"^{number} comparisons? in the history"))).to_be_visible()
-        self.settle()
+        settle(self.page)
 
     def panel(self, chart: str) -> Locator:
         return self.page.locator(f".st-key-chart-{chart}")
 
     def chart(self, chart: str) -> Locator:
-        """A chart as assistive technology finds it: by its role, with its text alternative as its name.
-
-        One that is being replaced stays in sight for a moment, and is not meant.
-        """
-        return self.panel(chart).locator('[class*="st-key-figure-"]:not([data-stale="true"])').get_by_role("figure")
+        """A chart as assistive technology finds it: by its role, with its text alternative as its name."""
+        return self.panel(chart).get_by_role("figure")
 
     def expect_charts(self) -> None:
         for chart in CHARTS:

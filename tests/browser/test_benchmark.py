@@ -1,20 +1,20 @@
 """Real runs against the real endpoints, started, watched, cancelled, compared and deleted from the page."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from benchmark.record.recording import load_samples
+from benchmark.record.plan import ComparePlan
+from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
 from benchmark.summary.summarise import summarise
 from dashboard.theme import DARK, LIGHT
 from tests.browser.benchmark_page import BenchmarkPage
-from tests.browser.conftest import SCREENSHOTS, NewVisitor, Stack, Visitor
-
-DESKTOP = (1440, 900)
-PHONE = (390, 844)
+from tests.browser.conftest import NewVisitor, Stack, Visitor
+from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun
+from tests.dashboard.runs import simulated
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +25,8 @@ def no_runs(stack: Stack) -> Iterator[None]:
         stack.store.delete_run(run.id)
 
 
-def benchmark(visitor: Visitor, query: str = "") -> BenchmarkPage:
-    """The Benchmark page, reached as people reach it: a page that is opened by its URL logs two harmless 404s."""
-    page = BenchmarkPage(visitor.new_page(), visitor.stack.dashboard.url)
-    return page.open().go_to("Benchmark")
-
-
 def test_a_comparison_of_the_real_endpoints_ends_in_a_verdict(visitor: Visitor, stack: Stack) -> None:
-    page = benchmark(visitor)
+    page = BenchmarkPage(visitor.open("benchmark"))
     expect(page.page.locator(".st-key-estimate")).to_contain_text("1 040 requests to FastAPI and Cloud Function, about")
     before = stack.requests_served()
     page.fill("Pairs", 120)
@@ -61,7 +55,7 @@ def test_a_comparison_of_the_real_endpoints_ends_in_a_verdict(visitor: Visitor, 
 def test_a_run_outlives_a_refresh_and_a_closed_tab_and_can_be_cancelled(
     visitor: Visitor, new_visitor: NewVisitor, stack: Stack
 ) -> None:
-    page = benchmark(visitor)
+    page = BenchmarkPage(visitor.open("benchmark"))
     page.choose("Load")
     page.fill("Requests/s to each", 40)
     page.fill("Duration (s)", 600)
@@ -73,13 +67,12 @@ def test_a_run_outlives_a_refresh_and_a_closed_tab_and_can_be_cancelled(
 
     page.page.reload()
     expect(page.progress).to_contain_text("left")
-    # Streamlit asks for two files below the path of a page that is opened by its URL, and finds them elsewhere.
-    visitor.witness.console_errors[:] = [error for error in visitor.witness.console_errors if "404" not in error]
     assert run_id in page.page.url
     page.page.close()
     done = stack.store.run(run_id).progress["done"]
 
-    other = benchmark(new_visitor())  # without the id: whoever comes sees what goes on
+    other = BenchmarkPage(new_visitor().new_page())
+    other.page.goto(f"{stack.dashboard.url}/benchmark")  # without the id: whoever comes sees what goes on
     expect(other.progress).to_contain_text("left")
     assert stack.store.run(run_id).progress["done"] > done
     other.page.get_by_role("button", name="Cancel").click()
@@ -93,66 +86,47 @@ def test_a_run_outlives_a_refresh_and_a_closed_tab_and_can_be_cancelled(
 
 
 def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stack) -> None:
-    page = benchmark(visitor)
     for pairs in (8, 16):
-        page.fill("Pairs", pairs)
-        page.page.get_by_role("textbox", name="Name").fill(f"{pairs} pairs")
-        page.page.get_by_role("textbox", name="Name").press("Enter")
-        page.settle()
-        page.start()
-        page.expect_report()
-        expect(page.page.locator(".st-key-run-head").filter(has_text=f"{pairs} pairs")).to_have_count(1)
-    page.go_to("Runs")
+        run, samples = simulated(ComparePlan(pairs=pairs, warmup=0))
+        add_finished_run(stack.store, replace(run, name=f"{pairs} pairs"), samples)
     newest, oldest = stack.store.runs()
-    assert (newest.name, oldest.name) == ("16 pairs", "8 pairs")
+    page = visitor.open("runs")
     for run in (oldest, newest):
-        page.page.locator(f".st-key-run-row-{run.id}").locator("label").first.click()
-        page.settle()
-    compared = page.page.locator(".st-key-compared")
+        with rerun(page):
+            page.locator(f".st-key-run-row-{run.id}").locator("label").first.click()
+    compared = page.locator(".st-key-compared")
     expect(compared.get_by_role("row", name="plan.pairs")).to_have_text("plan.pairs816")
     expect(compared.get_by_text("plan.seed")).to_have_count(0)
 
-    row = page.page.locator(f".st-key-run-row-{oldest.id}")
-    row.get_by_role("button", name="Manage").click()
-    name = page.page.locator(f".st-key-name-{oldest.id}").get_by_role("textbox")
+    row = page.locator(f".st-key-run-row-{oldest.id}")
+    with rerun(page):
+        row.get_by_role("button", name="Manage").click()
+    name = page.locator(f".st-key-name-{oldest.id}").get_by_role("textbox")
     name.fill("the first")
-    name.press("Enter")
+    with rerun(page):
+        name.press("Enter")
     expect(row.get_by_text("the first")).to_be_visible()
-    page.settle()
-    delete = page.page.get_by_role("button", name="Delete this run")
+    delete = page.get_by_role("button", name="Delete this run")
     expect(delete).to_be_disabled()
-    page.page.get_by_text("Delete it with all its samples").click()
-    expect(delete).to_be_enabled()
-    delete.click()
+    with rerun(page):
+        page.get_by_text("Delete it with all its samples").click()
+    with rerun(page):
+        delete.click()
     expect(row).to_have_count(0)
     assert [run.id for run in stack.store.runs()] == [newest.id]
 
-    page.page.get_by_role("link", name="16 pairs").click()
-    page.expect_report()
+    page.get_by_role("link", name="16 pairs").click()
+    BenchmarkPage(page).expect_report()
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
-def test_the_report_fits_the_window_in_both_themes(new_visitor: NewVisitor, scheme: str, size: tuple[int, int]) -> None:
+def test_the_report_fits_the_window_in_both_themes(new_visitor: NewVisitor, scheme: str, size: Size) -> None:
     visitor = new_visitor(color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, is_mobile=size == PHONE)
-    page = BenchmarkPage(visitor.new_page(), visitor.stack.dashboard.url).open("benchmark")
-    visitor.witness.console_errors.clear()  # the two 404s of a page that is opened by its URL
+    page = BenchmarkPage(visitor.open("benchmark"))
     page.page.get_by_role("button", name="Show a simulated run").click()
     page.expect_report()
     expect(page.verdict).to_contain_text("First (simulated) answers faster")
-    wide = page.page.evaluate(
-        "[document.scrollingElement, document.querySelector('.stMain')].some(one => one.scrollWidth > one.clientWidth)"
-    )
-    assert not wide, "the page scrolls sideways"
     colors = {"light": LIGHT, "dark": DARK}[scheme]
     drawn = page.page.locator(".st-key-chart-time .js-plotly-plot").evaluate("plot => plot.data[0].marker.color")
     assert drawn == colors.endpoints["api"]
-    _take(page.page, SCREENSHOTS / f"benchmark-{scheme}-{size[0]}.png", size)
-
-
-def _take(page: Page, path: Path, size: tuple[int, int]) -> None:
-    """A picture of the whole page, which scrolls inside of an element: it needs a window as high."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = page.evaluate("document.querySelector('.stMain').scrollHeight")
-    page.set_viewport_size({"width": size[0], "height": whole})
-    page.mouse.move(0, 0)
-    page.screenshot(path=path)
+    picture(page.page, f"benchmark-{scheme}", size)

@@ -1,4 +1,4 @@
-"""The record of comparisons: it outlives the page, comes out as CSV, and goes when it is told to."""
+"""The record of comparisons: it outlives the page, and comes out as CSV."""
 
 import csv
 from itertools import pairwise
@@ -6,35 +6,30 @@ from itertools import pairwise
 from playwright.sync_api import expect
 
 from inference.card import ModelCard
-from tests.browser.conftest import NewVisitor, Stack
+from tests.browser.conftest import NewVisitor
 from tests.browser.predict_page import PredictPage
+from tests.browser.settling import rerun
 
 
-def test_charts_come_back_with_a_refresh(predict: PredictPage) -> None:
+def test_the_record_outlives_a_refresh_and_another_browser_gets_its_charts_when_it_asks(
+    predict: PredictPage, new_visitor: NewVisitor
+) -> None:
     predict.compare()
     predict.expect_charts()
 
     predict.page.reload()
     predict.wait_for_comparison(1)
-
     predict.expect_charts()
     expect(predict.page.get_by_role("button", name="Show the charts")).to_have_count(0)
     expect(predict.verdict).to_contain_text("Press Compare")
-
-
-def test_another_browser_sees_the_same_record_and_gets_the_charts_when_it_asks(
-    predict: PredictPage, new_visitor: NewVisitor
-) -> None:
-    predict.compare()
 
     other = new_visitor().predict()
     assert other.count() == 1
     button = other.page.get_by_role("button", name="Show the charts")
     expect(button).to_be_visible()
     expect(other.page.get_by_role("figure")).to_have_count(0)
-
-    button.click()
-    other.expect_charts()
+    with rerun(other.page):
+        button.click()
     expect(button).to_have_count(0)
     assert [len(trace["x"]) for trace in other.chart_data("latency")] == [1, 1]
 
@@ -58,18 +53,3 @@ def test_the_export_has_a_row_for_every_request(predict: PredictPage, card: Mode
     for row in rows:
         assert abs(sum(float(row[f"probability_{name}"]) for name in card.classes) - 1) < 1e-6
     assert all(one["at_utc"] <= other["at_utc"] for one, other in pairwise(rows))
-
-
-def test_clear_empties_the_record_after_a_question(predict: PredictPage, stack: Stack, card: ModelCard) -> None:
-    predict.compare()
-    predict.compare()
-
-    predict.page.get_by_role("button", name="Clear").click()
-    expect(predict.page.get_by_role("dialog")).to_contain_text("Delete 2 comparisons?")
-    predict.page.get_by_role("button", name="Delete the history").click()
-
-    expect(predict.page.get_by_text("appear here after the first Compare")).to_be_visible()
-    expect(predict.page.get_by_role("figure")).to_have_count(0)
-    assert stack.store.count(card.name) == 0
-    predict.compare()
-    assert predict.count() == 1

@@ -1,10 +1,9 @@
-"""Moving the sliders: by keyboard, by address, by example, and what each of them sends."""
+"""Moving the sliders: by keyboard, by address, and what each of them sends."""
 
 import re
 
 from playwright.sync_api import expect
 
-from inference.card import ModelCard
 from tests.browser.conftest import Stack, Visitor
 from tests.browser.predict_page import PredictPage
 
@@ -42,21 +41,6 @@ def test_a_shared_address_restores_its_values(visitor: Visitor) -> None:
     predict.compare()
     (point,) = [trace for trace in predict.chart_data("map") if trace["name"] == "your input"]
     assert (point["x"], point["y"]) == ([5.1], [1.9])
-
-
-def test_an_example_fills_in_the_sliders_and_sends_nothing(predict: PredictPage, stack: Stack, card: ModelCard) -> None:
-    before = stack.requests_served()
-
-    for preset in card.presets:
-        pill = predict.page.get_by_role("radio", name=preset.label)
-        pill.click()
-        for feature, value in zip(card.features, preset.values, strict=True):
-            predict.expect_slider(feature.title, value)
-        expect(pill).not_to_be_checked()
-        predict.settle()
-
-    assert predict.count() == 0
-    assert stack.requests_served() == before
 
 
 def test_a_slider_compares_only_while_live_is_on(predict: PredictPage, stack: Stack) -> None:

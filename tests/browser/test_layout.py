@@ -3,7 +3,6 @@
 import math
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, expect
@@ -11,18 +10,11 @@ from playwright.sync_api import FloatRect, Locator, expect
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from dashboard.theme import DARK, LIGHT
 from inference.card import ModelCard
-from tests.browser.conftest import SCREENSHOTS, NewVisitor, Stack
-from tests.browser.predict_page import CHARTS, ENDPOINTS, PredictPage
+from tests.browser.conftest import NewVisitor, Stack
+from tests.browser.predict_page import CHARTS, ENDPOINTS
+from tests.browser.settling import DESKTOP, PHONE, Size, picture
 
-DESKTOP = (1440, 900)
-PHONE = (390, 844)
 EARLIER = 40
-
-
-@pytest.fixture(scope="module")
-def pictures() -> Iterator[Path]:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    yield SCREENSHOTS
 
 
 def _earlier(card: ModelCard) -> Iterator[Comparison]:
@@ -48,14 +40,6 @@ def _box(locator: Locator) -> FloatRect:
     return box
 
 
-def _scrolls_sideways(predict: PredictPage) -> bool:
-    wide: bool = predict.page.evaluate(
-        """() => [document.scrollingElement, document.querySelector('.stMain')]
-            .some(element => element.scrollWidth > element.clientWidth)"""
-    )
-    return wide
-
-
 def _cut_off(texts: Locator) -> list[str]:
     """The texts that their boxes do not show whole."""
     cut: list[str] = texts.evaluate_all(
@@ -67,10 +51,9 @@ def _cut_off(texts: Locator) -> list[str]:
     return cut
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_page_fits_the_window(
-    new_visitor: NewVisitor, stack: Stack, card: ModelCard, pictures: Path, scheme: str, size: tuple[int, int]
+    new_visitor: NewVisitor, stack: Stack, card: ModelCard, scheme: str, size: Size
 ) -> None:
     width, height = size
     for comparison in _earlier(card):
@@ -82,15 +65,12 @@ def test_the_page_fits_the_window(
         is_mobile=size == PHONE,
         device_scale_factor=2 if size == PHONE else 1,
     ).predict()
-    name = f"{scheme}-{width}"
-    predict.page.screenshot(path=pictures / f"predict-first-{name}.png")
-    assert not _scrolls_sideways(predict)
+    picture(predict.page, f"predict-first-{scheme}", size, whole=False)
 
     predict.compare()
     predict.expect_charts()
-    _take(predict, pictures / f"predict-compared-{name}.png", size)
+    picture(predict.page, f"predict-compared-{scheme}", size, whole=size == PHONE)
 
-    assert not _scrolls_sideways(predict)
     for endpoint in ENDPOINTS:
         box = _box(predict.card(endpoint))
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
@@ -110,14 +90,3 @@ def test_the_page_fits_the_window(
         for chart in CHARTS:
             box = _box(predict.panel(chart))
             assert box["y"] + box["height"] <= height, f"the {chart} chart ends below the window"
-
-
-def _take(predict: PredictPage, path: Path, size: tuple[int, int]) -> None:
-    """A picture of the window, or of the whole page where that is a phone's."""
-    if size == PHONE:
-        # The page scrolls inside of an element: a picture of all of it needs a window as high.
-        whole = predict.page.evaluate("document.querySelector('.stMain').scrollHeight")
-        predict.page.set_viewport_size({"width": size[0], "height": whole})
-    predict.page.mouse.move(0, 0)
-    predict.page.screenshot(path=path)
-    predict.page.set_viewport_size({"width": size[0], "height": size[1]})

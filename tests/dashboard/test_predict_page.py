@@ -727,7 +727,7 @@ def test_clearing_deletes_this_models_history_and_no_other(
 
 def test_clearing_asks_first(page: Page) -> None:
     page.open().compare()
-    assert "Delete" in page.read()
+    assert "Delete 1 comparison?" in page.read()
     assert "Delete the history" in page.read()
 
 
