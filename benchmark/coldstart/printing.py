@@ -6,7 +6,7 @@ from rich.table import Table
 
 from benchmark.coldstart.plan import gap_text
 from benchmark.coldstart.summary import SHARE_NAMES, ColdFigures, ColdSummary, part_names, threshold_text
-from benchmark.summary.printing import interval, number
+from benchmark.statistics.text import interval, number
 
 
 def print_coldstart(summary: ColdSummary, console: Console | None = None) -> None:

@@ -3,12 +3,11 @@
 import argparse
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from benchmark.commands import add_results, results_store
 from benchmark.commands.reading import read_summary
 from benchmark.summary.comparison import differences
+from benchmark.summary.printing import table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it; returns the exit status."""
     store = results_store(arguments.results)
     first, second = (read_summary(store, run_id) for run_id in (arguments.first, arguments.second))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("", first.run.id, second.run.id):
-        table.add_column(title)
-    for line in differences(first, second):
-        table.add_row(escape(line.name), escape(line.first), escape(line.second))
-    Console(highlight=False).print(table if table.row_count else "No difference.")
+    lines = [(line.name, (line.first, line.second)) for line in differences(first, second)]
+    found = table((first.run.id, second.run.id), lines) if lines else "No difference."
+    Console(highlight=False).print(found)
     return 0

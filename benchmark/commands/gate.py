@@ -5,35 +5,44 @@ from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.commands.reading import read_summary
-from benchmark.summary.gate import GateError, check_non_inferior, check_slo, to_junit, to_markdown
+from benchmark.summary.gate import GateError, check_non_inferior, check_slo, flaws, to_junit, to_markdown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
-    parser.add_argument("run_id", metavar="ID", help="a run, or the beginning of its id")
+    parser.add_argument(
+        "run_id",
+        metavar="ID",
+        help="a run, or the beginning of its id; one that did not finish or is generator-limited fails",
+    )
     parser.add_argument(
         "--slo", action="append", default=[], metavar="PROMISE", help="like 'api.p95_ms<200' or 'api.error_rate<0.01'"
     )
     parser.add_argument(
         "--non-inferior", action="append", default=[], metavar="A:B:LIMIT", help="like function:api:10%% or a:b:5ms"
     )
-    parser.add_argument("--strict", action="store_true", help="a promise holds only where its whole interval does")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="a promise holds only where its whole interval does, and so none of a rate",
+    )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for a pull request")
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check it; returns 0 where all promises are kept, else 1."""
+    """Check it; returns 0 where a sound run keeps all promises, else 1."""
     if not arguments.slo and not arguments.non_inferior:
         raise UsageError("nothing to check: give --slo or --non-inferior")
     summary = read_summary(results_store(arguments.results), arguments.run_id)
     try:
-        checks = [check_slo(summary, text, strict=arguments.strict) for text in arguments.slo]
+        checks = list(flaws(summary))
+        checks += [check_slo(summary, text, strict=arguments.strict) for text in arguments.slo]
         checks += [check_non_inferior(summary, text) for text in arguments.non_inferior]
     except GateError as error:
         raise UsageError(str(error)) from error
-    if not any(side.n for side in summary.endpoints):
+    if not any(side.attempts for side in summary.endpoints):
         raise UsageError(f"run {summary.run.id} measured nothing")
     for check in checks:
         print(f"{'kept  ' if check.holds else 'BROKEN'}  {check.promise}: {check.found}")

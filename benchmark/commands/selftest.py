@@ -15,7 +15,7 @@ from benchmark.engine.execute import ask, make_manifest
 from benchmark.engine.floor import FloorError, null_server
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
 from benchmark.record.store import Store
-from benchmark.summary.printing import number
+from benchmark.statistics.text import number
 from benchmark.summary.summarise import Summary
 from benchmark.synthetic.selftest import KIND, resolution_ms
 

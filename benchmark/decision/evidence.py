@@ -41,6 +41,12 @@ class Evidence:
         measured = self.findings.measured
         return measured.endpoints[position] if measured else None
 
+    @property
+    def timeout_ms(self) -> float:
+        """How long the run with these figures waited for an answer."""
+        measured = self.findings.measured
+        return measured.plan.timeout_s * 1000 if measured else math.inf
+
     def _warm_latency_ms(self, position: int, share: float) -> Estimate:
         """Any other quantile of the same answers."""
         values = self.findings.latencies_ms[position]

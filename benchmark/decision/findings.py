@@ -15,7 +15,7 @@ from benchmark.endpoints.fairness import Condition, Facts
 from benchmark.record.plan import PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import Floats, Samples, latency_ms, warm
+from benchmark.record.samples import Floats, Samples, censored_latency_ms, measured, warm
 from benchmark.record.store import Store, StoreError
 from benchmark.summary.summarise import Summary, summarise
 
@@ -61,7 +61,7 @@ class Findings:
     ladder: ColdSummary | None = None
     """the newest of idle gaps: after which one there is a start"""
     latencies_ms: tuple[Floats, ...] = ()
-    """of each endpoint in `measured`: warm answers in time order"""
+    """of each endpoint in `measured`: warm answers in time order, and timeouts as infinity"""
 
     @property
     def keys(self) -> tuple[str, str]:
@@ -129,7 +129,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
         load[0] if load else None,
         cold,
         ladder,
-        tuple(latency_ms(warm(samples, position), summary.is_open_loop) for position in (0, 1)),
+        tuple(_ended_ms(summary, samples, position) for position in (0, 1)),
     )
 
 
@@ -158,6 +158,11 @@ def _quantity(text: str | None, units: dict[str, float]) -> float | None:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*?)B?", text or "")
     factor = units.get(found[2]) if found else None
     return float(found[1]) * factor if found and factor else None
+
+
+def _ended_ms(summary: Summary, samples: Samples, position: int) -> Floats:
+    ended = censored_latency_ms(measured(samples, position), summary.is_open_loop)
+    return ended[~np.isnan(ended)]
 
 
 def sides_of(run: Run) -> tuple[Side, ...]:

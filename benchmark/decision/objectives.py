@@ -9,7 +9,7 @@ from typing import Literal
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Needs
 from benchmark.decision.words import figure, percent, usd
-from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.summary.summarise import SHARE_NAMES, SHARES
 
 _NO_USD = 1e-9
@@ -58,7 +58,9 @@ def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -
         return Holds.UNKNOWN, "not measured"
     share = SHARES[SHARE_NAMES.index(needs.percentile)]
     least, most = evidence.cold_shares(needs, position) or (0.0, 0.0)
-    warm = figures.latency_ms[SHARE_NAMES.index(needs.percentile)]
+    warm = figures.censored_ms[SHARE_NAMES.index(needs.percentile)]
+    if _all_beyond_the_timeout(warm, share) and limit_ms < evidence.timeout_ms:
+        return Holds.BROKEN, figure(warm, 1, " ms")
     cold = evidence.start_ms(position)
     if least >= 1 - share and cold and cold.low is not None and cold.low > limit_ms:
         return Holds.BROKEN, f"{percent(least)} of the requests meet a cold start, {figure(cold, 1, ' ms')}"
@@ -78,6 +80,11 @@ def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -
     return (Holds.KEPT if _at_most(rest.low, rest.high, limit_ms) is Holds.KEPT else Holds.UNKNOWN), said
 
 
+def _all_beyond_the_timeout(estimate: Estimate, share: float) -> bool:
+    """Whether even its lower bound is a timeout."""
+    return math.isinf(estimate.value) and estimate.low is None and estimate.n >= min_samples(share)
+
+
 def _budget(evidence: Evidence, needs: Needs, limit_usd: float, position: int) -> tuple[Holds, str]:
     bill = evidence.bill(needs, position)
     if isinstance(bill, str):
@@ -90,9 +97,9 @@ def _budget(evidence: Evidence, needs: Needs, limit_usd: float, position: int) -
 
 
 def _at_most(low: float | None, high: float | None, limit: float) -> Holds:
-    if low is None or high is None:
-        return Holds.UNKNOWN
-    return Holds.KEPT if high <= limit else Holds.BROKEN if low > limit else Holds.UNKNOWN
+    if low is not None and low > limit:  # also where the other end lies beyond the timeout
+        return Holds.BROKEN
+    return Holds.KEPT if high is not None and high <= limit else Holds.UNKNOWN
 
 
 def _at_least(low: float | None, high: float | None, limit: float) -> Holds:

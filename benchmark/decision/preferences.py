@@ -10,8 +10,8 @@ from benchmark.decision.needs import Matter, Needs
 from benchmark.decision.words import percent, span_ms, usd
 from benchmark.record.plan import MARGIN_PCT
 from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.text import number
 from benchmark.statistics.verdict import Outcome
-from benchmark.summary.printing import number
 from benchmark.summary.summarise import Summary
 
 _SAME_USD = 0.005

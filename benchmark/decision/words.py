@@ -1,9 +1,10 @@
 """Figures and numbers as the sentences of a decision say them."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 from benchmark.statistics.estimates import Estimate
-from benchmark.summary.printing import number
+from benchmark.statistics.text import number
 
 
 def count(value: float, digits: int = 3) -> str:
@@ -30,6 +31,8 @@ def figure(estimate: Estimate, factor: float = 1.0, unit: str = "", of: str = ""
     if not estimate.n:
         return "not measured"
     n = f"n = {estimate.n}{' ' + of if of else ''}"
+    if not isfinite(estimate.value):
+        return f"beyond the timeout ({n})"
     places = 3 if factor == 100 else None
     value, low, high = (
         None

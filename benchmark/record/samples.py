@@ -42,6 +42,7 @@ Row = tuple[Any, ...]
 """One request, in the order of the fields of `ROW`."""
 FAILURES = tuple(Failure)
 TEMPERATURES = tuple(Temperature)
+TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
 COLD = TEMPERATURES.index(Temperature.COLD)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
 """How many values each of these fields has."""
@@ -130,3 +131,11 @@ def latency_ms(samples: Samples, open_loop: bool) -> Floats:
         return response_ms(samples)
     service: Floats = samples["service_ms"]
     return service
+
+
+def censored_latency_ms(samples: Samples, open_loop: bool) -> Floats:
+    """Latencies, infinite for a timeout, which is longer than every answer, and NaN for another failure."""
+    values: Floats = latency_ms(samples, open_loop).astype(np.float64)
+    values[samples["failure"] != 0] = np.nan
+    values[samples["failure"] == TIMEOUT] = np.inf
+    return values

@@ -11,7 +11,7 @@ from benchmark.cost.prices import BILLINGS, Billing
 from benchmark.record.samples import Floats, Samples, warm
 from benchmark.reports import svg
 from benchmark.reports.document import Drawing
-from benchmark.summary import printing
+from benchmark.statistics.text import interval
 from benchmark.summary.summarise import SHARE_NAMES, Summary
 
 _MOST_POINTS = 500
@@ -43,7 +43,7 @@ def percentiles(summary: Summary, legend: Sequence[str], kind: str) -> Drawing:
             y = 2 - index + (0.16 if position == 0 else -0.16)
             marks.append(svg.Whisker(position, y, estimate.value, estimate.low, estimate.high))
             edges += [edge for edge in (estimate.low, estimate.value, estimate.high) if edge is not None]
-            said.append(f"{one.name} {SHARE_NAMES[index]} {printing.interval(estimate)} ms")
+            said.append(f"{one.name} {SHARE_NAMES[index]} {interval(estimate)} ms")
     alt = f"Percentiles of the {kind} with 95 % intervals: {'; '.join(said)}."
     y_axis = svg.Axis("", -0.5, 2.5, names=tuple((2 - index, name) for index, name in enumerate(SHARE_NAMES)))
     x_axis = svg.log_axis(f"{kind} (ms, log scale)", edges)
@@ -93,8 +93,7 @@ def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
             names.append((y, side.cold_word.replace("suspected ", "?") if not hollow else "warm"))
     legend = [f"{side.name} ({len(side.cold_values_ms)} {side.cold_word})" for side in sides]
     alt = "Cold and warm answers in ms: " + "; ".join(
-        f"{side.name} cold p50 {printing.interval(side.cold_ms[0])}, warm p50 {printing.interval(side.warm_ms[0])}"
-        for side in sides
+        f"{side.name} cold p50 {interval(side.cold_ms[0])}, warm p50 {interval(side.warm_ms[0])}" for side in sides
     )
     y_axis = svg.Axis("", -0.4, 3.5, names=tuple(names))
     drawing = svg.chart(svg.log_axis("to the last byte (ms, log scale)", edges), y_axis, marks, legend, alt + ".")

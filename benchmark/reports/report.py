@@ -34,6 +34,7 @@ from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
 from benchmark.reports.redaction import redacted
 from benchmark.statistics.estimates import upper_bound
+from benchmark.statistics.text import interval, number
 from benchmark.summary import printing
 from benchmark.summary.summarise import SHARE_NAMES, Summary, conditions, summarise
 
@@ -203,7 +204,7 @@ def _latency(material: _Material) -> Iterator[Block]:
         yield drawings.over_time(summary, samples, values, legend, kind)
         if summary.verdict:
             pairs = zip(SHARE_NAMES, summary.differences, strict=True)
-            rows = tuple((name, printing.interval(estimate)) for name, estimate in pairs)
+            rows = tuple((name, interval(estimate)) for name, estimate in pairs)
             caption = f"Differences in ms, {header[1]} minus {header[2]}, with 95 % intervals"
             yield Table(("", "difference (ms)"), rows, caption, sides=False)
 
@@ -266,9 +267,7 @@ def _artifact(material: _Material) -> Iterator[Block]:
         rows = []
         names = coldstart_summary.part_names(summary.plan)
         for name, part in zip(names, ("imports_ms", "model_ms", "rest_ms"), strict=True):
-            rows.append(
-                (f"{name} (ms)", *(printing.number(getattr(one, part)) if one else "not said" for one in splits))
-            )
+            rows.append((f"{name} (ms)", *(number(getattr(one, part)) if one else "not said" for one in splits)))
         counts = ", ".join(f"n = {side.split_n} of {side.name}" for side in summary.endpoints)
         yield Table(
             ("median", *(side.name for side in summary.endpoints)), tuple(rows), f"{_title(summary.run)}; {counts}"
@@ -350,7 +349,7 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
         assumed = f"; assumed: {', '.join(side.assumed)}" if side.assumed else ""
         yield Text(
             f"{side.name}: {size.vcpu:g} vCPU, {size.memory_gib:g} GiB, concurrency {size.concurrency}, median "
-            f"service time {printing.number(float(np.median(side.services_ms)))} ms as the client saw it{assumed}.",
+            f"service time {number(float(np.median(side.services_ms)))} ms as the client saw it{assumed}.",
             small=True,
         )
 

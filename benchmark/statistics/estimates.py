@@ -8,7 +8,7 @@ is none, instead of a wide guess.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, log, nan, pi, sin, sqrt
+from math import ceil, inf, isfinite, log, nan, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -52,28 +52,27 @@ class Estimate:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def min_samples(share: float, confidence: float = CONFIDENCE) -> int:
+def min_samples(share: float) -> int:
     """The smallest n for which observations can bound the quantile: 6 for p50, 72 for p95, 368 for p99.
 
     Below it, the chance that all n lie on one side of the quantile exceeds the error allowed to that side.
     """
-    return ceil(log((1 - confidence) / 2) / log(max(share, 1 - share)) - 1e-9)
+    return ceil(log((1 - CONFIDENCE) / 2) / log(max(share, 1 - share)) - 1e-9)
 
 
-def quantile(values: Values, share: float, confidence: float = CONFIDENCE, blocks: Blocks | None = None) -> Estimate:
+def quantile(values: Values, share: float, blocks: Blocks | None = None) -> Estimate:
     """One quantile; see `quantiles`."""
-    return quantiles(values, (share,), confidence, blocks)[0]
+    return quantiles(values, (share,), blocks)[0]
 
 
-def quantiles(
-    values: Values, shares: Sequence[float], confidence: float = CONFIDENCE, blocks: Blocks | None = None
-) -> list[Estimate]:
+def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = None) -> list[Estimate]:
     """Quantiles as numpy computes them, with distribution-free intervals, in the values' unit.
 
     The bounds lie between neighbouring order statistics that the binomial chooses (Nyblom 1992, Statistics &
     Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is 95% and not
     "at least 95%". With `blocks` the bounds move outward as far as the blocks differ more than independent samples
     would (the design effect of Korn and Graubard 1998). No bounds below `min_samples`; NaN is the value of no samples.
+    Infinity is a censored value, which ranks last; bounds that reach it are none.
 
     Raises ValueError for a NaN among the values: a failure has no latency.
     """
@@ -86,43 +85,55 @@ def quantiles(
     sizes = None if blocks is None else np.bincount(blocks)
     estimates = []
     for share in shares:
-        value = _at(ordered, (n - 1) * share + 1)
-        low, high = None, None
-        if n >= min_samples(share, confidence):
+        estimate = Estimate(_at(ordered, (n - 1) * share + 1), None, None, n)
+        if n >= min_samples(share):
             stretch = 1.0
-            if blocks is not None and sizes is not None and len(sizes) > 1:
-                stretch = _stretch(values, blocks, sizes, value, share, confidence)
+            if blocks is not None and sizes is not None:
+                # The rarer side of the quantile is counted: at p99 that is a hundredth of the samples.
+                beyond = values > estimate.value if share >= 0.5 else values <= estimate.value
+                stretch = sqrt(_design_effect(beyond, min(share, 1 - share), blocks, sizes))
             centre = n * share + 0.5
             low, high = (
                 _at(ordered, centre + stretch * (_rank(n, share, tail) - centre))
-                for tail in ((1 - confidence) / 2, (1 + confidence) / 2)
+                for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
             )
-            if not (isfinite(low) and isfinite(high)):
-                low, high = None, None
-        estimates.append(Estimate(value, low, high, n))
+            estimate = _bounded(estimate, low, high)
+        estimates.append(estimate)
     return estimates
 
 
-def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
-    """A share with Wilson's score interval (Wilson 1927), which holds near 0 and 1 too."""
+def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
+    """A share with Wilson's score interval (Wilson 1927), which holds near 0 and 1 too.
+
+    With a `design_effect` it is the interval of as many independent samples as the `n` are worth (Korn and Graubard
+    1998, Survey Methodology 24).
+    """
     if not n:
         return Estimate(nan, None, None, 0)
-    z = float(ndtri((1 + confidence) / 2))
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    z = float(ndtri((1 + CONFIDENCE) / 2))
+    share, worth = successes / n, n / design_effect
+    centre = (share + z * z / (2 * worth)) / (1 + z * z / worth)
+    half = z / (1 + z * z / worth) * sqrt(share * (1 - share) / worth + z * z / (4 * worth * worth))
     # At the ends the bound is exact in theory and off by a rounding in floating point.
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return Estimate(share, low, high, n)
 
 
-def upper_bound(count: int, n: int, confidence: float = CONFIDENCE) -> float:
-    """The exact one-sided upper bound of a share of which `count` of `n` were seen (Clopper and Pearson 1934).
+def design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
+    """How many times as uncertain the share of `hits` is as that of independent samples, from how they cluster in
+    `blocks`; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
+    sizes = np.bincount(blocks)
+    share = float(np.mean(hits)) if len(hits) else 0.0
+    return _design_effect(hits, share, blocks, sizes) if 0 < share < 1 else 1.0
 
-    For none of n it is 1 - (1 - confidence)^(1/n), about 3/n at 95%: the "rule of three". 1 where n is 0.
+
+def upper_bound(count: int, n: int) -> float:
+    """The exact one-sided 95% upper bound of a share of which `count` of `n` were seen (Clopper and Pearson 1934).
+
+    For none of n it is 1 - 0.05^(1/n), about 3/n: the "rule of three". 1 where n is 0.
     """
-    return 1.0 if count >= n else float(betaincinv(count + 1, n - count, confidence))
+    return 1.0 if count >= n else float(betaincinv(count + 1, n - count, CONFIDENCE))
 
 
 def consecutive_blocks(n: int) -> Blocks:
@@ -149,9 +160,7 @@ def time_blocks(times_ms: Sequence[Values], window_ms: float = 1000.0) -> list[B
     return [np.minimum((times - start) // window, max(span // window - 1, 0)).astype(np.int64) for times in times_ms]
 
 
-def paired_median_difference(
-    first_ms: Values, second_ms: Values, seed: int, confidence: float = CONFIDENCE
-) -> Estimate:
+def paired_median_difference(first_ms: Values, second_ms: Values, seed: int) -> Estimate:
     """The median of first minus second over pairs in time order, in ms.
 
     A pair with a NaN (a failure) is left out. A timeout is censored, not missing: pass it as infinity, which ranks it
@@ -162,16 +171,15 @@ def paired_median_difference(
     with np.errstate(invalid="ignore"):
         differences = np.subtract(first_ms, second_ms, dtype=np.float64)
     differences = differences[~np.isnan(differences)]
-    estimate = quantile(differences, 0.5, confidence)
+    estimate = quantile(differences, 0.5)
     if estimate.low is None or estimate.high is None:
         return estimate
     blocks = consecutive_blocks(len(differences))
     count = int(blocks[-1]) + 1
-    tail = _tail([differences], len(differences) / count, count, confidence)
+    tail = _tail([differences], len(differences) / count, count, CONFIDENCE)
     (replicates,) = _replicates(differences, blocks, _weights(count, seed), (0.5,))
     low, high = _interval(replicates, tail)
-    low, high = min(low, estimate.low), max(high, estimate.high)
-    return Estimate(estimate.value, low, high, estimate.n) if isfinite(low) and isfinite(high) else _open(estimate)
+    return _bounded(estimate, min(low, estimate.low), max(high, estimate.high))
 
 
 def quantile_differences(
@@ -181,17 +189,17 @@ def quantile_differences(
     seed: int,
     blocks: tuple[Blocks, Blocks] | None = None,
     primary: float | None = None,
-    confidence: float = CONFIDENCE,
 ) -> list[Estimate]:
     """First minus second of each quantile, in ms, from a bootstrap of blocks that both endpoints share.
 
     Without `blocks` the arrays are pairs in time order, of one length, with NaN for a failure. With them, as from
-    `time_blocks`, they are successes alone, of any length, and a block is what both did in one span of time. Either way
-    what disturbed both endpoints at once is in both or in neither.
+    `time_blocks`, they are without failures, of any length, and a block is what both did in one span of time. Either
+    way what disturbed both endpoints at once is in both or in neither, and a timeout is infinite: it ranks after every
+    answer, and an interval that would reach one is not estimable.
 
-    The metrics are corrected for their number (Bonferroni): together the intervals hold with `confidence`. The
-    `primary` share, if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples`
-    at 95% from either endpoint and at least six blocks; n is the smaller endpoint's.
+    The metrics are corrected for their number (Bonferroni): together the intervals hold with 95%. The `primary` share,
+    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint
+    and at least six blocks; n is the smaller endpoint's.
     """
     if blocks is None:
         shared = consecutive_blocks(len(first_ms))
@@ -202,21 +210,24 @@ def quantile_differences(
     if not n:
         return [Estimate(nan, None, None, 0) for _ in shares]
     count = 1 + max(int(blocks[0].max()), int(blocks[1].max()))
+    ordered = [np.sort(side) for side in (first_ms, second_ms)]
+    values = [[_at(side, (len(side) - 1) * share + 1) for side in ordered] for share in shares]
+    estimates = [Estimate(first - second, None, None, n) for first, second in values]
+    estimable = [position for position, share in enumerate(shares) if count >= MIN_BLOCKS and n >= min_samples(share)]
+    if not estimable:
+        return estimates
     weights = _weights(count, seed)
-    sides = [
-        _replicates(values, ids, weights, shares) for values, ids in zip((first_ms, second_ms), blocks, strict=True)
-    ]
-    values = [np.quantile(side, shares) for side in (first_ms, second_ms)]
+    replicates = (
+        _replicates(side, ids, weights, [shares[position] for position in estimable])
+        for side, ids in zip((first_ms, second_ms), blocks, strict=True)
+    )
     secondary = max(1, sum(share != primary for share in shares))
-    estimates = []
-    for position, share in enumerate(shares):
-        estimate = Estimate(float(values[0][position] - values[1][position]), None, None, n)
-        if n >= min_samples(share, confidence) and count >= MIN_BLOCKS:
-            level = confidence if share == primary else 1 - (1 - confidence) / secondary
-            tail = _tail((first_ms, second_ms), n / count, count, level)
-            low, high = _interval(sides[0][position] - sides[1][position], tail)
-            estimate = Estimate(estimate.value, low, high, n)
-        estimates.append(estimate)
+    for position, first, second in zip(estimable, *replicates, strict=True):
+        level = CONFIDENCE if shares[position] == primary else 1 - (1 - CONFIDENCE) / secondary
+        with np.errstate(invalid="ignore"):
+            differences = first - second
+        tail = _tail((first_ms, second_ms), n / count, count, level)
+        estimates[position] = _bounded(estimates[position], *_interval(differences, tail))
     return estimates
 
 
@@ -235,8 +246,10 @@ def more_samples(estimate: Estimate, half_width: float) -> int | None:
     return int(ceil(more / unit) * unit)
 
 
-def _open(estimate: Estimate) -> Estimate:
-    return Estimate(estimate.value, None, None, estimate.n)
+def _bounded(estimate: Estimate, low: float, high: float) -> Estimate:
+    """With these bounds, or without any where a timeout is among them: how long it would have taken is not known."""
+    known = isfinite(estimate.value) and isfinite(low) and isfinite(high)
+    return Estimate(estimate.value, low if known else None, high if known else None, estimate.n)
 
 
 def _at(ordered: Values, rank: float) -> float:
@@ -265,18 +278,18 @@ def _rank(n: int, share: float, confidence: float) -> float:
     return rank + 1 / (1 + odds)
 
 
-def _stretch(
-    values: Values, blocks: Blocks, sizes: NDArray[np.int64], value: float, share: float, confidence: float
-) -> float:
-    """How much further out the bounds lie than for independent samples, from the spread of counts between blocks."""
+def _design_effect(hits: NDArray[np.bool_], share: float, blocks: Blocks, sizes: NDArray[np.int64]) -> float:
+    """The variance of a share from the spread of its counts between blocks, over that of independent samples.
+
+    Student's t for so many blocks is in it, as in Korn and Graubard's effective number of samples.
+    """
     count = len(sizes)
-    # The rarer side of the quantile is counted: at p99 that is a hundredth of the samples.
-    beyond = values > value if share >= 0.5 else values <= value
-    rare = min(share, 1 - share)
-    excess = np.bincount(blocks[np.flatnonzero(beyond)], minlength=count) - rare * sizes
-    effect = float(excess @ excess) * count / (count - 1) / (len(values) * share * (1 - share))
-    critical = float(stdtrit(count - 1, (1 + confidence) / 2) / ndtri((1 + confidence) / 2))
-    return max(1.0, critical * sqrt(effect))
+    if count < 2:
+        return 1.0
+    excess = np.bincount(blocks[np.flatnonzero(hits)], minlength=count) - share * sizes
+    effect = float(excess @ excess) * count / (count - 1) / (len(hits) * share * (1 - share))
+    critical = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2) / ndtri((1 + CONFIDENCE) / 2))
+    return max(1.0, critical**2 * effect)
 
 
 def _weights(count: int, seed: int) -> NDArray[np.int64]:
@@ -322,9 +335,10 @@ def _replicates(
             for place, rank in enumerate((ranks, ranks + 1)):
                 places[place, chunk] = start + np.sum(added < (rank - before)[chunk, None], axis=1)
         low, high = ordered[np.minimum(places, len(ordered) - 1)]
+        part = target - np.floor(target)
         with np.errstate(invalid="ignore"):
-            # Between equal neighbours nothing is interpolated: infinity minus infinity would be no number.
-            replicates.append(np.where(low == high, low, low + (target - np.floor(target)) * (high - low)))
+            # Nothing is interpolated where there is nothing between: to or from an infinity it would be no number.
+            replicates.append(np.where((part == 0) | (low == high), low, low + part * (high - low)))
     return replicates
 
 
@@ -352,11 +366,17 @@ def _correlation(sequence: Values) -> float:
     n = len(sequence)
     if n < 3:
         return 0.0
-    signs = np.sign(sequence - np.median(sequence))
+    middle = np.median(sequence)
+    signs = np.subtract(sequence > middle, sequence < middle, dtype=np.float64)  # of an infinity too
     between = sin(pi / 2 * float(np.mean(signs[1:] * signs[:-1])))
     return between + (1 + 4 * between) / n  # what a short series underestimates (Kendall 1954)
 
 
 def _interval(replicates: NDArray[np.float64], tail: float) -> tuple[float, float]:
-    low, high = np.quantile(replicates, (tail, 1 - tail), method="linear")
-    return float(low), float(high)
+    """What lies between the tails. A replicate that is NaN, both endpoints timed out, may be anything: it widens."""
+    last = len(replicates) - 1
+    low, high = (
+        _at(np.sort(np.where(np.isnan(replicates), extreme, replicates)), share * last + 1)
+        for extreme, share in ((-inf, tail), (inf, 1 - tail))
+    )
+    return low, high

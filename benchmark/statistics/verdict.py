@@ -24,10 +24,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How many requests were sent to an endpoint, and how many of them failed."""
+    """How many requests were sent to an endpoint, how many of them failed, and how much failures came together."""
 
     n: int
     failed: int
+    design_effect: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Verdict:
 
     outcome: Outcome
     winner: str | None
+    winner_position: int | None
+    """0 for the first endpoint, 1 for the second: two may have the same name"""
     metric: str
     effect: Estimate
     margin_ms: float
@@ -76,7 +79,7 @@ def decide(
     `conditions` are kept beside the verdict. `fair` changes the sentence and nothing else.
     """
     limit_ms = margin(margin_ms, margin_pct, medians_ms)
-    outcome, winner, more = Outcome.INCONCLUSIVE, None, None
+    outcome, winner_position, more = Outcome.INCONCLUSIVE, None, None
     reason = ""
     size_ms = abs(effect.value)
     if effect.low is None or effect.high is None:
@@ -91,7 +94,7 @@ def decide(
         if resolution_ms is not None and size_ms < resolution_ms:
             reason = f"this machine cannot resolve less than {_ms(resolution_ms)}"
         else:
-            outcome, winner = Outcome.WINNER, names[0] if effect.value < 0 else names[1]
+            outcome, winner_position = Outcome.WINNER, 0 if effect.value < 0 else 1
     elif -limit_ms < effect.low and effect.high < limit_ms:
         if resolution_ms is not None and limit_ms < resolution_ms:
             reason = f"this machine cannot resolve less than {_ms(resolution_ms)}, and the margin is {_ms(limit_ms)}"
@@ -104,10 +107,11 @@ def decide(
             reason = "more of the same would hardly settle it"
         else:
             reason = f"about {more:,} more {unit} would settle it".replace(",", " ")
-    said = _say(outcome, winner, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
+    said = _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
     return Verdict(
         outcome,
-        winner,
+        None if winner_position is None else names[winner_position],
+        winner_position,
         metric,
         effect,
         limit_ms,
@@ -120,7 +124,7 @@ def decide(
 
 def _say(
     outcome: Outcome,
-    winner: str | None,
+    winner_position: int | None,
     effect: Estimate,
     names: tuple[str, str],
     margin_ms: float,
@@ -133,11 +137,12 @@ def _say(
         whether = "who is faster" if fair else "whether these two deployments differ"
         return f"Inconclusive: {whether} cannot be said, since {reason} ({basis.split(', ')[-1]})."
     places = _places(max(abs(effect.low), abs(effect.high)))
-    flip = winner == names[0]
+    flip = winner_position == 0
     value = -effect.value if flip else effect.value
     bounds = (-effect.high, -effect.low) if flip else (effect.low, effect.high)
     evidence = f"(95% {bounds[0]:.{places}f} to {bounds[1]:.{places}f} ms, n = {effect.n} {basis})"
-    if winner is not None:
+    if winner_position is not None:
+        winner = names[winner_position]
         lead = f"{winner} answers faster" if fair else f"These two deployments differ, {winner} answers faster"
         return f"{lead}: {value:.{places}f} ms less in the {metric} {evidence}."
     figures = f"{names[0]} minus {names[1]} is {value:.{places}f} ms in the {metric} {evidence}"
@@ -156,7 +161,9 @@ def _failures(attempts: tuple[Attempts, Attempts] | None, names: tuple[str, str]
     """What comes before any speed: how often each endpoint failed, where the shares are not the same."""
     if attempts is None:
         return ""
-    shares = [wilson(attempt.failed, attempt.n) for attempt in attempts]
+    # An endpoint that had no failures does not show how they would have come: the larger effect is taken for both.
+    effect = max(attempt.design_effect for attempt in attempts)
+    shares = [wilson(attempt.failed, attempt.n, effect) for attempt in attempts]
     if not all(attempt.n for attempt in attempts) or shares[0].value == shares[1].value:
         return ""
     counts = ", ".join(

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.summary.printing import interval, rows
+from benchmark.statistics.text import interval
+from benchmark.summary.printing import rows
 from benchmark.summary.summarise import Summary
 
 _PER_RUN = ("resolution_ms",)

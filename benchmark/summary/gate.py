@@ -1,15 +1,18 @@
 """Promises checked against a run: pure, for a pipeline that must stop when one is broken.
 
 The measured value decides, as everywhere else that promises are checked, and it is said where its interval reaches
-beyond the limit; a strict gate holds only where the whole interval does.
+beyond the limit; a strict gate holds only where the whole interval does. A run that did not finish, or measured its own
+client, keeps no promise: that is a broken check of its own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isinf
 from xml.etree import ElementTree
 
-from benchmark.statistics.estimates import Estimate, wilson
+from benchmark.record.run import RunState
+from benchmark.statistics.estimates import Estimate
 from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary
 
 _SLO = re.compile(
@@ -34,10 +37,21 @@ class Check:
     found: str
 
 
+def flaws(summary: Summary) -> Iterator[Check]:
+    """Why the run is no evidence for any promise, each as a broken check; none of a sound run."""
+    run = summary.run
+    if run.state is not RunState.FINISHED:
+        yield Check("the run finished", False, f"it is {run.state.value}")
+    health = run.outcome.get("generator", {})
+    if health.get("limited"):
+        yield Check("the client kept up", False, f"generator-limited: {'; '.join(health.get('reasons', ()))}")
+
+
 def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
     """`NAME.METRIC<LIMIT`, METRIC one of p50_ms, p95_ms, p99_ms, error_rate and rate. Raises GateError.
 
-    Of response time where there is one. `strict` takes the upper end of the interval (for > the lower).
+    Of response time where there is one, with timeouts as longer than every answer. `strict` takes the upper end of the
+    interval (for > the lower); a rate has none, so that nothing strict can be said of it.
     """
     found = _SLO.fullmatch(text.strip())
     if not found:
@@ -51,9 +65,12 @@ def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
     bound = estimate.low if above else estimate.high
     certain = bound is not None and _within(bound, found["operator"], limit)
     holds = certain if strict else _within(estimate.value, found["operator"], limit)
+    value = "beyond the timeout" if isinf(estimate.value) else f"{estimate.value:.6g}"
     span = "interval not estimable" if bound is None else f"{estimate.low:.6g} to {estimate.high:.6g}"
-    doubt = ", not certain: more requests would tell" if holds and not certain else ""
-    return Check(text, holds, f"{estimate.value:.6g} ({span}, n = {estimate.n}{doubt})")
+    doubt = ""
+    if holds and not certain:
+        doubt = ", not certain" if metric == "rate" else ", not certain: more requests would tell"
+    return Check(text, holds, f"{value} ({span}, n = {estimate.n}{doubt})")
 
 
 def check_non_inferior(summary: Summary, text: str) -> Check:
@@ -114,7 +131,7 @@ def _side(summary: Summary, key: str, text: str) -> Figures:
 
 def _estimate(side: Figures, metric: str) -> Estimate:
     if metric == "error_rate":
-        return wilson(side.failed, side.attempts)
+        return side.error_rate
     if metric == "rate":
-        return Estimate(side.rate, side.rate, side.rate, side.n)
-    return side.latency_ms[SHARE_NAMES.index(metric.removesuffix("_ms"))]
+        return Estimate(side.rate, None, None, side.n)
+    return side.censored_ms[SHARE_NAMES.index(metric.removesuffix("_ms"))]

@@ -6,48 +6,56 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmark.endpoints.fairness import Condition
 from benchmark.record.run import Run
-from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.text import interval, number
+from benchmark.statistics.verdict import Verdict
 from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, conditions
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
     """Everything about one run in one screen."""
     console = console or Console(highlight=False)
-    run = summary.run
-    title = f"Run {run.id}" + (f", {escape(run.name)}" if run.name else "")
-    console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
-    for one in summary.endpoints:
+    run, sides = summary.run, summary.endpoints
+    print_head(console, run, "Run")
+    for one in sides:
         for line in one.ledger:
             detail = f" ({escape(line.detail)})" if line.detail else ""
             console.print(f"[red]{escape(one.name)}: {line.count} of {one.attempts} {line.failure.value}{detail}[/red]")
-    console.print(_figures(summary))
+    console.print(table([one.name for one in sides], rows(sides)))
     if summary.verdict:
-        differences = ", ".join(
-            f"{name} {interval(estimate)}" for name, estimate in zip(SHARE_NAMES, summary.differences, strict=True)
-        )
-        console.print(
-            f"Differences in ms, {escape(summary.endpoints[0].name)} minus {escape(summary.endpoints[1].name)}:"
-        )
-        console.print(f"  {differences}")
-        console.print(f"[bold]{escape(summary.verdict.sentence)}[/bold]")
-        if summary.mismatches:
-            console.print(
-                "Not equal, or not known to be: " + escape("; ".join(one.describe() for one in summary.mismatches))
-            )
-    for condition in conditions(run, summary.plan):
+        named = zip(SHARE_NAMES, summary.differences, strict=True)
+        console.print(f"Differences in ms, {escape(sides[0].name)} minus {escape(sides[1].name)}:")
+        console.print(f"  {', '.join(f'{name} {interval(estimate)}' for name, estimate in named)}")
+    print_verdict(console, summary.verdict, summary.mismatches, (*conditions(run, summary.plan), generator(run)))
+
+
+def print_head(console: Console, run: Run, what: str) -> None:
+    """Which run this is, how it ended and when it began."""
+    title = f"{what} {run.id}" + (f", {escape(run.name)}" if run.name else "")
+    console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
+
+
+def table(names: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> Table:
+    """A column for each endpoint, by their names; a line for each label with as many texts."""
+    found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("", *names):
+        found.add_column(escape(name))
+    for label, values in lines:
+        found.add_row(escape(label), *map(escape, values))
+    return found
+
+
+def print_verdict(
+    console: Console, verdict: Verdict | None, unequal: Sequence[Condition], conditions: Sequence[str]
+) -> None:
+    """What is claimed, if anything, and under which conditions."""
+    if verdict:
+        console.print(f"[bold]{escape(verdict.sentence)}[/bold]")
+    if unequal:
+        console.print("Not equal, or not known to be: " + escape("; ".join(one.describe() for one in unequal)))
+    for condition in conditions:
         console.print(f"  {escape(condition)}", style="dim")
-    console.print(f"  {escape(generator(run))}", style="dim")
-
-
-def _figures(summary: Summary) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for one in summary.endpoints:
-        table.add_column(escape(one.name), justify="left")
-    for label, values in rows(summary.endpoints):
-        table.add_row(label, *values)
-    return table
 
 
 def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
@@ -102,20 +110,3 @@ def generator(run: Run) -> str:
     if health["limited"]:
         text += f". GENERATOR-LIMITED: {'; '.join(health['reasons'])}"
     return text + "."
-
-
-def interval(estimate: Estimate, factor: float = 1.0) -> str:
-    """A figure with its interval, or that it has none."""
-    if not estimate.n:
-        return "not measured"
-    value = number(estimate.value * factor)
-    if estimate.low is None or estimate.high is None:
-        return f"{value} (interval not estimable, n = {estimate.n})"
-    return f"{value} ({number(estimate.low * factor)} to {number(estimate.high * factor)})"
-
-
-def number(value: float) -> str:
-    """Three digits, as far as they mean something."""
-    size = abs(value)
-    places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:.{places}f}"

@@ -3,7 +3,6 @@
 The command line and the dashboard both show this, so that their figures are the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,24 @@ from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan, Plan
 from benchmark.record.run import Run
-from benchmark.record.samples import COLD, FAILURES, PHASES, Floats, Samples, latency_ms, measured, response_ms
+from benchmark.record.samples import (
+    COLD,
+    FAILURES,
+    PHASES,
+    TIMEOUT,
+    Floats,
+    Samples,
+    censored_latency_ms,
+    measured,
+    response_ms,
+    warm,
+)
+from benchmark.statistics.documents import estimate_document, estimates_document, finite, verdict_document
 from benchmark.statistics.estimates import (
     Blocks,
     Estimate,
     consecutive_blocks,
+    design_effect,
     paired_median_difference,
     quantile_differences,
     quantiles,
@@ -28,7 +40,6 @@ from benchmark.statistics.verdict import Attempts, Verdict, decide
 
 SHARES = (0.5, 0.95, 0.99)
 SHARE_NAMES = ("p50", "p95", "p99")
-_TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One endpoint in one run. Latencies are of warm, measured successes; failures and cold starts are beside them."""
+    """One endpoint in one run. Latencies are of warm, measured successes; failures and cold starts are beside them.
+
+    Alone in `censored_ms`, which comparisons and promises are about, a timeout counts: as longer than every answer.
+    """
 
     key: str
     name: str
@@ -50,11 +64,14 @@ class Figures:
     attempts: int
     """measured requests, successes and failures, without the warm-up"""
     ledger: tuple[Failed, ...]
-    availability: Estimate
+    failures_design_effect: float
+    """how many times as uncertain the share of failures is because they come together, as in an outage"""
     service_ms: tuple[Estimate, ...]
     """p50, p95, p99: from the send to the last byte"""
     response_ms: tuple[Estimate, ...]
     """the same from the scheduled send; empty for a closed loop, which has none"""
+    censored_ms: tuple[Estimate, ...]
+    """`latency_ms` with timeouts, each infinite"""
     server_ms: tuple[Estimate, ...]
     phases_ms: tuple[tuple[str, float | None, int], ...]
     """median of each phase, and from how many requests"""
@@ -69,6 +86,16 @@ class Figures:
         return sum(line.count for line in self.ledger)
 
     @property
+    def availability(self) -> Estimate:
+        """The share of measured requests with a usable answer."""
+        return wilson(self.attempts - self.failed, self.attempts, self.failures_design_effect)
+
+    @property
+    def error_rate(self) -> Estimate:
+        """The share of the others."""
+        return wilson(self.failed, self.attempts, self.failures_design_effect)
+
+    @property
     def n(self) -> int:
         """How many requests the latencies are from."""
         return self.service_ms[0].n
@@ -81,7 +108,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that is shown of a run. `differences` are p50, p95 and p99, the first endpoint's minus the second's."""
+    """All that is shown of a run. `differences` are p50, p95 and p99, the first endpoint's minus the second's.
+
+    Where there were timeouts they are of `Figures.censored_ms`, and so not between the percentiles of the answers.
+    """
 
     run: Run
     plan: Plan
@@ -98,43 +128,19 @@ class Summary:
     @property
     def winner_key(self) -> str | None:
         """The key of the endpoint that won."""
-        if self.verdict is None or self.verdict.winner is None:
+        if self.verdict is None or self.verdict.winner_position is None:
             return None
-        # Not by name, as two endpoints may have the same one.
-        return self.endpoints[0 if self.verdict.effect.value < 0 else 1].key
+        return self.endpoints[self.verdict.winner_position].key
 
 
 def summarise(run: Run, samples: Samples) -> Summary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a plan that this version cannot read."""
     plan = run.plan
-    open_loop = plan.is_open_loop
-    sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
-    answered = [side[side["failure"] == 0] for side in sides]
-    # Requests resemble their neighbours, so intervals come from blocks: of pairs, or of what came in the same time.
-    blocks = (
-        [consecutive_blocks(len(side)) for side in answered]
-        if isinstance(plan, ComparePlan)
-        else time_blocks([side["scheduled_ms"] for side in answered])
-    )
-    figures = tuple(
-        _figures(run, samples, position, side, blocks[position], open_loop) for position, side in enumerate(answered)
-    )
-    unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(sides) > 1 else ()
+    figures = tuple(_figures(run, plan, samples, position) for position in range(len(run.endpoint_keys)))
+    unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(figures) > 1 else ()
     verdict, differences = None, tuple[Estimate, ...]()
-    if len(sides) == 2:
-        seed = plan.seed
-        if isinstance(plan, ComparePlan):
-            first, second = _paired(*sides)
-            effect = paired_median_difference(first, second, seed)
-            differences = tuple(quantile_differences(_answered(first), _answered(second), SHARES, seed))
-        else:
-            latencies = [latency_ms(side, open_loop) for side in answered]
-            differences = tuple(
-                quantile_differences(
-                    latencies[0], latencies[1], SHARES, seed, blocks=(blocks[0], blocks[1]), primary=0.5
-                )
-            )
-            effect = differences[0]
+    if len(figures) == 2:
+        effect, differences = _compared(plan, samples)
         verdict = decide(
             effect,
             (figures[0].name, figures[1].name),
@@ -144,8 +150,8 @@ def summarise(run: Run, samples: Samples) -> Summary:
             metric=metric_name(plan),
             unit="pairs" if isinstance(plan, ComparePlan) else "requests to each",
             attempts=(
-                Attempts(figures[0].attempts, figures[0].failed),
-                Attempts(figures[1].attempts, figures[1].failed),
+                Attempts(figures[0].attempts, figures[0].failed, figures[0].failures_design_effect),
+                Attempts(figures[1].attempts, figures[1].failed, figures[1].failures_design_effect),
             ),
             resolution_ms=run.manifest.get("resolution_ms"),
             fair=not unequal,
@@ -179,13 +185,20 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _figures(run: Run, samples: Samples, position: int, answered: Samples, blocks: Blocks, open_loop: bool) -> Figures:
+def _figures(run: Run, plan: Plan, samples: Samples, position: int) -> Figures:
     key = run.endpoint_keys[position]
     mine = samples["endpoint"] == position
-    warmup = int(np.count_nonzero(mine & samples["warmup"]))
-    attempts = int(np.count_nonzero(mine)) - warmup
+    attempted = samples[mine & ~samples["warmup"]]
+    answered = warm(samples, position)
+    blocks = _blocks(plan, answered)
+    service_ms = tuple(quantiles(answered["service_ms"], SHARES, blocks))
+    responded_ms = tuple(quantiles(response_ms(answered), SHARES, blocks)) if plan.is_open_loop else ()
+    censored_ms = responded_ms or service_ms
+    ended = _without_failures(measured(samples, position))
+    if len(ended) > len(answered):
+        censored_ms = tuple(quantiles(censored_latency_ms(ended, plan.is_open_loop), SHARES, _blocks(plan, ended)))
     cold = samples["service_ms"][mine & (samples["temperature"] == COLD) & (samples["failure"] == 0)]
-    failures = np.bincount(samples["failure"][mine & ~samples["warmup"]], minlength=len(FAILURES) + 1)
+    failures = np.bincount(attempted["failure"], minlength=len(FAILURES) + 1)
     details = run.outcome.get("failure_details", {}).get(key, {})
     ledger = tuple(
         Failed(failure, int(count), details.get(failure.value))
@@ -197,13 +210,14 @@ def _figures(run: Run, samples: Samples, position: int, answered: Samples, block
     return Figures(
         key=key,
         name=run.endpoint_names[position],
-        warmup=warmup,
-        attempts=attempts,
+        warmup=int(np.count_nonzero(mine)) - len(attempted),
+        attempts=len(attempted),
         ledger=ledger,
-        availability=wilson(int(failures[0]), attempts),
-        service_ms=tuple(quantiles(answered["service_ms"], SHARES, blocks=blocks)),
-        response_ms=tuple(quantiles(response_ms(answered), SHARES, blocks=blocks)) if open_loop else (),
-        server_ms=tuple(quantiles(server[timed], SHARES, blocks=blocks[timed])),
+        failures_design_effect=design_effect(attempted["failure"] != 0, _blocks(plan, attempted)),
+        service_ms=service_ms,
+        response_ms=responded_ms,
+        censored_ms=censored_ms,
+        server_ms=tuple(quantiles(server[timed], SHARES, blocks[timed])),
         phases_ms=tuple(_phase(name, answered[name]) for name in PHASES),
         rate=_rate(answered),
         cold_ms=tuple(float(value) for value in cold),
@@ -223,28 +237,45 @@ def _rate(answered: Samples) -> float:
     return len(answered) * 1000 / span_ms if span_ms > 0 else 0.0
 
 
-def _paired(first: Samples, second: Samples) -> tuple[Floats, Floats]:
-    """Service times of whole pairs in time order: infinite for a timeout, NaN for another failure."""
-    _, at_first, at_second = np.intersect1d(first["group"], second["group"], assume_unique=True, return_indices=True)
-    return _censored(first[at_first]), _censored(second[at_second])
+def _blocks(plan: Plan, samples: Samples) -> Blocks:
+    """Requests resemble their neighbours, so intervals come from blocks: of pairs, or of what came in the same time."""
+    return (
+        consecutive_blocks(len(samples)) if isinstance(plan, ComparePlan) else time_blocks([samples["scheduled_ms"]])[0]
+    )
 
 
-def _censored(samples: Samples) -> Floats:
-    values: Floats = samples["service_ms"].astype(np.float64)
-    values[samples["failure"] != 0] = np.nan
-    values[samples["failure"] == _TIMEOUT] = np.inf
-    return values
+def _compared(plan: Plan, samples: Samples) -> tuple[Estimate, tuple[Estimate, ...]]:
+    """The difference that the verdict is about, and those of the percentiles. Timeouts rank after every answer."""
+    first, second = (measured(samples, position) for position in (0, 1))
+    if isinstance(plan, ComparePlan):
+        _, *whole = np.intersect1d(first["group"], second["group"], assume_unique=True, return_indices=True)
+        first_ms, second_ms = (
+            censored_latency_ms(side[at], False) for side, at in zip((first, second), whole, strict=True)
+        )
+        effect = paired_median_difference(first_ms, second_ms, plan.seed)
+        return effect, tuple(quantile_differences(first_ms, second_ms, SHARES, plan.seed))
+    first, second = _without_failures(first), _without_failures(second)
+    blocks = time_blocks([first["scheduled_ms"], second["scheduled_ms"]])
+    differences = quantile_differences(
+        censored_latency_ms(first, plan.is_open_loop),
+        censored_latency_ms(second, plan.is_open_loop),
+        SHARES,
+        plan.seed,
+        blocks=(blocks[0], blocks[1]),
+        primary=0.5,
+    )
+    return differences[0], tuple(differences)
 
 
-def _answered(values: Floats) -> Floats:
-    return np.where(np.isinf(values), np.nan, values)
+def _without_failures(samples: Samples) -> Samples:
+    """Answers and timeouts: of these it is known how long they took, or that they took longer than any answer."""
+    known: Samples = samples[np.isin(samples["failure"], (0, TIMEOUT))]
+    return known
 
 
 def to_document(summary: Summary) -> dict[str, Any]:
     """The figures as JSON holds them; the format has a version, and a member is never given another meaning."""
     run, verdict = summary.run, summary.verdict
-    latency = "response_ms" if summary.is_open_loop else "service_ms"
-    effect = verdict.effect if verdict else None
     generator = run.outcome.get("generator", {})
     return {
         "format_version": 1,
@@ -260,12 +291,12 @@ def to_document(summary: Summary) -> dict[str, Any]:
                 "attempts": one.attempts,
                 "warmup": one.warmup,
                 "errors": {line.failure.value: line.count for line in one.ledger},
-                "availability": _interval(one.availability),
-                "service_ms": _quantiles(one.service_ms),
-                **({latency: _quantiles(one.response_ms)} if one.response_ms else {}),
+                "availability": estimate_document(one.availability),
+                "service_ms": estimates_document(SHARE_NAMES, one.service_ms),
+                **({"response_ms": estimates_document(SHARE_NAMES, one.response_ms)} if one.response_ms else {}),
                 "rate": one.rate,
                 "phases_ms": {name: value for name, value, _ in one.phases_ms},
-                "server_ms": _quantiles(one.server_ms),
+                "server_ms": estimates_document(SHARE_NAMES, one.server_ms),
                 "cold_ms": list(one.cold_ms),
                 "instances": one.instances,
             }
@@ -273,39 +304,19 @@ def to_document(summary: Summary) -> dict[str, Any]:
         },
         "difference": {
             "metric": verdict.metric,
-            "value_ms": _finite(verdict.effect.value),
+            "value_ms": finite(verdict.effect.value),
             "low_ms": verdict.effect.low,
             "high_ms": verdict.effect.high,
             "n": verdict.effect.n,
         }
-        if verdict and effect
+        if verdict
         else None,
-        "differences_ms": _quantiles(summary.differences) if summary.differences else None,
-        "verdict": {
-            "outcome": verdict.outcome.value,
-            "winner": summary.winner_key,
-            "sentence": verdict.sentence,
-            "margin_ms": verdict.margin_ms,
-            "state": verdict.state.value,
-            "more": verdict.more_pairs,
-            "conditions": list(verdict.conditions),
-        }
+        "differences_ms": estimates_document(SHARE_NAMES, summary.differences) if verdict else None,
+        "verdict": verdict_document(verdict, run.endpoint_keys)
+        | {"more": verdict.more_pairs, "conditions": list(verdict.conditions)}
         if verdict
         else None,
         "fairness": [{"name": one.name, "values": list(one.values)} for one in summary.mismatches],
         "generator": {name: generator.get(name) for name in ("floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited")}
         | {"reasons": list(generator.get("reasons", ()))},
     }
-
-
-def _quantiles(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    return {name: _interval(estimate) for name, estimate in zip(SHARE_NAMES, estimates, strict=True)}
-
-
-def _interval(estimate: Estimate) -> dict[str, Any]:
-    return {"value": _finite(estimate.value), "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-
-def _finite(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity: no value."""
-    return value if np.isfinite(value) else None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmark.__main__ import main
@@ -31,7 +32,7 @@ from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import Samples, from_rows
+from benchmark.record.samples import TIMEOUT, Samples, from_rows
 from benchmark.record.store import Store
 from benchmark.statistics.estimates import wilson
 from tests.benchmark.cold_runs import TrueStart, cold_run
@@ -348,6 +349,18 @@ def test_a_configuration_is_read_from_what_the_endpoint_says() -> None:
         "memory",
         "concurrency",
     )
+
+
+def test_a_timeout_breaks_a_latency_objective() -> None:
+    run, samples = compared(50, 50)
+    # One of ten of the first endpoint's requests ran into the timeout, far from each other.
+    late = np.flatnonzero(samples["endpoint"] == 0)[::10]
+    samples["failure"][late] = TIMEOUT
+    decision = answer(Needs(latency_ms=200.0), (run, samples))
+    assert holds(decision, "api") == [Holds.BROKEN]
+    assert holds(decision, "function") == [Holds.KEPT]
+    (found,) = [one.found for one in decision.objectives if one.key == "api"]
+    assert found == "beyond the timeout (n = 400)"
 
 
 # --- Flips

@@ -3,12 +3,11 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from benchmark.record.recording import Recorder, add_finished_run, load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import ROW, Samples, empty
 from benchmark.record.store import Store, StoreError, UnknownRun
-from benchmark.statistics.estimates import consecutive_blocks, quantiles
 from tests.benchmark.runs import make_run, pairs, row
 
 
@@ -232,20 +230,3 @@ def test_a_million_requests_take_less_than_60_mb(store: Store, run: Run, million
     size = sum(path.stat().st_size for path in store.path.parent.iterdir())
     assert 1e6 < size < 60e6
     assert load_samples(store, run.id)[0].tobytes() == million.tobytes()
-
-
-def best_s(work: Callable[[], object], times: int = 5) -> float:
-    durations = []
-    for _ in range(times):
-        started = perf_counter()
-        work()
-        durations.append(perf_counter() - started)
-    return min(durations)
-
-
-def test_the_percentiles_of_a_million_take_at_most_five_times_numpys_sort(million: Samples) -> None:
-    values = million["service_ms"].copy()
-    blocks = consecutive_blocks(len(values))
-    sort_s = best_s(lambda: np.sort(values))
-    assert best_s(lambda: quantiles(values, (0.5, 0.95, 0.99))) <= 5 * sort_s
-    assert best_s(lambda: quantiles(values, (0.5, 0.95, 0.99), blocks=blocks)) <= 5 * sort_s

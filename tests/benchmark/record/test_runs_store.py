@@ -3,8 +3,6 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ import pytest
 from benchmark.endpoints.sample import Answer, Comparison, Failure
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, UnknownRun
+from tests.benchmark.record.processes import write_at_once
 from tests.benchmark.runs import make_run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -211,42 +210,8 @@ for number in range(count):
 """
 
 
-@pytest.fixture
-def writers(store: Store) -> Iterator[list["subprocess.Popen[str]"]]:
-    """Eight processes that are ready to record 50 runs each in a file that is not there yet."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(store.path.parent), str(writer), "50"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for writer in range(8)
-    ]
-    try:
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-
-
-def test_eight_processes_record_runs_at_once_and_nothing_is_lost(
-    store: Store, writers: list["subprocess.Popen[str]"]
-) -> None:
-    for process in writers:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in writers:
-        _, errors = process.communicate(timeout=100)
-        assert process.returncode == 0, errors
+def test_eight_processes_record_runs_at_once_and_nothing_is_lost(store: Store) -> None:
+    write_at_once(WRITER, store.path.parent)
     found = store.runs(limit=1000)
     assert len(found) == 400
     assert {run.id for run in found} == {f"{writer}{number:03x}" for writer in range(8) for number in range(50)}

@@ -2,11 +2,8 @@
 
 import csv
 import io
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +15,7 @@ from hypothesis import strategies as st
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError
 from benchmark.reports.export import comparisons_to_csv
+from tests.benchmark.record.processes import start, write_at_once
 
 ROOT = Path(__file__).resolve().parents[3]
 UTC = "2026-01-02T03:04:05.678+00:00"
@@ -191,41 +189,8 @@ Store(Path(sys.argv[1])).add(Comparison("dying", "now", "tea", (1.0,), DiesWhenR
 """
 
 
-def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.fixture
-def writers(store: Store) -> Iterator[list[subprocess.Popen[str]]]:
-    """Eight processes that are ready to write 50 comparisons each into a record that is not there yet."""
-    started = [start(WRITER, store.path.parent, writer, 50) for writer in range(8)]
-    try:
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-
-
-def test_eight_processes_write_at_once_and_nothing_is_lost(store: Store, writers: list[subprocess.Popen[str]]) -> None:
-    for process in writers:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in writers:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
+def test_eight_processes_write_at_once_and_nothing_is_lost(store: Store) -> None:
+    write_at_once(WRITER, store.path.parent)
     found = store.latest("tea", 1000)
     assert len(found) == store.count("tea") == 400
     assert {item.id for item in found} == {f"{writer}-{number}" for writer in range(8) for number in range(50)}

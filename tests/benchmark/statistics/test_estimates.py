@@ -1,5 +1,6 @@
 """The intervals hold what they promise, which is counted over many runs whose truth is known."""
 
+from collections.abc import Callable
 from math import inf, isnan, nan
 from time import process_time
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from benchmark.statistics.estimates import (
     Estimate,
+    _interval,
     _replicates,
     _weights,
     consecutive_blocks,
+    design_effect,
     min_samples,
     more_samples,
     paired_median_difference,
@@ -140,6 +143,86 @@ def test_wilson_stays_between_0_and_1_around_the_share(n: int, share: float) -> 
     assert 0 <= estimate.low <= estimate.value + 1e-12 and estimate.value <= estimate.high + 1e-12 <= 1 + 2e-12
 
 
+def test_a_design_effect_widens_the_interval_and_leaves_the_share_and_its_n() -> None:
+    alone, clustered = wilson(12, 400), wilson(12, 400, 4.0)
+    assert (clustered.value, clustered.n) == (alone.value, alone.n) == (0.03, 400)
+    worth = wilson(3, 100)
+    assert (clustered.low, clustered.high) == pytest.approx((worth.low, worth.high))
+
+
+def test_failures_that_come_together_have_a_design_effect_and_those_that_do_not_have_none() -> None:
+    failed = np.zeros(500, dtype=bool)
+    blocks = consecutive_blocks(500)
+    assert design_effect(failed, blocks) == design_effect(~failed, blocks) == 1.0
+    assert design_effect(failed[:0], blocks[:0]) == 1.0
+    failed[::10] = True
+    assert design_effect(failed, blocks) == 1.0
+    failed[:], failed[100:150] = False, True
+    assert design_effect(failed, blocks) > 10
+
+
+def test_the_share_of_failures_in_bursts_is_covered_by_blocks_where_wilson_alone_misses_it() -> None:
+    n, share, length = 2000, 0.05, 10  # two states: failing lasts 10 requests in the mean
+    leave = 1 / length
+    enter = leave * share / (1 - share)
+    blocks = consecutive_blocks(n)
+    covered = [0, 0]
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        spans = np.where(np.arange(n) % 2, random.geometric(leave, n), random.geometric(enter, n))
+        failed = np.repeat(np.arange(n) % 2 == 1, spans)[:n]
+        for which, effect in enumerate((1.0, design_effect(failed, blocks))):
+            estimate = wilson(int(failed.sum()), n, effect)
+            assert estimate.low is not None and estimate.high is not None
+            covered[which] += estimate.low <= share <= estimate.high
+    assert covered[0] < 150
+    assert covered[1] > 265
+
+
+def test_timeouts_are_no_bound_of_a_quantile() -> None:
+    values = noise(100, 1)
+    values[:4] = inf
+    middle, high = quantiles(values, (0.5, 0.95))
+    assert middle.estimable
+    assert high.value < inf and not high.estimable, "its upper bound is among the timeouts"
+    values[:60] = inf
+    assert (quantile(values, 0.5).value, quantile(values, 0.5).estimable) == (inf, False)
+
+
+def test_timeouts_rank_after_every_answer_in_a_difference_too() -> None:
+    first, second = noise(400, 1), noise(400, 2) + 20
+    slow = first.copy()
+    late = np.arange(400) % 10 == 0
+    first[late], slow[late] = inf, 1e9
+    (middle, high), (as_slow, _) = (quantile_differences(one, second, (0.5, 0.95), 3) for one in (first, slow))
+    assert middle == as_slow and middle.excludes_zero
+    assert (high.value, high.estimable) == (inf, False)
+    second[:] = inf
+    assert [each.value for each in quantile_differences(first, second, (0.5, 0.95), 3)] == pytest.approx(
+        [-inf, nan], nan_ok=True
+    )
+
+
+def test_where_only_some_replicates_reach_the_timeouts_the_interval_has_no_end() -> None:
+    first, second = noise(400, 1), noise(400, 2)
+    first[np.arange(400) % 50 < 24] = inf  # 48 %: the median is an answer, but not in every replicate
+    (middle,) = quantile_differences(first, second, (0.5,), 3)
+    assert 0 < middle.value < inf and not middle.estimable
+    assert not paired_median_difference(first, second, 3).estimable
+
+
+def test_a_replicate_whose_quantile_is_the_last_answer_before_a_timeout_is_that_answer() -> None:
+    values = np.append(np.arange(51.0), np.full(50, inf))
+    weights = np.ones((1, 101), dtype=np.int64)  # the sample itself
+    assert _replicates(values, np.arange(101), weights, (0.5,))[0].tolist() == [50.0]
+
+
+def test_a_replicate_that_may_be_anything_widens_the_interval_at_both_ends() -> None:
+    replicates = np.append(np.arange(1981.0), np.full(20, nan))
+    assert _interval(replicates, 0.025) == pytest.approx((30, 1950))
+    assert _interval(replicates, 0.005) == (-inf, inf)
+
+
 def test_swapping_the_endpoints_turns_the_sign() -> None:
     first, second = noise(200, 1), noise(200, 2, 52)
     one, other = paired_median_difference(first, second, 5), paired_median_difference(second, first, 5)
@@ -236,17 +319,14 @@ def test_more_samples_follow_the_square_root_law() -> None:
     assert more_samples(Estimate(3.0, None, None, 5), 1.0) is None
 
 
-def test_a_million_samples_are_summarised_in_five_sorts() -> None:
+def test_a_million_samples_are_summarised_in_the_time_of_five_sorts() -> None:
     values = noise(1_000_000, 1).astype(np.float32)
     blocks = consecutive_blocks(len(values))
 
-    def cpu_s(blocked: bool | None) -> float:
+    def cpu_s(work: Callable[[], object]) -> float:
         begin = process_time()
-        if blocked is None:
-            np.sort(values)
-        else:
-            quantiles(values, SHARES, blocks=blocks if blocked else None)
+        work()
         return process_time() - begin
 
-    assert min(cpu_s(False) for _ in range(5)) <= 5 * min(cpu_s(None) for _ in range(5))
-    assert min(cpu_s(True) for _ in range(5)) <= 10 * min(cpu_s(None) for _ in range(5))
+    sort_s = min(cpu_s(lambda: np.sort(values)) for _ in range(5))
+    assert min(cpu_s(lambda: quantiles(values, SHARES, blocks)) for _ in range(5)) <= 5 * sort_s

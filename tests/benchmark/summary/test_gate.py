@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from benchmark.record.plan import LoadPlan
+from benchmark.record.run import RunState
 from benchmark.record.samples import Samples, empty
-from benchmark.summary.gate import Check, GateError, check_non_inferior, check_slo, to_junit, to_markdown
+from benchmark.summary.gate import Check, GateError, check_non_inferior, check_slo, flaws, to_junit, to_markdown
 from benchmark.summary.summarise import Summary, summarise
 from tests.benchmark.runs import make_run, pairs
 
@@ -77,6 +78,60 @@ def test_errors_are_counted_over_all_measured_requests() -> None:
     assert check_slo(found, "function.error_rate<=0.05").holds
     assert not check_slo(found, "function.error_rate<=0.05", strict=True).holds
     assert check_slo(found, "function.error_rate<0.05").found.startswith("0.05 (")
+
+
+def test_errors_that_come_together_make_their_rate_less_certain() -> None:
+    scattered, outage = samples(), samples()
+    scattered["failure"][(scattered["endpoint"] == 1) & (scattered["group"] % 20 == 0)] = 8
+    outage["failure"][(outage["endpoint"] == 1) & (outage["group"] < 20)] = 8
+    promise = "function.error_rate<0.1"
+    for failing, strictly in ((scattered, True), (outage, False)):
+        found = summary(failing)
+        assert check_slo(found, promise).found.startswith("0.05 ("), "the share is the same"
+        assert check_slo(found, promise).holds
+        assert check_slo(found, promise, strict=True).holds == strictly
+
+
+@pytest.mark.parametrize("plan", [None, LoadPlan(rate=25, duration_s=16, warmup=0)])
+def test_timeouts_break_a_promise_of_latency_that_the_answers_keep(plan: LoadPlan | None) -> None:
+    lost = samples()
+    lost["failure"][(lost["endpoint"] == 1) & (lost["group"] % 10 == 0)] = 2
+    found = summarise(make_run(plan), lost)
+    assert found.endpoints[1].latency_ms[1].value < 200, "what is shown is of answers"
+    assert check_slo(found, "function.p50_ms<200", strict=True).holds
+    check = check_slo(found, "function.p95_ms<200")
+    assert check == Check("function.p95_ms<200", False, "beyond the timeout (interval not estimable, n = 400)")
+    lost["failure"][lost["failure"] == 2] = 8
+    other = summarise(make_run(plan), lost)
+    assert check_slo(other, "function.p95_ms<200", strict=True).holds, "another failure is in the error rate alone"
+
+
+def test_timeouts_within_the_interval_break_a_strict_promise() -> None:
+    lost = samples()
+    lost["failure"][(lost["endpoint"] == 1) & (lost["group"] % 25 == 0)] = 2
+    found = summary(lost)
+    assert check_slo(found, "function.p95_ms<200").holds
+    assert not check_slo(found, "function.p95_ms<200", strict=True).holds
+
+
+def test_a_rate_has_no_interval_and_is_never_strictly_kept() -> None:
+    check = check_slo(RUN, "api.rate>20")
+    assert check.holds
+    assert check.found.endswith("(interval not estimable, n = 400, not certain)")
+    assert not check_slo(RUN, "api.rate>20", strict=True).holds
+
+
+def test_a_sound_run_has_no_flaws() -> None:
+    assert list(flaws(RUN)) == []
+    assert list(flaws(summarise(replace(make_run(), outcome={}), samples()))) == [], "a simulation has no generator"
+
+
+def test_a_run_that_goes_on_or_was_lost_is_flawed_and_so_is_a_limited_one() -> None:
+    limited = {"generator": {"limited": True, "reasons": ["it was late"]}}
+    for state in (RunState.RUNNING, RunState.LOST, RunState.CANCELLED, RunState.FAILED):
+        found = list(flaws(summarise(replace(make_run(), state=state, outcome=limited), samples())))
+        assert [check.holds for check in found] == [False, False]
+        assert [check.found for check in found] == [f"it is {state}", "generator-limited: it was late"]
 
 
 def test_too_few_requests_keep_a_promise_and_no_strict_one() -> None:

@@ -14,8 +14,7 @@ from benchmark.endpoints.sample import Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples, from_rows, join
-from benchmark.statistics.estimates import Estimate
-from benchmark.summary.printing import generator, interval, number, print_summary, rows
+from benchmark.summary.printing import generator, print_summary, rows
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
 from tests.benchmark.runs import make_run, pairs, row, with_facts
@@ -158,18 +157,3 @@ def health(**changes: Any) -> Run:
 )
 def test_the_generator_says_how_it_did(run: Run, text: str) -> None:
     assert generator(run) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0.000"), (0.1234, "0.123"), (1.236, "1.24"), (-12.34, "-12.3"), (123.6, "124"), (12345.0, "12345")],
-)
-def test_a_figure_has_about_three_digits(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_a_figure_is_shown_with_its_interval() -> None:
-    assert interval(Estimate(12.34, 11.0, 13.5, 100)) == "12.3 (11.0 to 13.5)"
-    assert interval(Estimate(0.99, 0.95, 1.0, 100), 100) == "99.0 (95.0 to 100)"
-    assert interval(Estimate(12.34, None, None, 5)) == "12.3 (interval not estimable, n = 5)"
-    assert interval(Estimate(float("nan"), None, None, 0)) == "not measured"

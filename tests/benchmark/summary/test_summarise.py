@@ -17,7 +17,7 @@ from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import SHARES, Summary, summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
-from tests.benchmark.runs import make_run, pairs, row, with_facts
+from tests.benchmark.runs import NAMES, make_run, pairs, row, with_facts
 
 RATE = LoadPlan(rate=50, duration_s=10, warmup=0, margin_ms=1.0, margin_pct=0.0)
 CALLERS = LoadPlan(rate=None, concurrency=2, total=500, warmup=0, margin_ms=1.0, margin_pct=0.0)
@@ -163,6 +163,59 @@ def test_an_endpoint_that_always_times_out_wins_nothing() -> None:
     assert document["difference"]["value_ms"] is None
     assert document["endpoints"]["function"]["errors"] == {"timeout": 100}
     assert document["verdict"]["sentence"].startswith("FastAPI failed 0 of 100 requests (0%), Cloud Function failed")
+
+
+@pytest.mark.parametrize("plan", [RATE, CALLERS])
+def test_a_load_that_mostly_times_out_wins_nothing(plan: LoadPlan) -> None:
+    samples = of_pairs(400, 30.0, 10.0)
+    lost = (samples["endpoint"] == 1) & (samples["group"] % 10 < 6)
+    samples["failure"][lost] = 2
+    summary = summarise(make_run(plan), samples)
+    assert verdict_of(summary).effect.value == -inf, "its median is a timeout"
+    assert verdict_of(summary).outcome is Outcome.INCONCLUSIVE
+    assert verdict_of(summary).sentence.startswith("FastAPI failed 0 of 400 requests (0%), Cloud Function failed 240")
+    assert summary.endpoints[1].latency_ms[0].value < 15, "its answers are as fast as they are"
+    document = json.loads(json.dumps(to_document(summary), allow_nan=False))
+    assert [one["value"] for one in document["differences_ms"].values()] == [None] * 3
+
+
+@pytest.mark.parametrize("plan", [None, RATE, CALLERS])
+def test_timeouts_move_the_differences_and_not_the_percentiles_that_are_shown(plan: LoadPlan | None) -> None:
+    samples = of_pairs(400, 10.0, 20.0)
+    samples["failure"][(samples["endpoint"] == 0) & (samples["group"] % 20 == 7)] = 2
+    slow = samples.copy()
+    slow["failure"], slow["service_ms"][samples["failure"] == 2] = 0, 1e6
+    timed_out, slowed = (summarise(make_run(plan), each) for each in (samples, slow))
+    assert timed_out.differences[0] == slowed.differences[0]
+    assert verdict_of(timed_out).effect == verdict_of(slowed).effect
+    assert not timed_out.differences[2].estimable and timed_out.differences[2].value == inf
+    api, function = timed_out.endpoints
+    assert api.latency_ms[2].value < 20 and api.n == 380
+    assert (api.censored_ms[0], api.censored_ms[2].value) == (slowed.endpoints[0].latency_ms[0], inf)
+    assert function.censored_ms == function.latency_ms
+
+
+def test_an_outage_makes_availability_less_certain_than_scattered_failures_do() -> None:
+    for plan in (None, RATE):
+        widths = []
+        for failing in (range(20), range(0, 400, 20)):
+            samples = of_pairs(400)
+            samples["failure"][(samples["endpoint"] == 0) & np.isin(samples["group"], failing)] = 8
+            api, function = summarise(make_run(plan), samples).endpoints
+            assert (api.availability.value, api.availability.n, api.failed) == (0.95, 400, 20)
+            assert function.failures_design_effect == 1.0
+            widths.append(api.availability.half_width or 0.0)
+        assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_short_outage_may_be_chance_and_as_many_single_failures_are_not(side: int) -> None:
+    for failing, chance in ((range(100, 112), True), (range(0, 400, 34), False)):
+        samples = of_pairs(400)
+        samples["failure"][(samples["endpoint"] == side) & np.isin(samples["group"], failing)] = 8
+        sentence = verdict_of(summarise(make_run(), samples)).sentence
+        assert f"{NAMES[make_run().endpoint_keys[side]]} failed 12 of 400 requests (3%)" in sentence
+        assert ("which may be chance" in sentence) == chance
 
 
 @pytest.mark.parametrize("gap", [{"group": 17, "endpoint": 0}, {"group": 99, "endpoint": 1}])
