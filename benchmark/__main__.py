@@ -1,6 +1,6 @@
 """`python -m benchmark COMMAND`: measure, and read what was measured. The dashboard runs the same code.
 
-Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured.
+Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured, 130 interrupted.
 """
 
 import argparse
@@ -33,6 +33,13 @@ _MODULES = {"import": "import_"}  # a word of Python's own
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # where nothing is measured yet, or nothing to be kept
+        return 130  # 128 and the number of SIGINT, as a shell has it
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m benchmark", description="Measure endpoints and read the record.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

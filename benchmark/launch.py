@@ -15,8 +15,8 @@ from typing import IO
 
 from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart.plan import ColdPlan
-from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, PlanError, check_limits
+from benchmark.endpoints.endpoint import Endpoint, env_prefix
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import Store, StoreError
 
@@ -88,35 +88,11 @@ def environment(endpoints: Sequence[Endpoint], environ: Mapping[str, str]) -> di
     """`environ` with what each endpoint is called and its token, as the command line reads them."""
     variables = dict(environ)
     for endpoint in endpoints:
-        prefix = endpoint.key.upper().replace("-", "_")
+        prefix = env_prefix(endpoint.key)
         variables[f"{prefix}_NAME"] = endpoint.name
         variables[f"{prefix}_TOKEN"] = endpoint.token or ""
     variables["GOOGLE_ID_TOKENS"] = " ".join(one.key for one in endpoints if one.identity)
     return variables
-
-
-def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -> float | None:
-    """How long a request took in the last closed-loop run of the same endpoints and connections.
-
-    `runs` are the newest first. None where there was no such run.
-    """
-    urls = [endpoint.url for endpoint in endpoints]
-    for run in runs:
-        if run.kind == coldstart_plan.KIND or run.state is not RunState.FINISHED:
-            continue
-        try:
-            reached = [one.get("url") for one in run.manifest["endpoints"]]
-            before, progress = run.plan, run.progress
-        except (PlanError, KeyError):  # of another version
-            continue
-        if reached != urls:
-            continue
-        if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
-            continue
-        if before.is_open_loop:
-            continue
-        return float(progress["elapsed_s"]) * 1000 * before.in_flight(len(urls)) / int(progress["done"])
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +109,7 @@ class Launcher:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._child: _Child | None = None
 
     def start(self, plan: Plan | ColdPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
@@ -195,12 +171,12 @@ class Launcher:
 
     def problem(self, run_id: str) -> str | None:
         """What the process of this run said last before it ended by itself; None where it said nothing."""
-        child = self._child
-        if child is None or child.run_id != run_id or child.process.poll() in (None, 0):
-            return None
-        if child.process.returncode == -signal.SIGTERM:
-            return "it was cancelled before it began"
-        with self._lock:
+        with self._lock:  # or another session starts a run meanwhile, and closes this file
+            child = self._child
+            if child is None or child.run_id != run_id or child.process.poll() in (None, 0):
+                return None
+            if child.process.returncode == -signal.SIGTERM:
+                return "it was cancelled before it began"
             child.stderr.seek(0)
             lines = child.stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1].partition("python -m benchmark ")[2].partition(": ")[2] or lines[-1] if lines else None
@@ -236,9 +212,10 @@ class Launcher:
 
     def close(self) -> None:
         """Let go of the run that was started last, which goes on."""
-        if self._child:
-            self._child.stderr.close()
-        self._child = None
+        with self._lock:
+            if self._child:
+                self._child.stderr.close()
+            self._child = None
 
     def _require_idle(self) -> None:
         child = self._child

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.endpoints.fairness import conditions
-from benchmark.engine.forecast import Estimate
+from benchmark.engine.forecast import Forecast
 from benchmark.record.plan import ComparePlan, Plan
 from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate as Figure
@@ -33,7 +33,7 @@ ENDINGS: Mapping[RunState, str] = {
 }
 
 
-def estimate(planned: Estimate, names: Sequence[str]) -> str:
+def estimate(planned: Forecast, names: Sequence[str]) -> str:
     """What a run is going to send and how long it takes, before it starts; what it costs where that is known."""
     parts = [f"{count(planned.requests)} requests to {' and '.join(names)}"]
     parts.append("duration unknown" if planned.duration_s is None else f"about {span(planned.duration_s)}")

@@ -14,7 +14,6 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from benchmark.coldstart.cancellation import Cancellation
 from benchmark.coldstart.force import ForceError, force_instance
 from benchmark.coldstart.plan import ColdPlan, Step, gap_text, steps
 from benchmark.coldstart.program import LocalProgram, ProgramError, ProgramTimeout
@@ -24,6 +23,7 @@ from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, Temperature, utc_now
+from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState

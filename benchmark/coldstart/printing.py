@@ -2,43 +2,29 @@
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from benchmark.coldstart.plan import gap_text
 from benchmark.coldstart.summary import SHARE_NAMES, ColdFigures, ColdSummary, part_names, threshold_text
 from benchmark.statistics.text import interval, number
+from benchmark.summary.printing import print_head, print_verdict, table
 
 
 def print_coldstart(summary: ColdSummary, console: Console | None = None) -> None:
     """Everything about one run in one screen."""
     console = console or Console(highlight=False)
-    run, sides = summary.run, summary.endpoints
-    title = f"Cold starts, run {run.id}" + (f", {escape(run.name)}" if run.name else "")
-    console.print(f"[bold]{title}[/bold] ({run.state.value}, {run.started_text})")
+    sides = summary.endpoints
+    print_head(console, summary.run, "Cold starts, run")
     for side in sides:
         if side.failed:
             details = "; ".join(f"{name}: {text}" for name, text in side.failure_details.items())
             console.print(
                 f"[red]{escape(side.name)}: {side.failed} of {len(side.probes)} failed ({escape(details)})[/red]"
             )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for side in sides:
-        table.add_column(escape(side.name))
-    for label, values in rows(summary):
-        table.add_row(label, *map(escape, values))
-    console.print(table)
+    console.print(table([side.name for side in sides], rows(summary)))
     if summary.plan.mode == "ladder":
         for side in sides:
             console.print(escape(threshold_text(side)))
-    if summary.verdict:
-        console.print(f"[bold]{escape(summary.verdict.sentence)}[/bold]")
-    if summary.mismatches:
-        console.print(
-            "Not equal, or not known to be: " + escape("; ".join(one.describe() for one in summary.mismatches))
-        )
-    for condition in summary.conditions:
-        console.print(f"  {escape(condition)}", style="dim")
+    print_verdict(console, summary.verdict, summary.mismatches, summary.conditions)
 
 
 def rows(summary: ColdSummary) -> list[tuple[str, list[str]]]:

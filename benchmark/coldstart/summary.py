@@ -14,6 +14,7 @@ from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, Samples, response_ms
+from benchmark.statistics.documents import estimate_document, estimates_document, verdict_document
 from benchmark.statistics.estimates import Estimate, paired_median_difference, quantiles, wilson
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
@@ -153,14 +154,6 @@ class ColdSummary:
     verdict: Verdict | None
     mismatches: tuple[Condition, ...]
     conditions: tuple[str, ...]
-
-    @property
-    def winner_key(self) -> str | None:
-        """The key of the endpoint that won."""
-        if self.verdict is None or self.verdict.winner is None:
-            return None
-        # Not by name, as two endpoints may have the same one.
-        return self.endpoints[0 if self.verdict.effect.value < 0 else 1].key
 
 
 def summarise(run: Run, samples: Samples) -> ColdSummary:
@@ -393,14 +386,8 @@ def to_document(summary: ColdSummary) -> dict[str, Any]:
         "started_at_utc": run.started_at_utc,
         "manifest": dict(run.manifest),
         "endpoints": {side.key: _side_document(side) for side in summary.endpoints},
-        "verdict": {
-            "outcome": verdict.outcome.value,
-            "winner": summary.winner_key,
-            "sentence": verdict.sentence,
-            "effect_ms": _estimate(verdict.effect),
-            "margin_ms": verdict.margin_ms,
-            "state": verdict.state.value,
-        }
+        "verdict": verdict_document(verdict, [side.key for side in summary.endpoints])
+        | {"effect_ms": estimate_document(verdict.effect)}
         if verdict
         else None,
         "conditions": list(summary.conditions),
@@ -415,23 +402,14 @@ def _side_document(side: ColdFigures) -> dict[str, Any]:
         "failed": side.failed,
         "first_on_warm": side.first_on_warm,
         "cold_word": side.cold_word,
-        "cold_ms": _estimates(side.cold_ms),
+        "cold_ms": estimates_document(SHARE_NAMES, side.cold_ms),
         "cold_values_ms": list(side.cold_values_ms),
-        "warm_ms": _estimates(side.warm_ms),
+        "warm_ms": estimates_document(SHARE_NAMES, side.warm_ms),
         "split_ms": {"imports": split.imports_ms, "model": split.model_ms, "rest": split.rest_ms, "n": side.split_n}
         if split
         else None,
-        "gaps": [{"idle_s": gap.idle_s, "cold": gap.cold, "share": _estimate(gap.share)} for gap in side.gaps],
+        "gaps": [{"idle_s": gap.idle_s, "cold": gap.cold, "share": estimate_document(gap.share)} for gap in side.gaps],
         "threshold_s": {"low": threshold.low_s, "high": threshold.high_s, "sharp": threshold.sharp}
         if threshold
         else None,
     }
-
-
-def _estimates(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    return {name: _estimate(estimate) for name, estimate in zip(SHARE_NAMES, estimates, strict=True)}
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    value = estimate.value if np.isfinite(estimate.value) else None
-    return {"value": value, "low": estimate.low, "high": estimate.high, "n": estimate.n}

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,11 @@ def write_json(path: Path, document: Any) -> None:
         path.write_text(text)
     except OSError as error:
         raise UsageError(f"--json {path}: cannot be written ({error.strerror})") from error
+
+
+def present(document: Any, json_path: Path | None, print_text: Callable[[], None]) -> None:
+    """Write `document` where `--json` says, and print the text unless standard output is JSON's. Raises UsageError."""
+    if json_path:
+        write_json(json_path, document)
+    if str(json_path) != "-":
+        print_text()

@@ -36,7 +36,7 @@ from benchmark.coldstart.program import POLL_S, Command, ProgramError
 from benchmark.coldstart.summary import summarise
 from benchmark.coldstart.summary import to_document as summary_document
 from benchmark.coldstart.target import Target, served_by
-from benchmark.commands import ROOT, UsageError, add_results, results_store, write_json
+from benchmark.commands import ROOT, UsageError, add_results, present, results_store
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_from, new_run, parse_endpoints
 from benchmark.endpoints.bodies import card_of
 from benchmark.endpoints.endpoint import Endpoint
@@ -137,10 +137,8 @@ def run(arguments: argparse.Namespace) -> int:
     summary = summarise(store.run(found.id), load_samples(store, found.id)[0])
     if arguments.progress == "json":
         print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
-    elif arguments.progress == "auto":
-        print_coldstart(summary)
-    if arguments.json:
-        write_json(arguments.json, summary_document(summary))
+    show = arguments.progress == "auto"
+    present(summary_document(summary), arguments.json, lambda: print_coldstart(summary) if show else None)
     if failed:
         raise UsageError(f"{failed}; what was measured is in run {found.id}, and --resume {found.id} goes on")
     return 0 if any(side.failed < len(side.probes) for side in summary.endpoints) else 2

@@ -11,13 +11,13 @@ from re import fullmatch
 from time import perf_counter
 from typing import Any, Protocol
 
-from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.commands import UsageError, add_results, present, results_store, write_json
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
-from benchmark.endpoints.endpoint import Endpoint, EndpointError
+from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
-from benchmark.engine.forecast import Estimate, estimate
+from benchmark.engine.forecast import Forecast, estimate
 from benchmark.record.plan import (
     MARGIN_PCT,
     MAX_RATE,
@@ -95,9 +95,10 @@ def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = 
         key, equals, url = text.partition("=")
         if not equals or not fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", key):
             raise UsageError(f"--endpoint {text}: must be NAME=URL, where the name begins with a letter")
-        if key in (endpoint.key for endpoint in endpoints):
-            raise UsageError(f"--endpoint {text}: there are two endpoints called {key}")
-        prefix = key.upper().replace("-", "_")
+        prefix = env_prefix(key)
+        for other in endpoints:
+            if env_prefix(other.key) == prefix:  # which its token would then go to
+                raise UsageError(f"--endpoint {text}: {prefix}_TOKEN is that of {other.key} too: choose another name")
         try:
             endpoints.append(
                 Endpoint(
@@ -147,9 +148,9 @@ def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> in
     summary = conduct(run, endpoints, bodies, card, store, arguments.progress)
     if arguments.progress == "json":
         print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
-    elif arguments.progress == "auto":
-        print_summary(summary)
-    if arguments.json:
+    if arguments.progress == "auto":
+        present(to_document(summary), arguments.json, lambda: print_summary(summary))
+    elif arguments.json:
         write_json(arguments.json, to_document(summary))
     return 0 if any(one.n for one in summary.endpoints) else 2
 
@@ -167,12 +168,14 @@ def conduct(
         with _progress(progress, run.plan.requests(len(endpoints))) as report:
             run = execute(run, endpoints, bodies, card, store, report)
         samples, _ = load_samples(store, run.id)
+    except PlanError as error:
+        raise UsageError(str(error)) from error
     except StoreError as error:
         raise UsageError(f"the record cannot be used: {error}") from error
     return summarise(run, samples)
 
 
-def describe(planned: Estimate, endpoints: Sequence[Endpoint]) -> str:
+def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
     """What is about to happen, before it does."""
     cost = "" if planned.cost_usd is None else f", at most USD {planned.cost_usd:.2g}"
     addresses = " and ".join(endpoint.address for endpoint in endpoints)

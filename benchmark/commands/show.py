@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.coldstart.plan import KIND
-from benchmark.commands import add_results, results_store, write_json
+from benchmark.commands import add_results, present, results_store
 from benchmark.commands.reading import read_run, read_summary
 from benchmark.record.store import Store
 from benchmark.summary.printing import print_summary
@@ -24,10 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if read_run(store, arguments.run_id)[0].kind == KIND:
         return _show_coldstart(arguments, store)
     summary = read_summary(store, arguments.run_id)
-    if arguments.json:
-        write_json(arguments.json, to_document(summary))
-    if str(arguments.json) != "-":
-        print_summary(summary)
+    present(to_document(summary), arguments.json, lambda: print_summary(summary))
     return 0
 
 
@@ -36,8 +33,5 @@ def _show_coldstart(arguments: argparse.Namespace, store: Store) -> int:
     from benchmark.coldstart.printing import print_coldstart
 
     found = cold.summarise(*read_run(store, arguments.run_id))
-    if arguments.json:
-        write_json(arguments.json, cold.to_document(found))
-    if str(arguments.json) != "-":
-        print_coldstart(found)
+    present(cold.to_document(found), arguments.json, lambda: print_coldstart(found))
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.commands import UsageError, add_results, present, results_store
 from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
@@ -54,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         except StoreError as error:
             raise UsageError(str(error)) from error
     summary = summarise(found, samples)
-    if arguments.json:
-        write_json(arguments.json, to_document(summary))
-    if str(arguments.json) != "-":
-        print_summary(summary)
+    present(to_document(summary), arguments.json, lambda: print_summary(summary))
     return 0
 
 
@@ -69,10 +66,6 @@ def _truth(arguments: argparse.Namespace) -> Truth:
         except ValueError:
             raise UsageError(f"--freeze {text}: must be like 5:2, from second 5 for 2 s") from None
         freezes.append((at * 1000, length * 1000))
-    if arguments.base_ms <= 0 or arguments.difference_pct <= -100 or not 0 <= arguments.correlation < 1:
-        raise UsageError("durations must be above 0, and a correlation from 0 to below 1")
-    if not 0 <= arguments.error_rate <= 1 or arguments.spread < 0:
-        raise UsageError("an error rate is from 0 to 1, and a spread 0 or more")
     first, second = (
         TrueEndpoint(
             base_ms=base_ms,

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter_ns
 from typing import Any
 
 import httpx
 
 from benchmark.endpoints.answer import NotJson, decode
+from benchmark.endpoints.bounded import TooLarge, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from inference.card import CardError, ModelCard, parse_card
@@ -85,21 +86,19 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
     except TokenError as error:
         return Served(problem=f"cannot be asked: {error}")
     for url in endpoint.info_urls:
-        asked_s = perf_counter()
+        started_ns = perf_counter_ns()
         try:
             with client.stream("GET", url, headers=headers, timeout=INFO_TIMEOUT_S) as response:
                 if response.status_code in (401, 403):
                     return Served(problem=f"does not let this program in (HTTP {response.status_code})")
                 if response.status_code != 200:
                     continue
-                body = b""
-                for chunk in response.iter_raw():
-                    body += chunk
-                    if len(body) > _MAX_CARD_BYTES:
-                        return Served(problem="gives a model card that is too large")
-        except httpx.TransportError:
+                body = read_body(response, _MAX_CARD_BYTES, started_ns, INFO_TIMEOUT_S)
+        except TooLarge:
+            return Served(problem="gives a model card that is too large")
+        except (httpx.TransportError, TimeoutError):
             return Served(problem="did not answer")
-        took_ms = (perf_counter() - asked_s) * 1000
+        took_ms = (perf_counter_ns() - started_ns) / 1e6
         try:
             document = decode(body)
             card = parse_card(document.get("card") if isinstance(document, dict) else None)

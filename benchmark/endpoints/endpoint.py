@@ -29,7 +29,7 @@ class Endpoint:
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:  # half of an IPv6 address, or a port that is none
             usable = False
-        if not usable:
+        if not usable or not _can_be_asked(self.info_urls[0]):
             raise EndpointError("is not an http or https address")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise EndpointError("may not hold credentials, a query or a fragment")
@@ -91,6 +91,22 @@ def is_on_this_machine(url: str) -> bool:
         return _is_loopback(urlsplit(url).hostname or "")
     except ValueError:  # half of an IPv6 address
         return False
+
+
+def env_prefix(key: str) -> str:
+    """What the variables of the endpoint called `key` begin with, such as `API` of `API_TOKEN`."""
+    return key.upper().replace("-", "_")
+
+
+def _can_be_asked(url: str) -> bool:
+    """Whether a client takes this address, and a resolver the host in it."""
+    import httpx  # takes long, and most that know endpoints make none
+
+    try:
+        httpx.URL(url).host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

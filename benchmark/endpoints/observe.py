@@ -17,6 +17,7 @@ import httpx
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
 from benchmark.endpoints.bodies import request_body
+from benchmark.endpoints.bounded import TooLarge, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError
@@ -155,12 +156,12 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
     try:
         response = client.send(request, stream=True)
         try:
-            body = _read(response, started_ns, endpoint.timeout_s)
+            body = read_body(response, MAX_ANSWER_BYTES, started_ns, endpoint.timeout_s)
         finally:
             response.close()
     except (httpx.TimeoutException, TimeoutError):
         return sample(Failure.TIMEOUT)
-    except _TooLarge:
+    except TooLarge:
         return sample(Failure.TOO_LARGE, status=response.status_code)
     except httpx.TransportError as error:
         return sample(transport_failure(error))
@@ -175,21 +176,6 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
         answer=judged.answer,
         **asdict(evidence),
     )
-
-
-class _TooLarge(Exception):
-    """The answer is longer than any answer of this contract."""
-
-
-def _read(response: httpx.Response, started_ns: int, timeout_s: float) -> bytes:
-    body = b""
-    for chunk in response.iter_raw():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise _TooLarge
-        if _ms_since(started_ns) > timeout_s * 1000:
-            raise TimeoutError
-    return body
 
 
 def transport_failure(error: httpx.TransportError) -> Failure:

@@ -2,10 +2,8 @@
 
 import asyncio
 import gc
-import json
 import os
 import platform
-import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import uvloop
 
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.bodies import Bodies
@@ -24,19 +23,19 @@ from benchmark.endpoints.fairness import facts
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, utc_now
+from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
 from benchmark.engine.floor import FloorError, measure_floor, null_server
-from benchmark.engine.generator import Health, Watch, judge
-from benchmark.engine.loops import measure_arrivals, measure_callers, measure_pairs
-from benchmark.record.plan import ComparePlan, Plan, to_document
+from benchmark.engine.generator import Watch, Watched, judge
+from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs
+from benchmark.record.plan import ComparePlan, Plan, PlanError, to_document
 from benchmark.record.recording import Recorder, load_samples
 from benchmark.record.run import FORMAT_VERSION, Run, RunState
+from benchmark.record.samples import Samples
 from benchmark.record.store import Store, StoreError
 from inference.card import ModelCard
 
 ProgressReport = Callable[[Mapping[str, Any]], None]
-_GRACE_S = 0.5
-"""How long the loops may take to clear up after a cancel, which ends requests in flight at once."""
 _RENEW_TOKENS_S = 60.0
 
 
@@ -83,42 +82,40 @@ def execute(
 ) -> Run:
     """Carry out `run` and record it; returns it as it ended. SIGINT and SIGTERM cancel it and keep what was measured.
 
-    Raises StoreError where it cannot be recorded.
+    Raises StoreError where it cannot be recorded, and before that PlanError where this process may not have as many
+    connections as there are to be callers.
     """
     plan = run.plan
-    store.create_run(run)
-    recorder = Recorder(store, run.id, plan.requests(len(endpoints)))
-    try:
-        with ExitStack() as stack:
-            null_url = None
-            with suppress(FloorError):
-                null_url = stack.enter_context(null_server())
-            state, outcome = _run_loop(_Session(plan, endpoints, bodies, card, recorder, report, null_url))
-    except BaseException:
-        with suppress(StoreError):
+    most = connections_at_most()
+    if not plan.is_open_loop and (callers := plan.in_flight(len(endpoints))) > most:
+        raise PlanError(f"{callers} callers need more connections than the {most} allowed here: raise `ulimit -n`")
+    with Cancellation() as cancellation:
+        store.create_run(run)
+        recorder = Recorder(store, run.id, plan.requests(len(endpoints)))
+        session = _Session(plan, endpoints, bodies, card, recorder, report, most)
+        try:
+            with ExitStack() as stack:
+                null_url = None
+                with suppress(FloorError):
+                    null_url = stack.enter_context(null_server())
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    state = runner.run(session.run(cancellation, null_url))
             recorder.flush()
-            store.finish(run.id, RunState.FAILED, {})
-        raise
-    recorder.flush()
-    report(recorder.progress)
-    samples, _ = load_samples(store, run.id)
-    health = judge(samples, plan.is_open_loop, *outcome.pop("generator"))
-    outcome["generator"] = _health_document(health)
-    store.finish(run.id, state, outcome)
+            report(recorder.progress)
+            samples, _ = load_samples(store, run.id)
+            outcome = session.outcome | session.judged(samples)
+            store.finish(run.id, state, outcome)
+        except BaseException:
+            with suppress(StoreError):
+                recorder.flush()
+            with suppress(StoreError):
+                store.finish(run.id, RunState.FAILED, session.outcome)
+            raise
     return replace(run, state=state, outcome=outcome)
 
 
-def _run_loop(session: "_Session") -> tuple[RunState, dict[str, Any]]:
-    try:
-        import uvloop
-    except ImportError:  # no Windows; asyncio's own loop is about half as fast
-        return asyncio.run(session.run())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(session.run())
-
-
 class _Session:
-    """What one run needs while its event loop is up."""
+    """What one run needs while its event loop is up, and what is known of it after that."""
 
     def __init__(
         self,
@@ -128,84 +125,81 @@ class _Session:
         card: ModelCard | None,
         recorder: Recorder,
         report: ProgressReport,
-        null_url: str | None,
+        most: int,
     ) -> None:
-        self._null_url = null_url
+        """`most` is how many connections there may be at once."""
         self._plan = plan
-        self._endpoints = endpoints
         self._bodies = bodies.bodies
-        self._card = card
         self._recorder = recorder
         self._report = report
+        self._most = most
+        self._instances = Instances()
+        self._clients = [
+            Client(endpoint, position, card, self._instances, connection=plan.connection, timeout_s=plan.timeout_s)
+            for position, endpoint in enumerate(endpoints)
+        ]
+        self._floor_ms: list[float] = []
+        self._watched: Watched | None = None
 
-    async def run(self) -> tuple[RunState, dict[str, Any]]:
-        """Measure; gives how it ended, and its outcome with the generator's raw figures."""
-        cancelled = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(sign, cancelled.set)
-        instances, floor_ms = Instances(), list[float]()
-        async with AsyncExitStack() as stack:
-            floor_ms += await self._floor_ms()
-            clients = [
-                await stack.enter_async_context(
-                    Client(
-                        endpoint,
-                        position,
-                        self._card,
-                        instances,
-                        connection=self._plan.connection,
-                        timeout_s=self._plan.timeout_s,
-                    )
-                )
-                for position, endpoint in enumerate(self._endpoints)
-            ]
-            await _authorize(clients)
-            # What is there now lives to the end: the collector need not look at it between two requests.
-            gc.collect()
-            gc.freeze()
-            # The thread that writes the record may not hold the interpreter for the usual 5 ms.
-            sys.setswitchinterval(0.0002)
-            renewing = asyncio.create_task(_renew(clients))
-            watch = Watch()
-            measuring = asyncio.create_task(self._measure(clients))
-            waiting = asyncio.create_task(cancelled.wait())
-            await asyncio.wait({measuring, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if not measuring.done():
-                measuring.cancel()
-                await asyncio.wait({measuring}, timeout=_GRACE_S)
-            lag_ms, cpu = watch.stop()
-            for task in (waiting, renewing):
-                task.cancel()
-            if not cancelled.is_set():
-                measuring.result()  # a defect of ours is not to be taken for an end
-                floor_ms += await self._floor_ms()
-        state = RunState.CANCELLED if cancelled.is_set() else RunState.FINISHED
-        return state, {
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What there is to say of the run, however it ended."""
+        return {
             "ended_at_utc": utc_now(),
-            "generator": (float(np.median(floor_ms)) if floor_ms else None, lag_ms, cpu),
-            "instances": instances.ids,
-            "failure_details": {client.endpoint.key: _texts(client.failure_details) for client in clients},
+            "instances": self._instances.ids,
+            "failure_details": {client.endpoint.key: _texts(client.failure_details) for client in self._clients},
         }
 
-    async def _floor_ms(self) -> list[float]:
-        if self._null_url is None:
-            return []
-        return await measure_floor(self._null_url, self._bodies[0], self._plan.connection)
+    def judged(self, samples: Samples) -> dict[str, Any]:
+        """What the generator was worth, for the outcome; nothing where it did not begin."""
+        if self._watched is None:
+            return {}
+        floor_ms = float(np.median(self._floor_ms)) if self._floor_ms else None
+        health = judge(samples, self._plan, len(self._clients), floor_ms, self._watched)
+        return {"generator": asdict(health) | {"reasons": list(health.reasons), "limited": health.limited}}
 
-    async def _measure(self, clients: Sequence[Client]) -> None:
+    async def run(self, cancellation: Cancellation, null_url: str | None) -> RunState:
+        """Measure; gives how it ended. `null_url` is where the generator's floor is measured."""
+        async with AsyncExitStack() as stack:
+            for client in self._clients:
+                await stack.enter_async_context(client)
+            return await cancellation.until_cancelled(asyncio.create_task(self._conduct(null_url)))
+
+    async def _conduct(self, null_url: str | None) -> None:
+        await self._measure_floor(null_url)
+        await authorize(self._clients)
+        # What is there now lives to the end: the collector need not look at it between two requests.
+        gc.collect()
+        gc.freeze()
+        # The thread that writes the record may not hold the interpreter for the usual 5 ms.
+        sys.setswitchinterval(0.0002)
+        renewing = asyncio.create_task(_renew(self._clients))
+        watch = Watch()
+        try:
+            await self._measure()
+        finally:
+            self._watched = watch.stop()
+            renewing.cancel()
+        await self._measure_floor(null_url)
+
+    async def _measure_floor(self, null_url: str | None) -> None:
+        if null_url is not None:
+            self._floor_ms += await measure_floor(null_url, self._bodies[0], self._plan.connection)
+
+    async def _measure(self) -> None:
         def progress() -> None:
             self._report(self._recorder.progress)
 
         if isinstance(self._plan, ComparePlan):
-            await measure_pairs(clients, self._bodies, self._plan, self._recorder, progress)
+            await measure_pairs(self._clients, self._bodies, self._plan, self._recorder, progress)
         elif self._plan.is_open_loop:
-            await measure_arrivals(clients, self._bodies, self._plan, self._recorder, progress)
+            await measure_arrivals(self._clients, self._bodies, self._plan, self._recorder, progress, self._most)
         else:
-            await measure_callers(clients, self._bodies, self._plan, self._recorder, progress)
+            await measure_callers(self._clients, self._bodies, self._plan, self._recorder, progress)
 
 
-async def _authorize(clients: Sequence[Client]) -> None:
+async def authorize(clients: Sequence[Client]) -> None:
+    """Give each of `clients` a token that is valid for a while yet, where it needs one and there is one to be had."""
     for client in clients:
         with suppress(TokenError):  # the endpoint then refuses, which is counted
             await client.authorize()
@@ -214,12 +208,8 @@ async def _authorize(clients: Sequence[Client]) -> None:
 async def _renew(clients: Sequence[Client]) -> None:
     while True:
         await asyncio.sleep(_RENEW_TOKENS_S)
-        await _authorize(clients)
+        await authorize(clients)
 
 
 def _texts(details: Mapping[Failure, str]) -> dict[str, str]:
     return {failure.value: detail for failure, detail in details.items()}
-
-
-def _health_document(health: Health) -> dict[str, Any]:
-    return {**json.loads(json.dumps(asdict(health))), "limited": health.limited}

@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter_ns
 
-import numpy as np
-
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.client import Client, Instances
 from benchmark.record.plan import Connection
-from benchmark.record.samples import ROW, from_rows
+from benchmark.record.samples import from_rows
 
 _ROOT = Path(__file__).resolve().parents[2]
 _WARMUP = 20
@@ -50,6 +48,6 @@ async def measure_floor(url: str, body: bytes, connection: Connection, requests:
         began_ns = perf_counter_ns()
         for number in range(_WARMUP + requests):
             rows.append(await client.send(body, number, began_ns=began_ns, warmup=number < _WARMUP))
-    samples = from_rows(rows) if rows else np.empty(0, ROW)
+    samples = from_rows(rows)
     measured = samples[~samples["warmup"] & (samples["failure"] == 0)]
     return [float(value) for value in measured["service_ms"]]

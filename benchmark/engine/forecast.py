@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from benchmark.cost.bill import estimate_usd
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import LoadPlan, Plan
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError
+from benchmark.record.run import Run, RunState
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Forecast:
     """`duration_s` is None where no request has told yet how long one takes; `cost_usd` where nothing is charged."""
 
     requests: int
@@ -18,15 +19,15 @@ class Estimate:
     cost_usd: float | None
 
 
-def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None) -> Estimate:
-    """The estimate for a request that takes `typical_ms`.
+def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None) -> Forecast:
+    """The forecast for a request that takes `typical_ms`.
 
     The cost is gross and at most: request-based billing of a Cloud Run service with the settings of deploy/, no two
     requests overlapping, the whole time of a request charged. What runs on this machine is charged by nobody.
     """
     requests = plan.requests(len(endpoints))
     remote = sum(not endpoint.is_local for endpoint in endpoints)
-    return Estimate(
+    return Forecast(
         requests,
         estimate_duration_s(plan, len(endpoints), typical_ms),
         estimate_usd(plan.requests(remote), typical_ms or 100.0, load_prices()) if remote else None,
@@ -40,3 +41,27 @@ def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) ->
     if typical_ms is None:
         return None
     return plan.requests(endpoints) * typical_ms / 1000 / plan.in_flight(endpoints)
+
+
+def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -> float | None:
+    """How long a request took in the last closed-loop run of the same endpoints and connections.
+
+    `runs` are the newest first. None where there was no such run.
+    """
+    urls = [endpoint.url for endpoint in endpoints]
+    for run in runs:
+        if run.kind not in (ComparePlan.kind, LoadPlan.kind) or run.state is not RunState.FINISHED:
+            continue
+        try:
+            reached = [one.get("url") for one in run.manifest["endpoints"]]
+            before, progress = run.plan, run.progress
+        except (PlanError, KeyError):  # of another version
+            continue
+        if reached != urls:
+            continue
+        if before.connection != plan.connection or not progress.get("done") or not progress.get("elapsed_s"):
+            continue
+        if before.is_open_loop:
+            continue
+        return float(progress["elapsed_s"]) * 1000 * before.in_flight(len(urls)) / int(progress["done"])
+    return None

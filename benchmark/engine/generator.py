@@ -7,6 +7,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from benchmark.record.plan import LoadPlan, Plan
 from benchmark.record.samples import Samples
 
 LAG_LIMIT_MS = 10.0
@@ -14,6 +15,9 @@ LAG_LIMIT_MS = 10.0
 LATE_LIMIT_MS = 10.0
 """Sends this much behind their schedule (p99) are no longer the load that was asked for."""
 CPU_LIMIT = 0.9
+OWN_LIMIT = 0.3
+"""A closed loop's callers wait for the client's work on each other's requests too, where their answers come together.
+Beside a server of a known delay it shows from about this share of the p50 on."""
 RATE_LIMIT = 0.95
 _LAG_PERIOD_S = 0.05
 
@@ -36,6 +40,15 @@ class Health:
         return bool(self.reasons)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What this process did while it measured: how late its loop was in ms (p99), its CPU time, and for how long."""
+
+    lag_ms: float
+    cpu_s: float
+    wall_s: float
+
+
 class Watch:
     """Measures this process while a run goes on. Start it within the loop that is measured."""
 
@@ -52,21 +65,27 @@ class Watch:
             # Timers are rounded up to a ms by the loop itself, which is no lag.
             self._lags_ms.append(max(0.0, (perf_counter_ns() - before_ns) / 1e6 - _LAG_PERIOD_S * 1000 - 1))
 
-    def stop(self) -> tuple[float, float]:
-        """The loop's lag in ms (p99), and the CPU used as a share of one core."""
+    def stop(self) -> Watched:
+        """What was measured since the beginning."""
         self._task.cancel()
         wall_s = (perf_counter_ns() - self._started_ns) / 1e9
-        cpu = (time.process_time() - self._cpu_s) / wall_s
-        return float(np.quantile(self._lags_ms, 0.99)) if self._lags_ms else 0.0, cpu
+        lag_ms = float(np.quantile(self._lags_ms, 0.99)) if self._lags_ms else 0.0
+        return Watched(lag_ms, time.process_time() - self._cpu_s, wall_s)
 
 
-def judge(samples: Samples, open_loop: bool, floor_ms: float | None, lag_ms: float, cpu: float) -> Health:
-    """Which limits were passed. In a closed loop only the loop's lag counts: its pace is that of the endpoints."""
+def judge(samples: Samples, plan: Plan, endpoints: int, floor_ms: float | None, watched: Watched) -> Health:
+    """Which limits were passed in a run of `plan` against so many `endpoints`.
+
+    A closed loop keeps the pace of the endpoints, so what counts is the loop's lag, and with callers the client's own
+    work in their latency: they are in flight together, so each may wait for the work on all of them. Pairs wait for
+    nothing, and share what work there is.
+    """
     reasons = []
     late_ms = None
-    if lag_ms > LAG_LIMIT_MS:
-        reasons.append(f"its event loop was {lag_ms:.0f} ms late (p99)")
-    if open_loop and len(samples):
+    cpu = watched.cpu_s / watched.wall_s
+    if watched.lag_ms > LAG_LIMIT_MS:
+        reasons.append(f"its event loop was {watched.lag_ms:.0f} ms late (p99)")
+    if plan.is_open_loop and len(samples):
         late_ms = float(np.quantile(samples["sent_ms"] - samples["scheduled_ms"], 0.99))
         if late_ms > LATE_LIMIT_MS:
             reasons.append(f"sends were {late_ms:.0f} ms behind their schedule (p99)")
@@ -77,4 +96,10 @@ def judge(samples: Samples, open_loop: bool, floor_ms: float | None, lag_ms: flo
         # In a run of few requests a moment's delay is a large share, and yet nothing.
         if span_s - planned_s > LATE_LIMIT_MS / 1000 and planned_s / span_s < RATE_LIMIT:
             reasons.append(f"it reached {planned_s / span_s:.0%} of the planned rate")
-    return Health(floor_ms, lag_ms, late_ms, cpu, tuple(reasons))
+    elif isinstance(plan, LoadPlan) and len(answered := samples[samples["failure"] == 0]):
+        own_ms = watched.cpu_s * 1000 / len(samples) * plan.in_flight(endpoints)
+        medians_ms = [np.median(answered["service_ms"][answered["endpoint"] == at]) for at in {*answered["endpoint"]}]
+        p50_ms = float(min(medians_ms))
+        if own_ms > OWN_LIMIT * p50_ms:
+            reasons.append(f"its own work was up to {min(1.0, own_ms / p50_ms):.0%} of the p50")
+    return Health(floor_ms, watched.lag_ms, late_ms, cpu, tuple(reasons))

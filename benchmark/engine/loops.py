@@ -2,19 +2,20 @@
 
 import asyncio
 import resource
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter_ns
 
 from benchmark.engine.client import Client
 from benchmark.engine.pace import Pace
 from benchmark.engine.schedule import arrival_times_s, pair_orders
 from benchmark.record.plan import ComparePlan, LoadPlan
-from benchmark.record.recording import FLUSH_EVERY_S, Recorder
+from benchmark.record.recording import FLUSH_EVERY_S, HEARTBEAT_S, Recorder
 from benchmark.record.store import StoreError
 
 Progress = Callable[[], None]
 _SPARE_FILES = 100
+_MOST_FILES = 65_536
 
 
 async def measure_pairs(
@@ -23,17 +24,16 @@ async def measure_pairs(
     """Pair after pair in random order, one request in flight; the record is written between requests."""
     orders = pair_orders(plan.seed, len(clients), len(bodies))
     began_ns = perf_counter_ns()
-    for group in range(plan.warmup + plan.pairs):
-        recorder.phase = "warming up" if group < plan.warmup else "measuring"
-        body, order = next(orders)
-        for position in order:
-            recorder.add(
-                await clients[position].send(bodies[body], group, began_ns=began_ns, warmup=group < plan.warmup)
-            )
-        if recorder.is_due:
-            with suppress(StoreError):
-                recorder.flush()
-            progress()
+    async with _written(recorder, progress, HEARTBEAT_S):
+        for group in range(plan.warmup + plan.pairs):
+            recorder.phase = "warming up" if group < plan.warmup else "measuring"
+            body, order = next(orders)
+            for position in order:
+                recorder.add(
+                    await clients[position].send(bodies[body], group, began_ns=began_ns, warmup=group < plan.warmup)
+                )
+            if recorder.unwritten_s >= FLUSH_EVERY_S:
+                await _write(recorder, progress)
 
 
 async def measure_arrivals(
@@ -42,40 +42,51 @@ async def measure_arrivals(
     plan: LoadPlan,
     recorder: Recorder,
     progress: Progress,
+    most: int,
 ) -> None:
-    """An open loop: every request is sent when it is due, whatever became of those before it."""
+    """An open loop: every request is sent when it is due, whatever became of those before it.
+
+    With `most` in flight the next one waits: with no file left it would fail, through no fault of the endpoint.
+    """
     arrivals = sorted(
         (due_s, position, number)
         for position in range(len(clients))
-        for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position))
+        for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position, position / len(clients)))
     )
-    most = _raise_file_limit() - _SPARE_FILES
     in_flight: set[asyncio.Task[None]] = set()
+    defects: list[BaseException] = []
 
     async def send(position: int, number: int, due_ns: int) -> None:
         body = bodies[number % len(bodies)]
         row = await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=number < plan.warmup)
         recorder.add(row)
 
-    writing = asyncio.create_task(_write_on(recorder, progress))
+    def end(task: asyncio.Task[None]) -> None:
+        in_flight.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            defects.append(error)
+
     began_ns = perf_counter_ns()
-    try:
-        with Pace() as pace:
-            for due_s, position, number in arrivals:
-                due_ns = began_ns + round(due_s * 1e9)
-                await pace.until(due_ns)
-                while len(in_flight) >= most:  # with no file left a send would fail, through no fault of the endpoint
-                    await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
-                task = asyncio.create_task(send(position, number, due_ns))
-                in_flight.add(task)
-                task.add_done_callback(in_flight.discard)
-        recorder.phase = "waiting for the last answers"
-        if in_flight:
+    async with _written(recorder, progress, FLUSH_EVERY_S):
+        try:
+            with Pace() as pace:
+                for due_s, position, number in arrivals:
+                    due_ns = began_ns + round(due_s * 1e9)
+                    await pace.until(due_ns)
+                    while len(in_flight) >= most:
+                        await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                    if defects:
+                        break
+                    task = asyncio.create_task(send(position, number, due_ns))
+                    in_flight.add(task)
+                    task.add_done_callback(end)
+            recorder.phase = "waiting for the last answers"
             await asyncio.gather(*in_flight)
-    finally:
-        for task in in_flight:
-            task.cancel()
-        await _end(writing)
+            for defect in defects:
+                raise defect
+        finally:
+            for task in in_flight:
+                task.cancel()
 
 
 async def measure_callers(
@@ -92,36 +103,47 @@ async def measure_callers(
             body = bodies[number % len(bodies)]
             recorder.add(await clients[position].send(body, number, began_ns=began_ns, warmup=number < plan.warmup))
 
-    writing = asyncio.create_task(_write_on(recorder, progress))
     callers = [
         asyncio.create_task(call(position)) for _ in range(plan.concurrency or 1) for position in range(len(clients))
     ]
-    try:
-        await asyncio.gather(*callers)
-    finally:
-        for caller in callers:
-            caller.cancel()
-        await _end(writing)
+    async with _written(recorder, progress, FLUSH_EVERY_S):
+        try:
+            await asyncio.gather(*callers)
+        finally:
+            for caller in callers:
+                caller.cancel()
 
 
-async def _write_on(recorder: Recorder, progress: Progress) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_EVERY_S)
-        with suppress(StoreError):  # it is tried again, and what is missing at the end is said then
-            await recorder.flush_aside()
-        progress()
-
-
-async def _end(writing: "asyncio.Task[None]") -> None:
-    writing.cancel()
-    await asyncio.wait({writing})
-
-
-def _raise_file_limit() -> int:
-    """As many open files, and so connections, as this process may have at most."""
+def connections_at_most() -> int:
+    """How many connections this process may have at once, after its limit of open files has been raised."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft < wanted:
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return soft if soft != resource.RLIM_INFINITY else wanted
+        soft = wanted
+    return max(1, (wanted if soft == resource.RLIM_INFINITY else soft) - _SPARE_FILES)
+
+
+@asynccontextmanager
+async def _written(recorder: Recorder, progress: Progress, every_s: float) -> AsyncIterator[None]:
+    """Meanwhile the record never goes unwritten for longer than `every_s`, whatever is waited for."""
+    writing = asyncio.create_task(_write_on(recorder, progress, every_s))
+    try:
+        yield
+    finally:
+        writing.cancel()
+        await asyncio.wait({writing})
+
+
+async def _write_on(recorder: Recorder, progress: Progress, every_s: float) -> None:
+    while True:
+        if recorder.unwritten_s >= every_s:
+            await _write(recorder, progress)
+        await asyncio.sleep(max(0.0, every_s - recorder.unwritten_s))
+
+
+async def _write(recorder: Recorder, progress: Progress) -> None:
+    """In another thread: a loop that was blocked by its own record would take that for lag."""
+    with suppress(StoreError):  # it is tried again, and what is missing at the end is said then
+        await recorder.flush_aside()
+    progress()

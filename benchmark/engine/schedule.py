@@ -19,8 +19,11 @@ def pair_orders(seed: int, endpoints: int, bodies: int) -> Iterator[tuple[int, t
         yield body, tuple(int(position) for position in random.permutation(endpoints))
 
 
-def arrival_times_s(plan: LoadPlan, seed: int) -> Floats:
+def arrival_times_s(plan: LoadPlan, seed: int, phase: float = 0.0) -> Floats:
     """The scheduled sends to one endpoint, in s since the beginning, rising.
+
+    `phase`, from 0 to below 1, is where within a period constant arrivals begin: with the same one for two endpoints,
+    one of them would come first every time, and the other find the client busy with it. Chance needs none.
 
     A Poisson process has independent arrivals, as from many users; its times for a rate that rises evenly come from
     a process of rate 1 by inverting the expected count N(t) = a t + (b - a) t^2 / 2T (E. Cinlar, Introduction to
@@ -30,7 +33,7 @@ def arrival_times_s(plan: LoadPlan, seed: int) -> Floats:
     start = end if plan.ramp is None else float(plan.ramp)
     expected = (start + end) / 2 * plan.duration_s
     if plan.arrivals == "constant":
-        counts = np.arange(round(expected), dtype=np.float64)
+        counts = phase + np.arange(round(expected), dtype=np.float64)
     else:
         random = np.random.default_rng(seed)
         # Eight standard deviations more than expected: what comes after the end is cut.

@@ -1,6 +1,7 @@
 """Between a run that goes on and its record: rows are collected in memory, and written twice a second."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,8 @@ from benchmark.record.samples import ROW, Row, Samples, join, pack, unpack
 from benchmark.record.store import Store, StoreError
 
 FLUSH_EVERY_S = 0.5
+HEARTBEAT_S = 5.0
+"""So often a run that waits for an answer says that it goes on; it is taken for lost after three times as long."""
 
 
 class Recorder:
@@ -29,6 +32,7 @@ class Recorder:
         self._buffer = np.empty(4096, dtype=ROW)
         self._filled = 0
         self._unwritten: deque[Samples] = deque()
+        self._writing = threading.Lock()  # rows are recorded in the order in which they came
         self._started_ns = self._flushed_ns = perf_counter_ns()
 
     def add(self, row: Row) -> None:
@@ -40,8 +44,9 @@ class Recorder:
         self.done += 1
 
     @property
-    def is_due(self) -> bool:
-        return perf_counter_ns() - self._flushed_ns >= FLUSH_EVERY_S * 1e9
+    def unwritten_s(self) -> float:
+        """How long ago the last flush was, or the beginning."""
+        return (perf_counter_ns() - self._flushed_ns) / 1e9
 
     def flush(self) -> None:
         """Write what came since the last time, or at least that the run goes on. Raises StoreError."""
@@ -49,7 +54,7 @@ class Recorder:
         self._write(self.progress)
 
     async def flush_aside(self) -> None:
-        """The same in another thread, where requests are in flight meanwhile. Raises StoreError."""
+        """The same in another thread, so that the event loop goes on. Raises StoreError."""
         self._put_aside()
         await asyncio.to_thread(self._write, self.progress)
 
@@ -60,12 +65,13 @@ class Recorder:
         return {"done": self.done, "total": self._total, "phase": self.phase, "elapsed_s": round(elapsed_s, 3)}
 
     def _write(self, progress: dict[str, Any]) -> None:
-        rows = join(self._take())
-        try:
-            self._store.append(self._run_id, pack(rows) if len(rows) else None, progress)
-        except StoreError:
-            self._unwritten.appendleft(rows)  # the file may be free again the next time
-            raise
+        with self._writing:
+            rows = join(self._take())
+            try:
+                self._store.append(self._run_id, pack(rows) if len(rows) else None, progress)
+            except StoreError:
+                self._unwritten.appendleft(rows)  # the file may be free again the next time
+                raise
 
     def _take(self) -> Iterator[Samples]:
         # One by one, as the loop's thread may put more aside meanwhile.

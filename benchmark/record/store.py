@@ -17,7 +17,7 @@ FILE_NAME = "faceoff.sqlite3"
 _BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
 _LOST_AFTER_S = 15.0
-"""A run that goes on writes twice a second."""
+"""A run that goes on writes every 5 s at least, which a busy file delays by as much at most."""
 
 # One step of the schema after the other; a file's user_version says how many of them it has had. History: 1 the
 # comparisons of the Predict page, 2 the runs of the measurement engine.

@@ -5,13 +5,14 @@ The samples have the form of a real run's. Nothing sleeps, and one seed gives th
 
 import heapq
 from dataclasses import dataclass
-from math import exp, inf, nan, sqrt
+from math import exp, inf, isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.plan import PlanError
 from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, Samples
 
 _FAULT = 1 + FAILURES.index(Failure.SERVER_ERROR)
@@ -20,6 +21,12 @@ _COLD = TEMPERATURES.index(Temperature.COLD)
 _WARM = TEMPERATURES.index(Temperature.WARM)
 _CLIENT_MS = 0.05  # between an answer and the next send
 _RECEIVE_MS = 0.05
+_MOST_MS = 3_600_000.0
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise PlanError(f"a simulated run needs {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,17 @@ class TrueEndpoint:
     instances: int = 8  # at most; each serves one request at a time, further requests wait in their order
     timeout_ms: float = 10_000.0
 
+    def __post_init__(self) -> None:
+        """Raises PlanError."""
+        _require(0 < self.base_ms <= _MOST_MS, "durations above 0 ms, and of an hour at most")
+        _require(0 <= self.spread <= 10, "a spread from 0 to 10")  # e^10 is a factor of 22 000
+        _require(0 <= self.correlation < 1, "a correlation from 0 to below 1")
+        _require(0 <= self.network_ms <= _MOST_MS and 0 <= self.cold_ms <= _MOST_MS, "delays from 0 ms to an hour")
+        _require(0 <= self.error_share <= 1, "an error rate from 0 to 1")
+        _require(self.idle_ms is None or self.idle_ms >= 0, "an idle time of 0 ms or more")
+        _require(self.instances >= 1, "at least 1 instance")
+        _require(0 < self.timeout_ms <= _MOST_MS, "a timeout above 0 ms, and of an hour at most")
+
     def quantile_ms(self, share: float) -> float:
         """The true quantile of a warm request that waits for no other, without drift and freezes."""
         return self.network_ms + self.base_ms * exp(self.spread * float(ndtri(share)))
@@ -47,6 +65,15 @@ class Machine:
 
     drift_per_minute: float = 0.0  # 0.2: after a minute all work takes 20% longer
     freezes: tuple[tuple[float, float], ...] = ()  # start and duration in ms since the run began, in order, apart
+
+    def __post_init__(self) -> None:
+        """Raises PlanError."""
+        _require(0 <= self.drift_per_minute <= 100, "a drift from 0 to 10 000 % a minute")
+        end_ms = 0.0
+        for start_ms, duration_ms in self.freezes:
+            _require(end_ms <= start_ms and 0 <= duration_ms < inf, "freezes that last, one after the other")
+            end_ms = start_ms + duration_ms
+        _require(isfinite(end_ms), "freezes that end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +119,24 @@ def simulate_load(
     *,
     poisson: bool = True,
     connections: int = 1000,
-    warmup_s: float = 0.0,
 ) -> Samples:
     """An open loop: `rate` requests a second to each endpoint, sent when they are due, whatever became of the last.
 
     A request that finds all `connections` of its endpoint busy is sent late: that is the client's queue, and is in the
-    response time alone. What waits in the server's queue is in the service time too. `warmup_s` comes first.
+    response time alone. What waits in the server's queue is in the service time too.
     Returns the rows in the order of sending.
     """
     random = np.random.default_rng(seed)
     rows = []
-    span_s = warmup_s + duration_s
     for position, endpoint in enumerate(truth.endpoints):
-        count = int(random.poisson(rate * span_s)) if poisson else int(rate * span_s)
+        count = int(random.poisson(rate * duration_s)) if poisson else int(rate * duration_s)
         # Given their number, the arrivals of a Poisson process are uniform.
-        due = np.sort(random.uniform(0, span_s, count)) if poisson else np.arange(count) / rate
+        due = np.sort(random.uniform(0, duration_s, count)) if poisson else np.arange(count) / rate
         server = _Server(endpoint, truth.machine, count, random)
         free = [0.0] * connections
         for number, scheduled_ms in enumerate((due * 1000).tolist()):
             sent_ms = max(scheduled_ms, free[0])
-            row = server.request(position, number, scheduled_ms, sent_ms, scheduled_ms < warmup_s * 1000)
+            row = server.request(position, number, scheduled_ms, sent_ms, False)
             heapq.heapreplace(free, sent_ms + row[_SERVICE])
             rows.append(row)
     return _samples(sorted(rows, key=_sent))

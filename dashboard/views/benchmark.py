@@ -10,8 +10,8 @@ import streamlit as st
 
 from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.engine.forecast import estimate
-from benchmark.launch import LaunchError, typical_ms
+from benchmark.engine.forecast import estimate, typical_ms
+from benchmark.launch import LaunchError
 from benchmark.record.plan import (
     MARGIN_PCT,
     Arrivals,

@@ -6,10 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from benchmark.coldstart.plan import to_document as cold_document
 from benchmark.commands import coldstart, compare, load, measuring
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.launch import Launcher, LaunchError, _Child, command, environment, resume_command, typical_ms
+from benchmark.launch import Launcher, LaunchError, _Child, command, environment, resume_command
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
@@ -214,33 +215,18 @@ def test_nothing_is_started_where_the_record_cannot_be_used_or_the_plan_asks_too
         Launcher(Store(tmp_path / "other")).start(ComparePlan(pairs=1_000_000), SIDES)
 
 
-def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
-    def run(plan: Plan, elapsed_s: float, done: int, state: RunState = RunState.FINISHED) -> Run:
-        endpoints = [{"key": one.key, "name": one.name, "url": one.url} for one in SIDES]
-        manifest = {"plan": to_document(plan), "endpoints": endpoints}
-        return Run("ab", plan.kind, "", state, "", manifest, progress={"done": done, "elapsed_s": elapsed_s})
+def test_what_a_run_said_last_can_be_read_while_another_session_lets_go_of_it(launcher: Launcher) -> None:
+    class Said(BytesIO):
+        def seek(self, *where: int) -> int:
+            other = threading.Thread(target=launcher.close)
+            other.start()
+            other.join(0.2)  # it would have closed this by now
+            return super().seek(*where)
 
-    newest_first = [
-        replace(run(ComparePlan(), 1.0, 10), kind="coldstart", manifest={"plan": cold_document(ColdPlan("forced"))}),
-        run(ComparePlan(), 1.0, 10, RunState.CANCELLED),
-        run(LoadPlan(), 30.0, 3000),  # at a rate that was given, which says nothing
-        run(ComparePlan(connection="new"), 9.0, 100),
-        run(LoadPlan(rate=None, concurrency=4, total=100), 2.0, 200),
-        run(ComparePlan(), 1.0, 200),
-    ]
-    assert typical_ms(newest_first, SIDES, ComparePlan()) == 2.0 * 1000 * 8 / 200
-    assert typical_ms(newest_first, SIDES, ComparePlan(connection="new")) == 90.0
-    assert typical_ms(newest_first[5:], SIDES, LoadPlan()) == 5.0
-    assert typical_ms(newest_first, SIDES[:1], ComparePlan()) is None
-    assert typical_ms([], SIDES, ComparePlan()) is None
-    of_tomorrow = [
-        replace(newest_first[-1], manifest=changed)
-        for changed in (
-            {**newest_first[-1].manifest, "plan": {"kind": "of tomorrow"}},
-            {"plan": newest_first[-1].manifest["plan"]},
-        )
-    ]
-    assert typical_ms([*of_tomorrow, newest_first[-1]], SIDES, ComparePlan()) == 5.0
+    process = subprocess.Popen([sys.executable, "-c", "exit(2)"])
+    process.wait(PATIENCE_S)
+    launcher._child = _Child("abcd1234", process, Said(b"no endpoint gives a model card"))
+    assert launcher.problem("abcd1234") == "no endpoint gives a model card"
 
 
 def test_what_is_spawned_to_be_asked_does_not_outlive_a_run_that_is_cancelled_at_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.engine.forecast import Estimate
+from benchmark.engine.forecast import Forecast
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan
 from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate as Figure
@@ -17,13 +17,13 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
 
 def test_the_estimate_says_requests_duration_and_the_cost_where_it_is_known() -> None:
     names = ["FastAPI", "Cloud Function"]
-    assert say.estimate(Estimate(1040, 12.3, None), names) == (
+    assert say.estimate(Forecast(1040, 12.3, None), names) == (
         f"1{THIN}040 requests to FastAPI and Cloud Function, about 12 s"
     )
     assert (
-        say.estimate(Estimate(10, 0.1, 0.00042), names[:1]) == "10 requests to FastAPI, about 1 s, at most USD 0.00042"
+        say.estimate(Forecast(10, 0.1, 0.00042), names[:1]) == "10 requests to FastAPI, about 1 s, at most USD 0.00042"
     )
-    assert "unknown" in say.estimate(Estimate(10, None, None), names)
+    assert "unknown" in say.estimate(Forecast(10, None, None), names)
 
 
 @pytest.mark.parametrize(

@@ -245,8 +245,8 @@ def test_the_winner_is_found_where_both_have_one_name() -> None:
 def test_starts_that_never_came_to_an_end_do_not_win() -> None:
     hangs = TrueStart(400, fails=range(20), failure=Failure.TIMEOUT)
     found = summary(ColdPlan("spawn", 30), api=hangs, function=TrueStart(800))
-    assert found.winner_key != "api"
     assert found.verdict is not None
+    assert found.verdict.winner_position != 0
     assert found.verdict.effect.value > 0
 
 

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from benchmark.__main__ import main
 from benchmark.record.store import Store
 from tests.benchmark.commands.conftest import Command, document, endpoints
 from tests.benchmark.conftest import Serve
@@ -167,6 +169,16 @@ def test_the_same_seed_sends_the_same(benchmark: Command, twins: Twins, results:
         (("compare", "--endpoint", "a=http://127.0.0.1:9"), "give --endpoint twice"),
         (("compare", "--endpoint", "a=ftp://x", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),
         (("compare", "--endpoint", "http://127.0.0.1:9", "--endpoint", "b=http://127.0.0.1:9"), "must be NAME=URL"),
+        (("compare", "--endpoint", "a=http://a..b", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),
+        (
+            ("compare", "--endpoint", "a-b=http://127.0.0.1:9", "--endpoint", "A_B=http://127.0.0.1:8"),
+            "A_B_TOKEN is that of a-b too",
+        ),
+        (("simulate", "--base-ms", "nan"), "durations above 0 ms"),
+        (("simulate", "--difference-pct", "nan"), "durations above 0 ms"),
+        (("simulate", "--drift-pct", "nan"), "a drift from 0"),
+        (("simulate", "--cold-ms", "inf"), "delays from 0 ms"),
+        (("simulate", "--freeze", "nan:1"), "freezes"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "0"), "a rate above 0"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5000"), "raise --max-rate"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5", "--concurrency", "2"), "has no rate"),
@@ -241,10 +253,76 @@ def test_a_selftest_says_what_can_be_resolved_and_later_claims_are_held_to_it(
     found = document(out)
     assert found["resolution_ms"] > 0
     assert found["floor_ms"] > 0
-    assert found["api"]["resolution_ms"] > 0
+    assert found["endpoints"]["api"]["resolution_ms"] > 0
     benchmark("compare", *endpoints(*twins), "--pairs", 10, "--json", out)
     held_to = document(out)["manifest"]["resolution_ms"]
-    assert held_to == max(found["resolution_ms"], found["api"]["resolution_ms"])
+    assert held_to == max(found["resolution_ms"], found["endpoints"]["api"]["resolution_ms"])
+
+
+def test_an_endpoint_may_be_called_like_a_figure(benchmark: Command, twins: Twins) -> None:
+    done = benchmark("selftest", "--pairs", 20, "--endpoint", f"resolution_ms={twins[0].url}", "--json", "-")
+    found = json.loads(done.stdout)  # and nothing else is there
+    assert found["resolution_ms"] > 0
+    assert found["endpoints"]["resolution_ms"]["resolution_ms"] > 0
+    assert "smaller differences" in done.stderr
+
+
+def test_a_selftest_that_is_cancelled_is_no_result(
+    environ: Mapping[str, str], twins: Twins, results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    command = ["selftest", "--pairs", "50000", "--endpoint", f"api={twins[0].url}", "--json", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *command], env=dict(environ), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (
+        (known := Store(results).runs()) and int(known[0].progress.get("done", 0)) > 50
+    ):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "it was cancelled before its end" in errors
+    assert not out.exists()
+    assert not twins[0].requests  # the next one was not begun
+
+
+def test_a_selftest_without_an_answer_has_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nobody: str
+) -> None:
+    @contextmanager
+    def null_server() -> Iterator[str]:
+        yield nobody
+
+    monkeypatch.setattr("benchmark.commands.selftest.null_server", null_server)
+    out = tmp_path / "out.json"
+    assert main(["selftest", "--pairs", "5", "--json", str(out), "--results", str(tmp_path)]) == 2
+    found = document(out)
+    assert found["floor_ms"] is found["resolution_ms"] is None
+
+
+def test_interrupting_what_measures_nothing_yet_is_no_traceback(environ: Mapping[str, str], serve: Serve) -> None:
+    def conversation(connection: Connection) -> None:
+        connection.receive()
+        connection.hold()
+
+    silent = serve(conversation)
+    asked = ["compare", "--endpoint", f"a={silent.url}", "--endpoint", f"b={silent.url}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *asked], env=dict(environ), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not silent.requests and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+
+
+def test_json_on_standard_output_is_alone_there(benchmark: Command, twins: Twins) -> None:
+    done = benchmark("compare", *endpoints(*twins), "--pairs", 10, "--json", "-")
+    assert json.loads(done.stdout)["kind"] == "compare"
 
 
 def test_a_simulation_finds_the_difference_that_is_there(benchmark: Command, tmp_path: Path) -> None:

@@ -120,8 +120,24 @@ def test_an_endpoint_that_hangs_up_did_not_answer(client: httpx.Client, serve: S
     assert fetch(client, endpoint(serve(Connection.reset).url)) == Served(problem="did not answer")
 
 
-def test_an_endpoint_that_cannot_be_asked_at_all_is_a_problem_and_no_hang(client: httpx.Client) -> None:
-    (served,) = Catalog(client).served([endpoint("http://127.0.0.1:9/\x00")], wait_s=WAIT_S)
+def test_an_endpoint_that_drips_did_not_answer(
+    client: httpx.Client, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.endpoints.catalog.INFO_TIMEOUT_S", 0.2)
+
+    def conversation(connection: Connection) -> None:
+        connection.receive()
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        connection.drip(b" ")
+
+    assert fetch(client, endpoint(serve(conversation).url)) == Served(problem="did not answer")
+
+
+def test_an_endpoint_that_cannot_be_asked_at_all_is_a_problem_and_no_hang(
+    client: httpx.Client, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "stream", None)
+    (served,) = Catalog(client).served([endpoint(nobody)], wait_s=WAIT_S)
     assert served is not None
     assert served.card is None
     assert served.problem

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.endpoints.endpoint import Endpoint, EndpointError
+from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 
 
 def of(url: str, token: str | None = None, timeout_s: float = 10.0) -> Endpoint:
@@ -67,6 +67,10 @@ def test_people_read_the_address_without_its_scheme(url: str, address: str) -> N
         "http://[::1",
         "http://host:port",
         "http://host:99999",
+        "http://127.0.0.1:1/a\x7fb",
+        "http://127.0.0.1:1/" + "a" * 70_000,
+        "http://a..b",
+        "http://xn--a.com",
     ],
 )
 def test_an_unusable_address_is_refused(url: str) -> None:
@@ -97,6 +101,10 @@ def test_a_token_goes_out_as_a_bearer_over_https_and_over_the_loopback(url: str)
 def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
     with pytest.raises(EndpointError):
         of("https://host", token=token)
+
+
+def test_the_variables_of_an_endpoint_have_its_name_as_a_shell_takes_it() -> None:
+    assert [env_prefix(key) for key in ("api", "my-API_2")] == ["API", "MY_API_2"]
 
 
 def test_without_a_token_no_header_is_added() -> None:

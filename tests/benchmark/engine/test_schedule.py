@@ -71,6 +71,11 @@ def test_constant_arrivals_are_even_from_the_beginning() -> None:
     assert np.diff(sends_s) == pytest.approx(0.04, abs=1e-12)
 
 
+def test_a_phase_moves_constant_arrivals_by_a_part_of_a_period() -> None:
+    plan = LoadPlan(rate=25, duration_s=4, arrivals="constant", warmup=0)
+    assert arrival_times_s(plan, 0, 0.5) - arrival_times_s(plan, 0) == pytest.approx(0.02, abs=1e-12)
+
+
 @pytest.mark.parametrize("arrivals", ["poisson", "constant"])
 @pytest.mark.parametrize(("ramp", "rate"), [(0.0, 200.0), (50.0, 150.0), (200.0, 100.0)])
 def test_a_ramp_changes_the_rate_evenly(arrivals: Arrivals, ramp: float, rate: float) -> None:
@@ -87,12 +92,13 @@ def test_a_ramp_changes_the_rate_evenly(arrivals: Arrivals, ramp: float, rate: f
     st.floats(0.5, 5),
     st.sampled_from(["poisson", "constant"]),
     st.integers(0, 2**40),
+    st.sampled_from([0.0, 0.5]),
 )
 def test_sends_rise_within_the_duration(
-    rate: float, ramp: float | None, duration_s: float, arrivals: Arrivals, seed: int
+    rate: float, ramp: float | None, duration_s: float, arrivals: Arrivals, seed: int, phase: float
 ) -> None:
     plan = LoadPlan(rate=rate, ramp=ramp, duration_s=max(duration_s, 4 / rate), arrivals=arrivals, warmup=0)
-    sends_s = arrival_times_s(plan, seed)
+    sends_s = arrival_times_s(plan, seed, phase)
     assert np.all(np.diff(sends_s) >= 0)
     assert np.all((sends_s >= 0) & (sends_s <= plan.duration_s * (1 + 1e-9)))
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.record import recording
 from benchmark.record import store as store_module
-from benchmark.record.recording import Recorder, add_finished_run, load_samples
+from benchmark.record.recording import FLUSH_EVERY_S, Recorder, add_finished_run, load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import ROW, Samples, empty
 from benchmark.record.store import Store, StoreError, UnknownRun
@@ -81,11 +81,11 @@ def test_a_flush_is_due_twice_a_second(store: Store, run: Run, monkeypatch: pyte
     now_ns = 1_000
     monkeypatch.setattr(recording, "perf_counter_ns", lambda: now_ns)
     recorder = Recorder(store, run.id, 10)
-    assert not recorder.is_due
+    assert recorder.unwritten_s < FLUSH_EVERY_S
     now_ns += 500_000_000
-    assert recorder.is_due
+    assert recorder.unwritten_s >= FLUSH_EVERY_S
     recorder.flush()
-    assert not recorder.is_due
+    assert recorder.unwritten_s < FLUSH_EVERY_S
 
 
 @contextmanager

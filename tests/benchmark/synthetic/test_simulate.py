@@ -1,9 +1,13 @@
 """The simulated runs have the truth that was asked for, in the form of real runs."""
 
+from math import inf, nan
+from typing import Any
+
 import numpy as np
 import pytest
 
 from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.record.plan import PlanError
 from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, response_ms
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth, simulate_closed, simulate_compare, simulate_load
 
@@ -71,9 +75,8 @@ def test_a_late_send_is_in_the_response_time_and_not_in_the_service_time() -> No
 
 def test_arrivals_come_at_the_rate_asked_for() -> None:
     for poisson in (True, False):
-        samples = simulate_load(Truth((FAST, SLOW)), 100, 50, 1, poisson=poisson, warmup_s=10)
-        measured = samples[~samples["warmup"]]
-        assert np.bincount(measured["endpoint"]) == pytest.approx([5000, 5000], rel=0.05)
+        samples = simulate_load(Truth((FAST, SLOW)), 100, 50, 1, poisson=poisson)
+        assert np.bincount(samples["endpoint"]) == pytest.approx([5000, 5000], rel=0.05)
         gaps_ms = np.diff(samples[samples["endpoint"] == 0]["scheduled_ms"])
         assert gaps_ms.std() == pytest.approx(10.0 if poisson else 0.0, abs=0.6)
 
@@ -120,3 +123,48 @@ def test_an_instance_starts_cold_at_first_and_after_it_idled() -> None:
 def test_a_comparison_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="two endpoints"):
         simulate_compare(Truth((FAST,)), 10, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"base_ms": nan},
+        {"base_ms": inf},
+        {"base_ms": 0.0},
+        {"spread": nan},
+        {"spread": 1000.0},
+        {"spread": -0.1},
+        {"correlation": 1.0},
+        {"network_ms": -1.0},
+        {"error_share": 1.1},
+        {"cold_ms": nan},
+        {"idle_ms": nan},
+        {"instances": 0},
+        {"timeout_ms": inf},
+    ],
+)
+def test_an_endpoint_that_cannot_be_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="a simulated run needs"):
+        TrueEndpoint(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"drift_per_minute": nan},
+        {"drift_per_minute": -0.5},
+        {"freezes": ((nan, 1.0),)},
+        {"freezes": ((5.0, -9.0),)},
+        {"freezes": ((5.0, inf),)},
+        {"freezes": ((5.0, 9.0), (6.0, 1.0))},
+    ],
+)
+def test_a_machine_that_cannot_be_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="a simulated run needs"):
+        Machine(**values)
+
+
+def test_the_oddest_truth_that_is_allowed_can_be_simulated() -> None:
+    odd = TrueEndpoint(3.6e6, 10.0, 0.99, 3.6e6, 1.0, 3.6e6, 0.0, 1, 3.6e6)
+    samples = simulate_load(Truth((odd, odd), Machine(100.0, ((0.0, 1e9), (1e9, 1e9)))), 100, 10, 1)
+    assert np.isfinite(samples["service_ms"]).all()

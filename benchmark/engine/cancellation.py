@@ -1,4 +1,4 @@
-"""Whether a run is to be cancelled: SIGINT and SIGTERM, from before it is recorded until it is closed.
+"""An end that a signal asks for, whenever it comes: in order, so that a run is always closed in its record.
 
 An event loop's own handlers end with it: a signal that comes before it, or while the run is being closed, would end the
 process and leave a run that says for ever that it goes on.
@@ -10,9 +10,17 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from benchmark.record.run import RunState
+
+_GRACE_S = 0.5
+"""How long a task may take to clear up after a cancel, which ends requests in flight at once."""
+
 
 class Cancellation:
-    """Notes the signals while it is entered, which only the main thread may do; before and after they do as before."""
+    """SIGINT and SIGTERM as a wish to end in order; used as a context, in the main thread, around a run.
+
+    Where they come outside `wait` and `until_cancelled` nothing is broken off, and the next of these ends at once.
+    """
 
     def __init__(self) -> None:
         self.is_asked = False
@@ -29,6 +37,10 @@ class Cancellation:
         for sign, handler in self._before.items():
             signal.signal(sign, handler)
 
+    def _note(self, sign: int, frame: FrameType | None) -> None:
+        self.is_asked = True
+        self._wake()
+
     async def wait(self) -> None:
         """Wait until it is asked for."""
         loop, asked = asyncio.get_running_loop(), asyncio.Event()
@@ -39,6 +51,18 @@ class Cancellation:
         finally:
             self._wake = lambda: None  # the loop may be closed by then
 
-    def _note(self, sign: int, frame: FrameType | None) -> None:
-        self.is_asked = True
-        self._wake()
+    async def until_cancelled(self, task: "asyncio.Task[None]") -> RunState:
+        """Wait for `task`, or cancel it when a signal asks for it. Gives how it ended; raises what it raised."""
+        waiting = asyncio.create_task(self.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if task.done():
+            task.result()
+            return RunState.FINISHED
+        task.cancel()
+        await asyncio.wait({task}, timeout=_GRACE_S)
+        if task.done() and not task.cancelled():
+            task.result()
+        return RunState.CANCELLED
