@@ -5,7 +5,8 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images clean
+.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images clean \
+	clean-results
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -23,7 +24,7 @@ train: .venv/.installed ## train into artifacts/iris; other data: make train DAT
 	@$(PY) -m training $(if $(DATASET),--dataset $(DATASET))
 
 stage-function: .venv/.installed artifacts/iris/model.json ## fill build/function with exactly what is deployed
-	@$(PY) -m deploy.stage_function
+	@$(PY) -m deploy.stage_function $(DEPLOY)
 
 test: .venv/.installed artifacts/iris/model.json ## run all tests (installs a Chromium if there is none)
 	@tools/chromium.sh
@@ -72,5 +73,8 @@ deploy-build-api deploy-build-dashboard: deploy-%: artifacts/iris/model.json
 deploy-%: .venv/.installed ## run one step of DEPLOY.md; print it only: python -m deploy STEP
 	@$(PY) -m deploy $(DEPLOY) $* --run
 
-clean: ## remove everything that was made, .venv included
-	rm -rf .venv artifacts build results
+clean: ## remove what can be made again, .venv included; what was measured stays
+	rm -rf .venv artifacts build
+
+clean-results: ## delete everything that was measured (results/)
+	rm -rf results

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.commands import FUNCTION_SOURCE, SERVICE_FILE, STEPS, Argv, service_file
+from deploy.options import chosen, variable_options
 from deploy.variables import VariableError, Variables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,27 +27,18 @@ def main(arguments: Sequence[str] | None = None, run: Runner = _run, root: Path 
     parser = argparse.ArgumentParser(
         prog="python -m deploy",
         description=__doc__,
+        parents=[variable_options()],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["steps, in their order:", *(f"  {name:{width}}  {s.title}" for name, s in STEPS.items())]),
     )
     parser.add_argument("step", choices=STEPS, metavar="COMMAND")
-    parser.add_argument("--run", action="store_true", help="run the commands, and stop at the first that fails")
-    parser.add_argument(
-        "--with",
-        dest="files",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="variables on top of deploy/variables.env",
-    )
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--run", action="store_true", help="run the commands too")
     options = parser.parse_args(arguments)
     step = STEPS[options.step]
     try:
-        variables = Variables.from_files(options.files, dict(_pair(text) for text in options.overrides))
+        variables = Variables.from_files(*chosen(options))
         commands = step.commands(variables)
-        if options.step == "api":
+        if options.run and options.step == "api":
             target = root / SERVICE_FILE
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(service_file(variables), encoding="utf-8")
@@ -61,17 +53,9 @@ def main(arguments: Sequence[str] | None = None, run: Runner = _run, root: Path 
         print(shlex.join(command), flush=True)
         if options.run and (status := run(command)):
             failed = status
-            # A clean-up goes on: what one command does not find, the next one may still have to delete.
-            if not step.destroys:
+            if not step.goes_on:
                 break
     return 1 if failed else 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise VariableError(f"--set takes NAME=VALUE, not {text!r}")
-    return name, value
 
 
 if __name__ == "__main__":

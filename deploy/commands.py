@@ -26,7 +26,8 @@ class Step:
 
     title: str
     commands: Callable[[Variables], list[Argv]]
-    destroys: bool = False
+    goes_on: bool = False
+    """past a command that fails: what it makes may be there already, or what it deletes gone"""
 
 
 def _enable(v: Variables) -> list[Argv]:
@@ -45,7 +46,7 @@ def _prepare(v: Variables) -> list[Argv]:
 
 def _build(name: str) -> Callable[[Variables], list[Argv]]:
     def commands(v: Variables) -> list[Argv]:
-        substitutions = f"--substitutions=_DOCKERFILE=Dockerfile.{name},_IMAGE={v.image(name)}"
+        substitutions = f"--substitutions=_DOCKERFILE=Dockerfile.{name},_DATASET={v.dataset},_IMAGE={v.image(name)}"
         return [
             _gcloud(
                 v, "builds", "submit", ".", "--config=deploy/build.yaml", "--ignore-file=.dockerignore", substitutions
@@ -56,6 +57,8 @@ def _build(name: str) -> Callable[[Variables], list[Argv]]:
 
 
 def _api(v: Variables) -> list[Argv]:
+    if v.serving.runtime != "onnx":
+        raise VariableError("MODEL_RUNTIME must be onnx for the API: its image has no scikit-learn")
     return [_gcloud(v, "run", "services", "replace", SERVICE_FILE, _region(v))]
 
 
@@ -70,18 +73,13 @@ def _function(v: Variables) -> list[Argv]:
             f"--source={FUNCTION_SOURCE}",
             "--function=predict",
             "--base-image=python311",
-            _region(v),
-            f"--min={v.function.min_instances}",
-            *_sized(v.function),
+            *_served(v, v.function, minimum="--min", account="--service-account"),
             "--cpu-boost",
             "--cpu-throttling",
-            "--execution-environment=gen2",
+            f"--execution-environment={v.function.execution_environment}",
             "--ingress=all",
-            "--startup-probe=httpGet.path=/health,httpGet.port=8080,periodSeconds=1,timeoutSeconds=1,failureThreshold=30",
-            "--liveness-probe=httpGet.path=/health,httpGet.port=8080,periodSeconds=30,timeoutSeconds=5,failureThreshold=3",
-            f"--service-account={v.endpoint_email}",
-            "--no-allow-unauthenticated",
-            f"--set-env-vars={_environment(v, v.function)}",
+            f"--startup-probe={_probe('/health', period_s=1, timeout_s=1, failures=30)}",
+            f"--liveness-probe={_probe('/health', period_s=30, timeout_s=5, failures=3)}",
         )
     ]
 
@@ -99,12 +97,7 @@ def _function_gen2(v: Variables) -> list[Argv]:
             f"--source={FUNCTION_SOURCE}",
             "--entry-point=predict",
             "--trigger-http",
-            _region(v),
-            f"--min-instances={v.function.min_instances}",
-            *_sized(v.function),
-            f"--run-service-account={v.endpoint_email}",
-            "--no-allow-unauthenticated",
-            f"--set-env-vars={_environment(v, v.function)}",
+            *_served(v, v.function, minimum="--min-instances", account="--run-service-account"),
         )
     ]
 
@@ -159,7 +152,7 @@ def _dashboard(v: Variables) -> list[Argv]:
             "--no-cpu-throttling",
             "--cpu-boost",
             "--execution-environment=gen2",
-            "--startup-probe=httpGet.path=/_stcore/health,httpGet.port=8080,periodSeconds=1,timeoutSeconds=1,failureThreshold=60",
+            f"--startup-probe={_probe('/_stcore/health', period_s=1, timeout_s=1, failures=60)}",
             f"--service-account={v.dashboard_email}",
             "--no-allow-unauthenticated",
             f"--set-env-vars={environment}",
@@ -200,7 +193,7 @@ def _clean_up_shared_gen2(v: Variables) -> list[Argv]:
 
 STEPS: Mapping[str, Step] = {
     "enable": Step("switch on the services that are used", _enable),
-    "prepare": Step("a registry for the images, and an account for each program", _prepare),
+    "prepare": Step("a registry for the images, and an account for each program", _prepare, goes_on=True),
     "build-api": Step("build the API's image", _build("api")),
     "build-dashboard": Step("build the dashboard's image", _build("dashboard")),
     "api": Step("deploy the API", _api),
@@ -210,10 +203,12 @@ STEPS: Mapping[str, Step] = {
     "urls": Step("ask for the endpoints' addresses", _urls),
     "dashboard": Step("deploy the dashboard", _dashboard),
     "open": Step("open the private dashboard at http://127.0.0.1:8501", _open),
-    "clean-up": Step("delete what the steps above have made", _clean_up, destroys=True),
-    "clean-up-gen2": Step("delete the function that `function-gen2` has made", _clean_up_gen2, destroys=True),
-    "clean-up-shared": Step("delete what builds leave behind; only in a project of its own", _clean_up_shared, True),
-    "clean-up-shared-gen2": Step("the same for `function-gen2`", _clean_up_shared_gen2, destroys=True),
+    "clean-up": Step("delete what the steps above have made", _clean_up, goes_on=True),
+    "clean-up-gen2": Step("delete the function that `function-gen2` has made", _clean_up_gen2, goes_on=True),
+    "clean-up-shared": Step(
+        "delete what builds leave behind; only in a project of its own", _clean_up_shared, goes_on=True
+    ),
+    "clean-up-shared-gen2": Step("the same for `function-gen2`", _clean_up_shared_gen2, goes_on=True),
 }
 """In the order in which they are taken."""
 
@@ -250,6 +245,8 @@ def _service_values(v: Variables) -> dict[str, str]:
         "API_MIN_INSTANCES": str(v.api.min_instances),
         "API_MAX_INSTANCES": str(v.api.max_instances),
         "API_TIMEOUT_S": str(v.api.timeout_s),
+        "API_EXECUTION_ENVIRONMENT": v.api.execution_environment,
+        **_told(v),
         "ENDPOINT_ACCOUNT_EMAIL": v.endpoint_email,
         "REGION": v.region,
         "PROJECT": v.project,
@@ -268,21 +265,44 @@ def _location(v: Variables) -> str:
     return f"--location={v.region}"
 
 
-def _sized(size: Size) -> Sequence[str]:
+def _served(v: Variables, size: Size, *, minimum: str, account: str) -> Sequence[str]:
+    """What both forms of the function are given, two of the flags under names of each form's own."""
     return (
+        _region(v),
+        f"{minimum}={size.min_instances}",
         f"--cpu={size.cpu}",
         f"--memory={size.memory}",
         f"--concurrency={size.concurrency}",
         f"--max-instances={size.max_instances}",
         f"--timeout={size.timeout_s}s",
+        f"{account}={v.endpoint_email}",
+        "--no-allow-unauthenticated",
+        f"--set-env-vars={_environment(v, size)}",
     )
 
 
+def _probe(path: str, *, period_s: int, timeout_s: int, failures: int) -> str:
+    return (
+        f"httpGet.path={path},httpGet.port=8080,"
+        f"periodSeconds={period_s},timeoutSeconds={timeout_s},failureThreshold={failures}"
+    )
+
+
+def _told(v: Variables) -> dict[str, str]:
+    """What an endpoint is told to do. Blanks part the origins: gcloud parts variables by commas."""
+    return {
+        "MODEL_RUNTIME": v.serving.runtime,
+        "LOG_LEVEL": v.serving.log_level,
+        "CORS_ORIGINS": " ".join(sorted(v.serving.cors_origins)),
+    }
+
+
 def _environment(v: Variables, size: Size) -> str:
-    """What a process cannot see of its own deployment, for /model-info."""
+    """What an endpoint is told, and what it cannot see of its own deployment, for /model-info."""
     return ",".join(
         f"{name}={value}"
         for name, value in (
+            *_told(v).items(),
             ("DEPLOY_CPU", size.cpu),
             ("DEPLOY_MEMORY", size.memory),
             ("DEPLOY_CONCURRENCY", size.concurrency),

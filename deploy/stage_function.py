@@ -5,16 +5,17 @@ shared core, one artifact and the pinned requirements.
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from deploy.options import chosen, variable_options
+from deploy.variables import VariableError, merged, serving_settings
 from inference.card import CARD_FILE
 from inference.model import ArtifactError, load_model
-from inference.settings import ServingSettings, SettingsError
+from inference.settings import ServingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACT = "artifact"
@@ -65,14 +66,21 @@ def _requirements(runtime: str) -> str:
     return _MARK + "\n".join(pins.values()) + "\n"
 
 
-def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """The command line; MODEL_DIR and MODEL_RUNTIME choose what is staged. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.stage_function", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; DATASET and MODEL_RUNTIME of the deployment choose what is staged. Returns the exit status.
+
+    The environment's MODEL_DIR and MODEL_RUNTIME are not read: of them the API's image would know nothing.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.stage_function", description=__doc__, parents=[variable_options()]
+    )
+    parser.add_argument("--artifact", type=Path, help="its directory (default: artifacts/DATASET)")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "function")
     options = parser.parse_args(arguments)
     try:
-        stage(options.output, ServingSettings.from_env(environ, default_model_dir=ROOT / "artifacts" / "iris"))
-    except (ArtifactError, SettingsError, OSError) as error:
+        settings = serving_settings(merged(*chosen(options)))
+        stage(options.output, replace(settings, model_dir=options.artifact or settings.model_dir))
+    except (ArtifactError, VariableError, OSError) as error:
         print(f"not staged: {error}", file=sys.stderr)
         return 1
     return 0

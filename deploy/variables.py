@@ -5,15 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.settings import ServingSettings, SettingsError
+
 DEFAULTS = Path(__file__).with_name("variables.env")
+ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _SERVICE = re.compile(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?")
 _ACCOUNT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_DATASET = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _URL = re.compile(r"(https://[A-Za-z0-9.-]+/?)?")
+
+_MEMORY_MIB = {8: (4096, 32768), 4: (2048, 16384), 2: (128, 8192), 1: (128, 4096), 0.5: (128, 1024), 0.08: (128, 512)}
+"""Least and most memory from so many vCPUs on: https://cloud.google.com/run/docs/configuring/services/cpu"""
 
 
 class VariableError(ValueError):
@@ -36,6 +43,11 @@ class Size:
         """As the platform writes it."""
         return f"{self.memory_mib}Mi"
 
+    @property
+    def execution_environment(self) -> str:
+        """The generation that the platform has for this size: the second begins at 1 vCPU and 512 MiB."""
+        return "gen1" if float(self.cpu) < 1 or self.memory_mib < 512 else "gen2"
+
 
 @dataclass(frozen=True, slots=True)
 class Variables:
@@ -43,6 +55,8 @@ class Variables:
 
     project: str
     region: str
+    dataset: str
+    serving: ServingSettings
     repository: str
     image_tag: str
     api_service: str
@@ -60,14 +74,7 @@ class Variables:
     @classmethod
     def from_files(cls, paths: Sequence[Path] = (), overrides: Mapping[str, str] | None = None) -> "Variables":
         """variables.env, then `paths` on top of it, then `overrides`. Raises VariableError, OSError."""
-        values = read(DEFAULTS)
-        known = frozenset(values)
-        for path in paths:
-            values |= read(path)
-        values |= overrides or {}
-        if unknown := sorted(set(values) - known):
-            raise VariableError(f"{unknown[0]} is not a variable of {DEFAULTS.name}")
-        return cls.from_mapping(values)
+        return cls.from_mapping(merged(paths, overrides))
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> "Variables":
@@ -75,6 +82,8 @@ class Variables:
         return cls(
             project=_text(values, "PROJECT", _PROJECT, "the id of a Google Cloud project"),
             region=_text(values, "REGION", _REGION, "a region, such as us-central1"),
+            dataset=_dataset(values),
+            serving=serving_settings(values),
             repository=_text(values, "REPOSITORY", _SERVICE, "a name in small letters"),
             image_tag=_text(values, "IMAGE_TAG", _TAG, "a tag"),
             api_service=_text(values, "API_SERVICE", _SERVICE, "a name in small letters"),
@@ -84,8 +93,8 @@ class Variables:
             dashboard_account=_text(values, "DASHBOARD_ACCOUNT", _ACCOUNT, "a name of 6 to 30 small letters"),
             api=_size(values, "API"),
             function=_size(values, "FUNCTION"),
-            dashboard_cpu=_cpu(values, "DASHBOARD_CPU"),
-            dashboard_memory_mib=_whole(values, "DASHBOARD_MEMORY_MIB", 512, 32768),
+            dashboard_cpu=_dashboard_cpu(values),
+            dashboard_memory_mib=_memory_mib(values, "DASHBOARD", least=512),
             api_url=_text(values, "API_URL", _URL, "an https address without a path, or empty"),
             function_url=_text(values, "FUNCTION_URL", _URL, "an https address without a path, or empty"),
         )
@@ -116,10 +125,34 @@ def read(path: Path) -> dict[str, str]:
     return values
 
 
+def merged(paths: Sequence[Path] = (), overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """variables.env, then `paths` on top of it, then `overrides`. Raises VariableError (an unknown name), OSError."""
+    values = read(DEFAULTS)
+    known = frozenset(values)
+    for path in paths:
+        values |= read(path)
+    values |= overrides or {}
+    if unknown := sorted(set(values) - known):
+        raise VariableError(f"{unknown[0]} is not a variable of {DEFAULTS.name}")
+    return values
+
+
+def serving_settings(values: Mapping[str, str]) -> ServingSettings:
+    """What the endpoints are told of the model and of themselves, checked as they check it. Raises VariableError."""
+    try:
+        return ServingSettings.from_env(values, default_model_dir=ARTIFACTS / _dataset(values))
+    except SettingsError as error:
+        raise VariableError(str(error)) from error
+
+
+def _dataset(values: Mapping[str, str]) -> str:
+    return _text(values, "DATASET", _DATASET, "the name of a data set")
+
+
 def _size(values: Mapping[str, str], prefix: str) -> Size:
     size = Size(
         cpu=_cpu(values, f"{prefix}_CPU"),
-        memory_mib=_whole(values, f"{prefix}_MEMORY_MIB", 128, 32768),
+        memory_mib=_memory_mib(values, prefix),
         concurrency=_whole(values, f"{prefix}_CONCURRENCY", 1, 1000),
         min_instances=_whole(values, f"{prefix}_MIN_INSTANCES", 0, 1000),
         max_instances=_whole(values, f"{prefix}_MAX_INSTANCES", 1, 1000),
@@ -144,6 +177,22 @@ def _whole(values: Mapping[str, str], name: str, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", value) or not least <= int(value) <= most:
         raise VariableError(f"{name} must be a whole number from {least} to {most}")
     return int(value)
+
+
+def _memory_mib(values: Mapping[str, str], prefix: str, least: int = 128) -> int:
+    cpu = float(_cpu(values, f"{prefix}_CPU"))
+    lower, upper = next(limits for vcpu, limits in _MEMORY_MIB.items() if vcpu <= cpu)
+    memory_mib = _whole(values, f"{prefix}_MEMORY_MIB", least, 32768)
+    if not lower <= memory_mib <= upper:
+        raise VariableError(f"{prefix}_MEMORY_MIB must be from {lower} to {upper} where {prefix}_CPU is {cpu:g}")
+    return memory_mib
+
+
+def _dashboard_cpu(values: Mapping[str, str]) -> str:
+    cpu = _cpu(values, "DASHBOARD_CPU")
+    if float(cpu) < 1:
+        raise VariableError("DASHBOARD_CPU must be 1, 2, 4 or 8: a fraction is switched off between requests")
+    return cpu
 
 
 def _cpu(values: Mapping[str, str], name: str) -> str:

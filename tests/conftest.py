@@ -33,7 +33,7 @@ def train(root: Path, hash_seed: int) -> Path:
         name: (str(servers.PYTHON), "-m", "training", "--dataset", name, "--output", str(root / name))
         for name in DATASETS
     }
-    environment = servers.bare_environment() | {"PYTHONHASHSEED": str(hash_seed), "OMP_NUM_THREADS": "1"}
+    environment = servers.bare_environment() | {"PYTHONHASHSEED": str(hash_seed)}
     processes = {
         name: subprocess.Popen(
             command, cwd=servers.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

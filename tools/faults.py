@@ -5,11 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.scenarios import SCENARIOS, TITLES, can_mount
+from tests.faults.scenarios import NEED_MOUNTS, SCENARIOS, TITLES, can_mount
 from tests.hostile.endpoints import NotServing
 from tools.supervisor import LaunchError
-
-NEED_MOUNTS = frozenset({"read-only file system", "no writable temp directory"})
 
 
 def main(arguments: list[str] | None = None) -> int:

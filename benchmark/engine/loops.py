@@ -54,16 +54,14 @@ async def measure_arrivals(
         for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position, position / len(clients)))
     )
     in_flight: set[asyncio.Task[None]] = set()
-    defects: list[BaseException] = []
+    defects: list[Exception] = []
 
     async def send(position: int, number: int, due_ns: int) -> None:
         body = bodies[number % len(bodies)]
-        row = await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=number < plan.warmup)
-        recorder.add(row)
-
-    def end(task: asyncio.Task[None]) -> None:
-        in_flight.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        warmup = number < plan.warmup
+        try:
+            recorder.add(await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=warmup))
+        except Exception as error:  # of ours: what an endpoint does is in the row
             defects.append(error)
 
     began_ns = perf_counter_ns()
@@ -79,7 +77,7 @@ async def measure_arrivals(
                         break
                     task = asyncio.create_task(send(position, number, due_ns))
                     in_flight.add(task)
-                    task.add_done_callback(end)
+                    task.add_done_callback(in_flight.discard)
             recorder.phase = "waiting for the last answers"
             await asyncio.gather(*in_flight)
             for defect in defects:

@@ -137,7 +137,7 @@ def test_what_the_server_refuses_is_counted_and_logged_as_everything_else(
     assert found[-1]["httpRequest"].get("requestUrl", "other") == route
 
 
-def test_a_prediction_request_counts_however_it_ends(observed: Observed) -> None:
+def test_a_prediction_request_counts_when_it_is_answered_or_refused(observed: Observed) -> None:
     def count() -> int:
         return int(observed.ask("GET", "/health").headers["x-request-count"])
 

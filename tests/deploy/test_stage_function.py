@@ -177,22 +177,36 @@ def test_the_artifact_of_a_staged_function_can_be_staged_into_it_again(iris_dir:
     assert files(target) == before
 
 
-def test_the_command_stages_the_configured_artifact(diabetes_dir: Path, tmp_path: Path) -> None:
-    environment = {"MODEL_DIR": str(diabetes_dir), "MODEL_RUNTIME": "sklearn"}
-    assert main(["--output", str(tmp_path / "function")], environment) == 0
+def test_the_command_stages_what_the_variables_of_the_deployment_say(
+    iris_dir: Path, diabetes_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.variables.ARTIFACTS", diabetes_dir.parent)
+    # What the shell says is for a program that is started here; the API's image would not know of it.
+    monkeypatch.setenv("MODEL_DIR", str(iris_dir))
+    monkeypatch.setenv("MODEL_RUNTIME", "onnx")
+    wanted = ["--set", "DATASET=diabetes", "--set", "MODEL_RUNTIME=sklearn"]
+    assert main([*wanted, "--output", str(tmp_path / "function")]) == 0
     assert load_model(tmp_path / "function" / "artifact", "onnx").card.name == "diabetes"
     assert "scikit-learn" in pins(tmp_path / "function" / "requirements.txt")
 
 
+def test_the_command_stages_another_directorys_artifact_when_told(diabetes_dir: Path, tmp_path: Path) -> None:
+    assert main(["--artifact", str(diabetes_dir), "--output", str(tmp_path / "function")]) == 0
+    assert load_model(tmp_path / "function" / "artifact", "onnx").card.name == "diabetes"
+
+
 @pytest.mark.parametrize(
-    ("variables", "words"),
+    ("option", "words"),
     [
-        ({"MODEL_DIR": "/nowhere/at/all"}, "artifact model.json: not found"),
-        ({"MODEL_RUNTIME": "tensorflow"}, "MODEL_RUNTIME must be"),
+        ("--artifact=/nowhere/at/all", "artifact model.json: not found"),
+        ("--set=DATASET=penguins", "artifact model.json: not found"),
+        ("--set=MODEL_RUNTIME=tensorflow", "MODEL_RUNTIME must be"),
+        ("--set=COLOUR=red", "COLOUR is not a variable"),
+        ("--with=/nowhere.env", "[Errno 2]"),
     ],
 )
-def test_the_command_fails_with_one_line_and_status_1(variables: dict[str, str], words: str, tmp_path: Path) -> None:
-    done = run([PYTHON, "-m", "deploy.stage_function", "--output", tmp_path / "function"], **variables)
+def test_the_command_fails_with_one_line_and_status_1(option: str, words: str, tmp_path: Path) -> None:
+    done = run([PYTHON, "-m", "deploy.stage_function", "--output", tmp_path / "function", option])
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"not staged: {words}")
@@ -202,7 +216,7 @@ def test_the_command_fails_with_one_line_and_status_1(variables: dict[str, str],
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_place_that_cannot_be_written_is_an_error_of_one_line(iris_dir: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
-    done = run([PYTHON, "-m", "deploy.stage_function", "--output", tmp_path / "function"], MODEL_DIR=str(iris_dir))
+    done = run([PYTHON, "-m", "deploy.stage_function", "--output", tmp_path / "function", "--artifact", iris_dir])
     tmp_path.chmod(0o755)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -210,5 +224,5 @@ def test_a_place_that_cannot_be_written_is_an_error_of_one_line(iris_dir: Path, 
 
 def test_a_file_in_the_place_of_the_directory_is_left_alone(iris_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "function").write_text("a file")
-    assert main(["--output", str(tmp_path / "function")], {"MODEL_DIR": str(iris_dir)}) == 1
+    assert main(["--artifact", str(iris_dir), "--output", str(tmp_path / "function")]) == 1
     assert (tmp_path / "function").read_text() == "a file"

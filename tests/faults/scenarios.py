@@ -23,13 +23,16 @@ import psutil
 from tests.hostile.case import LISTED, NAMED, request
 from tests.hostile.client import parse_answers
 from tests.hostile.endpoints import NotServing, Running, is_healthy, prepare, serving, start, stop
+from tests.inference.damage import change_card, copy_of, write
 from tools.run import ROOT
 
 TITLES = ("API", "Function")
 IN_FLIGHT = 40
 CONNECTIONS = 1000
 STOP_LIMIT_S = 10.0
+SOAK_S = 60.0
 GROWTH_LIMIT_PERCENT = 10.0
+BAD_BODIES = (b"{", b'{"features":[1,2,3]}', b" " * 65537, b"[" * 5000, NAMED.replace(b"1.4", b"1e400"))
 _REFUSED_START_S = 60.0
 _SCRATCH = "/dev/shm"  # noqa: S108  a place that every Linux has; what is mounted there is private
 _SECRETS = ("Qsecret", "Tsecret", "Asecret", "Bsecret", "Csecret", "Ksecret")
@@ -141,7 +144,7 @@ def sigterm_in_flight(title: str, directory: Path) -> Result:
 
 
 def damaged_artifacts(title: str, directory: Path) -> Result:
-    """Artifacts that are incomplete, damaged or hostile: none may be served, and no pickle may run."""
+    """Artifacts that somebody has made hostile: none may be served, and no pickle may run."""
     ran = directory / "ran"
     prepare(directory)  # stages the function once, for all
     with ThreadPoolExecutor(3) as pool:
@@ -216,17 +219,16 @@ def keep_alive_connections(title: str, directory: Path) -> Result:
     return Result(served == CONNECTIONS, f"connections {CONNECTIONS}, served twice {served}")
 
 
-def soak(title: str, directory: Path, *, duration_s: float = 60.0) -> Result:
+def soak(title: str, directory: Path) -> Result:
     """Good and bad requests for a while: memory after the warm-up (a quarter of it) stays where it is."""
-    bad = (b"{", b'{"features":[1,2,3]}', b" " * 65537, b"[" * 5000, NAMED.replace(b"1.4", b"1e400"))
-    with _one(title, directory) as running, Load(running.port, 2, (NAMED, LISTED, *bad)).running() as load:
-        time.sleep(duration_s / 4)
+    with _one(title, directory) as running, Load(running.port, 2, (NAMED, LISTED, *BAD_BODIES)).running() as load:
+        time.sleep(SOAK_S / 4)
         before = _memory_bytes(running)
-        time.sleep(duration_s * 3 / 4)
+        time.sleep(SOAK_S * 3 / 4)
         after = _memory_bytes(running)
     growth_percent = 100 * (after - before) / before
     growth = f"{after / 2**20:.0f} MB, growth {growth_percent:+.1f} %"
-    figure = f"{load.answered} requests in {duration_s:.0f} s, lost {load.lost}, {growth}"
+    figure = f"{load.answered} requests in {SOAK_S:.0f} s, lost {load.lost}, {growth}"
     return Result(growth_percent <= GROWTH_LIMIT_PERCENT and load.lost == 0, figure)
 
 
@@ -276,6 +278,7 @@ SCENARIOS: Mapping[str, Callable[[str, Path], Result]] = {
     "soak": soak,
     "logs without secrets": logs_without_secrets,
 }
+NEED_MOUNTS = frozenset({"read-only file system", "no writable temp directory"})
 
 # Damage.
 
@@ -290,73 +293,31 @@ class _Hostile:
         return os.mkdir, (str(self._path),)
 
 
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def _cut(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-
-
-def _change_card(directory: Path, change: Callable[[dict[str, object]], object]) -> None:
-    path = directory / "model.json"
-    card = json.loads(path.read_text())
-    change(card)
-    path.write_text(json.dumps(card))
-
-
 def _replace_with_its_hash(directory: Path, name: str, data: bytes) -> None:
     """What somebody can do who may write the files and the card."""
-    old = sha256((directory / name).read_bytes()).hexdigest()
-    (directory / name).write_bytes(data)
-    card = directory / "model.json"
-    card.write_text(card.read_text().replace(old, sha256(data).hexdigest()))
+    write(directory / name, data)
+    entry = {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
+    change_card(directory, lambda card: card["files"].update({name: entry}))
 
 
-def _wrong_known_answers(directory: Path) -> None:
-    def change(card: dict[str, object]) -> None:
-        answers = card["known_answers"]
-        assert isinstance(answers, list)
-        for answer in answers:
-            answer["outputs"].reverse()
-
-    _change_card(directory, change)
-
-
-DAMAGES: Mapping[str, Callable[[Path, Path], object]] = {
-    "no card": lambda directory, _: (directory / "model.json").unlink(),
-    "an empty card": lambda directory, _: (directory / "model.json").write_bytes(b""),
-    "half a card": lambda directory, _: _cut(directory / "model.json"),
-    "a card of another format": lambda directory, _: _change_card(
-        directory, lambda card: card.update(format_version=99)
-    ),
-    "no ONNX file": lambda directory, _: (directory / "model.onnx").unlink(),
-    "an empty ONNX file": lambda directory, _: (directory / "model.onnx").write_bytes(b""),
-    "half an ONNX file": lambda directory, _: _cut(directory / "model.onnx"),
-    "a flipped bit in the ONNX file": lambda directory, _: _flip(directory / "model.onnx"),
+DAMAGES: Mapping[str, Callable[[Path, Path], None]] = {
     "noise with the right hash": lambda directory, _: _replace_with_its_hash(
         directory, "model.onnx", bytes(range(256)) * 4
     ),
-    "no joblib file": lambda directory, _: (directory / "model.joblib").unlink(),
-    "a flipped bit in the joblib file": lambda directory, _: _flip(directory / "model.joblib"),
-    "a hostile pickle, for sklearn": lambda directory, ran: (directory / "model.joblib").write_bytes(
-        pickle.dumps(_Hostile(ran))
+    "a hostile pickle, for sklearn": lambda directory, ran: write(
+        directory / "model.joblib", pickle.dumps(_Hostile(ran))
     ),
     "a hostile pickle as ONNX with the right hash": lambda directory, ran: _replace_with_its_hash(
         directory, "model.onnx", pickle.dumps(_Hostile(ran))
     ),
-    "wrong known answers": lambda directory, _: _wrong_known_answers(directory),
 }
+"""What somebody does on purpose; what can happen on the way, tests/inference and tests/contract try."""
 
 
 def _start_damaged(title: str, directory: Path, name: str, ran: Path) -> str:
     """Start over a copy of the artifact with this damage: `refused`, `served`, or `unclear`."""
     place = directory / name.replace(" ", "-")
-    artifact = place / "artifact"
-    shutil.copytree(ROOT / "artifacts" / "iris", artifact)
+    artifact = copy_of(ROOT / "artifacts" / "iris", place / "artifact")
     DAMAGES[name](artifact, ran)
     variables = {"MODEL_DIR": str(artifact), "MODEL_RUNTIME": "sklearn" if "sklearn" in name else "onnx"}
     program = prepare(directory, variables)[title]

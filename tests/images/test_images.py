@@ -92,12 +92,28 @@ def test_nothing_is_fetched_but_hashed_pins_of_one_group(image: Image) -> None:
     runs = [argument for instruction, argument in instructions(image) if instruction == "RUN"]
     words = [word for run in runs for word in re.findall(r"[\w./-]+", run)]
     assert not {"apt-get", "apt", "curl", "wget", "git", "uv", "ADD"} & set(words)
-    installs = re.findall(r"pip .*?-r (\S+)", " ".join(runs))
+    installs = re.findall(r"pip .*?-r ([\w./-]+)", " ".join(runs))
     assert [Path(name).name for name in installs] == ["training.txt", "requirements.txt"]
     assert len(re.findall(r"--require-hashes", " ".join(runs))) == len(re.findall(r"\binstall\b", " ".join(runs))) == 2
     copied = [argument for instruction, argument in instructions(image) if instruction == "COPY"]
     assert f"requirements/{GROUPS[image.name]}.txt /requirements.txt" in copied
     assert not [instruction for instruction, _ in instructions(image) if instruction == "ADD"]
+
+
+def test_only_what_it_is_made_of_makes_the_model_anew(image: Image) -> None:
+    source, model, *others = stages(image)
+    assert source[2:] == [("COPY", ". ."), ("RUN", "mkdir -p artifacts")]
+    assert ("COPY", ". .") not in [instruction for stage in (model, *others) for instruction in stage]
+    steps = [
+        argument.removeprefix("--from=source /src/").split()[0] if instruction == "COPY" else instruction
+        for instruction, argument in model
+        if instruction in ("COPY", "RUN")
+    ]
+    # the packages, which take longest, depend on their pins and on whether there is an artifact
+    assert steps == ["requirements/training.txt", "artifacts", "RUN", "inference", "training", "RUN"]
+    install, train = (argument for instruction, argument in model if instruction == "RUN")
+    assert " install " in install
+    assert " -m training " in train
 
 
 def test_the_last_stage_only_copies(image: Image) -> None:
@@ -144,7 +160,10 @@ def test_compose_builds_what_the_tool_builds() -> None:
     text = (ROOT / "compose.yaml").read_text()
     assert set(re.findall(r"dockerfile: (\S+)", text)) == {image.dockerfile for image in IMAGES.values()}
     assert set(re.findall(r"image: (\S+)", text)) == {image.tag for image in IMAGES.values()}
-    assert text.count("read_only: true") == len(IMAGES)
+    shared, services = text.split("\nservices:\n")
+    assert "x-hardened: &hardened\n  read_only: true\n" in shared
+    assert services.count("\n    <<: *hardened\n") == services.count("\n    image: ") == len(IMAGES)
+    assert "read_only" not in services
     assert not re.findall(r'ports: \["(?!127\.0\.0\.1:)', text)
 
 

@@ -115,7 +115,7 @@ DAMAGES = (
     _missing("model.json"),
     _edited("classes", lambda card: card["classes"].reverse()),
 )
-"""One of each kind, for what takes a process."""
+"""One of each kind, for what takes a whole start."""
 
 MORE_DAMAGES = (
     *(make(name) for name in FILES for make in (_truncated, _emptied, _extended, _directory)),

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from inference.card import parse_card
 from tests.conftest import DATASETS, train
-from tests.servers import PYTHON, run
+from tests.servers import PYTHON, ROOT, bare_environment, run
 from training.datasets import DATASETS as KNOWN_DATASETS
 from training.selection import candidates
 
@@ -38,6 +39,16 @@ def test_training_again_in_another_process_gives_the_same_bytes(artifacts: Path,
     again = train(tmp_path, hash_seed=2)
     for name in DATASETS:
         assert digests(again / name) == digests(artifacts / name)
+
+
+def test_training_computes_in_one_thread_however_many_processors_there_are() -> None:
+    code = (
+        "import training, numpy; from threadpoolctl import threadpool_info\n"
+        "print({pool['num_threads'] for pool in threadpool_info()})"
+    )
+    environment = bare_environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([PYTHON, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("{1}", "set()")  # Accelerate, which macOS has, is no pool that can be seen
 
 
 def digests(directory: Path) -> dict[str, str]:
