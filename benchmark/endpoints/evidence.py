@@ -33,13 +33,17 @@ _TOTAL = re.compile(r"(?:^|,)\s*total\s*(?:;[^,]*?)?;\s*dur\s*=\s*([^,;\s]+)")
 
 def _server_ms(server_timing: str) -> float | None:
     """The `total` duration of a Server-Timing header, in ms."""
+    if not server_timing:
+        return None
     found = _TOTAL.search(_QUOTED.sub('""', server_timing))  # a description may hold commas, and anything else
     return _number(found[1]) if found else None
 
 
 def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return value if 0 <= value < 1e15 else None

@@ -146,6 +146,8 @@ class Connections:
 
 
 async def _read(content: StreamReader) -> bytes:
+    if content.is_eof() and content.total_bytes <= MAX_ANSWER_BYTES:  # it came in one piece, as most do
+        return content.read_nowait()
     body = b""
     while not content.at_eof():
         body += await content.read(MAX_ANSWER_BYTES + 1 - len(body))

@@ -49,7 +49,7 @@ async def measure_arrivals(
     With `most` in flight the next one waits: with no file left it would fail, through no fault of the endpoint.
     """
     arrivals = sorted(
-        (due_s, position, number)
+        (round(due_s * 1e9), position, number)
         for position in range(len(clients))
         for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position, position / len(clients)))
     )
@@ -64,18 +64,19 @@ async def measure_arrivals(
         except Exception as error:  # of ours: what an endpoint does is in the row
             defects.append(error)
 
+    create_task = asyncio.get_running_loop().create_task
     began_ns = perf_counter_ns()
     async with _written(recorder, progress, FLUSH_EVERY_S):
         try:
             with Pace() as pace:
-                for due_s, position, number in arrivals:
-                    due_ns = began_ns + round(due_s * 1e9)
+                for since_began_ns, position, number in arrivals:
+                    due_ns = began_ns + since_began_ns
                     await pace.until(due_ns)
                     while len(in_flight) >= most:
                         await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                     if defects:
                         break
-                    task = asyncio.create_task(send(position, number, due_ns))
+                    task = create_task(send(position, number, due_ns))
                     in_flight.add(task)
                     task.add_done_callback(in_flight.discard)
             recorder.phase = "waiting for the last answers"
