@@ -379,12 +379,7 @@ def to_document(summary: ColdSummary) -> dict[str, Any]:
     run, verdict = summary.run, summary.verdict
     return {
         "format_version": 1,
-        "kind": run.kind,
-        "id": run.id,
-        "name": run.name,
-        "state": run.state.value,
-        "started_at_utc": run.started_at_utc,
-        "manifest": dict(run.manifest),
+        **run.head,
         "endpoints": {side.key: _side_document(side) for side in summary.endpoints},
         "verdict": verdict_document(verdict, [side.key for side in summary.endpoints])
         | {"effect_ms": estimate_document(verdict.effect)}

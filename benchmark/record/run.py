@@ -52,6 +52,18 @@ class Run:
         return tuple(entry["name"] for entry in self.manifest["endpoints"])
 
     @property
+    def head(self) -> dict[str, Any]:
+        """Which run it is, and under which conditions, as JSON holds it."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "state": self.state.value,
+            "started_at_utc": self.started_at_utc,
+            "manifest": dict(self.manifest),
+        }
+
+    @property
     def started_text(self) -> str:
         """When it began, for people."""
         return f"{self.started_at_utc[:19].replace('T', ' ')} UTC"

@@ -96,12 +96,7 @@ def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
     """A whole run, samples included, as `import_run` reads it again."""
     return {
         "faceoff_run": RUN_FORMAT,
-        "id": run.id,
-        "kind": run.kind,
-        "name": run.name,
-        "state": run.state.value,
-        "started_at_utc": run.started_at_utc,
-        "manifest": run.manifest,
+        **run.head,
         "outcome": run.outcome,
         "samples": {
             "count": len(samples),

@@ -279,12 +279,7 @@ def to_document(summary: Summary) -> dict[str, Any]:
     generator = run.outcome.get("generator", {})
     return {
         "format_version": 1,
-        "kind": run.kind,
-        "id": run.id,
-        "name": run.name,
-        "state": run.state.value,
-        "started_at_utc": run.started_at_utc,
-        "manifest": dict(run.manifest),
+        **run.head,
         "endpoints": {
             one.key: {
                 "n": one.n,

@@ -5,6 +5,7 @@ browser or a closed tab change nothing about it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -172,29 +173,18 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         if kind == "rate":
             arrivals = st.selectbox("Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals")
     timeout_s = max(endpoint.timeout_s for endpoint in endpoints)
+    common: dict[str, Any] = {
+        "connection": connection,
+        "margin_ms": margin_ms,
+        "margin_pct": margin_pct,
+        "timeout_s": timeout_s,
+        "seed": seed,
+    }
     if kind == "compare":
-        return ComparePlan(pairs, warmup, connection, margin_ms, margin_pct, timeout_s, seed)
+        return ComparePlan(pairs, warmup, **common)
     if kind == "rate":
-        return LoadPlan(
-            rate=rate,
-            duration_s=float(duration_s),
-            arrivals=arrivals,
-            connection=connection,
-            margin_ms=margin_ms,
-            margin_pct=margin_pct,
-            timeout_s=timeout_s,
-            seed=seed,
-        )
-    return LoadPlan(
-        rate=None,
-        concurrency=callers,
-        total=total,
-        connection=connection,
-        margin_ms=margin_ms,
-        margin_pct=margin_pct,
-        timeout_s=timeout_s,
-        seed=seed,
-    )
+        return LoadPlan(rate=rate, duration_s=float(duration_s), arrivals=arrivals, **common)
+    return LoadPlan(rate=None, concurrency=callers, total=total, **common)
 
 
 def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
