@@ -333,7 +333,7 @@ def test_a_plan_that_makes_no_sense_keeps_the_name_that_was_typed(page: Page, mo
     page.open()
     page.app.text_input(key="name").set_value("Evening")
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PlanError("a run needs HTTP/1.1")
 
     with monkeypatch.context() as broken:
