@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m benchmark", description="Measure endpoints and read the record.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="chosen", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if given and given[0] == name:  # the others need not be imported, which takes longer than most of them run
@@ -53,7 +53,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return int(parsed.run(parsed))
     except UsageError as error:
-        print(f"{parser.prog} {parsed.command}: {error}", file=sys.stderr)
+        print(f"{parser.prog} {parsed.chosen}: {error}", file=sys.stderr)
         return 2
 
 

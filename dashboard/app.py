@@ -10,9 +10,17 @@ HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Faceoff", page_icon=HERE / "static" / "icon.svg", layout="wide")
 st.html(HERE / "style.css")
+home = st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", default=True)
+
+
+def _home() -> None:
+    st.switch_page(home)
+
+
 st.navigation(
     [
-        st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", url_path="predict", default=True),
+        home,
+        st.Page(_home, title="Predict", url_path="predict", visibility="hidden"),  # as the other pages have theirs
         st.Page(agree.page, title="Agree", icon=":material/rule:", url_path="agree"),
         st.Page(benchmark.page, title="Benchmark", icon=":material/speed:", url_path=benchmark.URL_PATH),
         st.Page(coldstart.page, title="Cold start", icon=":material/ac_unit:", url_path=coldstart.URL_PATH),

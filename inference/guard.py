@@ -132,6 +132,8 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
         def resume_writing(self) -> None:
             self._stop_reading()
             super().resume_writing()
+            if self.transport.is_closing():  # then nothing else would end a connection whose rest nobody takes
+                self._start_reading()
 
         def _refuse_unreadable(self) -> None:
             if self._being_answered():

@@ -84,7 +84,7 @@ class Agreement:
 
     @property
     def upper_bound(self) -> float:
-        """The 95% upper bound of that share, for inputs drawn as these were; see `statistics.upper_bound`."""
+        """The 95% upper bound of that share, for inputs drawn as these were; see `statistics.estimates.upper_bound`."""
         # Imported here: scipy takes longer to import than a page may take to open.
         from benchmark.statistics.estimates import upper_bound
 
@@ -191,7 +191,7 @@ def compare(
     findings = [
         *(_order_finding(order, card, names) if order else ()),
         *(_rounding_findings(scales, names) if Kind.ROUNDED in used else ()),
-        *(_missing_findings(answers, pairs, names) if Kind.SCHEMA in used else ()),
+        *(_missing_findings(pairs, names) if Kind.SCHEMA in used else ()),
     ]
     return Agreement(compared, len(pairs) - compared, tuple(differences), largest, tuple(findings))
 
@@ -382,9 +382,7 @@ def _order_finding(order: Sequence[int], card: ModelCard, names: tuple[str, str]
     return [f"The classes are in another order: what {names[0]} gives for {names[1]} is {moved}."]
 
 
-def _missing_findings(
-    answers: Sequence[tuple[Answer, Answer]], pairs: Sequence[tuple[Outcome, Outcome]], names: tuple[str, str]
-) -> list[str]:
+def _missing_findings(pairs: Sequence[tuple[Outcome, Outcome]], names: tuple[str, str]) -> list[str]:
     fields: list[set[str]] = [set(), set()]
     for one, other in pairs:
         if one.answer and other.answer:

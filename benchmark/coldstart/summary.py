@@ -301,6 +301,8 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
     state = TEMPERATURES[row["temperature"]]
     taken_ms = float(response_ms(row))
     failure = FAILURES[row["failure"] - 1] if row["failure"] else None
+    if plan.mode == "spawn" and state is Temperature.FIRST_ON_WARM:
+        state = Temperature.COLD  # nobody started it in advance: two clocks differ by a moment
     told, suspected = state is not Temperature.UNKNOWN, False
     if not told and plan.mode == "spawn":  # it is new by construction, whether it says so or not
         told = suspected = True

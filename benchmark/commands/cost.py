@@ -1,6 +1,7 @@
 """`python -m benchmark cost`: what a month of requests costs, gross and net of the free tier, and its parts."""
 
 import argparse
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,16 @@ def run(arguments: argparse.Namespace) -> int:
     except (CostError, PriceError) as error:
         raise UsageError(str(error)) from error
     if str(arguments.json) != "-":
+        source = (
+            f"{len(services_ms)} of {arguments.endpoint} in run {arguments.run_id}" if arguments.run_id else "given"
+        )
+        median_ms = statistics.median(services_ms)
+        print(f"Service times: {source}, median {median_ms:.3g} ms, billed in steps of {prices.rounding_ms:g} ms")
         print(_readable(cost, workload, configuration, prices))
     if arguments.json:
-        write_json(arguments.json, document(cost, workload, configuration, prices, arguments.run_id))
+        write_json(
+            arguments.json, document(cost, workload, configuration, prices, arguments.run_id, arguments.endpoint)
+        )
     return 0
 
 
@@ -109,7 +117,12 @@ def read_traffic(shape: str) -> tuple[Traffic, int | None]:
 
 
 def document(
-    cost: Cost, workload: Workload, configuration: Configuration, prices: Prices, run_id: str | None = None
+    cost: Cost,
+    workload: Workload,
+    configuration: Configuration,
+    prices: Prices,
+    run_id: str | None = None,
+    endpoint: str | None = None,
 ) -> dict[str, Any]:
     """Everything that the cost was made from, and the cost, for a file."""
     one = workload.services_ms[0] if len(workload.services_ms) == 1 else None
@@ -121,6 +134,7 @@ def document(
             "requests_per_month": workload.requests_per_month,
             "service_ms": one,
             "run": run_id,
+            "endpoint": endpoint if run_id else None,
             "service_samples": len(workload.services_ms),
             "shape": workload.traffic.name,
             "startup_ms": workload.startup_ms,

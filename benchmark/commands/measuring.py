@@ -17,7 +17,7 @@ from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
-from benchmark.engine.forecast import Forecast, estimate
+from benchmark.engine.forecast import Forecast, estimate, typical_ms
 from benchmark.record.plan import (
     MARGIN_PCT,
     MAX_RATE,
@@ -132,19 +132,21 @@ def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> in
         raise UsageError(str(error)) from error
     started = perf_counter()
     served = ask(endpoints)
-    typical_ms = (perf_counter() - started) * 1000 / len(endpoints)
+    asked_ms = (perf_counter() - started) * 1000 / len(endpoints)
     card = card_of([one.card for one in served])
-    bodies = bodies_from(arguments.body_from, card)
+    silent = [f"{one.key} {known.problem}" for one, known in zip(endpoints, served, strict=True) if known.problem]
+    bodies = bodies_from(arguments.body_from, card, silent)
     store = results_store(arguments.results)
     manifest = make_manifest(endpoints, served, plan, bodies, card)
     urls = [endpoint.url for endpoint in endpoints]
     try:
         manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
+        expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
     except StoreError as error:
         raise UsageError(f"the record cannot be used: {error}") from error
     run = new_run(kind, arguments.name, manifest, arguments.run_id)
     if arguments.progress == "auto":
-        print(f"{describe(estimate(plan, endpoints, typical_ms), endpoints)}. Run {run.id}.", file=sys.stderr)
+        print(f"{describe(estimate(plan, endpoints, expected_ms), endpoints)}. Run {run.id}.", file=sys.stderr)
     summary = conduct(run, endpoints, bodies, card, store, arguments.progress)
     if arguments.progress == "json":
         print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
@@ -182,8 +184,8 @@ def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
     return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
 
 
-def bodies_from(source: str, card: ModelCard | None) -> Bodies:
-    """What `--body-from` says is sent. Raises UsageError."""
+def bodies_from(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:
+    """What `--body-from` says is sent; `problems` are why there is no card. Raises UsageError."""
     try:
         if source != "card":
             return from_csv(Path(source).read_text("utf-8"), source, card)
@@ -192,7 +194,8 @@ def bodies_from(source: str, card: ModelCard | None) -> Bodies:
     except BodyError as error:
         raise UsageError(f"--body-from {error}") from error
     if card is None:
-        raise UsageError("no endpoint gives a model card, so --body-from FILE.csv must say what to send")
+        why = f" ({'; '.join(problems)})" if problems else ""
+        raise UsageError(f"no endpoint gives a model card{why}, so --body-from FILE.csv must say what to send")
     return from_card(card)
 
 

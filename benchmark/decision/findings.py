@@ -1,8 +1,9 @@
 """What a decision rests on: the newest finished runs of the same two endpoints, summarised, and what a bill needs."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -23,6 +24,8 @@ UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError
 """What a run raises that another version recorded, or that is damaged."""
 _MOST_SERVICES = 200
 """A bill is simulated with so many service times at most: evenly spaced quantiles of what was measured."""
+_LOOK_BACK = 5
+"""How many runs are read at most to find one that is sound."""
 
 Read = Callable[[Run], Samples]
 """The samples of a run. Raises StoreError and ValueError."""
@@ -97,7 +100,8 @@ def gather(
 ) -> Findings | None:
     """The newest finished runs of `endpoints` in the record, or those of `run_ids`.
 
-    Without endpoints, of those that the newest comparison or load was about. None where nothing names two endpoints.
+    Without endpoints, of those that the newest comparison or load was about. A run in which an endpoint never answered,
+    or whose client was the limit, gives way to the newest that is sound. None where nothing names two endpoints.
     Raises StoreError, also for an id that is not there.
     """
     runs = [store.run(run_id) for run_id in run_ids] or store.runs()
@@ -107,15 +111,21 @@ def gather(
 
 def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None) -> Findings | None:
     """The same from `runs`, newest first; what cannot be read is passed over."""
-    usable = [run for run in runs if run.state is RunState.FINISHED and len(run.manifest.get("endpoints", ())) == 2]
+    kinds = ("compare", "load", COLDSTART)  # a self-test is about one endpoint
+    usable = [
+        run
+        for run in runs
+        if run.kind in kinds and run.state is RunState.FINISHED and len(run.manifest.get("endpoints", ())) == 2
+    ]
     if sides is None:
-        ranked = sorted(usable, key=lambda run: run.kind == COLDSTART)
+        best = _best(_summaries(usable, read, "compare", "load"))
+        ranked = [best[0].run] if best else usable
         sides = sides_of(ranked[0]) if ranked else None
     if sides is None or len(sides) != 2:
         return None
     mine = [run for run in usable if _is_about(run, sides)]
-    comparison = next(_summaries(mine, read, "compare"), None)
-    load = next(_summaries(mine, read, "load"), None)
+    comparison = _best(_summaries(mine, read, "compare"))
+    load = _best(_summaries(mine, read, "load"))
     cold = next(_starts(mine, read, ladder=False), None)
     ladder = next(_starts(mine, read, ladder=True), None)
     measured = load or comparison
@@ -180,14 +190,30 @@ def _is_about(run: Run, sides: Sequence[Side]) -> bool:
     )
 
 
-def _summaries(runs: Sequence[Run], read: Read, kind: str) -> Iterator[tuple[Summary, Samples]]:
+def _summaries(runs: Sequence[Run], read: Read, *kinds: str) -> Iterator[tuple[Summary, Samples]]:
     for run in runs:
-        if run.kind == kind:
+        if run.kind in kinds:
             try:
                 samples = read(run)
                 yield summarise(run, samples), samples
             except UNREADABLE:
                 continue
+
+
+def _best(found: Iterable[tuple[Summary, Samples]]) -> tuple[Summary, Samples] | None:
+    """The first that is sound; where none of the first few is, the first of these in which both answered, or the first.
+
+    Sound is a run in which both answered and the client was not the limit.
+    """
+    looked_at: list[tuple[bool, tuple[Summary, Samples]]] = []
+    for one in islice(found, _LOOK_BACK):
+        summary, _ = one
+        answered = all(side.n for side in summary.endpoints)
+        if answered and not summary.run.outcome.get("generator", {}).get("limited"):
+            return one
+        looked_at.append((answered, one))
+    # The first of those that are alike, which is the newest.
+    return next((one for wanted in (True, False) for answered, one in looked_at if answered is wanted), None)
 
 
 def _starts(runs: Sequence[Run], read: Read, *, ladder: bool) -> Iterator[ColdSummary]:

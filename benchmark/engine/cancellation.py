@@ -19,7 +19,7 @@ _GRACE_S = 0.5
 class Cancellation:
     """SIGINT and SIGTERM as a wish to end in order; used as a context, in the main thread, around a run.
 
-    Where they come outside `wait` and `until_cancelled` nothing is broken off, and the next of these ends at once.
+    Where they come outside `wait` and `until_cancelled` nothing is broken off, and the next of these returns at once.
     """
 
     def __init__(self) -> None:

@@ -161,7 +161,7 @@ def from_document(document: Any) -> Plan:
     values = dict(document)
     kind = values.pop("kind", None)
     if kind not in ("compare", "load"):
-        raise PlanError(f"there is no kind of run called {kind}")
+        raise PlanError(f"a run of the kind {kind} is none of pairs or load")
     try:
         return ComparePlan(**values) if kind == "compare" else LoadPlan(**values)
     except TypeError as error:

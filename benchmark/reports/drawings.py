@@ -50,9 +50,7 @@ def percentiles(summary: Summary, legend: Sequence[str], kind: str) -> Drawing:
     return Drawing("Percentiles, with 95 % intervals", svg.chart(x_axis, y_axis, marks, legend, alt), alt)
 
 
-def over_time(
-    summary: Summary, samples: Samples, values: Sequence[Floats], legend: Sequence[str], kind: str
-) -> Drawing:
+def over_time(samples: Samples, values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
     """A dot a request, by when it was due."""
     marks = []
     last_s = 1.0

@@ -110,6 +110,9 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     if not isinstance(document, dict) or document.get("faceoff_run") != RUN_FORMAT:
         raise ValueError("this file is no run that this version can read")
     try:
+        # What a run of cold starts counts is its probes, each of which is several requests.
+        probes = document["outcome"].get("probes") if document["kind"] == coldstart_plan.KIND else None
+        done = document["samples"]["count"] if probes is None else len(probes)
         run = Run(
             str(document["id"])[:32],
             str(document["kind"])[:32],
@@ -118,7 +121,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
             str(document["started_at_utc"])[:40],
             dict(document["manifest"]),
             dict(document["outcome"]),
-            {"done": document["samples"]["count"], "total": document["samples"]["count"]},
+            {"done": done, "total": done},
         )
         samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
         if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):

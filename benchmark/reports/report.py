@@ -201,7 +201,7 @@ def _latency(material: _Material) -> Iterator[Block]:
             continue
         yield drawings.ecdf(values, legend, kind)
         yield drawings.percentiles(summary, legend, kind)
-        yield drawings.over_time(summary, samples, values, legend, kind)
+        yield drawings.over_time(samples, values, legend, kind)
         if summary.verdict:
             pairs = zip(SHARE_NAMES, summary.differences, strict=True)
             rows = tuple((name, interval(estimate)) for name, estimate in pairs)

@@ -97,7 +97,7 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
                 _at(ordered, centre + stretch * (_rank(n, share, tail) - centre))
                 for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
             )
-            estimate = _bounded(estimate, low, high)
+            estimate = Estimate(estimate.value, low if isfinite(low) else None, high if isfinite(high) else None, n)
         estimates.append(estimate)
     return estimates
 

@@ -25,7 +25,8 @@ def differences(first: Summary, second: Summary) -> list[Difference]:
     """All differences between two runs: of the manifests first, then of the figures of each endpoint by its key."""
     one, two = (dict(_flatten(summary.run.manifest)) for summary in (first, second))
     names = [name for name in {**one, **two} if name not in _PER_RUN]
-    found = [Difference(name, one.get(name, "-"), two.get(name, "-")) for name in names]
+    found = [Difference("state", first.run.state.value, second.run.state.value)]
+    found += [Difference(name, one.get(name, "-"), two.get(name, "-")) for name in names]
     sides = {side.key: side for side in second.endpoints}
     for side in first.endpoints:
         if other := sides.get(side.key):
@@ -50,4 +51,5 @@ def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
         elif isinstance(value, list | tuple):
             yield path, json.dumps(value)  # the same for a tuple as for the list that it is once recorded
         else:
-            yield path, "unknown" if value is None else str(value)
+            # A plan without a ramp has none; a fact that is not there is not known.
+            yield path, str(value) if value is not None else "none" if path.startswith("plan.") else "unknown"

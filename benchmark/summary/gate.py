@@ -66,7 +66,8 @@ def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
     certain = bound is not None and _within(bound, found["operator"], limit)
     holds = certain if strict else _within(estimate.value, found["operator"], limit)
     value = "beyond the timeout" if isinf(estimate.value) else f"{estimate.value:.6g}"
-    span = "interval not estimable" if bound is None else f"{estimate.low:.6g} to {estimate.high:.6g}"
+    low, high = estimate.low, estimate.high
+    span = "interval not estimable" if low is None or high is None else f"{low:.6g} to {high:.6g}"
     doubt = ""
     if holds and not certain:
         doubt = ", not certain" if metric == "rate" else ", not certain: more requests would tell"

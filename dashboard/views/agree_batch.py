@@ -51,9 +51,10 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
             )
         # Of this session, but not in its script: a click anywhere on the page would end it half-way.
         scoring: Background[Scored] = st.session_state.setdefault("rows-scoring", Background())
-        if st.button(
-            "Score on both", icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running
-        ) and (table := _table(card, _decoded(file.getvalue()) if file is not None else pasted or "")):
+        if st.button("Score on both", icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running):
+            table = _table(card, _decoded(file.getvalue()) if file is not None else pasted or "")
+            if table is None:
+                return  # what was found of other rows is no answer to these
             _start(scoring, endpoints, card, table)
         progress(scoring, "score", "finding out how rows are taken")
         if problem := scoring.state.problem:

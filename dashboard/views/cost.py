@@ -129,8 +129,9 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
         startups_ms = _numbers("startup_ms", "Start-up (ms)", endpoints, 0.0, 240_000.0)
         colds_percent = _numbers("cold_percent", "Cold starts (%)", endpoints, 0.0, 100.0)
         st.caption(
-            "Service: how long a request keeps an instance, and a processor of it, busy. Cold starts: the share that"
-            " waits for one. Billing: by request or for an instance's whole life."
+            "Service: how long a request keeps an instance, and a processor of it, busy, so that a concurrency above"
+            " the number of vCPU changes nothing here. Cold starts: the share that waits for one. Billing: by request"
+            " or for an instance's whole life."
         )
         if len(set(vcpus)) > 1 and len(set(services_ms)) == 1:
             st.caption(

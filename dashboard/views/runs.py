@@ -89,7 +89,8 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
         )
         run_link(run, run_words.title(run), heading=True)
         st.markdown(state.markdown, width="content")
-        facts = [f"{words.count(int(run.progress.get('done', 0)))} requests", run_words.started(run)]
+        of = "probes" if run.kind == COLD_STARTS else "requests"
+        facts = [f"{words.count(int(run.progress.get('done', 0)))} {of}", run_words.started(run)]
         facts = [run_words.kind(run), *facts, run.id] if run.name else facts
         st.markdown(
             f":gray[:small[{words.plain(' · '.join(facts))}]]",

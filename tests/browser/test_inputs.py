@@ -60,3 +60,10 @@ def test_a_slider_compares_only_while_live_is_on(predict: PredictPage, stack: St
     predict.compare()
     assert predict.count() == 3
     assert stack.requests_served() == (api + 2, function + 2)
+
+
+def test_the_first_page_can_also_be_opened_by_its_name(visitor: Visitor) -> None:
+    page = visitor.open("predict")
+    expect(page.get_by_role("slider", name="Petal length (cm)")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("link", name="Predict")).to_have_count(1)

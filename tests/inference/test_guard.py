@@ -268,6 +268,18 @@ def test_an_answer_that_ends_the_connection_is_not_waited_for_either(
     assert talk(conversation).aborted
 
 
+def test_a_client_that_takes_only_a_part_of_the_last_answer_is_cut_off_too(talk: Callable[[Talk], Transport]) -> None:
+    async def conversation(connection: Connection) -> None:
+        connection.transport.takes_all = False
+        await connection.send(GOOD.replace(b"Host: a", b"Connection: close"))
+        connection.protocol.pause_writing()
+        connection.transport.waiting_bytes -= 1
+        connection.protocol.resume_writing()
+        connection.waits_s(READ_DEADLINE_S + 0.1)
+
+    assert talk(conversation).aborted
+
+
 def test_stopping_does_not_wait_for_a_client_that_takes_nothing(talk: Callable[[Talk], Transport]) -> None:
     async def conversation(connection: Connection) -> None:
         connection.transport.takes_all = False

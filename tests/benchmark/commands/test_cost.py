@@ -29,6 +29,7 @@ def test_it_writes_gross_net_parts_inputs_and_where_the_prices_are_from(tmp_path
         "requests_per_month": 1_000_000,
         "service_ms": 5.0,
         "run": None,
+        "endpoint": None,
         "service_samples": 1,
         "shape": "steady",
         "startup_ms": 0.0,

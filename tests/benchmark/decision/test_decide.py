@@ -363,6 +363,28 @@ def test_a_timeout_breaks_a_latency_objective() -> None:
     assert found == "beyond the timeout (n = 400)"
 
 
+def test_timeouts_that_may_be_fewer_than_the_objective_allows_leave_it_open() -> None:
+    run, samples = compared(50, 50)
+    first = np.flatnonzero(samples["endpoint"] == 0)
+    samples["failure"][first[:: len(first) // 21][:21]] = TIMEOUT  # 5.25 %, and 95 % of them say 3.5 to 7.9 %
+    assert holds(answer(Needs(latency_ms=200.0), (run, samples)), "api") == [Holds.UNKNOWN]
+    # The same where the answers themselves are too slow: its lower end is known, and is beyond the objective.
+    assert holds(answer(Needs(latency_ms=20.0), (run, samples)), "api") == [Holds.BROKEN]
+
+
+def test_a_run_that_is_not_sound_gives_way_to_one_that_is() -> None:
+    sound, dead = compared(50, 80), compared(50, 80)
+    dead[1]["failure"][dead[1]["endpoint"] == 1] = 1
+    limited = (replace(sound[0], outcome={**sound[0].outcome, "generator": {"limited": True}}), sound[1])
+    selftest = (replace(sound[0], kind="selftest"), sound[1])
+    for newer in (dead, limited, selftest):
+        found = findings_of(newer, sound).comparison
+        assert found is not None
+        assert found.run.id == "00000001"
+    alone = findings_of(dead).comparison
+    assert alone is not None and alone.run.id == "00000000"
+
+
 # --- Flips
 
 
