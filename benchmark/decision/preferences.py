@@ -9,7 +9,7 @@ from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Matter, Needs
 from benchmark.decision.words import percent, span_ms, usd
 from benchmark.record.plan import MARGIN_PCT
-from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.statistics.text import number
 from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import Summary
@@ -109,7 +109,9 @@ def _by_verdict(
         return Preference(matter, None, False, nothing)
     effect = verdict.effect
     if effect.low is None or effect.high is None:
-        return Preference(matter, None, False, f"n = {effect.n} is too few to tell who {better}")
+        few = effect.n < min_samples(0.5)
+        why = f"n = {effect.n} is too few" if few else f"too many of {effect.n} timed out"
+        return Preference(matter, None, False, f"{why} to tell who {better}")
     if verdict.outcome is Outcome.INCONCLUSIVE:
         said = f"who {better} is not settled ({span_ms(effect.value, effect.low, effect.high)}, n = {effect.n})"
         return Preference(matter, None, False, said)

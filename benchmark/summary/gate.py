@@ -92,7 +92,9 @@ def check_non_inferior(summary: Summary, text: str) -> Check:
     value, worst = (effect.value, effect.high) if first else (-effect.value, -effect.low)
     limit_ms = float(found["limit"])
     if found["unit"] == "%":
-        limit_ms *= reference.latency_ms[0].value / 100
+        if isinf(reference.censored_ms[0].value):
+            return Check(text, False, f"the median of {found['reference']} is beyond the timeout (n = {effect.n})")
+        limit_ms *= reference.censored_ms[0].value / 100
     return Check(text, worst < limit_ms, f"{value:.4g} ms, at worst {worst:.4g} of {limit_ms:.4g} ms (n = {effect.n})")
 
 

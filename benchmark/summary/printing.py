@@ -72,6 +72,9 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
                 lines.append(
                     (f"{label} {share} (ms)", [interval(found[index]) if found else "-" for found in estimates])
                 )
+    if any(one.censored_ms is not one.latency_ms for one in sides):  # what comparisons and promises are about
+        for index, share in enumerate(SHARE_NAMES):
+            lines.append((f"{share} with timeouts (ms)", [interval(one.censored_ms[index]) for one in sides]))
     for index, (name, _, _) in enumerate(sides[0].phases_ms):
         medians = [one.phases_ms[index] for one in sides]
         if any(value is not None for _, value, _ in medians):

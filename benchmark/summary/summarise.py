@@ -289,6 +289,7 @@ def to_document(summary: Summary) -> dict[str, Any]:
                 "availability": estimate_document(one.availability),
                 "service_ms": estimates_document(SHARE_NAMES, one.service_ms),
                 **({"response_ms": estimates_document(SHARE_NAMES, one.response_ms)} if one.response_ms else {}),
+                "censored_ms": estimates_document(SHARE_NAMES, one.censored_ms),
                 "rate": one.rate,
                 "phases_ms": {name: value for name, value, _ in one.phases_ms},
                 "server_ms": estimates_document(SHARE_NAMES, one.server_ms),

@@ -201,7 +201,8 @@ def test_a_run_whose_process_is_killed_is_closed(store: Store, launcher: Launche
 def test_a_process_that_ends_at_once_says_why(store: Store, launcher: Launcher, nobody: str) -> None:
     run_id = launcher.start(ComparePlan(pairs=1), [Endpoint("api", "A", nobody), Endpoint("function", "B", nobody)])
     wait_for(lambda: not launcher.is_alive(run_id))
-    assert launcher.problem(run_id) == "no endpoint gives a model card, so --body-from FILE.csv must say what to send"
+    why = "no endpoint gives a model card (api did not answer; function did not answer)"
+    assert launcher.problem(run_id) == f"{why}, so --body-from FILE.csv must say what to send"
     assert launcher.problem("another") is None
     with pytest.raises(UnknownRun):
         store.run(run_id)

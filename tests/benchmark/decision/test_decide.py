@@ -363,6 +363,15 @@ def test_a_timeout_breaks_a_latency_objective() -> None:
     assert found == "beyond the timeout (n = 400)"
 
 
+def test_where_most_requests_time_out_that_is_why_nobody_is_faster() -> None:
+    run, samples = compared(50, 50)
+    samples["failure"][np.flatnonzero(samples["endpoint"] == 0)[::2]] = TIMEOUT
+    samples["failure"][np.flatnonzero(samples["endpoint"] == 0)[1::4]] = TIMEOUT
+    decision = answer(Needs(matters=("latency",)), (run, samples))
+    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert "too many of 400 timed out to tell who" in decision.sentence
+
+
 def test_timeouts_that_may_be_fewer_than_the_objective_allows_leave_it_open() -> None:
     run, samples = compared(50, 50)
     first = np.flatnonzero(samples["endpoint"] == 0)

@@ -107,8 +107,8 @@ def test_a_load_that_makes_no_sense_is_refused(changes: dict[str, Any], what: st
     [
         (None, "this run has no plan"),
         ([], "this run has no plan"),
-        ({}, "no kind of run called None"),
-        ({"kind": "marathon"}, "no kind of run called marathon"),
+        ({}, "kind None is none of pairs or load"),
+        ({"kind": "marathon"}, "kind marathon is none of pairs or load"),
         ({"kind": "compare", "laps": 3}, "cannot be read"),
         ({"kind": "compare", "pairs": "many"}, "cannot be read"),
         ({"kind": "load", "rate": "fast"}, "cannot be read"),

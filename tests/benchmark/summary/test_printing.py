@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmark.endpoints.sample import Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
-from benchmark.record.samples import Samples, from_rows, join
+from benchmark.record.samples import TIMEOUT, Samples, from_rows, join
 from benchmark.summary.printing import generator, print_summary, rows
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
@@ -100,6 +100,15 @@ def test_a_percentile_of_too_few_requests_says_so() -> None:
     few = lines(summarise(make_run(), samples(50)))
     assert "interval" not in few["service p50 (ms)"][0]
     assert all(text.endswith("(interval not estimable, n = 50)") for text in few["service p95 (ms)"])
+
+
+def test_percentiles_with_timeouts_are_beside_those_of_the_answers() -> None:
+    found = samples()
+    assert not any("with timeouts" in label for label in lines(summarise(make_run(), found)))
+    found["failure"][np.flatnonzero(found["endpoint"] == 0)[::10]] = TIMEOUT
+    shown = lines(summarise(make_run(), found))
+    assert shown["p95 with timeouts (ms)"][0] == "beyond the timeout (n = 400)"
+    assert shown["p95 with timeouts (ms)"][1] == shown["service p95 (ms)"][1]
 
 
 def test_an_endpoint_that_only_failed_was_not_measured() -> None:
