@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.commands import UsageError, add_results, present, results_store
 from benchmark.commands.cost import read_traffic
 from benchmark.cost.prices import BILLINGS, PriceError, load_prices
 from benchmark.cost.traffic import SHAPES
@@ -70,10 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--endpoint api=URL --endpoint function=URL"
         )
     decision = decide(needs, findings, prices)
-    if arguments.json:
-        write_json(arguments.json, to_document(decision, findings))
-    if str(arguments.json) != "-":
-        print(_readable(decision, findings))
+    present(to_document(decision, findings), arguments.json, lambda: print(_readable(decision, findings)))
     return 0
 
 

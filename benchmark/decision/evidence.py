@@ -48,7 +48,7 @@ class Evidence:
         return measured.plan.timeout_s * 1000 if measured else math.inf
 
     def _warm_latency_ms(self, position: int, share: float) -> Estimate:
-        """Any other quantile of the same answers."""
+        """Any other quantile of the same requests, timeouts among them."""
         values = self.findings.latencies_ms[position]
         return quantile(values, share, blocks=consecutive_blocks(len(values)))
 

@@ -13,7 +13,7 @@ from benchmark.coldstart.summary import ColdSummary
 from benchmark.cost.bill import EQUAL, Configuration, CostError, default_concurrency, default_memory_gib
 from benchmark.endpoints.endpoint import Endpoint, is_on_this_machine
 from benchmark.endpoints.fairness import Condition, Facts
-from benchmark.record.plan import PlanError
+from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Floats, Samples, censored_latency_ms, measured, warm
@@ -29,6 +29,7 @@ _LOOK_BACK = 5
 
 Read = Callable[[Run], Samples]
 """The samples of a run. Raises StoreError and ValueError."""
+_Looked = tuple[Summary, Samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +112,22 @@ def gather(
 
 def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None) -> Findings | None:
     """The same from `runs`, newest first; what cannot be read is passed over."""
-    kinds = ("compare", "load", COLDSTART)  # a self-test is about one endpoint
+    kinds = (ComparePlan.kind, LoadPlan.kind, COLDSTART)  # a self-test is about one endpoint
+    look = _looking_once(read)
     usable = [
         run
         for run in runs
         if run.kind in kinds and run.state is RunState.FINISHED and len(run.manifest.get("endpoints", ())) == 2
     ]
     if sides is None:
-        best = _best(_summaries(usable, read, "compare", "load"))
+        best = _best(_summaries(usable, look, ComparePlan.kind, LoadPlan.kind))
         ranked = [best[0].run] if best else usable
         sides = sides_of(ranked[0]) if ranked else None
     if sides is None or len(sides) != 2:
         return None
     mine = [run for run in usable if _is_about(run, sides)]
-    comparison = _best(_summaries(mine, read, "compare"))
-    load = _best(_summaries(mine, read, "load"))
+    comparison = _best(_summaries(mine, look, ComparePlan.kind))
+    load = _best(_summaries(mine, look, LoadPlan.kind))
     cold = next(_starts(mine, read, ladder=False), None)
     ladder = next(_starts(mine, read, ladder=True), None)
     measured = load or comparison
@@ -190,30 +192,43 @@ def _is_about(run: Run, sides: Sequence[Side]) -> bool:
     )
 
 
-def _summaries(runs: Sequence[Run], read: Read, *kinds: str) -> Iterator[tuple[Summary, Samples]]:
+def _looking_once(read: Read) -> Callable[[Run], _Looked]:
+    """Each run is read and summarised once: the one that names the endpoints is evidence too."""
+    known: dict[str, _Looked] = {}
+
+    def look(run: Run) -> _Looked:
+        if run.id not in known:
+            samples = read(run)
+            known[run.id] = summarise(run, samples), samples
+        return known[run.id]
+
+    return look
+
+
+def _summaries(runs: Sequence[Run], look: Callable[[Run], _Looked], *kinds: str) -> Iterator[_Looked]:
     for run in runs:
         if run.kind in kinds:
             try:
-                samples = read(run)
-                yield summarise(run, samples), samples
+                yield look(run)
             except UNREADABLE:
                 continue
 
 
-def _best(found: Iterable[tuple[Summary, Samples]]) -> tuple[Summary, Samples] | None:
+def _best(found: Iterable[_Looked]) -> _Looked | None:
     """The first that is sound; where none of the first few is, the first of these in which both answered, or the first.
 
     Sound is a run in which both answered and the client was not the limit.
     """
-    looked_at: list[tuple[bool, tuple[Summary, Samples]]] = []
+
+    def answered(one: _Looked) -> bool:
+        return all(side.n for side in one[0].endpoints)
+
+    looked_at: list[_Looked] = []
     for one in islice(found, _LOOK_BACK):
-        summary, _ = one
-        answered = all(side.n for side in summary.endpoints)
-        if answered and not summary.run.outcome.get("generator", {}).get("limited"):
+        if answered(one) and not one[0].run.outcome.get("generator", {}).get("limited"):
             return one
-        looked_at.append((answered, one))
-    # The first of those that are alike, which is the newest.
-    return next((one for wanted in (True, False) for answered, one in looked_at if answered is wanted), None)
+        looked_at.append(one)
+    return max(looked_at, key=answered, default=None)  # of those that are alike the first, which is the newest
 
 
 def _starts(runs: Sequence[Run], read: Read, *, ladder: bool) -> Iterator[ColdSummary]:

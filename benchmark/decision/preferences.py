@@ -119,7 +119,7 @@ def _by_verdict(
         who = "both" if matter == "coldstart" else "both are"
         said = f"{who} {same} (within {number(verdict.margin_ms)} ms, n = {effect.n})"
         return Preference(matter, None, True, said)
-    first = effect.value < 0
-    bounds = (-effect.high, -effect.low) if first else (effect.low, effect.high)
+    winner = verdict.winner_position or 0
+    bounds = (effect.low, effect.high) if winner else (-effect.high, -effect.low)
     said = f"it {better} by {span_ms(abs(effect.value), *bounds)} in the {verdict.metric}, n = {effect.n}"
-    return Preference(matter, keys[0 if first else 1], False, said)
+    return Preference(matter, keys[winner], False, said)

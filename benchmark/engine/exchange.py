@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from time import perf_counter_ns
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
@@ -176,7 +176,7 @@ def _tls_context() -> ssl.SSLContext:
 
 
 def _on(moment: str) -> Any:
-    async def note(_: aiohttp.ClientSession | None, exchange: Exchange | SimpleNamespace, __: object) -> None:
+    async def note(_: object, exchange: Exchange, __: object) -> None:
         setattr(exchange, moment, perf_counter_ns())
 
     return note

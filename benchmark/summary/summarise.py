@@ -22,7 +22,6 @@ from benchmark.record.samples import (
     censored_latency_ms,
     measured,
     response_ms,
-    warm,
 )
 from benchmark.statistics.documents import estimate_document, estimates_document, finite, verdict_document
 from benchmark.statistics.estimates import (
@@ -136,11 +135,12 @@ class Summary:
 def summarise(run: Run, samples: Samples) -> Summary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a plan that this version cannot read."""
     plan = run.plan
-    figures = tuple(_figures(run, plan, samples, position) for position in range(len(run.endpoint_keys)))
+    sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
+    figures = tuple(_figures(run, plan, samples, position, side) for position, side in enumerate(sides))
     unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(figures) > 1 else ()
     verdict, differences = None, tuple[Estimate, ...]()
     if len(figures) == 2:
-        effect, differences = _compared(plan, samples)
+        effect, differences = _compared(plan, sides[0], sides[1])
         verdict = decide(
             effect,
             (figures[0].name, figures[1].name),
@@ -185,16 +185,17 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _figures(run: Run, plan: Plan, samples: Samples, position: int) -> Figures:
+def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Samples) -> Figures:
+    """Of the endpoint at `position`; `side` is what `measured` takes of `samples` for it."""
     key = run.endpoint_keys[position]
     mine = samples["endpoint"] == position
     attempted = samples[mine & ~samples["warmup"]]
-    answered = warm(samples, position)
+    answered = side[side["failure"] == 0]
     blocks = _blocks(plan, answered)
     service_ms = tuple(quantiles(answered["service_ms"], SHARES, blocks))
     responded_ms = tuple(quantiles(response_ms(answered), SHARES, blocks)) if plan.is_open_loop else ()
     censored_ms = responded_ms or service_ms
-    ended = _without_failures(measured(samples, position))
+    ended = _without_failures(side)
     if len(ended) > len(answered):
         censored_ms = tuple(quantiles(censored_latency_ms(ended, plan.is_open_loop), SHARES, _blocks(plan, ended)))
     cold = samples["service_ms"][mine & (samples["temperature"] == COLD) & (samples["failure"] == 0)]
@@ -244,9 +245,8 @@ def _blocks(plan: Plan, samples: Samples) -> Blocks:
     )
 
 
-def _compared(plan: Plan, samples: Samples) -> tuple[Estimate, tuple[Estimate, ...]]:
+def _compared(plan: Plan, first: Samples, second: Samples) -> tuple[Estimate, tuple[Estimate, ...]]:
     """The difference that the verdict is about, and those of the percentiles. Timeouts rank after every answer."""
-    first, second = (measured(samples, position) for position in (0, 1))
     if isinstance(plan, ComparePlan):
         _, *whole = np.intersect1d(first["group"], second["group"], assume_unique=True, return_indices=True)
         first_ms, second_ms = (
