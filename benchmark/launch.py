@@ -18,7 +18,7 @@ from benchmark.coldstart.plan import ColdPlan
 from benchmark.endpoints.endpoint import Endpoint, env_prefix
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
 from benchmark.record.run import Run, RunState, new_run_id
-from benchmark.record.store import Store, StoreError
+from benchmark.record.store import ReadOnly, Store, StoreError
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOOK_BACK = 20
@@ -47,10 +47,9 @@ def command(
     else:
         arguments = [*_measuring(plan), f"--warmup={plan.warmup}", f"--connection={plan.connection}"]
         reached = endpoints
-    for endpoint in reached:
-        arguments += [f"--endpoint={endpoint.key}={endpoint.url}", f"--allow-host={endpoint.host}"]
     return [
         *arguments,
+        *_reaching(reached),
         f"--margin-ms={plan.margin_ms}",
         f"--margin-pct={plan.margin_pct}",
         f"--seed={plan.seed}",
@@ -73,11 +72,18 @@ def _measuring(plan: Plan) -> list[str]:
 def resume_command(run: Run, endpoints: Sequence[Endpoint], results_dir: Path) -> list[str]:
     """The arguments of `python -m benchmark` that go on with cold starts that were cut off.
 
-    Everything else is in the record; `endpoints` say which hosts may be measured.
+    The plan is in the record; what is reached are `endpoints`, or the programs and the command that the environment
+    names, and never what the record says. Raises PlanError for a record without a plan.
     """
-    arguments = [coldstart_plan.KIND, f"--resume={run.id}", *(f"--allow-host={one.host}" for one in endpoints)]
-    arguments += ["--force"] if run.manifest["plan"]["mode"] == "forced" else []
+    plan = coldstart_plan.from_document(run.manifest.get("plan") or {})
+    arguments = [coldstart_plan.KIND, f"--resume={run.id}"]
+    arguments += [] if plan.mode == "spawn" else _reaching(endpoints)
+    arguments += ["--force"] if plan.mode == "forced" else []
     return [*arguments, *_recording(results_dir)]
+
+
+def _reaching(endpoints: Sequence[Endpoint]) -> list[str]:
+    return [option for one in endpoints for option in (f"--endpoint={one.key}={one.url}", f"--allow-host={one.host}")]
 
 
 def _recording(results_dir: Path) -> list[str]:
@@ -105,7 +111,7 @@ class _Child:
 
 
 class Launcher:
-    """Starts runs that go into one record, one at a time. Safe to share between threads."""
+    """Starts runs that go into one record, one at a time; none where it is read-only. Safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -124,12 +130,16 @@ class Launcher:
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
-        """Go on with cold starts that were cut off. Raises LaunchError."""
+        """Go on with cold starts that were cut off here. Raises LaunchError, and PlanError for a run without a plan."""
+        if run.is_imported:
+            raise LaunchError(f"run {run.id} was imported: only what was measured here can go on")
         self._spawn(run.id, resume_command(run, endpoints, self._store.path.parent), endpoints, run)
 
     def _spawn(
         self, run_id: str, arguments: Sequence[str], endpoints: Sequence[Endpoint], before: Run | None = None
     ) -> None:
+        if self._store.read_only:
+            raise LaunchError("the record is read-only")
         with self._lock:
             self._require_idle()
             stderr = TemporaryFile()  # noqa: SIM115  as long as the process
@@ -195,8 +205,10 @@ class Launcher:
     def cancel(self, run_id: str) -> bool:
         """Ask the process of a run to stop, which keeps what was measured; whether there was one to ask.
 
-        Raises StoreError.
+        Raises StoreError, also where nothing may be changed.
         """
+        if self._store.read_only:
+            raise ReadOnly
         child = self._child
         if child and child.run_id == run_id and child.process.poll() is None:
             child.process.terminate()

@@ -47,7 +47,7 @@ def watch() -> Watch:
 
 @st.cache_resource
 def store() -> Store:
-    return Store(settings().results_dir)
+    return Store(settings().results_dir, read_only=settings().read_only)
 
 
 @st.cache_resource(on_release=lambda launcher: launcher.close())

@@ -21,6 +21,7 @@ STATES: Mapping[RunState, Badge] = {
     RunState.FAILED: Badge("Failed", ":material/error:", "red"),
     RunState.LOST: Badge("Lost", ":material/help:", "orange"),
 }
+IMPORTED = Badge("Imported", ":material/upload_file:", "violet")
 OUTCOMES: Mapping[Outcome, Badge] = {
     Outcome.WINNER: Badge("Winner", ":material/trophy:", "green"),
     Outcome.EQUIVALENT: Badge("Equivalent", ":material/equal:", "blue"),
@@ -71,10 +72,15 @@ def kind(run: Run) -> str:
     return "cold start" if run.kind == COLD_STARTS else run.kind
 
 
+def badges(run: Run) -> str:
+    """In which state a run is, and whether it was imported: Markdown."""
+    return " ".join([STATES[run.state].markdown, *([IMPORTED.markdown] if run.is_imported else [])])
+
+
 def headline(run: Run) -> str:
-    """What a run is called, in which state it is and when it started."""
+    """What a run is called, in which state it is, whether it was imported, and when it started."""
     kinds = [kind(run)] if run.name else []
-    return " · ".join([title(run), *kinds, run.state.value, started(run)])
+    return " · ".join([title(run), *kinds, run.state.value, *(["imported"] if run.is_imported else []), started(run)])
 
 
 def started(run: Run) -> str:

@@ -31,6 +31,8 @@ class Settings:
     port: int
     force_command: str | None = field(default=None, repr=False)
     """what forces a new instance of an endpoint; the operator's own, never a visitor's"""
+    read_only: bool = False
+    """the record is shown and never changed, and single predictions are all that visitors can send"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -53,7 +55,15 @@ class Settings:
             host=environ.get("HOST") or "127.0.0.1",
             port=int(port),
             force_command=environ.get("FORCE_COMMAND") or None,
+            read_only=_is_on(environ, "READ_ONLY"),
         )
+
+
+def _is_on(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name) or "0"
+    if value not in ("0", "1"):  # guessing would leave open what was meant to be closed
+        raise SettingsError(f"{name} must be 1 or 0")
+    return value == "1"
 
 
 def _with_id_tokens(text: str) -> frozenset[str]:

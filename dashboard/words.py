@@ -14,7 +14,8 @@ from inference.card import ModelCard
 SAME_PROBABILITY = 1e-5
 NOTHING = "\N{EN DASH}"
 """Where there is no figure to show."""
-
+READ_ONLY = ":material/lock: This dashboard is read-only"
+"""Markdown; what follows says what that means on a page."""
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 

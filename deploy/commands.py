@@ -129,7 +129,7 @@ def _dashboard(v: Variables) -> list[Argv]:
     for name, url in (("API_URL", v.api_url), ("FUNCTION_URL", v.function_url)):
         if not url:
             raise VariableError(f"{name} is empty: `python -m deploy urls --run` tells it")
-    environment = f"API_URL={v.api_url},FUNCTION_URL={v.function_url},GOOGLE_ID_TOKENS=1"
+    environment = f"API_URL={v.api_url},FUNCTION_URL={v.function_url},GOOGLE_ID_TOKENS=1,READ_ONLY={int(v.read_only)}"
     return [
         _gcloud(
             v,

@@ -68,6 +68,7 @@ class Variables:
     function: Size
     dashboard_cpu: str
     dashboard_memory_mib: int
+    read_only: bool
     api_url: str
     function_url: str
 
@@ -95,6 +96,7 @@ class Variables:
             function=_size(values, "FUNCTION"),
             dashboard_cpu=_dashboard_cpu(values),
             dashboard_memory_mib=_memory_mib(values, "DASHBOARD", least=512),
+            read_only=_whole(values, "READ_ONLY", 0, 1) == 1,
             api_url=_text(values, "API_URL", _URL, "an https address without a path, or empty"),
             function_url=_text(values, "FUNCTION_URL", _URL, "an https address without a path, or empty"),
         )

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmark.coldstart.program import Command, LocalProgram, ProgramError
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.observe import new_client
+from benchmark.record.plan import PlanError
+from benchmark.record.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,32 @@ class Target:
     def at(self, url: str, timeout_s: float) -> Endpoint:
         """The endpoint at `url`, where its program listens."""
         return self.endpoint or Endpoint(self.key, self.name, url, timeout_s)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What a manifest says of where it is. Read by people and by `chosen_for`; never started or asked."""
+        if self.command:
+            return {"url": None, "command": list(self.command.argv), "directory": str(self.command.directory)}
+        return {"url": self.endpoint.url if self.endpoint else None}
+
+
+def chosen_for(run: Run, targets: Sequence[Target]) -> list[Target]:
+    """Those of `targets`, which the operator has configured, that `run` is about, in its order.
+
+    The record chooses among them and brings in nothing of its own: its text may be anybody's. Raises PlanError where
+    what it is about is not configured.
+    """
+    configured = {target.key: target for target in targets}
+    chosen = []
+    for entry in run.manifest["endpoints"]:
+        target = configured.get(entry["key"])
+        if target is None or any(entry.get(name) != value for name, value in target.recorded.items()):
+            options = "--command and --directory" if "command" in entry else "--endpoint"
+            raise PlanError(
+                f"run {run.id} is about something else than is configured here: give {options} as it was started with"
+            )
+        chosen.append(target)
+    return chosen
 
 
 def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:

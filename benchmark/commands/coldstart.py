@@ -7,6 +7,8 @@ With --force, a command makes a new instance before each sample; on Cloud Run, a
 
 A platform that starts the new revision before it sends traffic there gives first requests on a warm instance, which
 are counted apart. With --idle, it waits, probes once, and reads from the answer whether it was cold.
+
+With --resume, a run goes on by the plan in the record. What is started or asked is not taken from there: say it again.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 from re import fullmatch
 from typing import Any
 
+from benchmark.coldstart import local
 from benchmark.coldstart.force import ForceError
 from benchmark.coldstart.measure import drop_page_cache, execute
 from benchmark.coldstart.plan import (
@@ -35,7 +38,7 @@ from benchmark.coldstart.printing import print_coldstart
 from benchmark.coldstart.program import POLL_S, Command, ProgramError
 from benchmark.coldstart.summary import summarise
 from benchmark.coldstart.summary import to_document as summary_document
-from benchmark.coldstart.target import Target, served_by
+from benchmark.coldstart.target import Target, chosen_for, served_by
 from benchmark.commands import ROOT, UsageError, add_results, present, results_store
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_from, new_run, parse_endpoints
 from benchmark.endpoints.bodies import card_of
@@ -81,7 +84,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--directory", action="append", default=[], metavar="NAME=DIR", help="where the command of NAME runs")
     add("--drop-caches", action="store_true", help="empty the page cache before each spawn, where that is allowed")
-    add("--resume", metavar="ID", help="go on with a run that was cut off")
+    add(
+        "--resume",
+        metavar="ID",
+        help="go on with a run that was cut off; give --endpoint, --command, --directory, --force and --drop-caches "
+        "as it was started with",
+    )
     add("--margin-ms", type=float, default=REMOTE_MARGIN_MS, metavar="MS", help="a difference that matters (default 5)")
     add("--margin-pct", type=float, default=MARGIN_PCT, metavar="PCT", help="the same, in percent (default 5)")
     add("--seed", type=int, default=0, help="of the order (default 0)")
@@ -98,8 +106,6 @@ def run(arguments: argparse.Namespace) -> int:
     store = results_store(arguments.results)
     try:
         found, plan, targets = _resumed(arguments, store) if arguments.resume else _planned(arguments)
-        if plan.mode == "forced" and not arguments.force:
-            raise UsageError("its command is not in the record: give --force again")
         if arguments.progress == "auto":
             _announce(plan, targets)
         with _ended_like_by_ctrl_c():
@@ -140,7 +146,10 @@ def run(arguments: argparse.Namespace) -> int:
     show = arguments.progress == "auto"
     present(summary_document(summary), arguments.json, lambda: print_coldstart(summary) if show else None)
     if failed:
-        raise UsageError(f"{failed}; what was measured is in run {found.id}, and --resume {found.id} goes on")
+        raise UsageError(
+            f"{failed}; what was measured is in run {found.id}, and --resume {found.id} goes on, with the same "
+            "--endpoint and --force"
+        )
     return 0 if any(side.failed < len(side.probes) for side in summary.endpoints) else 2
 
 
@@ -224,24 +233,11 @@ def _commands(arguments: argparse.Namespace) -> list[Target]:
             raise UsageError(f"--command {key}: there is no command")
         found[key] = Command(argv, directories.pop(key, ROOT))
     if not found:
-        staged = Path(os.environ.get("FUNCTION_DIR") or ROOT / "build" / "function").absolute()
-        found = _deployed(directories.pop("api", ROOT), directories.pop("function", staged))
+        found = local.programs(os.environ, {key: directories.pop(key) for key in _DEFAULT_NAMES if key in directories})
     if directories:
         raise UsageError(f"--directory {next(iter(directories))}: there is no such command")
-    for key, command in found.items():
-        if not command.directory.is_dir():
-            remedy = "stage it with: make stage-function" if key == "function" else "give another --directory"
-            raise UsageError(f"{key} has no directory {command.directory}: {remedy}")
+    local.require_directories(found)
     return [Target(key, _DEFAULT_NAMES.get(key, key), command=command) for key, command in found.items()]
-
-
-def _deployed(api: Path, function: Path) -> dict[str, Command]:
-    """Both programs as their images and the platform start them."""
-    framework = str(Path(sys.executable).with_name("functions-framework"))
-    return {
-        "api": Command((sys.executable, "-m", "api"), api),
-        "function": Command((framework, "--target", "predict"), function),
-    }
 
 
 def _pairs(texts: list[str], option: str) -> dict[str, str]:
@@ -258,32 +254,43 @@ def _manifest(targets: list[Target], served: Any, plan: ColdPlan, bodies: Any, c
     endpoints = [target.at("http://127.0.0.1", plan.timeout_s) for target in targets]
     manifest = make_manifest(endpoints, served, None, bodies, card)
     for entry, target in zip(manifest["endpoints"], targets, strict=True):
-        if target.command:
-            entry["url"] = None
-            entry["command"] = list(target.command.argv)
-            entry["directory"] = str(target.command.directory)
+        entry |= target.recorded
     if plan.mode == "spawn":
         manifest["port_poll_ms"] = POLL_S * 1000
     return manifest | {"plan": to_document(plan)}
 
 
 def _resumed(arguments: argparse.Namespace, store: Store) -> tuple[Run, ColdPlan, list[Target]]:
-    """A run of the record with its own plan; only --force and what is no part of a plan is taken from `arguments`."""
-    if arguments.endpoint or arguments.idle or arguments.command or arguments.run_id:
-        raise UsageError("--resume takes the endpoints and the plan from the record: leave out the others")
+    """A run of the record with its own plan, which is numbers; all that acts on the world comes from `arguments`."""
+    if arguments.idle or arguments.run_id:
+        raise UsageError("--resume takes the plan from the record: leave out --idle")
     found = store.run(arguments.resume)
-    plan = from_document(found.manifest["plan"])
-    entries = found.manifest["endpoints"]
-    if plan.mode == "spawn":
-        commands = [Command(tuple(entry["command"]), Path(entry["directory"])) for entry in entries]
-        targets = [
-            Target(entry["key"], entry["name"], command=command)
-            for entry, command in zip(entries, commands, strict=True)
-        ]
-        return found, plan, targets
-    arguments.endpoint = [f"{entry['key']}={entry['url']}" for entry in entries]
-    arguments.timeout = plan.timeout_s
-    return found, plan, _addresses(arguments, parse_endpoints(arguments))
+    if found.is_imported:
+        raise UsageError(f"run {found.id} was imported: only what was measured here can go on")
+    try:
+        plan = from_document(found.manifest["plan"])
+        _require_again(arguments, found.id, plan)
+        arguments.timeout = plan.timeout_s
+        configured = _commands(arguments) if plan.mode == "spawn" else _addresses(arguments, parse_endpoints(arguments))
+        return found, plan, chosen_for(found, configured)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"run {found.id} cannot be read, so it cannot go on") from error
+
+
+def _require_again(arguments: argparse.Namespace, run_id: str, plan: ColdPlan) -> None:
+    """Refuse a way to new instances that is not the plan's, or that the plan needs and the operator has not given."""
+    spawned = plan.mode == "spawn"
+    for option, given, wanted in (
+        ("--endpoint", arguments.endpoint, not spawned),
+        ("--force", arguments.force, plan.mode == "forced"),
+        ("--drop-caches", arguments.drop_caches, plan.drop_caches),
+    ):
+        if wanted and not given:
+            raise UsageError(f"run {run_id} needs what is never taken from the record: give {option} again")
+        if given and not wanted:
+            raise UsageError(f"run {run_id} has no use for {option}: leave it out")
+    if arguments.command and not spawned:
+        raise UsageError(f"run {run_id} has no use for --command: leave it out")
 
 
 def _announce(plan: ColdPlan, targets: list[Target]) -> None:

@@ -21,14 +21,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     if arguments.json:
         heads = [
-            {"id": one.id, "kind": one.kind, "name": one.name, "state": one.state, "started_at_utc": one.started_at_utc}
+            {
+                "id": one.id,
+                "kind": one.kind,
+                "name": one.name,
+                "state": one.state,
+                "imported": one.is_imported,
+                "started_at_utc": one.started_at_utc,
+            }
             for one in runs
         ]
         print(json.dumps(heads, indent=2))
         return 0
     for one in runs:
-        done = one.progress.get("done", 0)
-        print(f"{one.id}  {one.started_text}  {one.kind:<9} {one.state:<9} {done:>7}  {one.name}".rstrip())
+        done, whence = one.progress.get("done", 0), "imported" if one.is_imported else ""
+        print(f"{one.id}  {one.started_text}  {one.kind:<9} {one.state:<9} {whence:<8} {done:>7}  {one.name}".rstrip())
     if not runs:
         print("No runs yet: python -m benchmark compare --endpoint NAME=URL --endpoint NAME=URL")
     return 0

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from benchmark.coldstart.plan import KIND
 from benchmark.commands import add_results, present, results_store
-from benchmark.commands.reading import read_run, read_summary
-from benchmark.record.store import Store
+from benchmark.commands.reading import read_run, summary_of
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import to_document
 
@@ -20,18 +21,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; returns the exit status."""
-    store = results_store(arguments.results)
-    if read_run(store, arguments.run_id)[0].kind == KIND:
-        return _show_coldstart(arguments, store)
-    summary = read_summary(store, arguments.run_id)
+    found, samples = read_run(results_store(arguments.results), arguments.run_id)
+    if found.kind == KIND:
+        return _show_coldstart(arguments, found, samples)
+    summary = summary_of(found, samples)
     present(to_document(summary), arguments.json, lambda: print_summary(summary))
     return 0
 
 
-def _show_coldstart(arguments: argparse.Namespace, store: Store) -> int:
+def _show_coldstart(arguments: argparse.Namespace, run: Run, samples: Samples) -> int:
     from benchmark.coldstart import summary as cold
     from benchmark.coldstart.printing import print_coldstart
 
-    found = cold.summarise(*read_run(store, arguments.run_id))
+    found = cold.summarise(run, samples)
     present(cold.to_document(found), arguments.json, lambda: print_coldstart(found))
     return 0

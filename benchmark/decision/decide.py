@@ -114,6 +114,8 @@ def _assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
     for summary in findings.runs:
         if "truth" in summary.run.manifest:
             yield f"Run {summary.run.id} is simulated: it says nothing of any platform."
+        if summary.run.is_imported:
+            yield summary.run.imported_text
         if summary.run.outcome.get("generator", {}).get("limited"):
             yield f"Run {summary.run.id} is generator-limited: its latencies are in part the client's own."
     if measured and not measured.is_open_loop:

@@ -99,13 +99,13 @@ class Findings:
 def gather(
     store: Store, endpoints: Sequence[Endpoint | Side] | None = None, run_ids: Sequence[str] = ()
 ) -> Findings | None:
-    """The newest finished runs of `endpoints` in the record, or those of `run_ids`.
+    """The newest finished runs of `endpoints` that were measured here, or those of `run_ids`, imported or not.
 
     Without endpoints, of those that the newest comparison or load was about. A run in which an endpoint never answered,
     or whose client was the limit, gives way to the newest that is sound. None where nothing names two endpoints.
     Raises StoreError, also for an id that is not there.
     """
-    runs = [store.run(run_id) for run_id in run_ids] or store.runs()
+    runs = [store.run(run_id) for run_id in run_ids] or store.runs(with_imported=False)
     sides = tuple(Side(one.key, one.name, one.url) for one in endpoints) if endpoints else None
     return find(runs, lambda run: load_samples(store, run.id)[0], sides)
 

@@ -136,7 +136,7 @@ def availability_n(share: float) -> int:
 
 def command(kind: str, sides: Sequence[Side], options: str = "") -> str:
     """The command line of a run of these endpoints, as a shell takes it."""
-    ends = [f"--endpoint {shlex.quote(f'{side.key}={side.url}') if side.url else f'{side.key}=URL'}" for side in sides]
+    ends = ["--endpoint " + shlex.quote(f"{side.key}={side.url or 'URL'}") for side in sides]
     return " ".join(["python -m benchmark", kind, *ends, options]).strip()
 
 

@@ -46,11 +46,12 @@ def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) ->
 def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -> float | None:
     """How long a request took in the last closed-loop run of the same endpoints and connections.
 
-    `runs` are the newest first. None where there was no such run.
+    `runs` are the newest first; imported ones tell nothing of what is measured from here. None where there was no such
+    run.
     """
     urls = [endpoint.url for endpoint in endpoints]
     for run in runs:
-        if run.kind not in (ComparePlan.kind, LoadPlan.kind) or run.state is not RunState.FINISHED:
+        if run.kind not in (ComparePlan.kind, LoadPlan.kind) or run.state is not RunState.FINISHED or run.is_imported:
             continue
         try:
             reached = [one.get("url") for one in run.manifest["endpoints"]]

@@ -35,6 +35,9 @@ class Run:
     outcome: Mapping[str, Any] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
     """`done` and `total` requests, `phase` and `elapsed_s`"""
+    is_imported: bool = False
+    """It came as a file, which anybody may have written: it is there to be looked at. Nothing in it is started or
+    contacted, and nothing is decided or foretold by it unless it is asked for by name."""
 
     @property
     def plan(self) -> Plan:
@@ -60,6 +63,7 @@ class Run:
             "name": self.name,
             "state": self.state.value,
             "started_at_utc": self.started_at_utc,
+            "imported": self.is_imported,
             "manifest": dict(self.manifest),
         }
 
@@ -67,6 +71,12 @@ class Run:
     def started_text(self) -> str:
         """When it began, for people."""
         return f"{self.started_at_utc[:19].replace('T', ' ')} UTC"
+
+    @property
+    def imported_text(self) -> str:
+        """What has to be known of an imported run wherever something rests on it; of others nothing."""
+        text = f"Run {self.id} was imported: what is in it was not measured here, and cannot be checked."
+        return text if self.is_imported else ""
 
     @property
     def is_over(self) -> bool:

@@ -20,7 +20,7 @@ _LOST_AFTER_S = 15.0
 """A run that goes on writes every 5 s at least, which a busy file delays by as much at most."""
 
 # One step of the schema after the other; a file's user_version says how many of them it has had. History: 1 the
-# comparisons of the Predict page, 2 the runs of the measurement engine.
+# comparisons of the Predict page, 2 the runs of the measurement engine, 3 which of them were imported.
 _COMPARISONS = """
 CREATE TABLE comparison (
     sequence INTEGER PRIMARY KEY,
@@ -69,7 +69,13 @@ CREATE TABLE chunk (
     PRIMARY KEY (run, position)
 ) STRICT
 """
-_STEPS = (_COMPARISONS, _RUNS)
+# A run that was measured here says how long it took; what was imported before this step never did, since an import
+# made its progress anew.
+_IMPORTED = """
+ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET imported = 1 WHERE progress <> '{}' AND progress NOT LIKE '%"elapsed_s"%'
+"""
+_STEPS = (_COMPARISONS, _RUNS, _IMPORTED)
 SCHEMA_VERSION = len(_STEPS)
 
 _SAMPLE_COLUMNS = tuple(field.name for field in fields(Sample))
@@ -88,11 +94,20 @@ class UnknownRun(StoreError):
     """There is no such run, or more than one that begins so."""
 
 
+class ReadOnly(StoreError):
+    """Nothing of this record may be changed here."""
+
+    def __init__(self) -> None:
+        super().__init__("the record is read-only")
+
+
 class Store:
     """The record in one directory. Safe to share: one connection an operation, writes one after the other."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+        """Where it is `read_only`, everything that would change a comparison or a run raises ReadOnly."""
         self.path = directory / FILE_NAME
+        self.read_only = read_only
 
     def add(self, comparison: Comparison) -> None:
         """Append one comparison with its samples, all or nothing. Raises StoreError."""
@@ -159,8 +174,8 @@ class Store:
             if known:
                 raise StoreError(f"run {run.id} is in the record already")
             cursor = database.execute(
-                "INSERT INTO run (id, kind, name, state, started_at_utc, process, seen_at, progress, manifest, outcome)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO run (id, kind, name, state, started_at_utc, process, seen_at, progress, manifest, outcome,"
+                " imported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     run.kind,
@@ -172,6 +187,7 @@ class Store:
                     json.dumps(run.progress),
                     json.dumps(run.manifest),
                     json.dumps(run.outcome),
+                    run.is_imported,
                 ),
             )
             if chunk:
@@ -202,7 +218,7 @@ class Store:
     def resume_run(self, run_id: str) -> None:
         """Make a run that was cut off, cancelled or failed this process's own again.
 
-        Raises UnknownRun, and StoreError where it is finished or still going on.
+        Raises UnknownRun, and StoreError where it is finished, still going on, or was imported.
         """
         with self._write() as database:
             sequence = _sequence(database, run_id)
@@ -210,7 +226,10 @@ class Store:
                 f"SELECT {_RUN_COLUMNS} FROM run WHERE sequence = ?",  # noqa: S608  our own names
                 (sequence,),
             ).fetchone()
-            state = _to_run(row).state
+            found = _to_run(row)
+            if found.is_imported:
+                raise StoreError(f"run {run_id} was imported: only what was measured here can go on")
+            state = found.state
             (process,) = database.execute("SELECT process FROM run WHERE sequence = ?", (sequence,)).fetchone()
             if state is RunState.RUNNING and process is not None and not _is_alive(process):
                 state = RunState.LOST  # killed a moment ago
@@ -221,12 +240,13 @@ class Store:
                 (RunState.RUNNING, os.getpid(), time.time(), sequence),
             )
 
-    def runs(self, limit: int = 500) -> list[Run]:
-        """The newest runs, newest first. Raises StoreError."""
+    def runs(self, limit: int = 500, *, with_imported: bool = True) -> list[Run]:
+        """The newest runs, newest first; without the imported ones where they count as evidence. Raises StoreError."""
         with self._read() as database:
             rows = database.execute(
-                f"SELECT {_RUN_COLUMNS} FROM run ORDER BY sequence DESC LIMIT ?",  # noqa: S608  our own names
-                (limit,),
+                f"SELECT {_RUN_COLUMNS} FROM run WHERE imported <= ? "  # noqa: S608  our own names
+                "ORDER BY sequence DESC LIMIT ?",
+                (with_imported, limit),
             ).fetchall()
             return [_to_run(row) for row in rows]
 
@@ -276,6 +296,8 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        if self.read_only:
+            raise ReadOnly
         with self._open() as database:
             # IMMEDIATE takes the write lock first: a deferred transaction that reads and then writes fails under
             # concurrent writers instead of waiting for them.
@@ -342,11 +364,11 @@ def _migrate(database: sqlite3.Connection) -> None:
         raise
 
 
-_RUN_COLUMNS = "id, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome"
+_RUN_COLUMNS = "id, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome, imported"
 
 
 def _to_run(row: Sequence[Any]) -> Run:
-    identity, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome = row
+    identity, kind, name, state, started_at_utc, seen_at, progress, manifest, outcome, imported = row
     now = RunState(state)
     if now is RunState.RUNNING and time.time() - seen_at > _LOST_AFTER_S:
         now = RunState.LOST
@@ -359,6 +381,7 @@ def _to_run(row: Sequence[Any]) -> Run:
         manifest=json.loads(manifest),
         outcome=json.loads(outcome),
         progress=json.loads(progress),
+        is_imported=bool(imported),
     )
 
 

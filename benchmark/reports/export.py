@@ -106,7 +106,10 @@ def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
 
 
 def run_from_document(document: Any) -> tuple[Run, Samples]:
-    """The inverse of `run_to_document`, trusting nothing. Raises ValueError with a sentence."""
+    """The inverse of `run_to_document`, trusting nothing: the run is marked as imported, whatever the file says.
+
+    Raises ValueError with a sentence.
+    """
     if not isinstance(document, dict) or document.get("faceoff_run") != RUN_FORMAT:
         raise ValueError("this file is no run that this version can read")
     try:
@@ -122,6 +125,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
             dict(document["manifest"]),
             dict(document["outcome"]),
             {"done": done, "total": done},
+            is_imported=True,
         )
         samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
         if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):

@@ -146,7 +146,9 @@ def _not_measured(what: str, command: str) -> list[Block]:
 
 
 def _title(run: Run) -> str:
-    return f"Run {run.id}, {run.kind}" + (f", {run.name}" if run.name else "")
+    return (
+        f"Run {run.id}, {run.kind}" + (", imported" if run.is_imported else "") + (f", {run.name}" if run.name else "")
+    )
 
 
 # --- Sections
@@ -414,6 +416,8 @@ def _limits(material: _Material, decision: Decision | None) -> Iterator[Block]:
     for run, _ in material.recorded:
         if "truth" in run.manifest:  # said in the same words as by a decision, so that it is there once
             said.append(f"Run {run.id} is simulated: it says nothing of any platform.")
+        if run.is_imported:
+            said.append(run.imported_text)
         client = run.manifest["client"]
         said.append(
             f"Run {run.id} was measured from one place ({client['host']}, {client['machine']}), once, at "

@@ -29,7 +29,7 @@ def known_resolution_ms(store: Store, host: str, urls: Collection[str]) -> float
     """
     found = []
     wanted = {None, *urls}
-    for run in store.runs():
+    for run in store.runs(with_imported=False):
         if wanted and _counts(run, host) and (against := run.manifest.get("against")) in wanted:
             resolution = _resolution_of(store, run)
             if resolution is not None:  # one that measured nothing leaves the one before it in force

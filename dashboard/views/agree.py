@@ -48,6 +48,12 @@ def page() -> None:
     if card is None:
         st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
         return
+    if resources.settings().read_only:
+        st.info(
+            f"{words.READ_ONLY}: a check, which sends hundreds of requests to each endpoint, is run from a terminal."
+        )
+        st.code("python -m benchmark agree --endpoint api=URL --endpoint function=URL", language="bash")
+        return
     checked = checks().state.result
     if checked and checked.audit.card.version != card.version:
         checked = None

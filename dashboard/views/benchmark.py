@@ -27,7 +27,7 @@ from benchmark.record.run import Run
 from benchmark.record.store import StoreError, UnknownRun
 from benchmark.statistics.estimates import min_samples
 from dashboard import resources, run_words, words
-from dashboard.views.run_actions import cancel_run, run_link, wait_for_end
+from dashboard.views.run_actions import cancel_button, run_link, wait_for_end
 
 URL_PATH = "benchmark"
 DEMO = "demo"
@@ -76,17 +76,26 @@ def page() -> None:
     going_on = next((run for run in known if not run.is_over), None)
     if going_on and going_on.kind != COLD_STARTS and "run" not in st.query_params:
         st.query_params["run"] = going_on.id
-    run_id = st.query_params.get("run")
+    if resources.settings().read_only:
+        st.caption(f"{words.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+        _chosen(known, going_on)
+        return
     left, right = st.columns([1, 3], gap="medium")
     with left, st.container(border=True, key="plan"):
         st.fragment(_planning)(resources.settings().endpoints, known)
     with right:
-        if run_id is None:
-            _nothing_yet(known)
-        elif run_id == DEMO:
-            _show_demo()
-        else:
-            _show(run_id, going_on)
+        _chosen(known, going_on)
+
+
+def _chosen(known: Sequence[Run], going_on: Run | None) -> None:
+    """The run that the address names, or what there is to choose from."""
+    run_id = st.query_params.get("run")
+    if run_id is None:
+        _nothing_yet(known)
+    elif run_id == DEMO:
+        _show_demo()
+    else:
+        _show(run_id, going_on)
 
 
 # --- Planning
@@ -220,10 +229,12 @@ def _start(plan: Plan, endpoints: Sequence[Endpoint], name: str) -> bool:
 def _nothing_yet(known: Sequence[Run]) -> None:
     with st.container(border=True, key="nothing"):
         st.markdown("**Which endpoint is faster, and how sure is that?**")
+        how = "Open a run below."
+        if not resources.settings().read_only:
+            how = "Choose on the left, look at the estimate, and press **Start**."
         st.markdown(
-            "Choose on the left, look at the estimate, and press **Start**. What you get: a verdict with its "
-            "interval, errors first, percentiles, latency over time, the slow tail, where the time goes, and "
-            "under which conditions each endpoint ran."
+            f"{how} What you get: a verdict with its interval, errors first, percentiles, latency over time, the slow "
+            "tail, where the time goes, and under which conditions each endpoint ran."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Show a simulated run", icon=":material/science:", on_click=_open, args=(DEMO,), key="show-demo")
@@ -316,8 +327,7 @@ def _follow(run_id: str) -> None:
                     else "**Starting**"
                 )
                 st.markdown(title, width="content")
-                if st.button("Cancel", icon=":material/stop_circle:", key="cancel"):
-                    cancel_run(run_id)
+                cancel_button(run_id, "cancel")
             st.progress(share, text=text)
         if run:
             from dashboard.views.run_report import live

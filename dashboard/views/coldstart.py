@@ -5,14 +5,16 @@ The run is a process of its own; the page knows it by the `run` of its address, 
 
 import streamlit as st
 
+from benchmark.coldstart import local
 from benchmark.coldstart.plan import KIND, ColdPlan, gap_text, parse_gaps
+from benchmark.coldstart.program import ProgramError
 from benchmark.launch import LaunchError
 from benchmark.record.plan import PlanError
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import StoreError, UnknownRun
 from dashboard import resources, run_words, words
 from dashboard.settings import Settings
-from dashboard.views.run_actions import cancel_run, run_link, wait_for_end
+from dashboard.views.run_actions import cancel_button, run_link, wait_for_end
 
 URL_PATH = "coldstart"
 
@@ -40,8 +42,10 @@ def page() -> None:
         "gap there is no instance left.]]"
     )
     try:
-        busy = resources.launcher().running()
-        _controls(busy)
+        if resources.settings().read_only:
+            st.caption(f"{words.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+        else:
+            _controls(resources.launcher().running())
         _chosen()
     except StoreError as error:
         st.error(words.plain(f"The record cannot be used: {error}."), icon=":material/error:")
@@ -52,18 +56,21 @@ def page() -> None:
 
 def _controls(busy: str | None) -> None:
     settings = resources.settings()
+    offered = _offered()
     with st.container(border=True, key="inputs"):
-        mode = (
-            st.segmented_control(
-                "How a new instance comes about",
-                _MODES,
-                default=LOCAL,
-                required=True,
-                key="cold_mode",
-                label_visibility="collapsed",
+        mode = offered[0]
+        if len(offered) > 1:
+            mode = (
+                st.segmented_control(
+                    "How a new instance comes about",
+                    offered,
+                    default=mode,
+                    required=True,
+                    key="cold_mode",
+                    label_visibility="collapsed",
+                )
+                or mode
             )
-            or LOCAL
-        )
         st.caption(_EXPLAINED[mode])
         with st.container(horizontal=True, vertical_alignment="bottom", key="coldgo"):
             gaps = ""
@@ -96,6 +103,16 @@ def _controls(busy: str | None) -> None:
             st.caption(_effort(plan, settings))
 
 
+def _offered() -> tuple[str, ...]:
+    """The ways to a new instance that can be gone here; none where nothing may be started.
+
+    An image of the dashboard has neither the programs nor, unless it was given one, a command.
+    """
+    settings, here = resources.settings(), local.are_here()
+    possible = {LOCAL: here, LADDER: True, FORCED: here or settings.force_command is not None}
+    return tuple(mode for mode in _MODES if possible[mode] and not settings.read_only)
+
+
 def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdPlan | None, str | None]:
     """What would be done, or in a sentence why it cannot."""
     if mode == FORCED and not settings.force_command:
@@ -107,8 +124,10 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
     try:
         if mode == LADDER:
             return ColdPlan("ladder", repeats, parse_gaps(gaps)), None
+        if mode == LOCAL:
+            local.require_directories(local.programs())
         return ColdPlan("spawn" if mode == LOCAL else "forced", repeats), None
-    except PlanError as error:
+    except (PlanError, ProgramError) as error:
         return None, words.plain(words.sentence(str(error)))
 
 
@@ -131,7 +150,7 @@ def _start(plan: ColdPlan) -> None:
 def _resume(run: Run) -> None:
     try:
         resources.launcher().resume(run, resources.settings().endpoints)
-    except LaunchError as error:
+    except (LaunchError, PlanError) as error:
         st.toast(words.plain(f"Not resumed: {error}."), icon=":material/error:")
 
 
@@ -147,10 +166,8 @@ def _chosen() -> None:
             for one in earlier[:_LATEST]:
                 run_link(one, f"{run_words.headline(one)} · {_mode(one).lower()}")
         else:
-            st.info(
-                "No cold start has been measured yet. Local programs need no cloud account and about a minute.",
-                icon=":material/info:",
-            )
+            how = " Local programs need no cloud account and about a minute." if LOCAL in _offered() else ""
+            st.info(f"No cold start has been measured yet.{how}", icon=":material/info:")
         return
     launcher = resources.launcher()
     run: Run | None
@@ -202,14 +219,13 @@ def _starting(run_id: str) -> None:
 def _run(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="runhead"):
         st.markdown(
-            f"**{words.plain(run_words.title(run))}** {run_words.STATES[run.state].markdown} "
+            f"**{words.plain(run_words.title(run))}** {run_words.badges(run)} "
             f":gray[:small[{words.plain(f'{_mode(run)} · {run_words.started(run)}')}]]",
             width="content",
         )
         if run.state is RunState.RUNNING:
-            if st.button("Cancel", icon=":material/stop_circle:", key="cold_cancel"):
-                cancel_run(run.id)
-        elif run.state is not RunState.FINISHED:
+            cancel_button(run.id, "cold_cancel")
+        elif run.state is not RunState.FINISHED and not run.is_imported and not resources.settings().read_only:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
         _earlier(run.id)
     if run.state is RunState.RUNNING:

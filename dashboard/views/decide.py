@@ -171,7 +171,7 @@ def _optional(label: str, key: str, low: float, high: float, help_text: str, **m
 def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
     store = resources.store()
     try:
-        known = tuple((run.id, run.name) for run in store.runs() if run.state is RunState.FINISHED)
+        known = tuple((run.id, run.name) for run in store.runs(with_imported=False) if run.state is RunState.FINISHED)
         return _findings(store, tuple(Side(one.key, one.name, one.url) for one in endpoints), known)
     except StoreError as error:
         st.warning(words.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one."))

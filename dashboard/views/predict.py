@@ -248,6 +248,8 @@ def _verdict(verdict: words.Verdict, asked: Sequence[float], inputs: Sequence[fl
 
 
 def _record(comparison: Comparison) -> None:
+    if resources.settings().read_only:  # which the history says
+        return
     try:
         resources.store().add(comparison)
     except StoreError as error:
@@ -267,13 +269,15 @@ def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Samp
 
 def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
     store = resources.store()
+    unrecorded = store.read_only
     try:
         comparisons, total = store.history(card.name, HISTORY_LENGTH)
     except StoreError as error:
         st.warning(words.plain(f"The history cannot be read: {error}. Comparing works all the same."))
-        shown = st.session_state.get("comparison")
-        comparisons = [shown] if shown and shown.model == card.name else []
-        total = len(comparisons)
+        comparisons, total, unrecorded = [], 0, True
+    shown = st.session_state.get("comparison")
+    if unrecorded and shown and shown.model == card.name:
+        comparisons, total = [*comparisons, shown], total + 1
     if not comparisons:
         st.caption(
             "Latencies, their distribution and your point among the training data appear here after the first Compare."
@@ -286,7 +290,10 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         charts(endpoints, card, comparisons, total, inputs)
     with st.container(horizontal=True, vertical_alignment="center", key="record"):
         counted = words.counted(total, "comparison")
-        st.caption(f"{counted} in the history.", width="content")
+        said = (
+            f"{words.READ_ONLY}: what you compare is not recorded." if store.read_only else f"{counted} in the history."
+        )
+        st.caption(said, width="content")
         st.download_button(
             "Export CSV",
             lambda: comparisons_to_csv(store.latest(card.name), card.feature_names, card.classes),
@@ -296,9 +303,10 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
             on_click="ignore",
             type="tertiary",
         )
-        with st.popover("Clear", icon=":material/delete:", type="tertiary"):
-            st.markdown(f"Delete {counted}?")
-            st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
+        if not store.read_only:
+            with st.popover("Clear", icon=":material/delete:", type="tertiary"):
+                st.markdown(f"Delete {counted}?")
+                st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
 
 
 def _charts_wanted() -> bool:

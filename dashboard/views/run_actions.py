@@ -35,8 +35,10 @@ def run_link(run: Run, label: str, *, heading: bool = False) -> None:
     )
 
 
-def cancel_run(run_id: str) -> None:
-    """Ask a run to stop, and say what came of it."""
+def cancel_button(run_id: str, key: str) -> None:
+    """A button that asks a run to stop, and says what came of it; none where nothing may be changed."""
+    if resources.settings().read_only or not st.button("Cancel", icon=":material/stop_circle:", key=key):
+        return
     try:
         if resources.launcher().cancel(run_id):
             st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")

@@ -101,9 +101,8 @@ def _head(found: Report) -> None:
     run = found.run
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
-            state = say.STATES[run.state]
             st.markdown(
-                f"**{words.plain(say.title(run))}** {state.markdown} "
+                f"**{words.plain(say.title(run))}** {say.badges(run)} "
                 f":gray[:small[{words.plain(say.describe(found.summary.plan))} · {words.plain(say.started(run))}]]",
                 width="content",
             )

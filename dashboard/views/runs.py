@@ -42,10 +42,14 @@ def page() -> None:
             label_visibility="collapsed",
             key="filter",
         )
-        with st.popover("Import", icon=":material/upload:", key="import"):
-            _import()
+        if not store.read_only:
+            with st.popover("Import", icon=":material/upload:", key="import"):
+                _import()
+    if store.read_only:
+        st.caption(f"{words.READ_ONLY}: runs can be opened, compared and exported, and not changed.")
     if not known:
-        st.info("No runs yet: start one on the Benchmark page, or import one that was exported as JSON.")
+        ways = "." if store.read_only else ": start one on the Benchmark page, or import one that was exported as JSON."
+        st.info(f"No runs yet{ways}")
         return
     if len(chosen) == 2:
         _compare(store, chosen)
@@ -66,12 +70,12 @@ def page() -> None:
 def matches(run: Run, wanted: str) -> bool:
     """Whether every word of `wanted` is somewhere in what the list shows of `run`."""
     names = [str(entry.get("name", "")) for entry in run.manifest.get("endpoints", [])]
-    text = " ".join([run.id, run.name, run_words.kind(run), run.state, run_words.started(run), *names]).lower()
+    facts = [run.state, *(["imported"] if run.is_imported else []), run_words.started(run)]
+    text = " ".join([run.id, run.name, run_words.kind(run), *facts, *names]).lower()
     return all(word in text for word in wanted.lower().split())
 
 
 def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
-    state = run_words.STATES[run.state]
     with (
         st.container(border=True, key=f"run-row-{run.id}"),
         st.container(horizontal=True, vertical_alignment="center", key=f"run-line-{run.id}"),
@@ -88,7 +92,7 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
             disabled=not run.is_over or run.kind == COLD_STARTS or (len(chosen) == 2 and not picked),
         )
         run_link(run, run_words.title(run), heading=True)
-        st.markdown(state.markdown, width="content")
+        st.markdown(run_words.badges(run), width="content")
         of = "probes" if run.kind == COLD_STARTS else "requests"
         facts = [f"{words.count(int(run.progress.get('done', 0)))} {of}", run_words.started(run)]
         facts = [run_words.kind(run), *facts, run.id] if run.name else facts
@@ -97,10 +101,20 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
             width="stretch",
         )
         # What is inside is made when it is opened: a hundred runs would have hundreds of buttons.
-        manage = st.popover("Manage", type="tertiary", key=f"manage-{run.id}", on_change="rerun")
+        read_only = resources.store().read_only
+        manage = st.popover(
+            "Export" if read_only else "Manage", type="tertiary", key=f"manage-{run.id}", on_change="rerun"
+        )
         if manage.open:
             with manage:
-                _manage(run)
+                _export(run) if read_only else _manage(run)
+
+
+def _export(run: Run) -> None:
+    # Imported here, as the charts of a report take most of a second to import.
+    from dashboard.views.run_report import export_buttons
+
+    export_buttons(run, lambda: load_samples(resources.store(), run.id)[0])
 
 
 def _manage(run: Run) -> None:
@@ -110,9 +124,7 @@ def _manage(run: Run) -> None:
     if not run.is_over:
         st.caption("It goes on: cancel it on its page before you delete it.")
         return
-    from dashboard.views.run_report import export_buttons
-
-    export_buttons(run, lambda: load_samples(resources.store(), run.id)[0])
+    _export(run)
     sure = st.checkbox("Delete it with all its samples", key=f"sure-{run.id}")
     st.button(
         "Delete this run",
@@ -212,7 +224,10 @@ def _import() -> None:
         "A run that was exported as JSON", type="json", max_upload_size=MAX_IMPORT_MB, key="file", on_change=_take_in
     )
     if file is None:
-        st.caption("From this page, or by `python -m benchmark export ID --format json`.")
+        st.caption(
+            "From this page, or by `python -m benchmark export ID --format json`. An imported run is there to look at: "
+            "decisions and estimates leave it out, and it cannot be resumed."
+        )
 
 
 def _take_in() -> None:
@@ -222,6 +237,6 @@ def _take_in() -> None:
     try:
         run, samples = run_from_document(json.loads(file.getvalue()))
         add_finished_run(resources.store(), run, samples)
-        st.session_state["runs-note"] = f"Run {run.id} is in the record."
+        st.session_state["runs-note"] = f"Run {run.id} is in the record, marked as imported."
     except (ValueError, RecursionError, StoreError) as error:
         st.session_state["runs-note"] = f"Not imported: {error}"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from benchmark.launch import Launcher, LaunchError, _Child, command, environment
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
-from benchmark.record.store import FILE_NAME, Store, UnknownRun
+from benchmark.record.store import FILE_NAME, ReadOnly, Store, UnknownRun
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
 from tests.benchmark.conftest import Serve
@@ -119,13 +120,14 @@ def test_the_command_line_carries_the_whole_plan_of_cold_starts(
     assert (parsed.run_id, parsed.results, parsed.progress) == ("abcd1234", tmp_path, "none")
 
 
-def test_going_on_takes_the_plan_from_the_record_and_the_hosts_from_the_settings(tmp_path: Path) -> None:
+def test_going_on_takes_the_plan_from_the_record_and_the_addresses_from_the_settings(tmp_path: Path) -> None:
     run = Run("abcd1234", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("forced"))})
     arguments = resume_command(run, SIDES, tmp_path)
     parser = argparse.ArgumentParser()
     coldstart.configure(parser)
     parsed = parser.parse_args([*arguments[1:]])
-    assert (parsed.resume, parsed.endpoint, parsed.results) == ("abcd1234", [], tmp_path)
+    assert (parsed.resume, parsed.results) == ("abcd1234", tmp_path)
+    assert parsed.endpoint == ["api=https://api.example", "function=https://function.example/predict"]
     assert measuring.allowed_hosts(parsed, {}) == {"api.example", "function.example"}
     assert "--force" in arguments
 
@@ -214,6 +216,35 @@ def test_nothing_is_started_where_the_record_cannot_be_used_or_the_plan_asks_too
         Launcher(Store(tmp_path)).start(ComparePlan(), SIDES)
     with pytest.raises(PlanError, match="requests are more than"):
         Launcher(Store(tmp_path / "other")).start(ComparePlan(pairs=1_000_000), SIDES)
+
+
+def test_nothing_is_started_resumed_or_cancelled_where_the_record_is_read_only(
+    store: Store, launcher: Launcher, sides: list[Endpoint]
+) -> None:
+    run_id = launcher.start(LONG, sides)
+    wait_for(lambda: is_recorded(store, run_id))
+    closed = Launcher(Store(store.path.parent, read_only=True))
+    cut_off = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("spawn"))})
+    for ask in (
+        lambda: closed.start(ComparePlan(), sides),
+        lambda: closed.start(ColdPlan("spawn"), sides),
+        lambda: closed.resume(cut_off, sides),
+        lambda: closed.cancel(run_id),
+    ):
+        with pytest.raises((LaunchError, ReadOnly), match="the record is read-only"):
+            ask()
+    assert launcher.is_alive(run_id)
+    launcher.cancel(run_id)
+    wait_for(lambda: not launcher.is_alive(run_id))
+
+
+def test_an_imported_run_is_not_resumed_and_one_without_a_plan_is_refused(launcher: Launcher) -> None:
+    run = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("spawn"))})
+    with pytest.raises(LaunchError, match="run abcd0001 was imported"):
+        launcher.resume(replace(run, is_imported=True), SIDES)
+    with pytest.raises(PlanError):
+        launcher.resume(replace(run, manifest={}), SIDES)
+    assert launcher._child is None
 
 
 def test_what_a_run_said_last_can_be_read_while_another_session_lets_go_of_it(launcher: Launcher) -> None:

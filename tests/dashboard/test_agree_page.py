@@ -13,7 +13,8 @@ from dashboard import resources
 from dashboard.views.agree import checks
 from inference.card import ModelCard
 from tests.benchmark.altered import altered, call_itself, good, round_to_2
-from tests.benchmark.cards import make_card, mileage_document
+from tests.benchmark.cards import make_card, make_service, mileage_document, tea_outputs
+from tests.benchmark.little_server import serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
 
@@ -139,6 +140,16 @@ def test_other_features_make_another_map(serve: Serve, agree: Agree, tea: ModelC
     layout = page.figure("surface-0")["layout"]
     assert layout["xaxis"]["title"]["text"] == "Leaf length (cm)"
     assert layout["yaxis"]["title"]["text"] == "Leaf width (cm)"
+
+
+def test_a_dashboard_that_is_read_only_sends_no_check_and_no_rows(
+    serve: Serve, visit: Visit, tea: ModelCard, tea_dir: Path
+) -> None:
+    servers = [serve(serving(make_service(tea, tea_outputs))) for _ in range(2)]
+    page = visit(*(server.url for server in servers), READ_ONLY="1", MODEL_DIR=str(tea_dir)).at("agree").open()
+    assert "This dashboard is read-only" in page.app.info[0].value
+    assert not page.app.button and not page.app.get("file_uploader")
+    assert not any(request.method == "POST" for server in servers for request in server.requests)
 
 
 def test_the_last_check_is_still_there_in_another_session(serve: Serve, agree: Agree, tea: ModelCard) -> None:

@@ -67,6 +67,27 @@ def record(store: Store, found: tuple[Run, Samples]) -> str:
     return found[0].id
 
 
+def test_a_dashboard_that_is_read_only_shows_runs_and_starts_none(
+    visit: Visit, twins: tuple[LittleServer, LittleServer], store: Store
+) -> None:
+    page = visit(*(server.url for server in twins), READ_ONLY="1").at("benchmark").open()
+    assert "This dashboard is read-only" in page.read() and not page.has("plan")
+    assert [button.label for button in page.app.button] == ["Show a simulated run"]
+    run, samples = simulated()
+    record(store, (run, samples))
+    assert page.open(run=run.id).has("verdict")
+    store.create_run(replace(run, id="ab000001", state=RunState.RUNNING, outcome={}))
+    page.open(run="ab000001")
+    assert page.has("progress") and "Cancel" not in page.read()
+    assert [request.path for server in twins for request in server.requests] == []
+
+
+def test_an_imported_run_is_shown_as_one(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    record(store, (replace(run, is_imported=True), samples))
+    assert "Imported" in page.open(run=run.id).read("run-head")
+
+
 def rerun_until(page: Page, what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while what not in page.read():

@@ -1,5 +1,6 @@
 """The Cold start page in a session without a browser, over a record with runs whose truth is known."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,8 +17,10 @@ from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import pack
 from benchmark.record.store import Store, StoreError, UnknownRun
+from benchmark.reports.export import run_to_document
 from dashboard import resources
 from tests.benchmark.cold_runs import TrueStart, cold_run
+from tests.benchmark.forged import FORGED, touching
 from tests.dashboard.page import Page
 
 SCRIPT = "from dashboard.views import coldstart\ncoldstart.page()"
@@ -27,12 +30,12 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def cold(visit: Visit) -> Visit:
+def cold(visit: Visit, tmp_path: Path) -> Visit:
     """The page, opened with this query and these variables."""
 
     def cold(query: str = "", **variables: str) -> Page:
         st.cache_resource.clear()  # as a dashboard that was started with these variables
-        page = visit(API, FUNCTION, **variables)
+        page = visit(API, FUNCTION, **{"FUNCTION_DIR": str(tmp_path), **variables})
         page.app = AppTest.from_string(SCRIPT, default_timeout=60)
         return page.open(**({"run": query} if query else {}))
 
@@ -169,6 +172,82 @@ def test_a_run_that_was_cut_off_offers_to_go_on(
     assert resumed == ["c01dc01d"]
 
 
+def test_a_run_that_was_imported_is_shown_as_one_and_cannot_go_on(cold: Visit, results_dir: Path) -> None:
+    keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED, is_imported=True)
+    page = cold("c01dc01d")
+    assert "Imported" in page.read("runhead")
+    assert page.has("figure-populations")
+    assert "Resume" not in page.read()
+
+
+def test_a_forged_file_runs_nothing(cold: Visit, visit: Visit, results_dir: Path, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    document = run_to_document(*touching(touched)) | {"imported": False}
+    page = visit(API, FUNCTION).at("runs").open()
+    page.app.file_uploader[0].set_value(("run.json", json.dumps(document).encode(), "application/json"))
+    page.rerun()
+    (run,) = Store(results_dir).runs()
+    assert (run.id, run.is_imported) == (FORGED, True)
+    page = cold(FORGED)
+    assert "Imported" in page.read("runhead") and "Resume" not in page.read()
+    look_at(page, "_resume", "resources.store().run('f0f0f0f0')")  # as a page would that was open before
+    assert ["was imported" in toast.value for toast in page.app.toast] == [True]
+    assert resources.launcher()._child is None
+    assert not touched.exists()
+
+
+def test_a_forged_record_runs_nothing(cold: Visit, results_dir: Path, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    add_finished_run(Store(results_dir), *touching(touched))
+    page = cold(FORGED)
+    page.press("Resume")
+    deadline = time.monotonic() + 60
+    while resources.launcher().is_alive(FORGED):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    page.rerun()
+    assert "is about something else than is configured here" in page.app.error[0].value
+    assert not touched.exists()
+
+
+# --- What is offered where
+
+
+def offered(page: Page) -> list[str]:
+    return [option for group in page.app.segmented_control for option in group.options]
+
+
+def test_an_image_without_the_programs_offers_what_it_can_do(cold: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COMMAND", raising=False)
+    assert offered(cold()) == ["Local programs", "Idle ladder", "Forced"]
+    monkeypatch.setattr("benchmark.coldstart.local.ROOT", Path("/app/of/an/image"))
+    page = cold()
+    assert offered(page) == [], "there is nothing to choose between"
+    assert [one.label for one in page.app.text_input] == ["Idle gaps"]
+    assert not page.app.button(key="cold_start").disabled
+    assert "Local programs" not in page.read()
+    assert offered(cold(FORCE_COMMAND="true")) == ["Idle ladder", "Forced"]
+
+
+def test_a_function_that_is_not_staged_is_said_before_anything_is_started(cold: Visit) -> None:
+    page = cold(FUNCTION_DIR="/nowhere")
+    assert "Function has no directory /nowhere: stage it with: make stage-function" in page.read("inputs")
+    assert page.app.button(key="cold_start").disabled
+
+
+def test_a_dashboard_that_is_read_only_shows_runs_and_starts_none(cold: Visit, results_dir: Path) -> None:
+    keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED)
+    page = cold(READ_ONLY="1")
+    assert "This dashboard is read-only" in page.read() and not page.has("inputs")
+    page = cold("c01dc01d", READ_ONLY="1")
+    assert page.has("figure-populations")
+    assert [button.label for button in page.app.button] == []
+    keep(results_dir, ColdPlan("spawn", 6), "c01dbbbb")
+    Store(results_dir).create_run(replace(Store(results_dir).run("c01dbbbb"), id="c01dcccc", state=RunState.RUNNING))
+    page = cold("c01dcccc", READ_ONLY="1")
+    assert page.has("progress") and "Cancel" not in page.read()
+
+
 def test_a_run_of_another_kind_is_not_shown_here(cold: Visit, results_dir: Path) -> None:
     keep(results_dir, ColdPlan("spawn", 6), kind="compare")
     assert "is no run of cold starts" in cold("c01dc01d").read()
@@ -200,8 +279,9 @@ def test_a_run_that_was_resumed_is_starting_until_its_process_is_in_the_record(
 # --- What happens to the record between two looks
 
 
-def look_at(page: Page, look: str) -> Page:
-    page.app = AppTest.from_string(f"from dashboard.views import coldstart\ncoldstart.{look}('c01dc01d')")
+def look_at(page: Page, look: str, run: str = "'c01dc01d'") -> Page:
+    imports = "from dashboard import resources\nfrom dashboard.views import coldstart"
+    page.app = AppTest.from_string(f"{imports}\ncoldstart.{look}({run})")
     return page.rerun()
 
 

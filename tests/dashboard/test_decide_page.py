@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from benchmark.coldstart.plan import ColdPlan
 from benchmark.decision.findings import Side
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan
-from benchmark.record.recording import add_finished_run
+from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.store import Store
 from dashboard import words
 from tests.benchmark.cold_runs import TrueStart, cold_run
@@ -94,6 +94,22 @@ def test_other_endpoints_have_other_findings(page: DecidePage, results_dir: Path
     )
     assert mine is not None and others is not None
     assert (len(mine.runs), len(others.runs)) == (2, 0)
+
+
+def test_an_imported_run_decides_nothing_also_where_it_replaces_one_that_did(
+    page: DecidePage, results_dir: Path
+) -> None:
+    before = page.open().read("verdict")
+    store = Store(results_dir)
+    run, samples = store.run("feed0000"), load_samples(store, "feed0000")[0]
+    slower = samples.copy()
+    slower["service_ms"][slower["endpoint"] == 0] *= 100
+    add_finished_run(store, replace(run, id="bad00000", is_imported=True), slower)
+    assert page.rerun().read("verdict") == before
+    store.delete_run("feed0000")
+    add_finished_run(store, replace(run, is_imported=True), slower)  # under the same id and name
+    page.rerun()
+    assert [link[1] for link in page.links("note-evidence")] == ["run=feed0001"]
 
 
 def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results_dir: Path) -> None:

@@ -583,6 +583,17 @@ def test_a_long_history_is_drawn_from_its_end_with_the_numbers_that_its_requests
     assert "3 comparisons in the history." in page.read()
 
 
+def test_a_dashboard_that_is_read_only_compares_and_keeps_nothing(
+    visit: Visit, twins: tuple[LittleServer, LittleServer], tea_dir: Path, results_dir: Path
+) -> None:
+    page = visit(*(server.url for server in twins), READ_ONLY="1", MODEL_DIR=str(tea_dir)).open().compare()
+    assert "agree" in page.read("verdict")
+    assert "This dashboard is read-only: what you compare is not recorded." in page.read("record")
+    assert "Clear" not in page.read("record") and page.warnings() == []
+    assert page.figure("latency")["data"], "one's own last comparison is drawn all the same"
+    assert Store(results_dir).count("tea") == 0
+
+
 def test_one_comparison_is_one_comparison(page: Page) -> None:
     page.open().compare()
     assert "1 comparison in the history." in page.read()

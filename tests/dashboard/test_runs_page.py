@@ -184,7 +184,46 @@ def test_a_run_that_was_exported_can_be_imported(page: Page, store: Store) -> No
     upload.set_value(("run.json", json.dumps(run_to_document(run, samples)).encode(), "application/json"))
     page.rerun()
     assert [one.id for one in store.runs()] == [run.id]
-    assert [toast.value for toast in page.app.toast] == [f"Run {run.id} is in the record."]
+    assert [toast.value for toast in page.app.toast] == [f"Run {run.id} is in the record, marked as imported."]
+    assert (store.run(run.id).is_imported, "Imported" in page.read(f"run-row-{run.id}")) == (True, True)
+
+
+def test_a_run_that_was_imported_is_marked_found_renamed_and_deleted(page: Page, store: Store) -> None:
+    run, samples = simulated()
+    add_finished_run(store, replace(run, name="theirs", is_imported=True), samples)
+    record(store, "ours")
+    page.app.session_state[f"manage-{run.id}"] = True
+    page.open()
+    assert [run_id for run_id in (run.id, store.runs()[0].id) if "Imported" in page.read(f"run-row-{run_id}")] == [
+        run.id
+    ]
+    page.app.text_input(key="filter").set_value("imported")
+    page.rerun()
+    assert listed(page) == ["theirs"]
+    page.app.text_input(key=f"name-{run.id}").set_value("still theirs")
+    page.rerun()
+    assert (store.run(run.id).name, store.run(run.id).is_imported) == ("still theirs", True)
+    page.app.checkbox(key=f"sure-{run.id}").check()
+    page.rerun()
+    page.press("Delete this run")
+    assert [one.name for one in store.runs()] == ["ours"]
+
+
+def test_a_dashboard_that_is_read_only_exports_and_compares_and_changes_nothing(
+    visit: Visit, nobody: str, store: Store
+) -> None:
+    page = visit(nobody, nobody, READ_ONLY="1").at("runs")
+    assert page.open().read().endswith("No runs yet.")
+    first, second = record(store, "first"), record(store, "second")
+    page.app.session_state[f"manage-{first}"] = True
+    page.open(compare=f"{first},{second}")
+    assert "This dashboard is read-only" in page.read()
+    assert page.has("compared")
+    assert [element.key for element in page.app.get("download_button")][:2] == [f"csv-{first}", f"json-{first}"]
+    assert [one.label for one in page.app.text_input] == ["Filter"]
+    assert not page.app.get("file_uploader")
+    assert [button.label for button in page.app.button] == ["Close"]
+    assert [one.label for one in page.app.checkbox] == [f"Compare {second}", f"Compare {first}"]
 
 
 @pytest.mark.parametrize("content", [b"no json", b"[]", b'{"faceoff_run": 1}', b"[" * 100_000])

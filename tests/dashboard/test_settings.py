@@ -44,6 +44,13 @@ def test_every_variable_is_read() -> None:
     assert (settings.host, settings.port) == ("0.0.0.0", 9000)  # noqa: S104
 
 
+def test_a_dashboard_is_read_only_where_that_is_said_and_never_by_a_guess() -> None:
+    assert [Settings.from_env({"READ_ONLY": value}).read_only for value in ("", "0", "1")] == [False, False, True]
+    for value in ("true", "yes", "2", " 1"):
+        with pytest.raises(SettingsError, match="READ_ONLY must be 1 or 0"):
+            Settings.from_env({"READ_ONLY": value})
+
+
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
     names = [f"{side}_{what}" for side in ("API", "FUNCTION") for what in ("URL", "NAME", "TOKEN", "TIMEOUT_S")]
     names += ["RESULTS_DIR", "MODEL_DIR", "HOST", "PORT"]

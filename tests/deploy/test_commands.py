@@ -246,7 +246,10 @@ def test_the_dashboard_knows_both_addresses_and_sends_tokens() -> None:
         "API_URL": "https://api.example",
         "FUNCTION_URL": "https://function.example",
         "GOOGLE_ID_TOKENS": "1",
+        "READ_ONLY": "0",
     }
+    (closed,) = commands("dashboard", variables(READ_ONLY="1"))
+    assert environment(closed)["READ_ONLY"] == "1"
     assert flags(command)["service-account"] == "faceoff-dashboard@my-project.iam.gserviceaccount.com"
     assert {"--session-affinity", "--no-cpu-throttling", "--max-instances=1"} <= set(command)
 

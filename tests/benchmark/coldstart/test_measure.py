@@ -285,7 +285,7 @@ def test_a_run_that_cannot_be_closed_at_first_is_not_left_running(
     assert (status, "database is locked" in said) == (2, True)
     (run,) = Store(results).runs()
     assert run.state is RunState.FAILED
-    assert coldstart("--resume", run.id)[0] == 0
+    assert coldstart("--resume", run.id, "--command", f"api={TINY}")[0] == 0
 
 
 # --- What is cut off goes on
@@ -336,7 +336,7 @@ def test_a_run_that_was_cut_off_is_resumed_without_a_gap_or_a_double(
     before = store.run("abcd1234")
     assert before.state is (RunState.CANCELLED if sign == signal.SIGTERM else RunState.RUNNING)
 
-    status, said = coldstart("--resume", "abcd1234")
+    status, said = coldstart("--resume", "abcd1234", "--endpoint", f"api={url}")
 
     assert status == 0, said
     summary, samples = last(results)
@@ -346,13 +346,14 @@ def test_a_run_that_was_cut_off_is_resumed_without_a_gap_or_a_double(
     assert len(samples[~samples["warmup"]]) == 12
     assert samples["warmup"].sum() == 2  # each part made sure that an instance was there
     assert list(samples["sent_ms"]) == sorted(samples["sent_ms"])
-    assert coldstart("--resume", "abcd1234")[0] == 2  # there is nothing left
+    assert "nothing to resume" in coldstart("--resume", "abcd1234", "--endpoint", f"api={url}")[1]
 
 
 def test_a_run_that_waits_says_that_it_goes_on_and_cannot_be_resumed(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, rows: str
 ) -> None:
-    process = started(results, rows, "--endpoint", f"api={platform(30)}", "--idle", "20s", "--repeats", "1")
+    endpoint = ("--endpoint", f"api={platform(30)}")
+    process = started(results, rows, *endpoint, "--idle", "20s", "--repeats", "1")
     store = Store(results)
     try:
         await_probes(store, 0)
@@ -362,7 +363,7 @@ def test_a_run_that_waits_says_that_it_goes_on_and_cannot_be_resumed(
             time.sleep(0.05)
         assert store.run("abcd1234").progress["phase"] == "waiting: 20 s without a request"
         assert store.process("abcd1234") == process.pid != os.getpid()
-        status, said = coldstart("--resume", "abcd1234")
+        status, said = coldstart("--resume", "abcd1234", *endpoint)
         assert status == 2
         assert "is running, so there is nothing to resume" in said
     finally:
@@ -397,8 +398,8 @@ def test_a_command_that_fails_ends_the_run_which_can_be_resumed(
     broken = tmp_path / "broken"
     force = f"test ! -e {broken} && test $(wc -l < {tmp_path}/n) -lt 2 && echo x >> {tmp_path}/n"
     (tmp_path / "n").write_text("")
-    arguments = ("--endpoint", f"api={server.url}", "--force", force, "--repeats", "4", "--body-from", "card")
-    status, said = coldstart(*arguments)
+    again = ("--endpoint", f"api={server.url}", "--body-from", "card")
+    status, said = coldstart(*again, "--force", force, "--repeats", "4")
     assert status == 2
     assert "forces a new instance of api ended with status 1" in said
     assert "--resume" in said
@@ -406,8 +407,9 @@ def test_a_command_that_fails_ends_the_run_which_can_be_resumed(
     assert summary.run.state is RunState.FAILED
     assert len(summary.endpoints[0].probes) == 2
 
-    assert coldstart("--resume", summary.run.id, "--body-from", "card")[0] == 2  # the command is not in the record
-    assert coldstart("--resume", summary.run.id, "--force", "true", "--body-from", "card")[0] == 0
+    status, said = coldstart("--resume", summary.run.id, *again)
+    assert (status, "give --force again" in said) == (2, True)
+    assert coldstart("--resume", summary.run.id, *again, "--force", "true")[0] == 0
     assert len(last(results)[0].endpoints[0].probes) == 4
 
 
@@ -430,7 +432,7 @@ def test_a_command_that_fails_ends_the_run_which_can_be_resumed(
         (["--directory", "function=/nowhere"], "make stage-function"),
         (["--repeats", "0", "--command", f"api={TINY}"], "from 1 to 1000 repeats"),
         (["--resume", "ffff"], "there is no run"),
-        (["--resume", "ffff", "--idle", "1s"], "leave out the others"),
+        (["--resume", "ffff", "--idle", "1s"], "leave out --idle"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(

@@ -349,7 +349,9 @@ def test_reading_the_record(benchmark: Command, tmp_path: Path, results: Path) -
     elsewhere = {"RESULTS_DIR": os.fspath(tmp_path / "elsewhere")}
     assert benchmark("import", whole, **elsewhere).stdout.strip() == second
     here, there = (benchmark("show", second, "--json", "-", **where).stdout for where in ({}, elsewhere))
-    assert json.loads(here) == json.loads(there)
+    assert json.loads(there) == json.loads(here) | {"imported": True}
+    assert [run["imported"] for run in json.loads(benchmark("runs", "--json", **elsewhere).stdout)] == [True]
+    assert f"Run {second} was imported" in benchmark("show", second, **elsewhere).stderr
     assert benchmark("import", whole, **elsewhere).returncode == 2  # it is there already
     junit, markdown = tmp_path / "junit.xml", tmp_path / "gate.md"
     kept = benchmark("gate", second, "--slo", "first.p95_ms<500", "--junit", junit, "--markdown", markdown)

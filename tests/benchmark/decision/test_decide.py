@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from benchmark.decision.evidence import Evidence
 from benchmark.decision.findings import Findings, Side, configuration_of, find, gather
 from benchmark.decision.flips import Flip, axes
 from benchmark.decision.gaps import cold_share
-from benchmark.decision.missing import availability_n
+from benchmark.decision.missing import availability_n, command
 from benchmark.decision.needs import Needs, NeedsError
 from benchmark.decision.objectives import Holds
 from benchmark.endpoints.endpoint import Endpoint
@@ -530,6 +531,36 @@ def test_the_record_gives_the_findings_of_given_endpoints_or_runs(record: Path) 
     assert found is not None and alone is not None
     assert [one.run.id for one in found.runs] == ["abc00000", "abc00001"]
     assert [one.run.id for one in alone.runs] == ["abc00000"] and alone.names == ("FastAPI", "Cloud Function")
+
+
+def test_an_imported_run_decides_only_where_it_is_named_and_that_is_said(
+    record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(record)
+    for index, (run, samples) in enumerate((compared(80, 50), spawned(900, 500))):
+        add_finished_run(store, replace(run, id=f"bad0000{index}", is_imported=True), samples)
+    ends = [Endpoint(side.key, side.name, side.url or "") for side in SIDES]
+    for found in (gather(store, ends), gather(store)):
+        assert found is not None and [one.run.id for one in found.runs] == ["abc00000", "abc00001"]
+    assert main(["decide", "--results", str(record)]) == 0
+    assert "imported" not in capsys.readouterr().out
+    assert main(["decide", "bad00000", "--results", str(record)]) == 0
+    assert "Run bad00000 was imported" in capsys.readouterr().out
+
+
+def test_any_number_of_imported_runs_hides_no_evidence(record: Path) -> None:
+    store = Store(record)
+    run, _ = compared(80, 50)
+    for number in range(501):
+        store.create_run(replace(run, id=f"bad{number:05}", is_imported=True))
+    found = gather(store)
+    assert found is not None and [one.run.id for one in found.runs] == ["abc00000", "abc00001"]
+
+
+def test_a_command_that_is_proposed_quotes_what_a_record_says() -> None:
+    sides = (Side("api;touch x", "", None), Side("b", "", "http://b/$(touch x)"))
+    words = shlex.split(command("compare", sides))
+    assert words[-4:] == ["--endpoint", "api;touch x=URL", "--endpoint", "b=http://b/$(touch x)"]
 
 
 def test_the_command_prints_the_decision_and_writes_it(

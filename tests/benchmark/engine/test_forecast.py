@@ -33,3 +33,5 @@ def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
     of_tomorrow = replace(newest, manifest={**newest.manifest, "plan": {"kind": "of tomorrow"}})
     without_endpoints = replace(newest, manifest={"plan": newest.manifest["plan"]})
     assert typical_ms([of_tomorrow, without_endpoints, newest], SIDES, ComparePlan()) == 5.0
+    from_elsewhere = replace(newest, is_imported=True, progress={"done": 1, "elapsed_s": 3600.0})
+    assert typical_ms([from_elsewhere, newest], SIDES, ComparePlan()) == 5.0

@@ -15,12 +15,13 @@ import pytest
 
 from benchmark.endpoints.sample import Answer, Comparison, Failure
 from benchmark.record.run import Run, RunState, new_run_id
-from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, Store, StoreError, UnknownRun
+from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, ReadOnly, Store, StoreError, UnknownRun
 from tests.benchmark.record.processes import write_at_once
 from tests.benchmark.runs import make_run
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORD_V1 = ROOT / "tests" / "data" / "record-v1.sql"
+RECORD_V2 = ROOT / "tests" / "data" / "record-v2.sql"
 
 
 @pytest.fixture
@@ -263,6 +264,71 @@ def test_a_file_that_was_brought_up_to_date_is_like_a_new_one(version_1: Store, 
             rows = database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
         schemas.append([(kind, name, " ".join((sql or "").split())) for kind, name, sql in rows])
     assert schemas[0] == schemas[1]
+
+
+def test_a_file_of_version_2_knows_which_of_its_runs_were_imported(store: Store) -> None:
+    store.path.parent.mkdir()
+    with closing(sqlite3.connect(store.path)) as database:
+        database.executescript(RECORD_V2.read_text())
+    assert {run.name: run.is_imported for run in store.runs()} == {
+        "measured": False,
+        "broke off at once": False,
+        "cold starts": False,
+        "simulated": False,
+        "imported": True,
+        "imported cold starts": True,
+    }
+    assert store.chunks("aaaa0001") == [(1, b"samples")]
+
+
+# --- Runs that came as a file
+
+
+def test_an_imported_run_stays_one_whatever_happens_to_it(store: Store) -> None:
+    imported = finished(is_imported=True, manifest={"imported": False})
+    store.create_run(imported)
+    store.rename_run(imported.id, "Trust me")
+    store.append(imported.id, None, {"elapsed_s": 1.0})
+    assert store.run(imported.id).is_imported
+    assert [run.is_imported for run in Store(store.path.parent).runs()] == [True]
+    store.delete_run(imported.id)
+    assert store.runs() == []
+
+
+def test_imported_runs_can_be_left_out(store: Store) -> None:
+    store.create_run(finished("aaaa"))
+    store.create_run(finished("bbbb", is_imported=True))
+    assert [run.id for run in store.runs()] == ["bbbb", "aaaa"]
+    assert [run.id for run in store.runs(1, with_imported=False)] == ["aaaa"]
+
+
+def test_an_imported_run_is_not_resumed(store: Store) -> None:
+    store.create_run(finished(state=RunState.CANCELLED, is_imported=True))
+    with pytest.raises(StoreError, match="was imported"):
+        store.resume_run("0123abcd")
+    assert store.run("0123abcd").state is RunState.CANCELLED
+
+
+def test_a_record_that_is_read_only_shows_all_and_changes_nothing(store: Store) -> None:
+    store.add(Comparison("one", "now", "tea", (1.0,), ()))
+    store.create_run(finished(), b"samples")
+    shown = Store(store.path.parent, read_only=True)
+    before = (store.runs(), store.latest("tea"), store.chunks("0123abcd"))
+    assert (shown.runs(), shown.latest("tea"), shown.chunks("0123abcd")) == before
+    changes: list[Callable[[], object]] = [
+        lambda: shown.add(Comparison("two", "now", "tea", (1.0,), ())),
+        lambda: shown.clear("tea"),
+        lambda: shown.create_run(finished("ffff")),
+        lambda: shown.append("0123abcd", b"x", {}),
+        lambda: shown.finish("0123abcd", RunState.FAILED, {}),
+        lambda: shown.resume_run("0123abcd"),
+        lambda: shown.rename_run("0123abcd", "x"),
+        lambda: shown.delete_run("0123abcd"),
+    ]
+    for change in changes:
+        with pytest.raises(ReadOnly):
+            change()
+    assert (store.runs(), store.latest("tea"), store.chunks("0123abcd")) == before
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(version_1: Store) -> None:

@@ -211,6 +211,14 @@ def test_tokens_and_secrets_are_left_out(tmp_path: Path) -> None:
         assert "host.example" in text and "removed" in text
 
 
+def test_a_report_says_which_run_was_imported() -> None:
+    run, samples = simulated()
+    found = to_markdown(report([(replace(run, is_imported=True), samples)]))
+    assert f"Run {run.id}, compare, imported" in found
+    assert f"Run {run.id} was imported: what is in it was not measured here" in found
+    assert "imported" not in to_markdown(report([(run, samples)]))
+
+
 def test_what_others_say_is_escaped_everywhere() -> None:
     entries = [{"key": key, "name": HOSTILE, "url": HOSTILE} for key in ("api", "function")]
     run = make_run(

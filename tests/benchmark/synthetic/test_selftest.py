@@ -95,8 +95,10 @@ def test_another_machines_self_test_says_nothing_here(store: Store) -> None:
     assert known(store, host="elsewhere") is None
 
 
-@pytest.mark.parametrize("changes", [{"state": RunState.CANCELLED}, {"state": RunState.FAILED}])
-def test_a_self_test_that_did_not_end_by_itself_does_not_count(store: Store, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{"state": RunState.CANCELLED}, {"state": RunState.FAILED}, {"is_imported": True}])
+def test_a_self_test_that_did_not_end_by_itself_or_was_imported_does_not_count(
+    store: Store, changes: dict[str, Any]
+) -> None:
     last = add(store, against_itself(1.0))
     add(store, against_itself(9.0), **changes)
     assert known(store) == last

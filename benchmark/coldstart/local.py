@@ -1,0 +1,36 @@
+"""The two programs of this repository, as their image and the platform start them."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmark.coldstart.program import Command, ProgramError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def are_here() -> bool:
+    """Whether their sources are on this machine, as they are not in the dashboard's image."""
+    return (ROOT / "api" / "__main__.py").is_file()
+
+
+def programs(
+    environ: Mapping[str, str] = os.environ, directories: Mapping[str, Path] | None = None
+) -> dict[str, Command]:
+    """Their commands by key; `directories` replace those that they run in."""
+    where = {"api": ROOT, "function": Path(environ.get("FUNCTION_DIR") or ROOT / "build" / "function").absolute()}
+    where |= directories or {}
+    framework = str(Path(sys.executable).with_name("functions-framework"))
+    return {
+        "api": Command((sys.executable, "-m", "api"), where["api"]),
+        "function": Command((framework, "--target", "predict"), where["function"]),
+    }
+
+
+def require_directories(commands: Mapping[str, Command]) -> None:
+    """Raises ProgramError where one of `commands` has no directory to run in."""
+    for key, command in commands.items():
+        if not command.directory.is_dir():
+            remedy = "stage it with: make stage-function" if key == "function" else "give another --directory"
+            raise ProgramError(f"{key} has no directory {command.directory}: {remedy}")
