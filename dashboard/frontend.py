@@ -1,10 +1,12 @@
-"""How Streamlit's own front end is delivered: compressed, where it is sent as it lies on disk otherwise.
+"""How Streamlit's own front end is delivered: compressed, and with the address of its server.
 
-The files carry a hash of their content in their names and never change, so each is compressed once and kept.
+Bundles carry a hash of their content in their names and never change, so each is compressed once and kept. The
+document is the same at the address of every page.
 """
 
 import asyncio
 import gzip
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -13,14 +15,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _PREFIX = "/static/"
 _COMPRESSIBLE = (".js", ".css", ".svg", ".json", ".html", ".wasm")
 _MAX_KEPT_BYTES = 32 * 1024 * 1024
+# Requests and answers about the bytes as they lie on disk.
+_CONDITIONAL = {b"range", b"if-none-match", b"if-modified-since"}
+_NEGOTIATING = {*_CONDITIONAL, b"accept-encoding"}
+_OF_STORED_BYTES = {b"content-length", b"content-encoding", b"etag", b"accept-ranges", b"last-modified"}
 
 CHARTS_COOKIE = "faceoff_charts"
 """Set with Plotly's bundle, more than half of all bytes: a browser that has it has the bundle in its cache."""
 _CHARTS_BUNDLE = "/static/js/PlotlyChart."
 
+_PAGE = re.compile(r"/[\w-]*")
+"""The address of a page: one segment without a dot."""
+_HEAD = b"<head>"
+SERVER = b"<script>window.__streamlit = {BACKEND_BASE_URL: new URL('.', location.href).href}</script>"
+"""Without it, the front end looks for its server below the page's own address first: two 404s on every direct link.
+
+All pages are in one folder, the one that the document's `./static/` is in, also behind a proxy's prefix.
+"""
+
 
 class FrontEnd:
-    """ASGI middleware: gzip for Streamlit's bundles and first page, everything else untouched."""
+    """ASGI middleware: gzip for Streamlit's bundles and document, with its server's address; the rest untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,9 +43,30 @@ class FrontEnd:
         self._kept_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _wants_compressed(scope):
-            await self._app(scope, receive, send)
-            return
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path: str = scope["path"]
+            if _PAGE.fullmatch(path):
+                await self._document(scope, receive, send)
+                return
+            conditional = _CONDITIONAL & dict(scope["headers"]).keys()
+            if path.startswith(_PREFIX) and path.endswith(_COMPRESSIBLE) and _accepts_gzip(scope) and not conditional:
+                await self._bundle(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Asked for whole and as it lies on disk, as its bytes are changed here.
+        headers = [(name, value) for name, value in scope["headers"] if name not in _NEGOTIATING]
+        start, body = await _collect(self._app, {**scope, "headers": headers}, receive)
+        if start["status"] == 200:
+            body = body.replace(_HEAD, _HEAD + SERVER, 1)
+            encoded = _accepts_gzip(scope)
+            if encoded:
+                body = await asyncio.to_thread(gzip.compress, body, 9)
+            start = {**start, "headers": _changed_headers(start, len(body), encoded=encoded)}
+        await _reply(start, body, send)
+
+    async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         kept = self._kept.get(path)
         if kept is None:
@@ -39,31 +75,19 @@ class FrontEnd:
                 await _reply(start, body, send)
                 return
             compressed = await asyncio.to_thread(gzip.compress, body, 9)
-            headers = _compressed_headers(start, len(compressed))
+            headers = _changed_headers(start, len(compressed), encoded=True)
             if path.startswith(_CHARTS_BUNDLE):
                 cookie = f"{CHARTS_COOKIE}=1; Max-Age=31536000; Path=/; SameSite=Lax; HttpOnly"
                 headers.append((b"set-cookie", cookie.encode()))
             kept = ({**start, "headers": headers}, compressed)
-            if path.startswith(_PREFIX) and self._kept_bytes + len(compressed) <= _MAX_KEPT_BYTES:
+            if self._kept_bytes + len(compressed) <= _MAX_KEPT_BYTES:
                 self._kept[path] = kept
                 self._kept_bytes += len(compressed)
         await _reply(*kept, send)
 
 
-def _wants_compressed(scope: Scope) -> bool:
-    if scope["type"] != "http" or scope["method"] != "GET":
-        return False
-    path: str = scope["path"]
-    if path != "/" and not (path.startswith(_PREFIX) and path.endswith(_COMPRESSIBLE)):
-        return False
-    headers = dict(scope["headers"])
-    # A partial or conditional request is about the bytes as they are stored.
-    conditional = {b"range", b"if-none-match", b"if-modified-since"} & headers.keys()
-    return _accepts_gzip(headers.get(b"accept-encoding", b"")) and not conditional
-
-
-def _accepts_gzip(accept_encoding: bytes) -> bool:
-    for entry in accept_encoding.split(b","):
+def _accepts_gzip(scope: Scope) -> bool:
+    for entry in dict(scope["headers"]).get(b"accept-encoding", b"").split(b","):
         coding, _, weight = entry.partition(b";")
         if coding.strip().lower() == b"gzip":
             return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
@@ -89,12 +113,8 @@ async def _reply(start: Message, body: bytes, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _compressed_headers(start: Message, length: int) -> list[tuple[bytes, bytes]]:
-    replaced = (b"content-length", b"content-encoding", b"etag", b"accept-ranges")
-    kept = [(name, value) for name, value in start["headers"] if name.lower() not in replaced]
-    return [
-        *kept,
-        (b"content-length", str(length).encode()),
-        (b"content-encoding", b"gzip"),
-        (b"vary", b"Accept-Encoding"),
-    ]
+def _changed_headers(start: Message, length: int, *, encoded: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of changed bytes: without what describes those on disk."""
+    kept = [(name, value) for name, value in start["headers"] if name.lower() not in _OF_STORED_BYTES]
+    encoding = [(b"content-encoding", b"gzip")] if encoded else []
+    return [*kept, (b"content-length", str(length).encode()), *encoding, (b"vary", b"Accept-Encoding")]

@@ -16,6 +16,8 @@ class Palette:
     muted: str
     grid: str
     background: str
+    accent: str
+    """What is chosen, as text; buttons are of a colour of their own in the dark, as their labels are white."""
     endpoints: Mapping[str, str]
     classes: tuple[str, ...]
 
@@ -35,6 +37,7 @@ LIGHT = Palette(
     muted="#5F6573",
     grid="#E2E4EA",
     background="#FCFCFD",
+    accent="#4F46E5",
     endpoints={"api": "#2563EB", "function": "#D9620B"},
     classes=("#0F8B8D", "#A21CAF", "#B8860B", "#4D7C0F", "#BE123C", "#475569"),
 )
@@ -43,6 +46,7 @@ DARK = Palette(
     muted="#9BA1AF",
     grid="#2B303B",
     background="#0F1218",
+    accent="#AAA4FF",
     endpoints={"api": "#5B9BFF", "function": "#FF9A4D"},
     classes=("#2DD4BF", "#E879F9", "#E3B341", "#A3E635", "#FB7185", "#94A3B8"),
 )

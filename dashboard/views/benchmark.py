@@ -142,21 +142,24 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         format_func={key: name for key, _, name, _ in _KINDS}.__getitem__,
         width="stretch",
         key="kind",
+        bind="query-params",
         help="  \n".join(f"**{name}**: {text}" for _, _, name, text in _KINDS),
     )
     amount, other = st.columns(2)
     if kind == "compare":
-        pairs = amount.number_input("Pairs", 1, 100_000, 500, 100, key="pairs")
-        warmup = other.number_input("Warm-up pairs", 0, 1000, 20, 10, key="warmup")
+        pairs = amount.number_input("Pairs", 1, 100_000, 500, 100, key="pairs", bind="query-params")
+        warmup = other.number_input("Warm-up pairs", 0, 1000, 20, 10, key="warmup", bind="query-params")
         st.caption(
             f"p95 needs {min_samples(0.95)} pairs, p99 {min_samples(0.99)}; smaller differences need more of them."
         )
     elif kind == "rate":
-        rate = amount.number_input("Requests/s to each", 0.1, 1000.0, 50.0, 10.0, format="%g", key="rate")
-        duration_s = other.number_input("Duration (s)", 1, 3600, 30, 10, key="duration")
+        rate = amount.number_input(
+            "Requests/s to each", 0.1, 1000.0, 50.0, 10.0, format="%g", key="rate", bind="query-params"
+        )
+        duration_s = other.number_input("Duration (s)", 1, 3600, 30, 10, key="duration", bind="query-params")
     else:
-        callers = amount.number_input("Callers to each", 1, 200, 8, 1, key="callers")
-        total = other.number_input("Requests to each", 1, 100_000, 2000, 500, key="total")
+        callers = amount.number_input("Callers to each", 1, 200, 8, 1, key="callers", bind="query-params")
+        total = other.number_input("Requests to each", 1, 100_000, 2000, 500, key="total", bind="query-params")
     connection = st.segmented_control(
         "Connections",
         _CONNECTIONS,
@@ -165,6 +168,7 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         format_func=str.capitalize,
         width="stretch",
         key="connection",
+        bind="query-params",
         help="New: each request opens a connection of its own, and pays for it.",
     )
     with st.expander("Margin, seed and more", key="advanced"):
@@ -175,12 +179,17 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
             default_margin_ms(endpoints),
             format="%g",
             key="margin-ms",
+            bind="query-params",
             help="Fixed before the run. The larger of this and the percentage counts.",
         )
-        margin_pct = st.number_input("The same (%)", 0.0, 100.0, MARGIN_PCT, format="%g", key="margin-pct")
-        seed = st.number_input("Seed of the order", 0, 2**31, 0, key="seed")
+        margin_pct = st.number_input(
+            "The same (%)", 0.0, 100.0, MARGIN_PCT, format="%g", key="margin-pct", bind="query-params"
+        )
+        seed = st.number_input("Seed of the order", 0, 2**31, 0, key="seed", bind="query-params")
         if kind == "rate":
-            arrivals = st.selectbox("Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals")
+            arrivals = st.selectbox(
+                "Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals", bind="query-params"
+            )
     timeout_s = max(endpoint.timeout_s for endpoint in endpoints)
     common: dict[str, Any] = {
         "connection": connection,
@@ -231,7 +240,7 @@ def _nothing_yet(known: Sequence[Run]) -> None:
         st.markdown("**Which endpoint is faster, and how sure is that?**")
         how = "Open a run below."
         if not resources.settings().read_only:
-            how = "Choose on the left, look at the estimate, and press **Start**."
+            how = "Choose what to find out, look at the estimate, and press **Start**."
         st.markdown(
             f"{how} What you get: a verdict with its interval, errors first, percentiles, latency over time, the slow "
             "tail, where the time goes, and under which conditions each endpoint ran."

@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from re import fullmatch
 from urllib.parse import urlsplit
 
 import httpx
@@ -240,8 +239,7 @@ class Witness:
 
     def _console(self, message: ConsoleMessage) -> None:
         url = message.location.get("url") or ""
-        # Opened by its own address, a page first looks for the server below itself, and then where it is.
-        if message.type == "error" and not fullmatch(r"/\w+/_stcore/(health|host-config)", urlsplit(url).path):
+        if message.type == "error":
             self.console_errors.append(f"{message.text} ({url})")
 
     def _address(self, url: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 Size = tuple[int, int]
@@ -78,6 +78,17 @@ def picture(page: Page, name: str, size: Size, *, whole: bool = True) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png")
     if whole:
         _resize(page, width, height)
+
+
+def cut_off(texts: Locator) -> list[str]:
+    """The texts that their boxes do not show whole."""
+    cut: list[str] = texts.evaluate_all(
+        """elements => elements.flatMap(element => [element, ...element.querySelectorAll('*')])
+            .filter(element => element.innerText && element.scrollWidth > element.clientWidth
+                               && getComputedStyle(element).overflowX !== 'visible')
+            .map(element => element.innerText)"""
+    )
+    return cut
 
 
 def _resize(page: Page, width: int, height: int) -> None:

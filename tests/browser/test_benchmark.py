@@ -13,7 +13,7 @@ from benchmark.summary.summarise import summarise
 from dashboard.theme import DARK, LIGHT
 from tests.browser.benchmark_page import BenchmarkPage
 from tests.browser.conftest import NewVisitor, Stack, Visitor
-from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun
+from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun, settle
 from tests.dashboard.runs import simulated
 
 
@@ -83,6 +83,17 @@ def test_a_run_outlives_a_refresh_and_a_closed_tab_and_can_be_cancelled(
     expect(other.page.get_by_text("This run was cancelled")).to_be_visible()
     expect(other.page.get_by_role("button", name="Start")).to_be_enabled()
     assert kept > 0
+
+
+def test_the_plan_outlives_a_refresh(visitor: Visitor) -> None:
+    page = BenchmarkPage(visitor.open("benchmark"))
+    page.choose("Load")
+    page.fill("Requests/s to each", 40)
+    page.fill("Duration (s)", 12)
+    page.page.reload()
+    settle(page.page)
+    for name, value in (("Requests/s to each", "40"), ("Duration (s)", "12")):
+        expect(page.page.get_by_role("spinbutton", name=name, exact=True)).to_have_value(value)
 
 
 def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stack) -> None:

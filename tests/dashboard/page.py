@@ -110,6 +110,11 @@ class Page:
         block: Any = self.app.get_by_key(f"card-{endpoint}")
         return [Text("bar", bar.text).readable for bar in block.progress]
 
+    def links(self) -> list[Any]:
+        """The links to pages and runs, without those of the bar of pages."""
+        bar: Any = self.app.get_by_key("pages")
+        return list(self.app.get("page_link"))[len(bar.get("page_link")) :]
+
     def warnings(self) -> list[str]:
         return [Text("warning", item.value).readable for item in self.app.warning]
 

@@ -421,13 +421,20 @@ def test_cold_starts_are_named_here_and_shown_on_their_own_page(page: Page, stor
     run, samples = cold_run(ColdPlan("ladder", 2, idle_s=(60.0,)), {"api": TrueStart(), "function": TrueStart(1200)})
     add_finished_run(store, run, samples)
     page.open()
-    link: Any = page.app.get("page_link")[0]
+    link: Any = page.links()[0]
     assert (link.proto.page, link.proto.query_string) == ("coldstart", f"run={run.id}")
     assert f"Cold start {run.id}" in link.proto.label
     assert not page.app.exception
     page.open(run=run.id)
     assert "one of cold starts, which have a page of their own" in page.read()
     assert not page.app.exception
+
+
+def test_an_address_that_means_no_plan_gives_the_usual_one(page: Page) -> None:
+    page.open(kind="nope", pairs="abc", seed="-4", connection="[]", **{"margin-ms": "1e99"})
+    numbers = {number.label: number.value for number in page.app.number_input}
+    assert (numbers["Pairs"], numbers["Seed of the order"]) == (500, 0)
+    assert not page.app.get_by_key("start").disabled
 
 
 def test_nothing_starts_while_cold_starts_are_measured(page: Page, store: Store) -> None:

@@ -16,10 +16,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.frontend import CHARTS_COOKIE, FrontEnd
+from dashboard.frontend import CHARTS_COOKIE, SERVER, FrontEnd
 
 SCRIPT = b"const answer = 42;\n" * 500
-PAGE = b"<!doctype html><title>Faceoff</title>" + b" " * 2000
+PAGE = b"<!doctype html><head><title>Faceoff</title></head>" + b" " * 2000
+TOLD = PAGE.replace(b"<head>", b"<head>" + SERVER)
+"""The document with the address of its server."""
 FILES = {
     "js/index.AbC123.js": SCRIPT,
     "js/PlotlyChart.XyZ789.js": SCRIPT[::-1],
@@ -67,6 +69,7 @@ class Site:
             Starlette(
                 routes=[
                     Route("/", page, methods=["GET", "POST", "HEAD"]),
+                    Route("/cold_start", page),
                     Route("/_stcore/health", health),
                     Route("/static/ready.js", compressed_already),
                     Route("/static/broken.js", broken),
@@ -114,7 +117,8 @@ def site(tmp_path: Path) -> Site:
 @pytest.mark.parametrize(
     ("path", "content"),
     [
-        ("/", PAGE),
+        ("/", TOLD),
+        ("/cold_start", TOLD),
         ("/static/js/index.AbC123.js", SCRIPT),
         ("/static/css/index.AbC123.css", FILES["css/index.AbC123.css"]),
     ],
@@ -127,6 +131,18 @@ def test_the_first_page_and_the_bundles_travel_compressed(site: Site, path: str,
     assert len(raw(answer)) < len(content) / 2
     assert answer.headers["content-length"] == str(len(raw(answer)))
     assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"accept_encoding": "br"}, {"if_none_match": '"1"'}, {"range": "bytes=0-9"}],
+    ids=["plain", "brotli", "conditional", "partial"],
+)
+def test_the_document_says_where_its_server_is_however_it_is_asked_for(site: Site, headers: dict[str, str]) -> None:
+    answer = site.ask("/cold_start", **headers)
+    assert (answer.status_code, raw(answer)) == (200, TOLD)
+    assert answer.headers["content-length"] == str(len(TOLD))
+    assert not {"etag", "last-modified", "content-encoding"} & set(answer.headers)
 
 
 def test_what_describes_the_stored_bytes_is_not_said_of_the_compressed_ones(site: Site) -> None:
@@ -257,10 +273,16 @@ def test_starlette_takes_it_as_a_middleware(tmp_path: Path) -> None:
 
     site = Site(tmp_path)
     site.app = Starlette(routes=[Route("/", page)], middleware=[Middleware(FrontEnd)])
-    assert gzip.decompress(raw(site.ask("/", accept_encoding="gzip"))) == PAGE
+    assert gzip.decompress(raw(site.ask("/", accept_encoding="gzip"))) == TOLD
 
 
 def test_streamlits_own_files_are_where_the_middleware_looks_for_them() -> None:
     static = Path(streamlit.__file__).parent / "static" / "static" / "js"
     assert len(list(static.glob("PlotlyChart.*.js"))) == 1
     assert list(static.glob("index.*.js"))
+
+
+def test_streamlits_document_has_the_head_that_the_middleware_writes_into() -> None:
+    document = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    assert document.count(b"<head>") == 1
+    assert b'src="./static/js/' in document

@@ -41,7 +41,7 @@ def record(store: Store, name: str, plan: Any = None, state: RunState = RunState
 
 def listed(page: Page) -> list[str]:
     """The names of the runs on the page, in their order."""
-    return [link.proto.label.strip("*") for link in page.app.get("page_link")]
+    return [link.proto.label.strip("*") for link in page.links()]
 
 
 def test_an_empty_record_says_what_to_do(page: Page) -> None:
@@ -56,7 +56,7 @@ def test_runs_of_every_kind_and_state_are_listed_the_newest_first(page: Page, st
     assert listed(page) == ["third", "second", "first"]
     text = page.read()
     assert "Cancelled" in text and "selftest · 40 requests" in text
-    link: Any = page.app.get("page_link")[0]
+    link: Any = page.links()[0]
     assert (link.proto.page, link.proto.query_string) == ("benchmark", f"run={last}")
 
 
@@ -260,6 +260,6 @@ def test_cold_starts_are_listed_but_not_compared(page: Page, store: Store) -> No
     add_finished_run(store, run, samples)
     page.open()
     assert listed(page) == [f"Cold start {run.id}"]
-    link: Any = page.app.get("page_link")[0]
+    link: Any = page.links()[0]
     assert (link.proto.page, link.proto.query_string) == ("coldstart", f"run={run.id}")
     assert [box.disabled for box in page.app.checkbox] == [True]

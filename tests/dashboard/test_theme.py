@@ -42,6 +42,7 @@ def test_contrast_is_computed_as_wcag_does() -> None:
 def test_the_style_sheet_has_the_colours_of_the_charts() -> None:
     expected = {f"endpoint-{key}": (LIGHT.endpoints[key], DARK.endpoints[key]) for key in LIGHT.endpoints}
     expected |= {f"class-{index}": colors for index, colors in enumerate(zip(LIGHT.classes, DARK.classes, strict=True))}
+    expected |= {name: (getattr(LIGHT, name), getattr(DARK, name)) for name in ("background", "muted", "accent")}
     assert css_colors() == {name: (light.upper(), dark.upper()) for name, (light, dark) in expected.items()}
 
 
@@ -76,6 +77,7 @@ def test_the_pages_theme_has_the_colours_of_the_charts(colors: Palette, section:
 def test_text_can_be_read(colors: Palette) -> None:
     assert contrast(colors.text, colors.background) >= 7
     assert contrast(colors.muted, colors.background) >= 4.5
+    assert contrast(colors.accent, colors.background) >= 4.5
 
 
 @pytest.mark.parametrize("section", ["light", "dark"])

@@ -1,0 +1,192 @@
+"""Every page, empty and filled, light and dark, on a desktop and on a phone: it fits, and everybody can read it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from inference.card import ModelCard
+from tests.browser.conftest import NewVisitor, Stack, Visitor
+from tests.browser.filled import fill
+from tests.browser.predict_page import PredictPage
+from tests.browser.settling import DESKTOP, PHONE, cut_off, picture, settle
+
+PAGES = ("", "agree", "benchmark", "coldstart", "cost", "decide", "monitor", "runs")
+NAMES = ("Predict", "Agree", "Benchmark", "Cold start", "Cost", "Decide", "Monitor", "Runs")
+SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+@pytest.fixture
+def empty(stack: Stack) -> Iterator[Stack]:
+    """The stack with no runs in its record, before and after."""
+    for run in stack.store.runs():
+        stack.store.delete_run(run.id)
+    yield stack
+    for run in stack.store.runs():
+        stack.store.delete_run(run.id)
+
+
+def _draw(page: Page) -> None:
+    """Wait until every chart on the page is drawn."""
+    page.wait_for_function(
+        "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
+    )
+    settle(page)
+
+
+def _violations(page: Page) -> list[str]:
+    """What axe finds serious or critical: its rule, where, and why."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def _inspect(page: Page, name: str) -> list[str]:
+    """Take pictures of the page at both sizes, and ask axe about it."""
+    found = []
+    for size in (DESKTOP, PHONE):
+        _draw(page)
+        picture(page, name, size)  # leaves the window at this size
+        found += [f"{name} at {size[0]} px: {one}" for one in _violations(page)]
+    page.close()
+    return found
+
+
+def test_axe_is_heard(visitor: Visitor) -> None:
+    page = visitor.open("runs")
+    page.evaluate("document.querySelector('h4').style.color = '#999'")
+    (violation,) = _violations(page)
+    assert "color-contrast" in violation
+
+
+@pytest.mark.timeout(300)
+@SCHEMES
+def test_every_page_of_an_empty_record_can_be_read_by_all(new_visitor: NewVisitor, empty: Stack, scheme: str) -> None:
+    visitor = new_visitor(color_scheme=scheme)
+    found = []
+    for path in PAGES:
+        found += _inspect(visitor.open(path), f"empty-{path or 'predict'}-{scheme}")
+    assert found == []
+
+
+@pytest.mark.timeout(600)
+@SCHEMES
+def test_every_page_with_something_on_it_can_be_read_by_all(
+    new_visitor: NewVisitor, empty: Stack, card: ModelCard, scheme: str
+) -> None:
+    runs = fill(empty, card)
+    visitor = new_visitor(color_scheme=scheme)
+    predict = PredictPage(visitor.open(""))
+    predict.compare()
+    found = _inspect(predict.page, f"filled-predict-{scheme}")
+
+    agree = visitor.open("agree")
+    agree.get_by_role("button", name="Check agreement").click()
+    expect(agree.get_by_role("button", name="Draw the map")).to_be_enabled()
+    found += _inspect(agree, f"filled-agree-{scheme}")
+
+    listed = visitor.open(f"runs?compare={runs['compared']},{runs['limited']}")
+    listed.get_by_role("button", name="Manage").first.click()
+    expect(listed.get_by_text("Delete it with all its samples")).to_be_visible()
+    found += _inspect(listed, f"filled-runs-{scheme}")
+
+    for name, path in {
+        "benchmark": "benchmark",
+        "compared": f"benchmark?run={runs['compared']}",
+        "loaded": f"benchmark?run={runs['loaded']}",
+        "limited": f"benchmark?run={runs['limited']}",
+        "coldstart": "coldstart",
+        "spawned": f"coldstart?run={runs['spawned']}",
+        "ladder": f"coldstart?run={runs['ladder']}",
+        "cost": "cost?function_vcpu=0.1666&function_memory_gib=0.25&function_concurrency=1",
+        "decide": "decide?latency_ms=82&availability=99&budget=10",
+        "monitor": "monitor",
+    }.items():
+        found += _inspect(visitor.open(path), f"filled-{name}-{scheme}")
+    assert found == []
+
+
+def test_the_address_of_a_page_asks_for_nothing_that_is_not_there(visitor: Visitor) -> None:
+    for path in (*PAGES, "predict", "benchmark?run=demo"):
+        page = visitor.new_page()
+        missing: list[str] = []
+        page.on(
+            "response", lambda answer, missing=missing: missing.append(answer.url) if answer.status >= 400 else None
+        )
+        page.on("requestfailed", lambda request, missing=missing: missing.append(request.url))
+        page.goto(f"{visitor.stack.dashboard.url}/{path}")
+        _draw(page)
+        assert missing == [], f"at /{path}"
+        assert visitor.witness.console_errors == [], f"at /{path}"
+        page.close()
+
+
+# --- On a phone
+
+
+@pytest.fixture
+def phone(new_visitor: NewVisitor) -> Visitor:
+    width, height = PHONE
+    return new_visitor(viewport={"width": width, "height": height}, is_mobile=True, has_touch=True)
+
+
+def _top(page: Page, key: str) -> float:
+    """How far down the page a part of it begins, in pixels."""
+    box = page.locator(f".st-key-{key}").bounding_box()
+    assert box is not None, f"not visible: {key}"
+    return box["y"]
+
+
+def test_every_page_can_be_reached_by_its_name(phone: Visitor) -> None:
+    page = phone.open("runs")
+    for name in NAMES:
+        link = page.get_by_role("link", name=name, exact=True)
+        expect(link).to_have_count(1)
+        box = link.bounding_box()
+        assert box is not None and box["height"] >= 24 and 0 <= box["x"] <= PHONE[0] - box["width"]
+    assert cut_off(page.locator(".st-key-pages")) == []
+    page.get_by_role("link", name="Monitor", exact=True).click()
+    expect(page.get_by_role("heading", name="Monitor")).to_be_visible()
+
+
+def test_the_bar_of_pages_is_there_once_on_a_desktop(visitor: Visitor) -> None:
+    page = visitor.open("runs")
+    for name in NAMES:
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_count(1)
+
+
+def test_figures_are_shown_whole(phone: Visitor) -> None:
+    page = phone.open("monitor")
+    card = page.locator(".st-key-card-api")
+    expect(card.get_by_test_id("stMetric")).to_have_count(6)
+    # An age grows with time: this is one of the longest that the page writes.
+    age = card.get_by_test_id("stMetric").filter(has_text="Age").get_by_test_id("stMetricValue")
+    age.evaluate(
+        "value => { while (value.firstElementChild) value = value.firstElementChild; value.innerText = '23 h 59 min' }"
+    )
+    assert cut_off(card.get_by_test_id("stMetric")) == []
+
+
+def test_answers_come_before_long_forms(phone: Visitor, empty: Stack, card: ModelCard) -> None:
+    runs = fill(empty, card)
+    page = phone.open("benchmark")
+    assert _top(page, "plan") < _top(page, "nothing")
+    page.goto(f"{empty.dashboard.url}/benchmark?run={runs['compared']}")
+    settle(page)
+    assert _top(page, "run-head") < _top(page, "verdict") < _top(page, "plan")
+    page.goto(f"{empty.dashboard.url}/cost")
+    settle(page)
+    assert _top(page, "inputs-traffic") < _top(page, "verdict") < _top(page, "inputs-configurations")
+    assert _top(page, "card-function") < _top(page, "inputs-configurations") < _top(page, "chart-break-even")
+    page.goto(f"{empty.dashboard.url}/decide")
+    settle(page)
+    assert _top(page, "verdict") < _top(page, "inputs-needs") < _top(page, "card-api")
+    page.goto(empty.dashboard.url)
+    settle(page)
+    assert _top(page, "inputs") < _top(page, "verdict") < _top(page, "card-api")
