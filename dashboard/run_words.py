@@ -11,7 +11,7 @@ from benchmark.record.plan import ComparePlan, Plan
 from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.verdict import Outcome
-from benchmark.summary.summarise import SHARE_NAMES, Summary
+from benchmark.summary.summarise import SHARE_NAMES, Summary, limits
 from dashboard.words import NOTHING, Badge, count, duration
 
 STATES: Mapping[RunState, Badge] = {
@@ -27,6 +27,8 @@ OUTCOMES: Mapping[Outcome, Badge] = {
     Outcome.EQUIVALENT: Badge("Equivalent", ":material/equal:", "blue"),
     Outcome.INCONCLUSIVE: Badge("Inconclusive", ":material/help:", "gray"),
 }
+NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
+"""Of a run that measured its own client."""
 ENDINGS: Mapping[RunState, str] = {
     RunState.CANCELLED: "This run was cancelled: what follows is from the requests that were answered before.",
     RunState.FAILED: "This run broke off: what follows is from the requests that were recorded before.",
@@ -91,6 +93,24 @@ def started(run: Run) -> str:
         return run.started_at_utc
 
 
+def limited(run: Run) -> str:
+    """That the client was the limit, why, and what to do; empty for a sound run."""
+    reasons = limits(run)
+    if not reasons:
+        return ""
+    return (
+        f"The client was the limit: {'; '.join(reasons)}. These figures are this machine's as much as the endpoints', "
+        "so nothing is claimed. Lower the rate, or measure from a machine that does nothing else."
+    )
+
+
+def claim(summary: Summary) -> Badge:
+    """What the verdict claims, in a word."""
+    if summary.verdict is None or limits(summary.run):
+        return NO_CLAIM
+    return OUTCOMES[summary.verdict.outcome]
+
+
 def latency_name(summary: Summary) -> str:
     """What the latencies of a run are called, and from when they count."""
     return "response time" if summary.is_open_loop else "service time"
@@ -98,6 +118,8 @@ def latency_name(summary: Summary) -> str:
 
 def bounds(figure: Figure) -> str:
     """The 95% interval of a figure in ms, or that there is none."""
+    if figure.low is not None and figure.high is None:
+        return f"at least {duration(figure.low)}"
     if figure.low is None or figure.high is None:
         return "no interval: too few" if figure.n else "not measured"
     return f"{duration(figure.low)} to {duration(figure.high)}"

@@ -168,7 +168,7 @@ def summarise(run: Run, samples: Samples) -> ColdSummary:
     if len(sides) == 2:
         first, second = sides
         verdict = decide(
-            paired_median_difference(*_paired(first, second), plan.seed),
+            paired_median_difference(*_paired(first, second)),
             (first.name, second.name),
             (first.cold_ms[0].value, second.cold_ms[0].value),
             margin_ms=plan.margin_ms,

@@ -1,12 +1,14 @@
-"""`selftest`: the same server against itself, to find the smallest difference that this machine can resolve."""
+"""`selftest`: the same server against itself, several times: by how much runs differ here though nothing does."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
+from statistics import median
 from typing import Any, TextIO
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
@@ -17,18 +19,20 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.execute import ask, make_manifest
 from benchmark.engine.floor import FloorError, null_server
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
-from benchmark.record.run import RunState
+from benchmark.record.run import RunState, new_run_id
 from benchmark.record.store import Store
 from benchmark.statistics.text import number
 from benchmark.summary.summarise import Summary
-from benchmark.synthetic.selftest import KIND, resolution_ms
+from benchmark.synthetic.selftest import FEWEST_RUNS, KIND, resolution
 
+_MOST_RUNS = 100
 _NULL_BODY = Bodies("null", (json.dumps({"features": [1.0, 2.0, 3.0, 4.0]}).encode(),))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
-    parser.add_argument("--pairs", type=int, default=500, metavar="N", help="measured pairs (default 500)")
+    parser.add_argument("--runs", type=int, default=8, metavar="N", help="runs against itself (default 8)")
+    parser.add_argument("--pairs", type=int, default=100, metavar="N", help="measured pairs of each (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the order (default 0)")
     add_endpoints(parser, required=False)
     add_results(parser)
@@ -37,13 +41,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
+    if not FEWEST_RUNS <= arguments.runs <= _MOST_RUNS:
+        raise UsageError(f"--runs {arguments.runs}: must be {FEWEST_RUNS} to {_MOST_RUNS}, so that there is a spread")
     try:
         # Whether something matters is not the question here, but what is seen at all: no margin.
         plan = ComparePlan(
             pairs=arguments.pairs, margin_ms=0, margin_pct=0, seed=arguments.seed, timeout_s=arguments.timeout
         )
         endpoints = parse_endpoints(arguments)
-        check_limits(plan, endpoints * 2, allowed_hosts(arguments), MAX_REQUESTS, MAX_RATE)
+        check_limits(plan, endpoints * 2, allowed_hosts(arguments), MAX_REQUESTS // arguments.runs, MAX_RATE)
     except PlanError as error:
         raise UsageError(str(error)) from error
     store = results_store(arguments.results)
@@ -52,52 +58,70 @@ def run(arguments: argparse.Namespace) -> int:
             null = Endpoint("null", "a server that does nothing", stack.enter_context(null_server()))
         except FloorError as error:
             raise UsageError(str(error)) from error
-        floor = _against_itself(null, None, plan, [Served(problem="is no model")] * 2, _NULL_BODY, store)
+        served = [Served(problem="is no model")] * 2
+        floor = _against_itself(null, None, plan, arguments.runs, served, _NULL_BODY, store)
     text_to = sys.stderr if str(arguments.json) == "-" else sys.stdout
-    floor_ms = floor.endpoints[0].service_ms[0].value
+    floor_ms = median(summary.endpoints[0].service_ms[0].value for summary in floor)
     document: dict[str, Any] = {
         "kind": KIND,
         "floor_ms": floor_ms if isfinite(floor_ms) else None,
-        "resolution_ms": _report(floor, null, text_to),
+        **_report(floor, null, text_to),
         "endpoints": {},
     }
     for endpoint in endpoints:
         served = ask([endpoint]) * 2
         if served[0].card is None:
             raise UsageError(f"{endpoint.key} {served[0].problem}")
-        summary = _against_itself(endpoint, endpoint.url, plan, served, from_card(served[0].card), store)
-        document["endpoints"][endpoint.key] = {"resolution_ms": _report(summary, endpoint, text_to)}
+        bodies = from_card(served[0].card)
+        summaries = _against_itself(endpoint, endpoint.url, plan, arguments.runs, served, bodies, store)
+        document["endpoints"][endpoint.key] = _report(summaries, endpoint, text_to)
     if arguments.json:
         write_json(arguments.json, document)
     return 0 if document["resolution_ms"] is not None else 2
 
 
 def _against_itself(
-    endpoint: Endpoint, against: str | None, plan: ComparePlan, served: Sequence[Served], bodies: Bodies, store: Store
-) -> Summary:
+    endpoint: Endpoint,
+    against: str | None,
+    plan: ComparePlan,
+    runs: int,
+    served: Sequence[Served],
+    bodies: Bodies,
+    store: Store,
+) -> list[Summary]:
+    """So many runs, each with an order of its own."""
     sides = [
         Endpoint(key, f"{endpoint.name} ({key})", endpoint.url, endpoint.timeout_s, endpoint.token, endpoint.identity)
         for key in ("first", "second")
     ]
-    manifest = make_manifest(sides, served, plan, bodies, served[0].card)
-    manifest["against"] = against
-    run = new_run(KIND, f"{endpoint.name} against itself", manifest)
-    summary = conduct(run, sides, bodies, served[0].card, store, "auto")
-    if summary.run.state is not RunState.FINISHED:
-        raise UsageError(f"it was {summary.run.state} before its end, so it says nothing of what can be resolved")
-    return summary
+    test, summaries = new_run_id(), []
+    for count in range(runs):
+        one = replace(plan, seed=plan.seed + count)
+        manifest = make_manifest(sides, served, one, bodies, served[0].card)
+        manifest |= {"against": against, "selftest": test}
+        run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest)
+        summary = conduct(run, sides, bodies, served[0].card, store, "auto")
+        if summary.run.state is not RunState.FINISHED:
+            raise UsageError(f"it was {summary.run.state} before its end, so it says nothing of what can be resolved")
+        summaries.append(summary)
+    return summaries
 
 
-def _report(summary: Summary, endpoint: Endpoint, text_to: TextIO) -> float | None:
-    """Print what one A/A run says; returns the smallest difference that can be resolved, in ms."""
-    resolution = resolution_ms(summary)
-    p50 = summary.endpoints[0].service_ms[0]
-    if resolution is None:
-        print(f"{endpoint.name}: not measured ({summary.endpoints[0].failed} requests failed)", file=text_to)
-        return None
+def _report(summaries: Sequence[Summary], endpoint: Endpoint, text_to: TextIO) -> dict[str, Any]:
+    """Print what runs of one server against itself say; returns it as JSON holds it."""
+    found = resolution(summaries)
+    pairs = [one.verdict.effect.n for one in summaries if one.verdict]
+    document = {"resolution_ms": found.ms, "differences_ms": list(found.differences_ms), "pairs": pairs}
+    if found.ms is None:
+        failed = sum(one.endpoints[0].failed for one in summaries)
+        print(f"{endpoint.name}: not measured ({failed} requests failed)", file=text_to)
+        return document
+    p50_ms = median(one.endpoints[0].service_ms[0].value for one in summaries)
+    low_ms, high_ms, runs = min(found.differences_ms), max(found.differences_ms), len(found.differences_ms)
     print(
-        f"{endpoint.name}: p50 {number(p50.value)} ms (n = {p50.n} pairs); smaller differences than "
-        f"{resolution:.4f} ms cannot be told from none",
+        f"{endpoint.name}: p50 {number(p50_ms)} ms. In {runs} runs of {min(pairs)} pairs it differed "
+        f"from itself by {low_ms:.4f} to {high_ms:.4f} ms in the median. One more such run would differ by more than "
+        f"{found.ms:.4f} ms in 5% of cases: smaller differences than that are not claimed on this machine.",
         file=text_to,
     )
-    return resolution
+    return document

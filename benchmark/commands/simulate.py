@@ -1,16 +1,21 @@
-"""`simulate`: a run of two endpoints whose truth is known, to see what the statistics make of it."""
+"""`simulate`: runs of two endpoints whose truth is known, to see what the statistics make of them, and how often."""
 
 import argparse
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, present, results_store
-from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
+from benchmark.statistics.text import interval, number
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import summarise, to_document
 from benchmark.synthetic.demo import simulate_run
+from benchmark.synthetic.power import FOUND, count_verdicts, share
+from benchmark.synthetic.power import to_document as to_power_document
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
+
+_MOST_RUNS = 100_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--difference-pct", type=float, default=0.0, metavar="PCT", help="how much slower the second is (default 0)")
     add("--spread", type=float, default=0.2, metavar="S", help="of the logarithm of a duration (default 0.2)")
     add("--correlation", type=float, default=0.0, metavar="R", help="between one request and the next (default 0)")
+    add("--tail", type=float, metavar="A", help="a power law of this exponent instead of the lognormal tail, like 1.5")
+    add("--burst-share", type=float, default=0.0, metavar="SHARE", help="of requests in bursts of slowness (default 0)")
+    add("--burst-requests", type=float, default=10.0, metavar="N", help="how long a burst lasts (default 10)")
     add("--drift-pct", type=float, default=0.0, metavar="PCT", help="how much slower the machine gets in a minute")
     add("--freeze", action="append", default=[], metavar="AT:S", help="seconds: when nothing moves, and how long")
     add("--error-rate", type=float, default=0.0, metavar="SHARE", help="of both endpoints (default 0)")
@@ -30,6 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--margin-ms", type=float, default=5.0, metavar="MS", help="(default 5)")
     add("--margin-pct", type=float, default=5.0, metavar="PCT", help="(default 5)")
     add("--seed", type=int, default=0, help="(default 0)")
+    add(
+        "--runs", type=int, default=1, metavar="N", help="so many runs, and how often each verdict is found (default 1)"
+    )
     add("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
     add("--record", action="store_true", help="keep the run in the record, marked as simulated")
     add_results(parser)
@@ -47,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         truth = _truth(arguments)
     except PlanError as error:
         raise UsageError(str(error)) from error
+    if arguments.runs != 1:
+        return _count(arguments, truth, plan)
     found, samples = simulate_run(truth, plan)
     if arguments.record:
         try:
@@ -55,6 +68,29 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(str(error)) from error
     summary = summarise(found, samples)
     present(to_document(summary), arguments.json, lambda: print_summary(summary))
+    return 0
+
+
+def _count(arguments: argparse.Namespace, truth: Truth, plan: Plan) -> int:
+    """Many runs, and how often each verdict is found."""
+    if not 1 <= arguments.runs <= _MOST_RUNS:
+        raise UsageError(f"--runs {arguments.runs}: must be 1 to {_MOST_RUNS}")
+    if arguments.record:
+        raise UsageError("--record keeps one run: leave --runs out")
+    power = count_verdicts(truth, plan, arguments.runs)
+
+    def text() -> None:
+        first_ms, second_ms = (endpoint.quantile_ms(0.5) for endpoint in truth.endpoints)
+        print(
+            f"{power.runs} simulated runs; the true medians are {number(first_ms)} and {number(second_ms)} ms.\n"
+            "How many percent of runs find what, with 95% intervals:"
+        )
+        print(f"{'':14}{'the verdict':24}if the whole interval had to be beyond the margin")
+        for name in FOUND:
+            shares = [interval(share(counts[name], power.runs), 100) for counts in (power.verdict, power.strict)]
+            print(f"{name:14}{shares[0]:24}{shares[1]}")
+
+    present(to_power_document(power), arguments.json, text)
     return 0
 
 
@@ -71,6 +107,9 @@ def _truth(arguments: argparse.Namespace) -> Truth:
             base_ms=base_ms,
             spread=arguments.spread,
             correlation=arguments.correlation,
+            tail=arguments.tail,
+            burst_share=arguments.burst_share,
+            burst_requests=arguments.burst_requests,
             error_share=arguments.error_rate,
             cold_ms=arguments.cold_ms,
             idle_ms=900_000.0 if arguments.cold_ms else None,

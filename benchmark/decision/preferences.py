@@ -108,11 +108,11 @@ def _by_verdict(
     if verdict is None:
         return Preference(matter, None, False, nothing)
     effect = verdict.effect
-    if effect.low is None or effect.high is None:
-        few = effect.n < min_samples(0.5)
-        why = f"n = {effect.n} is too few" if few else f"too many of {effect.n} timed out"
-        return Preference(matter, None, False, f"{why} to tell who {better}")
     if verdict.outcome is Outcome.INCONCLUSIVE:
+        if effect.low is None or effect.high is None:
+            few = effect.n < min_samples(0.5)
+            why = f"n = {effect.n} is too few" if few else f"too many of {effect.n} timed out"
+            return Preference(matter, None, False, f"{why} to tell who {better}")
         said = f"who {better} is not settled ({span_ms(effect.value, effect.low, effect.high)}, n = {effect.n})"
         return Preference(matter, None, False, said)
     if verdict.outcome is Outcome.EQUIVALENT:
@@ -120,6 +120,9 @@ def _by_verdict(
         said = f"{who} {same} (within {number(verdict.margin_ms)} ms, n = {effect.n})"
         return Preference(matter, None, True, said)
     winner = verdict.winner_position or 0
-    bounds = (effect.low, effect.high) if winner else (-effect.high, -effect.low)
-    said = f"it {better} by {span_ms(abs(effect.value), *bounds)} in the {verdict.metric}, n = {effect.n}"
+    by = f"at least {number(max(effect.low or 0.0, -(effect.high or 0.0)))} ms (95%)"
+    if effect.low is not None and effect.high is not None:  # no end of it lies among timeouts
+        bounds = (effect.low, effect.high) if winner else (-effect.high, -effect.low)
+        by = span_ms(abs(effect.value), *bounds)
+    said = f"it {better} by {by} in the {verdict.metric}, n = {effect.n}"
     return Preference(matter, keys[winner], False, said)

@@ -24,6 +24,8 @@ def verdict_document(verdict: Verdict, keys: Sequence[str]) -> dict[str, Any]:
         "outcome": verdict.outcome.value,
         "winner": None if verdict.winner_position is None else keys[verdict.winner_position],
         "sentence": verdict.sentence,
+        "reason": verdict.reason,
+        "rule": verdict.rule,
         "margin_ms": verdict.margin_ms,
         "state": verdict.state.value,
     }

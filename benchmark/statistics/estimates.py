@@ -1,6 +1,8 @@
 """What samples say and how surely: quantiles, shares and differences, each with its interval.
 
-Requests of one run resemble their neighbours, so what is resampled here is blocks of them, never single requests.
+Requests of one run resemble their neighbours, so n of them are worth fewer independent ones. How many fewer is seen in
+how much they move together slowly: in the weights of a dozen slow cosines over the run, each of which is about one
+independent look at what the samples have in common (`_waves`). Nothing of that is fitted to any kind of noise.
 Pure functions over one-dimensional arrays in time order. Where the samples are too few for an interval at all there
 is none, instead of a wide guess.
 """
@@ -8,31 +10,30 @@ is none, instead of a wide guess.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, isfinite, log, nan, pi, sin, sqrt
+from math import ceil, inf, isfinite, isnan, log, nan, pi, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv, ndtr, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
 CONFIDENCE = 0.95
-REPLICATES = 2000
-MIN_BLOCKS = 6  # with fewer, the spread between blocks is itself a guess
-_MAX_BLOCKS = 500  # more make the interval no better and the resampling slower
-_CALIBRATION = (
-    1.03  # measured: with neighbours correlated by 0.5, equal endpoints differ in 4.8% of runs instead of 5.4%
-)
-_CHUNK = 4_000_000  # elements of a replicate's working table at a time: bounds the memory
+_MOST_WAVES, _FEWEST_WAVES = 12, 4
+_BLOCKS = 500  # along a run: the shortest wave is 40 of them long
+_ANGLES = np.linspace(0, 2 * pi, 128, endpoint=False)
 
 Values = NDArray[Any]
 """One-dimensional, float32 or float64."""
 Blocks = NDArray[Any]
-"""For each value the number of its block, a non-negative integer."""
+"""For each value when it was, as the number of one of 500 equal parts of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure from `n` samples with its interval; without bounds the interval is not estimable."""
+    """A figure from `n` samples with its interval; without bounds the interval is not estimable.
+
+    With one bound alone the other end is open: it lies among timeouts, which would have taken nobody knows how long.
+    """
 
     value: float
     low: float | None
@@ -49,7 +50,8 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether the sign is certain, for which the bound on the side of zero is enough."""
+        return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
 
 
 def min_samples(share: float) -> int:
@@ -70,8 +72,8 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
 
     The bounds lie between neighbouring order statistics that the binomial chooses (Nyblom 1992, Statistics &
     Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is 95% and not
-    "at least 95%". With `blocks` the bounds move outward as far as the blocks differ more than independent samples
-    would (the design effect of Korn and Graubard 1998). No bounds below `min_samples`; NaN is the value of no samples.
+    "at least 95%". With `blocks` the bounds move outward by the design effect (Woodruff 1952, Korn and Graubard 1998).
+    No bounds below `min_samples`; NaN is the value of no samples.
     Infinity is a censored value, which ranks last; bounds that reach it are none.
 
     Raises ValueError for a NaN among the values: a failure has no latency.
@@ -82,22 +84,13 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
         raise ValueError("NaN among the values")
     if not n:
         return [Estimate(nan, None, None, 0) for _ in shares]
-    sizes = None if blocks is None else np.bincount(blocks)
     estimates = []
     for share in shares:
         estimate = Estimate(_at(ordered, (n - 1) * share + 1), None, None, n)
         if n >= min_samples(share):
-            stretch = 1.0
-            if blocks is not None and sizes is not None:
-                # The rarer side of the quantile is counted: at p99 that is a hundredth of the samples.
-                beyond = values > estimate.value if share >= 0.5 else values <= estimate.value
-                stretch = sqrt(_design_effect(beyond, min(share, 1 - share), blocks, sizes))
-            centre = n * share + 0.5
-            low, high = (
-                _at(ordered, centre + stretch * (_rank(n, share, tail) - centre))
-                for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-            )
-            estimate = Estimate(estimate.value, low if isfinite(low) else None, high if isfinite(high) else None, n)
+            centre, *ends = _rank_interval(n, share, CONFIDENCE)
+            stretch = 1.0 if blocks is None else sqrt(_design_effect(_beyond(values, estimate.value), blocks))
+            estimate = _bounded(estimate, *(_at(ordered, centre + stretch * (end - centre)) for end in ends))
         estimates.append(estimate)
     return estimates
 
@@ -122,10 +115,8 @@ def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
 
 def design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
     """How many times as uncertain the share of `hits` is as that of independent samples, from how they cluster in
-    `blocks`; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
-    sizes = np.bincount(blocks)
-    share = float(np.mean(hits)) if len(hits) else 0.0
-    return _design_effect(hits, share, blocks, sizes) if 0 < share < 1 else 1.0
+    time; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
+    return max(1.0, _design_effect(hits, blocks))
 
 
 def upper_bound(count: int, n: int) -> float:
@@ -137,97 +128,93 @@ def upper_bound(count: int, n: int) -> float:
 
 
 def consecutive_blocks(n: int) -> Blocks:
-    """Blocks of about √n neighbours for `n` samples in time order, and never so long that fewer than six remain.
-
-    Long enough for the memory of a machine that is noisy for some tens of requests, many enough to see their spread.
-    """
-    length = max(1, min(round(sqrt(n)), n // MIN_BLOCKS), ceil(n / _MAX_BLOCKS))
-    return np.minimum(np.arange(n) // length, max(n // length, 1) - 1)
+    """When `n` samples in time order were, where only their order counts."""
+    return np.arange(n) * min(n, _BLOCKS) // max(n, 1)
 
 
-def time_blocks(times_ms: Sequence[Values], window_ms: float = 1000.0) -> list[Blocks]:
-    """Blocks by time for samples that are not in pairs: one array per endpoint, on one time axis.
-
-    A window is at least `window_ms`, and longer where there would be more than 500; in a run shorter than 20 s it is
-    a twentieth of the run.
-    """
+def time_blocks(times_ms: Sequence[Values]) -> list[Blocks]:
+    """When samples were that are not in pairs: one array per endpoint, on one time axis."""
     known = [times for times in times_ms if len(times)]
     if not known:
         return [np.zeros(0, dtype=np.int64) for _ in times_ms]
     start = min(float(times.min()) for times in known)
-    span = max(float(times.max()) for times in known) - start
-    window = max(min(window_ms, span / 20), span / _MAX_BLOCKS, 1e-9)
-    return [np.minimum((times - start) // window, max(span // window - 1, 0)).astype(np.int64) for times in times_ms]
+    window = max((max(float(times.max()) for times in known) - start) / _BLOCKS, 1e-9)
+    return [np.minimum((times - start) // window, _BLOCKS - 1).astype(np.int64) for times in times_ms]
 
 
-def paired_median_difference(first_ms: Values, second_ms: Values, seed: int) -> Estimate:
+def paired_median_difference(
+    first_ms: Values, second_ms: Values, waited_ms: tuple[Values, Values] | None = None
+) -> Estimate:
     """The median of first minus second over pairs in time order, in ms.
 
     A pair with a NaN (a failure) is left out. A timeout is censored, not missing: pass it as infinity, which ranks it
-    after every answer; a pair of two timeouts says nothing.
-
-    The interval is the block bootstrap's, and never narrower than the binomial's for independent pairs.
+    after every answer; a pair of two timeouts says nothing. `waited_ms` are the same latencies with each infinity
+    replaced by how long was waited: with them a difference that is not known is at least known to be that large, so
+    that an interval which reaches the timeouts keeps the bound on the other side.
     """
-    with np.errstate(invalid="ignore"):
-        differences = np.subtract(first_ms, second_ms, dtype=np.float64)
-    differences = differences[~np.isnan(differences)]
-    estimate = quantile(differences, 0.5)
-    if estimate.low is None or estimate.high is None:
-        return estimate
-    blocks = consecutive_blocks(len(differences))
-    count = int(blocks[-1]) + 1
-    tail = _tail([differences], len(differences) / count, count, CONFIDENCE)
-    (replicates,) = _replicates(differences, blocks, _weights(count, seed), (0.5,))
-    low, high = _interval(replicates, tail)
-    return _bounded(estimate, min(low, estimate.low), max(high, estimate.high))
+    least_ms, most_ms = (_subtracted(first, second) for first, second in _extremes(first_ms, second_ms, waited_ms))
+    differences_ms = _subtracted(first_ms, second_ms)
+    known = ~np.isnan(differences_ms)
+    blocks = consecutive_blocks(int(np.count_nonzero(known)))
+    most = quantile(most_ms[known], 0.5, blocks)
+    if np.array_equal(least_ms, most_ms, equal_nan=True):
+        return most
+    least = quantile(least_ms[known], 0.5, blocks)
+    return Estimate(quantile(differences_ms[known], 0.5).value, least.low, most.high, most.n)
 
 
 def quantile_differences(
     first_ms: Values,
     second_ms: Values,
     shares: Sequence[float],
-    seed: int,
     blocks: tuple[Blocks, Blocks] | None = None,
     primary: float | None = None,
+    waited_ms: tuple[Values, Values] | None = None,
 ) -> list[Estimate]:
-    """First minus second of each quantile, in ms, from a bootstrap of blocks that both endpoints share.
+    """First minus second of each quantile, in ms.
 
     Without `blocks` the arrays are pairs in time order, of one length, with NaN for a failure. With them, as from
-    `time_blocks`, they are without failures, of any length, and a block is what both did in one span of time. Either
-    way what disturbed both endpoints at once is in both or in neither, and a timeout is infinite: it ranks after every
-    answer, and an interval that would reach one is not estimable.
+    `time_blocks`, they are without failures and of any length. Either way what disturbed both endpoints at once is in
+    both or in neither. A timeout is infinite: it ranks after every answer, and an interval that would reach one is
+    open on that side; `waited_ms` as for `paired_median_difference`.
+
+    The ranks of both quantiles lie in an ellipse, by their design effects and by what both endpoints have in common;
+    the interval is from the least to the greatest difference of what has these ranks (as in MOVER, Zou and Donner
+    2008, Statistics in Medicine 27, which takes the quantiles for linear in their ranks).
 
     The metrics are corrected for their number (Bonferroni): together the intervals hold with 95%. The `primary` share,
-    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint
-    and at least six blocks; n is the smaller endpoint's.
+    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint;
+    n is the smaller endpoint's.
     """
+    extremes = _extremes(first_ms, second_ms, waited_ms)
     if blocks is None:
         shared = consecutive_blocks(len(first_ms))
         known = ~np.isnan(first_ms), ~np.isnan(second_ms)
         blocks = shared[known[0]], shared[known[1]]
         first_ms, second_ms = first_ms[known[0]], second_ms[known[1]]
+        extremes = [(first[known[0]], second[known[1]]) for first, second in extremes]
+    sides = first_ms, second_ms
     n = min(len(first_ms), len(second_ms))
     if not n:
         return [Estimate(nan, None, None, 0) for _ in shares]
-    count = 1 + max(int(blocks[0].max()), int(blocks[1].max()))
-    ordered = [np.sort(side) for side in (first_ms, second_ms)]
-    values = [[_at(side, (len(side) - 1) * share + 1) for side in ordered] for share in shares]
-    estimates = [Estimate(first - second, None, None, n) for first, second in values]
-    estimable = [position for position, share in enumerate(shares) if count >= MIN_BLOCKS and n >= min_samples(share)]
-    if not estimable:
-        return estimates
-    weights = _weights(count, seed)
-    replicates = (
-        _replicates(side, ids, weights, [shares[position] for position in estimable])
-        for side, ids in zip((first_ms, second_ms), blocks, strict=True)
-    )
     secondary = max(1, sum(share != primary for share in shares))
-    for position, first, second in zip(estimable, *replicates, strict=True):
-        level = CONFIDENCE if shares[position] == primary else 1 - (1 - CONFIDENCE) / secondary
-        with np.errstate(invalid="ignore"):
-            differences = first - second
-        tail = _tail((first_ms, second_ms), n / count, count, level)
-        estimates[position] = _bounded(estimates[position], *_interval(differences, tail))
+    ordered = [np.sort(side) for side in sides]
+    least, most = ([np.sort(side) for side in pair] for pair in extremes)
+    estimates = []
+    for share in shares:
+        quantiles_ms = [_at(side, (len(side) - 1) * share + 1) for side in ordered]
+        estimate = Estimate(quantiles_ms[0] - quantiles_ms[1], None, None, n)
+        if n >= min_samples(share):
+            level = CONFIDENCE if share == primary else 1 - (1 - CONFIDENCE) / secondary
+            beyond = [_beyond(side, value) for side, value in zip(sides, quantiles_ms, strict=True)]
+            ranks = [
+                _ranks(len(side), share, level, steps)
+                for side, steps in zip(sides, _ellipse(beyond, blocks, level), strict=True)
+            ]
+            lows, highs = (_subtracted(*map(_each_at, pair, ranks)) for pair in (least, most))
+            low, high = float(np.min(_or(lows, -inf))), float(np.max(_or(highs, inf)))
+            estimate = _bounded(estimate, low, high)
+        estimates.append(estimate)
     return estimates
 
 
@@ -246,19 +233,50 @@ def more_samples(estimate: Estimate, half_width: float) -> int | None:
     return int(ceil(more / unit) * unit)
 
 
+def _extremes(
+    first_ms: Values, second_ms: Values, waited_ms: tuple[Values, Values] | None
+) -> list[tuple[Values, Values]]:
+    """The latencies of both at which their difference is least, and at which it is greatest."""
+    if waited_ms is None:
+        waited_ms = np.where(np.isinf(first_ms), 0.0, first_ms), np.where(np.isinf(second_ms), 0.0, second_ms)
+    return [(waited_ms[0], second_ms), (first_ms, waited_ms[1])]
+
+
+def _subtracted(first: Values, second: Values) -> Values:
+    """First minus second; of two infinities it is NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.subtract(first, second, dtype=np.float64)
+
+
+def _or(values: Values, otherwise: float) -> Values:
+    return np.where(np.isnan(values), otherwise, values)
+
+
 def _bounded(estimate: Estimate, low: float, high: float) -> Estimate:
-    """With these bounds, or without any where a timeout is among them: how long it would have taken is not known."""
-    known = isfinite(estimate.value) and isfinite(low) and isfinite(high)
-    return Estimate(estimate.value, low if known else None, high if known else None, estimate.n)
+    """With these bounds, or without one that is a timeout: how long it would have taken is not known."""
+    unknown = isnan(estimate.value)
+    return Estimate(
+        estimate.value,
+        low if isfinite(low) and not unknown else None,
+        high if isfinite(high) and not unknown else None,
+        estimate.n,
+    )
 
 
 def _at(ordered: Values, rank: float) -> float:
     """The value at a rank counted from 1, interpolated between neighbours, held within the sample."""
-    rank = min(max(rank, 1.0), float(len(ordered)))
-    below = int(rank)
-    value = float(ordered[below - 1])
+    return float(_each_at(ordered, np.array([rank]))[0])
+
+
+def _each_at(ordered: Values, ranks: NDArray[np.float64]) -> NDArray[np.float64]:
+    ranks = np.clip(ranks, 1, len(ordered))
+    below = ranks.astype(np.int64)
+    part = ranks - below
+    values = ordered[below - 1].astype(np.float64)
     # From an infinity, a censored observation, nothing is interpolated: the sum would be no number.
-    return value if rank == below or not isfinite(value) else value + (rank - below) * (float(ordered[below]) - value)
+    between = np.flatnonzero((part > 0) & np.isfinite(values))
+    values[between] += part[between] * (ordered[below[between]].astype(np.float64) - values[between])
+    return values
 
 
 def _rank(n: int, share: float, confidence: float) -> float:
@@ -278,105 +296,80 @@ def _rank(n: int, share: float, confidence: float) -> float:
     return rank + 1 / (1 + odds)
 
 
-def _design_effect(hits: NDArray[np.bool_], share: float, blocks: Blocks, sizes: NDArray[np.int64]) -> float:
-    """The variance of a share from the spread of its counts between blocks, over that of independent samples.
+def _rank_interval(n: int, share: float, confidence: float) -> tuple[float, float, float]:
+    """The middle and the two ends of the ranks among which the quantile of independent samples lies."""
+    tail = (1 - confidence) / 2
+    return n * share + 0.5, _rank(n, share, tail), _rank(n, share, 1 - tail)
 
-    Student's t for so many blocks is in it, as in Korn and Graubard's effective number of samples.
+
+def _ranks(n: int, share: float, confidence: float, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ranks that lie so many `steps` above the quantile's, one being as far as an end of its interval."""
+    centre, low, high = _rank_interval(n, share, confidence)
+    return centre + steps * np.where(steps < 0, centre - low, high - centre)
+
+
+def _beyond(values: Values, quantile_value: float) -> NDArray[np.bool_]:
+    """Which lie above the quantile; where none does, as among timeouts and equal values, which are not below it."""
+    above: NDArray[np.bool_] = values > quantile_value
+    return above if above.any() else values >= quantile_value
+
+
+def _design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
+    """The variance of the share of `hits` over that of independent samples; 1 where it cannot be told.
+
+    Student's t for so many waves is in it, as in Korn and Graubard's effective number of samples.
     """
-    count = len(sizes)
-    if count < 2:
-        return 1.0
-    excess = np.bincount(blocks[np.flatnonzero(hits)], minlength=count) - share * sizes
-    effect = float(excess @ excess) * count / (count - 1) / (len(hits) * share * (1 - share))
-    critical = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2) / ndtri((1 + CONFIDENCE) / 2))
-    return max(1.0, critical**2 * effect)
+    waves = _waves(hits, blocks, int(blocks.max(initial=0)) + 1, _number_of_waves(len(hits)))
+    return 1.0 if waves is None else _stretch(len(waves), CONFIDENCE) ** 2 * float(np.mean(waves**2))
 
 
-def _weights(count: int, seed: int) -> NDArray[np.int64]:
-    """How often each block occurs in each replicate; shape (replicates, blocks)."""
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), REPLICATES)
+def _number_of_waves(n: int) -> int:
+    """As many slow cosines as are used: the more, the surer, and the less slow.
 
-
-def _replicates(
-    values: Values, blocks: Blocks, weights: NDArray[np.int64], shares: Sequence[float]
-) -> list[NDArray[np.float64]]:
-    """Each share's quantile in each replicate.
-
-    No replicate is sorted: the values are, once, and a replicate's quantile is where the weights of the sorted values
-    add up to its rank. That place is near the sample's own quantile, so only the values around it are added one by
-    one; what lies before them is added block by block. A million samples cost seconds instead of an hour.
+    0.4 n^(2/3) of them give tests of about the right size and the best power where the memory is that of an
+    autoregression of up to 0.7 (Lazarus, Lewis, Stock and Watson 2018, Journal of Business & Economic Statistics 36).
+    A number that stays fixed, however many samples there are, allows any memory that is short beside the shortest
+    wave, such as bursts and neighbours (Mueller 2007, Journal of Econometrics 141): hence never more than 12. By
+    Student's t that makes intervals 11% wider than if the variance were known.
     """
-    order = np.argsort(values)
-    ordered, owners = values[order].astype(np.float64), blocks[order]
-    count = weights.shape[1]
-    totals = weights @ np.bincount(blocks, minlength=count)
-    replicates = []
-    for share in shares:
-        target = np.maximum(totals - 1, 0) * share
-        ranks = np.floor(target).astype(np.int64) + 1
-        centre = round((len(ordered) - 1) * share)
-        off = weights @ np.bincount(owners[:centre], minlength=count) - ranks
-        reach = int(1.5 * float(np.abs(off).max())) + 16
-        while True:
-            start, end = max(0, centre - reach), min(len(ordered), centre + reach)
-            before = weights @ np.bincount(owners[:start], minlength=count)
-            within = weights @ np.bincount(owners[start:end], minlength=count)
-            complete = (start == 0 or bool(np.all(before < ranks))) and (
-                end == len(ordered) or bool(np.all(before + within > ranks))
-            )
-            if complete:
-                break
-            reach *= 2
-        places = np.empty((2, len(weights)), dtype=np.int64)
-        step = max(1, _CHUNK // (end - start))
-        for row in range(0, len(weights), step):
-            chunk = slice(row, row + step)
-            added = np.cumsum(weights[chunk, owners[start:end]], axis=1)
-            for place, rank in enumerate((ranks, ranks + 1)):
-                places[place, chunk] = start + np.sum(added < (rank - before)[chunk, None], axis=1)
-        low, high = ordered[np.minimum(places, len(ordered) - 1)]
-        part = target - np.floor(target)
-        with np.errstate(invalid="ignore"):
-            # Nothing is interpolated where there is nothing between: to or from an infinity it would be no number.
-            replicates.append(np.where((part == 0) | (low == high), low, low + part * (high - low)))
-    return replicates
+    return min(_MOST_WAVES, max(_FEWEST_WAVES, round(0.4 * n ** (2 / 3))))
 
 
-def _tail(sequences: Sequence[Values], length: float, count: int, confidence: float) -> float:
-    """The share of replicates to leave out at either end, smaller than nominal by what few, short blocks miss.
+def _stretch(waves: int, confidence: float) -> float:
+    """How much wider Student's t is than the normal, whose interval the binomial's ranks are."""
+    upper = (1 + confidence) / 2
+    return float(stdtrit(waves, upper) / ndtri(upper))
 
-    With few blocks the percentile bootstrap is too narrow as a normal is beside Student's t, and by √(count/(count-1))
-    (Hesterberg 2015, The American Statistician 69, "expanded percentile"). Blocks cut the correlation between
-    neighbours at their edges; what that hides of the variance is known for a first-order autoregression (the Bartlett
-    sum), whose coefficient is the largest that the sequences show about their medians.
+
+def _waves(hits: NDArray[np.bool_], blocks: Blocks, count: int, number: int) -> NDArray[np.float64] | None:
+    """How much the share of hits goes with each of so many slow cosines over the run, in units of what independent
+    samples would do; None where all or none are hits.
+
+    Their mean square estimates how many times the variance is that of independent samples (the equal-weighted cosine
+    estimate of the spectrum at zero: Phillips 2005, Econometric Theory 21), with chi-squared's freedom of their number.
     """
-    correlation = min(max(0.0, *(_correlation(sequence) for sequence in sequences)), 0.95)
-    whole = (1 + correlation) / (1 - correlation)
-    lost = 2 * correlation * (1 - correlation**length) / (length * (1 - correlation) ** 2)
-    missed = whole / (whole - lost)
-    critical = float(stdtrit(count - 1, (1 + confidence) / 2))
-    return float(ndtr(-_CALIBRATION * critical * sqrt(missed * count / (count - 1))))
+    share = float(np.mean(hits)) if len(hits) else 0.0
+    if not 0 < share < 1:
+        return None
+    excess = np.bincount(blocks[np.flatnonzero(hits)], minlength=count) - share * np.bincount(blocks, minlength=count)
+    cosines = sqrt(2) * np.cos(pi * np.outer(np.arange(1, number + 1), (np.arange(count) + 0.5) / count))
+    found: NDArray[np.float64] = cosines @ excess / sqrt(len(hits) * share * (1 - share))
+    return found
 
 
-def _correlation(sequence: Values) -> float:
-    """Between neighbours, from the signs about the median, which no outlier moves.
+def _ellipse(
+    hits: Sequence[NDArray[np.bool_]], blocks: tuple[Blocks, Blocks], confidence: float
+) -> NDArray[np.float64]:
+    """Around what the ranks of both endpoints' quantiles may be: shape (2, angles), in steps of `_ranks`.
 
-    For normal noise it is the sine of π/2 times that of the signs (the arcsine law, Van Vleck 1943).
+    Wide where the samples of an endpoint are worth less than independent ones, and slanted where both move together.
     """
-    n = len(sequence)
-    if n < 3:
-        return 0.0
-    middle = np.median(sequence)
-    signs = np.subtract(sequence > middle, sequence < middle, dtype=np.float64)  # of an infinity too
-    between = sin(pi / 2 * float(np.mean(signs[1:] * signs[:-1])))
-    return between + (1 + 4 * between) / n  # what a short series underestimates (Kendall 1954)
-
-
-def _interval(replicates: NDArray[np.float64], tail: float) -> tuple[float, float]:
-    """What lies between the tails. A replicate that is NaN, both endpoints timed out, may be anything: it widens."""
-    last = len(replicates) - 1
-    low, high = (
-        _at(np.sort(np.where(np.isnan(replicates), extreme, replicates)), share * last + 1)
-        for extreme, share in ((-inf, tail), (inf, 1 - tail))
-    )
-    return low, high
+    count = 1 + max(int(ids.max()) for ids in blocks)
+    number = _number_of_waves(min(map(len, hits)))
+    waves = [_waves(mine, ids, count, number) for mine, ids in zip(hits, blocks, strict=True)]
+    effects = [1.0 if mine is None else float(np.mean(mine**2)) for mine in waves]
+    common = 0.0 if waves[0] is None or waves[1] is None else float(np.mean(waves[0] * waves[1]))
+    along = common / sqrt(effects[0]) if effects[0] else 0.0
+    across = sqrt(max(0.0, effects[1] - along**2))
+    steps = np.array([sqrt(effects[0]) * np.cos(_ANGLES), along * np.cos(_ANGLES) + across * np.sin(_ANGLES)])
+    return _stretch(number, confidence) * steps

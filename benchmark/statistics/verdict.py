@@ -1,5 +1,13 @@
-"""What a comparison allows to be said: a winner, equivalence, or that it is not settled, in one sentence."""
+"""What a comparison allows to be said: a winner, equivalence, or that it is not settled, in one sentence.
 
+The rule for a winner has two parts that are about two questions: whether there is a difference is a test (the interval
+excludes zero, with 5% of false claims), and whether it matters is an estimate (the point lies beyond the margin). The
+interval may reach into the margin, so a winner's true difference may be somewhat smaller than the margin. Testing
+against the margin itself (the whole interval beyond it) would exclude that, and miss more of the differences that do
+matter: `python -m benchmark simulate --runs N` counts both rules on endpoints whose truth is known.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite, sqrt
@@ -44,8 +52,18 @@ class Verdict:
     margin_ms: float
     state: State
     more_pairs: int | None
+    reason: str
+    """why there is no claim; empty where there is one"""
     conditions: tuple[str, ...]
     sentence: str
+
+    @property
+    def rule(self) -> str:
+        """What it takes to be named, in a sentence."""
+        return (
+            "A winner needs a 95% interval without 0 and a point estimate beyond the margin of "
+            f"{_ms(self.margin_ms)}; the interval may reach into the margin."
+        )
 
 
 def margin(margin_ms: float, margin_pct: float, medians_ms: tuple[float, float]) -> float:
@@ -71,18 +89,23 @@ def decide(
     resolution_ms: float | None = None,
     fair: bool = True,
     conditions: tuple[str, ...] = (),
+    limited: Sequence[str] = (),
 ) -> Verdict:
     """The verdict on `effect`, the difference of `metric` between the endpoints called `names`.
 
     A winner needs an interval without zero and an effect beyond the margin; equivalence an interval within the margin.
-    Both claims are refused below `resolution_ms`, the smallest difference that the measuring machine can tell.
+    Where timeouts leave one end of the interval open, the other is enough for a winner, and the size is "at least".
+    Both claims are refused below `resolution_ms`, by which runs of one server against itself differ on the measuring
+    machine. Nothing is claimed where `limited` says why the client was the limit.
     `conditions` are kept beside the verdict. `fair` changes the sentence and nothing else.
     """
     limit_ms = margin(margin_ms, margin_pct, medians_ms)
     outcome, winner_position, more = Outcome.INCONCLUSIVE, None, None
     reason = ""
     size_ms = abs(effect.value)
-    if effect.low is None or effect.high is None:
+    if limited:
+        reason = f"the client was the limit ({'; '.join(limited)})"
+    elif effect.low is None and effect.high is None:
         needed = min_samples(0.5)
         more = needed - effect.n if effect.n < needed else None
         reason = (
@@ -92,12 +115,14 @@ def decide(
         )
     elif effect.excludes_zero and size_ms > limit_ms:
         if resolution_ms is not None and size_ms < resolution_ms:
-            reason = f"this machine cannot resolve less than {_ms(resolution_ms)}"
+            reason = _resolved(resolution_ms)
         else:
             outcome, winner_position = Outcome.WINNER, 0 if effect.value < 0 else 1
+    elif effect.low is None or effect.high is None:
+        reason = "how long the timeouts would have taken is not known"
     elif -limit_ms < effect.low and effect.high < limit_ms:
         if resolution_ms is not None and limit_ms < resolution_ms:
-            reason = f"this machine cannot resolve less than {_ms(resolution_ms)}, and the margin is {_ms(limit_ms)}"
+            reason = f"{_resolved(resolution_ms)}, and the margin is {_ms(limit_ms)}"
         else:
             outcome = Outcome.EQUIVALENT
     else:
@@ -107,7 +132,11 @@ def decide(
             reason = "more of the same would hardly settle it"
         else:
             reason = f"about {more:,} more {unit} would settle it".replace(",", " ")
-    said = _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
+    said = (
+        f"Inconclusive: {reason}, so this run does not say {_question(fair)}."
+        if limited
+        else _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
+    )
     return Verdict(
         outcome,
         None if winner_position is None else names[winner_position],
@@ -117,6 +146,7 @@ def decide(
         limit_ms,
         state,
         more,
+        reason,
         conditions,
         _failures(attempts, names) + said,
     )
@@ -133,18 +163,15 @@ def _say(
     reason: str,
     fair: bool,
 ) -> str:
-    if effect.low is None or effect.high is None:
-        whether = "who is faster" if fair else "whether these two deployments differ"
-        return f"Inconclusive: {whether} cannot be said, since {reason} ({basis.split(', ')[-1]})."
-    places = _places(max(abs(effect.low), abs(effect.high)))
-    flip = winner_position == 0
-    value = -effect.value if flip else effect.value
-    bounds = (-effect.high, -effect.low) if flip else (effect.low, effect.high)
-    evidence = f"(95% {bounds[0]:.{places}f} to {bounds[1]:.{places}f} ms, n = {effect.n} {basis})"
     if winner_position is not None:
         winner = names[winner_position]
         lead = f"{winner} answers faster" if fair else f"These two deployments differ, {winner} answers faster"
-        return f"{lead}: {value:.{places}f} ms less in the {metric} {evidence}."
+        return f"{lead}: {_less(effect, winner_position, metric, basis)}."
+    if effect.low is None or effect.high is None:
+        return f"Inconclusive: {_question(fair)} cannot be said, since {reason} ({basis.split(', ')[-1]})."
+    places = _places(max(abs(effect.low), abs(effect.high)))
+    value = effect.value
+    evidence = f"(95% {effect.low:.{places}f} to {effect.high:.{places}f} ms, n = {effect.n} {basis})"
     figures = f"{names[0]} minus {names[1]} is {value:.{places}f} ms in the {metric} {evidence}"
     if outcome is Outcome.EQUIVALENT:
         lead = (
@@ -155,6 +182,30 @@ def _say(
         return f"{lead}: {figures}, within the margin of {_ms(margin_ms)}."
     lead = "Inconclusive" if fair else "Inconclusive whether these two deployments differ"
     return f"{lead}: {figures}; {reason}."
+
+
+def _less(effect: Estimate, winner_position: int, metric: str, basis: str) -> str:
+    """By how much the winner's latencies are less; "at least" where the other's timeouts leave it open."""
+    value, low, high = effect.value, effect.low, effect.high
+    if winner_position == 0:
+        value, low, high = -value, None if high is None else -high, None if low is None else -low
+    low = low or 0.0  # a winner's bound is known
+    places = _places(high or low)
+    if not isfinite(value):
+        return f"at least {low:.{places}f} ms less in the {metric} (95%, n = {effect.n} {basis})"
+    span = f"at least {low:.{places}f} ms" if high is None else f"{low:.{places}f} to {high:.{places}f} ms"
+    return f"{value:.{places}f} ms less in the {metric} (95% {span}, n = {effect.n} {basis})"
+
+
+def _question(fair: bool) -> str:
+    return "who is faster" if fair else "whether these two deployments differ"
+
+
+def _resolved(resolution_ms: float) -> str:
+    return (
+        f"this machine cannot resolve less than {_ms(resolution_ms)}, "
+        "by which runs of one server against itself differ on it"
+    )
 
 
 def _failures(attempts: tuple[Attempts, Attempts] | None, names: tuple[str, str]) -> str:

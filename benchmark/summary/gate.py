@@ -8,12 +8,12 @@ client, keeps no promise: that is a broken check of its own.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isinf
+from math import isfinite, isinf
 from xml.etree import ElementTree
 
 from benchmark.record.run import RunState
 from benchmark.statistics.estimates import Estimate
-from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary
+from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, limits
 
 _SLO = re.compile(
     r"(?P<key>[A-Za-z][A-Za-z0-9_-]*)\.(?P<metric>p50_ms|p95_ms|p99_ms|error_rate|rate)"
@@ -42,9 +42,8 @@ def flaws(summary: Summary) -> Iterator[Check]:
     run = summary.run
     if run.state is not RunState.FINISHED:
         yield Check("the run finished", False, f"it is {run.state.value}")
-    health = run.outcome.get("generator", {})
-    if health.get("limited"):
-        yield Check("the client kept up", False, f"generator-limited: {'; '.join(health.get('reasons', ()))}")
+    if reasons := limits(run):
+        yield Check("the client kept up", False, f"generator-limited: {'; '.join(reasons)}")
 
 
 def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
@@ -87,15 +86,17 @@ def check_non_inferior(summary: Summary, text: str) -> Check:
         raise GateError(f"--non-inferior {text}: needs two endpoints")
     effect = summary.verdict.effect
     first = side is summary.endpoints[0]
-    if effect.low is None or effect.high is None:
+    value, bound = (effect.value, effect.high) if first else (-effect.value, effect.low)
+    if bound is None:
         return Check(text, False, f"interval not estimable (n = {effect.n})")
-    value, worst = (effect.value, effect.high) if first else (-effect.value, -effect.low)
+    worst = bound if first else -bound
+    measured = f"{value:.4g} ms" if isfinite(value) else "beyond the timeout"
     limit_ms = float(found["limit"])
     if found["unit"] == "%":
         if isinf(reference.censored_ms[0].value):
             return Check(text, False, f"the median of {found['reference']} is beyond the timeout (n = {effect.n})")
         limit_ms *= reference.censored_ms[0].value / 100
-    return Check(text, worst < limit_ms, f"{value:.4g} ms, at worst {worst:.4g} of {limit_ms:.4g} ms (n = {effect.n})")
+    return Check(text, worst < limit_ms, f"{measured}, at worst {worst:.4g} of {limit_ms:.4g} ms (n = {effect.n})")
 
 
 def to_markdown(summary: Summary, checks: Sequence[Check]) -> str:

@@ -52,6 +52,7 @@ def print_verdict(
     """What is claimed, if anything, and under which conditions."""
     if verdict:
         console.print(f"[bold]{escape(verdict.sentence)}[/bold]")
+        console.print(f"  {escape(verdict.rule)}", style="dim")
     if unequal:
         console.print("Not equal, or not known to be: " + escape("; ".join(one.describe() for one in unequal)))
     for condition in conditions:

@@ -20,6 +20,7 @@ from benchmark.record.samples import (
     Floats,
     Samples,
     censored_latency_ms,
+    latency_ms,
     measured,
     response_ms,
 )
@@ -156,8 +157,15 @@ def summarise(run: Run, samples: Samples) -> Summary:
             resolution_ms=run.manifest.get("resolution_ms"),
             fair=not unequal,
             conditions=conditions(run, plan),
+            limited=limits(run),
         )
     return Summary(run, plan, figures, differences, verdict, unequal)
+
+
+def limits(run: Run) -> tuple[str, ...]:
+    """Why the figures of a run are its client's as much as the endpoints'; none of a sound run."""
+    health = run.outcome.get("generator", {})
+    return tuple(health.get("reasons", ())) or ("it did not keep up",) if health.get("limited") else ()
 
 
 def metric_name(plan: Plan) -> str:
@@ -239,32 +247,41 @@ def _rate(answered: Samples) -> float:
 
 
 def _blocks(plan: Plan, samples: Samples) -> Blocks:
-    """Requests resemble their neighbours, so intervals come from blocks: of pairs, or of what came in the same time."""
+    """Requests resemble their neighbours: when each was, in the order of pairs, or in time."""
     return (
         consecutive_blocks(len(samples)) if isinstance(plan, ComparePlan) else time_blocks([samples["scheduled_ms"]])[0]
     )
 
 
 def _compared(plan: Plan, first: Samples, second: Samples) -> tuple[Estimate, tuple[Estimate, ...]]:
-    """The difference that the verdict is about, and those of the percentiles. Timeouts rank after every answer."""
+    """The difference that the verdict is about, and those of the percentiles.
+
+    Timeouts rank after every answer, and are known to have taken at least as long as was waited for them.
+    """
     if isinstance(plan, ComparePlan):
         _, *whole = np.intersect1d(first["group"], second["group"], assume_unique=True, return_indices=True)
-        first_ms, second_ms = (
-            censored_latency_ms(side[at], False) for side, at in zip((first, second), whole, strict=True)
-        )
-        effect = paired_median_difference(first_ms, second_ms, plan.seed)
-        return effect, tuple(quantile_differences(first_ms, second_ms, SHARES, plan.seed))
+        pairs = [side[at] for side, at in zip((first, second), whole, strict=True)]
+        first_ms, second_ms = (censored_latency_ms(side, False) for side in pairs)
+        waited_ms = _waited_ms(pairs[0], False), _waited_ms(pairs[1], False)
+        effect = paired_median_difference(first_ms, second_ms, waited_ms)
+        return effect, tuple(quantile_differences(first_ms, second_ms, SHARES, waited_ms=waited_ms))
     first, second = _without_failures(first), _without_failures(second)
     blocks = time_blocks([first["scheduled_ms"], second["scheduled_ms"]])
     differences = quantile_differences(
         censored_latency_ms(first, plan.is_open_loop),
         censored_latency_ms(second, plan.is_open_loop),
         SHARES,
-        plan.seed,
         blocks=(blocks[0], blocks[1]),
         primary=0.5,
+        waited_ms=(_waited_ms(first, plan.is_open_loop), _waited_ms(second, plan.is_open_loop)),
     )
     return differences[0], tuple(differences)
+
+
+def _waited_ms(samples: Samples, open_loop: bool) -> Floats:
+    """How long was waited for an answer, whether it came or not."""
+    waited: Floats = latency_ms(samples, open_loop).astype(np.float64)
+    return waited
 
 
 def _without_failures(samples: Samples) -> Samples:

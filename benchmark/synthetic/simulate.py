@@ -5,11 +5,12 @@ The samples have the form of a real run's. Nothing sleeps, and one seed gives th
 
 import heapq
 from dataclasses import dataclass
-from math import exp, inf, isfinite, nan, sqrt
+from math import inf, isfinite, nan, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import PlanError
@@ -31,7 +32,10 @@ def _require(holds: bool, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrueEndpoint:
-    """One endpoint as it really is. Its work is lognormal: `base_ms` in the median, `spread` in the logarithm."""
+    """One endpoint as it really is. Its work is lognormal: `base_ms` in the median, `spread` in the logarithm.
+
+    Two things make it worse than that: a tail, and bursts in which all work takes `burst_factor` times as long.
+    """
 
     base_ms: float = 50.0
     spread: float = 0.2
@@ -42,12 +46,20 @@ class TrueEndpoint:
     idle_ms: float | None = None  # an instance unused for longer is gone, and none is up at first; None: always up
     instances: int = 8  # at most; each serves one request at a time, further requests wait in their order
     timeout_ms: float = 10_000.0
+    tail: float | None = None  # instead of the lognormal one a power law of this exponent; below 2 without a variance
+    burst_share: float = 0.0  # of requests that fall into a burst
+    burst_requests: float = 10.0  # how long a burst lasts in the mean
+    burst_factor: float = 4.0
 
     def __post_init__(self) -> None:
         """Raises PlanError."""
         _require(0 < self.base_ms <= _MOST_MS, "durations above 0 ms, and of an hour at most")
         _require(0 <= self.spread <= 10, "a spread from 0 to 10")  # e^10 is a factor of 22 000
         _require(0 <= self.correlation < 1, "a correlation from 0 to below 1")
+        _require(self.tail is None or 0.5 <= self.tail <= 100, "a tail from 0.5 to 100")
+        _require(0 <= self.burst_share <= 0.5, "bursts for up to half of the requests")
+        _require(1 <= self.burst_requests <= 1e6, "bursts of 1 request or more")
+        _require(1 <= self.burst_factor <= 1000, "bursts that make work 1 to 1000 times as long")
         _require(0 <= self.network_ms <= _MOST_MS and 0 <= self.cold_ms <= _MOST_MS, "delays from 0 ms to an hour")
         _require(0 <= self.error_share <= 1, "an error rate from 0 to 1")
         _require(self.idle_ms is None or self.idle_ms >= 0, "an idle time of 0 ms or more")
@@ -55,8 +67,25 @@ class TrueEndpoint:
         _require(0 < self.timeout_ms <= _MOST_MS, "a timeout above 0 ms, and of an hour at most")
 
     def quantile_ms(self, share: float) -> float:
-        """The true quantile of a warm request that waits for no other, without drift and freezes."""
-        return self.network_ms + self.base_ms * exp(self.spread * float(ndtri(share)))
+        """The true quantile of a warm request that waits for no other, without bursts, drift and freezes."""
+        return self.network_ms + self.base_ms * float(self._factor(float(ndtri(share))))
+
+    def work_ms(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """What so many requests in a row take, without a network and a machine."""
+        factor = self._factor(_noise(random, count, self.correlation))
+        if self.burst_share:
+            factor = (
+                np.where(_bursts(random, count, self.burst_share, self.burst_requests), self.burst_factor, 1) * factor
+            )
+        work: NDArray[np.float64] = self.base_ms * factor
+        return work
+
+    def _factor(self, noise: Any) -> Any:
+        """How many times the median a request takes whose standard normal noise this is."""
+        if self.tail is None:
+            return np.exp(self.spread * noise)
+        # Pareto's law shifted to begin near 0 (Lomax), so that its median is 1.
+        return 1 + self.spread * (np.power(2 * ndtr(-noise), -1 / self.tail) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +218,24 @@ def _noise(random: np.random.Generator, count: int, correlation: float) -> NDArr
     return np.array(values)
 
 
+def _bursts(random: np.random.Generator, count: int, share: float, length: float) -> NDArray[np.bool_]:
+    """Which requests fall into a burst: two states that last geometrically long, from a stationary beginning."""
+    leave = 1 / length
+    enter = min(1.0, leave * share / (1 - share))
+    begins = random.random() < share
+    spans = np.empty(count, dtype=np.int64)
+    spans[begins::2] = random.geometric(enter, len(spans[begins::2]))
+    spans[1 - begins :: 2] = random.geometric(leave, len(spans[1 - begins :: 2]))
+    return np.repeat((np.arange(count) + begins) % 2 == 1, spans)[:count]
+
+
 class _Server:
     """An endpoint with its instances. Requests must come in the order of their sending."""
 
     def __init__(self, truth: TrueEndpoint, machine: Machine, count: int, random: np.random.Generator) -> None:
         self._truth = truth
         self._machine = machine
-        self._work_ms = (truth.base_ms * np.exp(truth.spread * _noise(random, count, truth.correlation))).tolist()
+        self._work_ms = truth.work_ms(count, random).tolist()
         self._faulty = (random.random(count) < truth.error_share).tolist()
         self._answered = 0
         self._started = 0

@@ -75,23 +75,16 @@ def live(store: Store, run: Run) -> None:
 
 
 def report(found: Report) -> None:
-    """All of a run: errors first, the verdict, the figures, the charts, the conditions, the exports."""
+    """All of a run: what makes it no evidence, errors, the verdict, figures, charts, conditions, exports."""
     run, summary = found.run, found.summary
     _head(found)
     if ending := say.ENDINGS.get(run.state):
         st.warning(ending, icon=say.STATES[run.state].icon)
+    if limited := say.limited(run):
+        st.warning(words.plain(limited), icon=":material/speed:")
     _errors(summary)
     _verdict(summary)
     _figures(summary)
-    if run.outcome.get("generator", {}).get("limited"):
-        reasons = "; ".join(run.outcome["generator"]["reasons"])
-        st.warning(
-            words.plain(
-                f"Generator-limited: {reasons}. These figures are the measuring machine's as much as the endpoints': "
-                "lower the rate, or measure from a machine that does nothing else."
-            ),
-            icon=":material/speed:",
-        )
     if any(one.attempts or one.warmup for one in summary.endpoints):
         _charts(found)
     _conditions(found)
@@ -181,7 +174,9 @@ def _verdict(summary: Summary) -> None:
             st.columns([1.25, 1], gap="medium", vertical_alignment="center") if known else (st.container(), None)
         )
         with text:
-            st.markdown(f"{say.OUTCOMES[verdict.outcome].markdown} {words.plain(verdict.sentence)}")
+            st.markdown(
+                f"{say.claim(summary).markdown} {words.plain(verdict.sentence)}", help=words.plain(verdict.rule)
+            )
             conditions = " · ".join((f"n = {verdict.effect.n}", str(verdict.state), *verdict.conditions))
             st.caption(words.plain(conditions))
         if chart:

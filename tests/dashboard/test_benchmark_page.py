@@ -245,10 +245,17 @@ def test_errors_come_before_the_verdict(page: Page, store: Store) -> None:
     assert "1 cold start" in page.read("card-api")
 
 
-def test_a_limited_generator_is_a_warning(page: Page, store: Store) -> None:
+def test_a_limited_run_begins_with_a_warning_and_claims_nothing(page: Page, store: Store) -> None:
     limited = {**GENERATOR, "limited": True, "reasons": ["its event loop was 40 ms late (p99)"]}
     page.open(run=record(store, simulated(generator=limited)))
-    assert any("Generator-limited: its event loop was 40 ms late" in warning for warning in page.warnings())
+    assert any("The client was the limit: its event loop was 40 ms late" in warning for warning in page.warnings())
+    texts = [text.readable for text in page.texts()]
+    warning = next(index for index, text in enumerate(texts) if "nothing is claimed" in text)
+    verdict = next(index for index, text in enumerate(texts) if "does not say whether" in text)
+    assert warning < verdict
+    said = page.read("verdict")
+    assert "No verdict" in said and "the client was the limit" in said
+    assert not any(claim in said for claim in ("Winner", "Equivalent", "faster:"))
     notes = [note["text"] for note in page.figure("time")["layout"]["annotations"]]
     assert notes == ["generator 0.5 ms"]
 

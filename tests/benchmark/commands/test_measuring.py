@@ -248,19 +248,24 @@ def test_a_selftest_says_what_can_be_resolved_and_later_claims_are_held_to_it(
     benchmark: Command, twins: Twins, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    done = benchmark("selftest", "--pairs", 60, "--endpoint", f"api={twins[0].url}", "--json", out)
+    done = benchmark("selftest", "--runs", 3, "--pairs", 30, "--endpoint", f"api={twins[0].url}", "--json", out)
     assert done.returncode == 0, done.stderr
     found = document(out)
     assert found["resolution_ms"] > 0
     assert found["floor_ms"] > 0
     assert found["endpoints"]["api"]["resolution_ms"] > 0
+    assert len(found["differences_ms"]) == len(found["endpoints"]["api"]["differences_ms"]) == 3
+    assert found["pairs"] == [30] * 3
+    assert "In 3 runs of 30 pairs it differed from itself by " in done.stdout
     benchmark("compare", *endpoints(*twins), "--pairs", 10, "--json", out)
     held_to = document(out)["manifest"]["resolution_ms"]
     assert held_to == max(found["resolution_ms"], found["endpoints"]["api"]["resolution_ms"])
 
 
 def test_an_endpoint_may_be_called_like_a_figure(benchmark: Command, twins: Twins) -> None:
-    done = benchmark("selftest", "--pairs", 20, "--endpoint", f"resolution_ms={twins[0].url}", "--json", "-")
+    done = benchmark(
+        "selftest", "--runs", 3, "--pairs", 20, "--endpoint", f"resolution_ms={twins[0].url}", "--json", "-"
+    )
     found = json.loads(done.stdout)  # and nothing else is there
     assert found["resolution_ms"] > 0
     assert found["endpoints"]["resolution_ms"]["resolution_ms"] > 0
@@ -271,7 +276,7 @@ def test_a_selftest_that_is_cancelled_is_no_result(
     environ: Mapping[str, str], twins: Twins, results: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    command = ["selftest", "--pairs", "50000", "--endpoint", f"api={twins[0].url}", "--json", str(out)]
+    command = ["selftest", "--runs", "3", "--pairs", "30000", "--endpoint", f"api={twins[0].url}", "--json", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmark", *command], env=dict(environ), stderr=subprocess.PIPE, text=True
     )
@@ -297,7 +302,7 @@ def test_a_selftest_without_an_answer_has_no_figures(
 
     monkeypatch.setattr("benchmark.commands.selftest.null_server", null_server)
     out = tmp_path / "out.json"
-    assert main(["selftest", "--pairs", "5", "--json", str(out), "--results", str(tmp_path)]) == 2
+    assert main(["selftest", "--runs", "3", "--pairs", "5", "--json", str(out), "--results", str(tmp_path)]) == 2
     found = document(out)
     assert found["floor_ms"] is found["resolution_ms"] is None
 

@@ -35,6 +35,8 @@ def test_a_winner_is_named_by_its_key(low_ms: float, winner: str | None) -> None
         "outcome": verdict.outcome,
         "winner": winner,
         "sentence": verdict.sentence,
+        "reason": verdict.reason,
+        "rule": verdict.rule,
         "margin_ms": 0.5,
         "state": "warm",
     }

@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from benchmark.statistics.estimates import (
     Estimate,
-    _interval,
-    _replicates,
-    _weights,
     consecutive_blocks,
     design_effect,
     min_samples,
@@ -42,16 +39,16 @@ def test_an_interval_needs_as_many_samples_as_the_binomial_says(share: float, n:
     assert quantile(noise(n, 1), share).estimable
     assert not quantile(noise(n - 1, 1), share).estimable
     paired, short = noise(n, 1), noise(n - 1, 1)
-    assert quantile_differences(paired, paired + 1, (share,), 0)[0].estimable
-    assert not quantile_differences(short, short + 1, (share,), 0)[0].estimable
+    assert quantile_differences(paired, paired + 1, (share,))[0].estimable
+    assert not quantile_differences(short, short + 1, (share,))[0].estimable
 
 
 def test_a_difference_needs_enough_samples_of_either_endpoint() -> None:
     first, second = noise(100, 1), noise(100, 2)
     second[:29] = nan
-    assert [each.n for each in quantile_differences(first, second, (0.5, 0.95), 0)] == [71, 71]
-    assert [each.estimable for each in quantile_differences(first, second, (0.5, 0.95), 0)] == [True, False]
-    assert not paired_median_difference(first[:31], second[:31], 0).estimable
+    assert [each.n for each in quantile_differences(first, second, (0.5, 0.95))] == [71, 71]
+    assert [each.estimable for each in quantile_differences(first, second, (0.5, 0.95))] == [True, False]
+    assert not paired_median_difference(first[:31], second[:31]).estimable
 
 
 def test_quantiles_are_those_of_numpy() -> None:
@@ -61,8 +58,8 @@ def test_quantiles_are_those_of_numpy() -> None:
 
 def test_no_samples_have_no_quantile() -> None:
     assert isnan(quantile(np.empty(0), 0.5).value)
-    assert isnan(paired_median_difference(np.empty(0), np.empty(0), 0).value)
-    assert isnan(quantile_differences(np.full(9, nan), noise(9, 1), (0.5,), 0)[0].value)
+    assert isnan(paired_median_difference(np.empty(0), np.empty(0)).value)
+    assert isnan(quantile_differences(np.full(9, nan), noise(9, 1), (0.5,))[0].value)
 
 
 def test_a_failure_among_latencies_is_refused() -> None:
@@ -194,11 +191,11 @@ def test_timeouts_rank_after_every_answer_in_a_difference_too() -> None:
     slow = first.copy()
     late = np.arange(400) % 10 == 0
     first[late], slow[late] = inf, 1e9
-    (middle, high), (as_slow, _) = (quantile_differences(one, second, (0.5, 0.95), 3) for one in (first, slow))
+    (middle, high), (as_slow, _) = (quantile_differences(one, second, (0.5, 0.95)) for one in (first, slow))
     assert middle == as_slow and middle.excludes_zero
     assert (high.value, high.estimable) == (inf, False)
     second[:] = inf
-    assert [each.value for each in quantile_differences(first, second, (0.5, 0.95), 3)] == pytest.approx(
+    assert [each.value for each in quantile_differences(first, second, (0.5, 0.95))] == pytest.approx(
         [-inf, nan], nan_ok=True
     )
 
@@ -206,35 +203,16 @@ def test_timeouts_rank_after_every_answer_in_a_difference_too() -> None:
 def test_where_only_some_replicates_reach_the_timeouts_the_interval_has_no_end() -> None:
     first, second = noise(400, 1), noise(400, 2)
     first[np.arange(400) % 50 < 24] = inf  # 48 %: the median is an answer, but not in every replicate
-    (middle,) = quantile_differences(first, second, (0.5,), 3)
+    (middle,) = quantile_differences(first, second, (0.5,))
     assert 0 < middle.value < inf and not middle.estimable
-    assert not paired_median_difference(first, second, 3).estimable
-
-
-def test_a_replicate_whose_quantile_is_the_last_answer_before_a_timeout_is_that_answer() -> None:
-    values = np.append(np.arange(51.0), np.full(50, inf))
-    weights = np.ones((1, 101), dtype=np.int64)  # the sample itself
-    assert _replicates(values, np.arange(101), weights, (0.5,))[0].tolist() == [50.0]
-
-
-def test_a_replicate_that_may_be_anything_widens_the_interval_at_both_ends() -> None:
-    replicates = np.append(np.arange(1981.0), np.full(20, nan))
-    assert _interval(replicates, 0.025) == pytest.approx((30, 1950))
-    assert _interval(replicates, 0.005) == (-inf, inf)
+    assert not paired_median_difference(first, second).estimable
 
 
 def test_swapping_the_endpoints_turns_the_sign() -> None:
     first, second = noise(200, 1), noise(200, 2, 52)
-    one, other = paired_median_difference(first, second, 5), paired_median_difference(second, first, 5)
+    one, other = paired_median_difference(first, second), paired_median_difference(second, first)
     assert one.low is not None and one.high is not None
     assert (one.value, one.low, one.high) == pytest.approx((-other.value, -(other.high or 0), -(other.low or 0)))
-
-
-def test_one_seed_gives_one_interval() -> None:
-    first, second = noise(200, 1), noise(200, 2)
-    assert paired_median_difference(first, second, 5) == paired_median_difference(first, second, 5)
-    assert quantile_differences(first, second, SHARES, 5)[1] == quantile_differences(first, second, SHARES, 5)[1]
-    assert quantile_differences(first, second, SHARES, 5)[1] != quantile_differences(first, second, SHARES, 6)[1]
 
 
 def test_pairs_with_a_failure_are_left_out_and_a_timeout_ranks_last() -> None:
@@ -242,58 +220,41 @@ def test_pairs_with_a_failure_are_left_out_and_a_timeout_ranks_last() -> None:
     broken = first.copy()
     broken[7] = nan
     kept = np.arange(100) != 7
-    assert paired_median_difference(broken, second, 0) == paired_median_difference(first[kept], second[kept], 0)
+    assert paired_median_difference(broken, second) == paired_median_difference(first[kept], second[kept])
     broken[7] = inf
     slow = first.copy()
     slow[7] = 1e9
-    assert paired_median_difference(broken, second, 0) == paired_median_difference(slow, second, 0)
+    assert paired_median_difference(broken, second) == paired_median_difference(slow, second)
 
 
 def test_mostly_timeouts_have_no_interval() -> None:
-    assert not paired_median_difference(np.full(50, inf), noise(50, 1), 0).estimable
+    assert not paired_median_difference(np.full(50, inf), noise(50, 1)).estimable
 
 
 def test_pairs_cancel_what_both_share() -> None:
     shared = np.cumsum(np.random.default_rng(1).normal(0, 5, 500)) + 500
-    estimate = paired_median_difference(shared + noise(500, 2, 1), shared + noise(500, 3, 1) + 1, 0)
+    estimate = paired_median_difference(shared + noise(500, 2, 1), shared + noise(500, 3, 1) + 1)
     assert estimate.excludes_zero
     assert estimate.value == pytest.approx(-1, abs=0.2)
-
-
-def reference_replicate(
-    values: NDArray[np.float64], blocks: NDArray[np.int64], weights: NDArray[np.int64], share: float
-) -> float:
-    return float(np.quantile(np.repeat(values, weights[blocks]), share))
-
-
-@pytest.mark.parametrize("n", [40, 500, 20_000])
-@pytest.mark.parametrize("share", SHARES)
-def test_a_replicate_without_sorting_is_the_quantile_of_the_resampled_blocks(n: int, share: float) -> None:
-    values = np.round(noise(n, 4), 1) + np.linspace(0, 100, n)  # with ties, and a drift that takes medians far off
-    blocks = consecutive_blocks(n)
-    weights = _weights(int(blocks[-1]) + 1, 0)
-    (replicates,) = _replicates(values, blocks, weights, (share,))
-    for row in range(0, len(weights), 97):
-        assert replicates[row] == pytest.approx(reference_replicate(values, blocks, weights[row], share), rel=1e-12)
 
 
 def test_percentile_differences_of_equal_endpoints_together_exclude_zero_in_one_run_of_20() -> None:
     false, endpoint = 0, TrueEndpoint(correlation=0.5)
     for seed in range(250):
         first, second = (simulate_closed(Truth((endpoint,)), 400, 2 * seed + side)["service_ms"] for side in (0, 1))
-        false += any(each.excludes_zero for each in quantile_differences(first, second, SHARES, seed))
+        false += any(each.excludes_zero for each in quantile_differences(first, second, SHARES))
     assert false / 250 <= 0.05 + 2 * (0.05 * 0.95 / 250) ** 0.5
 
 
 def test_metrics_are_corrected_for_their_number_and_the_primary_is_not() -> None:
     first, second = noise(500, 1), noise(500, 2)
-    alone = quantile_differences(first, second, (0.5,), 0)[0].half_width
-    corrected = quantile_differences(first, second, SHARES, 0)[0].half_width
-    primary = quantile_differences(first, second, SHARES, 0, primary=0.5)
+    alone = quantile_differences(first, second, (0.5,))[0].half_width
+    corrected = quantile_differences(first, second, SHARES)[0].half_width
+    primary = quantile_differences(first, second, SHARES, primary=0.5)
     assert alone is not None and corrected is not None
     assert corrected > 1.1 * alone
     assert primary[0].half_width == alone
-    one_of_two = quantile_differences(first, second, (0.95, 0.99), 0)
+    one_of_two = quantile_differences(first, second, (0.95, 0.99))
     assert primary[1:] == one_of_two
 
 
@@ -303,7 +264,7 @@ def test_endpoints_of_a_load_are_compared_by_blocks_of_time_whatever_their_numbe
     slow = [1 + (time_ms > 15_000) for time_ms in times]  # half of the time everything takes twice as long
     latency_ms = [slowness * noise(len(slowness), seed) for seed, slowness in enumerate(slow)]
     first, second = time_blocks(times)
-    difference = quantile_differences(latency_ms[0], latency_ms[1] + 10, SHARES, 0, (first, second), primary=0.5)
+    difference = quantile_differences(latency_ms[0], latency_ms[1] + 10, SHARES, (first, second), primary=0.5)
     assert [each.n for each in difference] == [1100] * 3
     assert difference[0].low is not None and difference[0].high is not None
     assert difference[0].low < -10 < difference[0].high

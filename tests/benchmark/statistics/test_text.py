@@ -21,5 +21,7 @@ def test_a_figure_is_shown_with_its_interval() -> None:
     assert interval(Estimate(0.99, 0.95, 1.0, 100), 100) == "99.0 (95.0 to 100)"
     assert interval(Estimate(12.34, None, None, 5)) == "12.3 (interval not estimable, n = 5)"
     assert interval(Estimate(nan, None, None, 0)) == "not measured"
+    assert interval(Estimate(inf, 9950.0, None, 100)) == "beyond the timeout (at least 9950, n = 100)"
+    assert interval(Estimate(-12.0, None, -8.5, 100)) == "-12.0 (at most -8.50, n = 100)"
     assert interval(Estimate(-inf, None, None, 100)) == interval(Estimate(nan, None, None, 100))
     assert interval(Estimate(-inf, None, None, 100)) == "beyond the timeout (n = 100)"

@@ -1,6 +1,6 @@
 """What may be said of a difference, and in which words."""
 
-from math import nan
+from math import inf, nan
 
 import pytest
 
@@ -120,3 +120,37 @@ def test_failures_that_came_together_may_be_chance_where_single_ones_are_not() -
 
 def test_conditions_stay_beside_the_verdict() -> None:
     assert plain(Estimate(0.0, -0.1, 0.1, 50), conditions=("memory differs",)).conditions == ("memory differs",)
+
+
+@pytest.mark.parametrize(("sign", "winner"), [(1, "Cloud Function"), (-1, "FastAPI")])
+def test_a_difference_whose_size_alone_is_censored_has_a_winner_by_at_least_its_bound(sign: int, winner: str) -> None:
+    beyond = Estimate(sign * inf, *((9950.0, None) if sign > 0 else (None, -9950.0)), 400)
+    verdict = plain(beyond)
+    assert (verdict.outcome, verdict.winner) == (Outcome.WINNER, winner)
+    assert verdict.sentence == (
+        f"{winner} answers faster: at least 9950 ms less in the paired median (95%, n = 400 pairs, warm)."
+    )
+    known = Estimate(sign * 12.0, *((8.5, None) if sign > 0 else (None, -8.5)), 400)
+    assert "12.00 ms less in the paired median (95% at least 8.50 ms, n = 400" in plain(known).sentence
+
+
+def test_a_bound_that_leaves_the_sign_open_is_no_claim() -> None:
+    verdict = plain(Estimate(12.0, -3.0, None, 400), attempts=(Attempts(400, 190), Attempts(400, 0)))
+    assert (verdict.outcome, verdict.winner) == (Outcome.INCONCLUSIVE, None)
+    assert verdict.sentence.startswith("FastAPI failed 190 of 400 requests")
+    assert "how long the timeouts would have taken is not known" in verdict.sentence
+
+
+@pytest.mark.parametrize("effect", [Estimate(-1.0, -1.2, -0.8, 500), Estimate(0.0, -0.1, 0.1, 500)])
+def test_where_the_client_was_the_limit_nothing_is_claimed(effect: Estimate) -> None:
+    verdict = plain(effect, limited=("it was late", "it was slow"), attempts=(Attempts(500, 9), Attempts(500, 0)))
+    assert plain(effect).outcome is not Outcome.INCONCLUSIVE
+    assert (verdict.outcome, verdict.winner, verdict.winner_position) == (Outcome.INCONCLUSIVE, None, None)
+    assert verdict.more_pairs is None
+    assert verdict.reason == "the client was the limit (it was late; it was slow)"
+    assert verdict.sentence.startswith("FastAPI failed 9 of 500 requests")
+    assert verdict.sentence.endswith(f"Inconclusive: {verdict.reason}, so this run does not say who is faster.")
+
+
+def test_the_rule_is_beside_the_verdict_with_its_margin() -> None:
+    assert "beyond the margin of 0.5 ms" in plain(Estimate(0.0, -0.1, 0.1, 50)).rule

@@ -210,6 +210,15 @@ def test_percent_are_of_the_references_median() -> None:
     assert f" of {limit_ms:.4g} ms" in check_non_inferior(RUN, "function:api:20%").found
 
 
+def test_an_endpoint_is_no_worse_than_one_that_mostly_times_out_and_not_the_other_way_round() -> None:
+    lost = samples()
+    late = (lost["endpoint"] == 1) & (lost["group"] % 5 < 3)
+    lost["failure"][late], lost["service_ms"][late] = 2, 10_000.0
+    found = summary(lost)
+    assert check_non_inferior(found, "api:function:5ms").holds
+    assert not check_non_inferior(found, "function:api:5ms").holds
+
+
 def test_too_few_pairs_show_nobody_to_be_no_worse() -> None:
     check = check_non_inferior(summary(samples(n=4)), "api:function:1000%")
     assert check == Check("api:function:1000%", False, "interval not estimable (n = 4)")

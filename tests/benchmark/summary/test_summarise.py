@@ -11,7 +11,7 @@ import pytest
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
-from benchmark.record.samples import Samples, empty, from_rows, join
+from benchmark.record.samples import TIMEOUT, Samples, empty, from_rows, join
 from benchmark.statistics.estimates import paired_median_difference
 from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import SHARES, Summary, summarise, to_document
@@ -63,9 +63,7 @@ def test_the_figures_are_those_of_the_samples() -> None:
         assert side.rate == pytest.approx(25, rel=0.01)  # one in 40 ms
     differences = [one.value for one in summary.differences]
     assert differences == pytest.approx(np.quantile(first_ms, SHARES) - np.quantile(second_ms, SHARES), rel=1e-5)
-    assert verdict_of(summary).effect == paired_median_difference(
-        np.array(first_ms, "f4"), np.array(second_ms, "f4"), 0
-    )
+    assert verdict_of(summary).effect == paired_median_difference(np.array(first_ms, "f4"), np.array(second_ms, "f4"))
 
 
 def test_the_warm_up_is_counted_and_in_no_statistic() -> None:
@@ -147,18 +145,19 @@ def test_a_timeout_ranks_after_every_answer_of_its_pair() -> None:
     effect = verdict_of(summarise(make_run(), samples)).effect
     assert effect.n == 101, "a censored pair is not a missing one"
     censored = np.where(np.arange(101) % 5 < 2, inf, 10.0)
-    assert effect == paired_median_difference(np.full(101, 15.0), censored, 0)
+    waited = np.where(np.isinf(censored), 1.0, censored)
+    assert effect == paired_median_difference(np.full(101, 15.0), censored, (np.full(101, 15.0), waited))
     samples["failure"][lost] = 1 + list(Failure).index(Failure.RESET)
     assert verdict_of(summarise(make_run(), samples)).effect.n == 60, "any other failure leaves its pair out"
 
 
-def test_an_endpoint_that_always_times_out_wins_nothing() -> None:
+def test_an_endpoint_that_always_times_out_is_the_slower_one() -> None:
     samples = of_pairs(100)
     lost = samples["endpoint"] == 1
-    samples["failure"][lost] = 2
+    samples["failure"][lost], samples["service_ms"][lost] = 2, 10_000.0
     summary = summarise(make_run(), samples)
     assert verdict_of(summary).effect.value == -inf
-    assert verdict_of(summary).outcome is Outcome.INCONCLUSIVE
+    assert summary.winner_key == "api"
     document = json.loads(json.dumps(to_document(summary), allow_nan=False))
     assert document["difference"]["value_ms"] is None
     assert document["endpoints"]["function"]["errors"] == {"timeout": 100}
@@ -183,6 +182,7 @@ def test_a_load_that_mostly_times_out_wins_nothing(plan: LoadPlan) -> None:
 def test_timeouts_move_the_differences_and_not_the_percentiles_that_are_shown(plan: LoadPlan | None) -> None:
     samples = of_pairs(400, 10.0, 20.0)
     samples["failure"][(samples["endpoint"] == 0) & (samples["group"] % 20 == 7)] = 2
+    samples["service_ms"][samples["failure"] == 2] = 10_000.0
     slow = samples.copy()
     slow["failure"], slow["service_ms"][samples["failure"] == 2] = 0, 1e6
     timed_out, slowed = (summarise(make_run(plan), each) for each in (samples, slow))
@@ -242,6 +242,33 @@ def test_instances_are_counted_where_they_are_known() -> None:
     samples["instance"][samples["endpoint"] == 0] = np.arange(100) % 3 + 1
     samples["instance"][samples["endpoint"] == 1] = 0
     assert [side.instances for side in summarise(make_run(), samples).endpoints] == [3, 0]
+
+
+@pytest.mark.parametrize("plan", [None, RATE], ids=["pairs", "load"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_an_endpoint_of_which_most_requests_time_out_is_the_slower_one_by_at_least_the_wait(
+    plan: LoadPlan | None, side: int
+) -> None:
+    samples = of_pairs(400)
+    late = (samples["endpoint"] == side) & (samples["group"] % 5 < 3)
+    samples["failure"][late], samples["service_ms"][late] = TIMEOUT, 10_000.0
+    summary = summarise(make_run(plan), samples)
+    verdict = verdict_of(summary)
+    assert summary.winner_key == ("function", "api")[side]
+    assert verdict.sentence.index("failed 240 of 400") < verdict.sentence.index("answers faster: at least 99")
+    bound = verdict.effect.high if side else verdict.effect.low
+    assert bound == pytest.approx(0, abs=10_000) and abs(bound) > 9900
+    json.dumps(to_document(summary), allow_nan=False)
+
+
+def test_a_limited_run_claims_nothing() -> None:
+    sound = make_run()
+    limited = {"generator": {**sound.outcome["generator"], "limited": True, "reasons": ["it was late"]}}
+    for faster, slower in ((10.0, 20.0), (10.0, 10.0)):
+        summary = summarise(replace(sound, outcome=limited), of_pairs(400, faster, slower))
+        assert verdict_of(summarise(sound, of_pairs(400, faster, slower))).outcome is not Outcome.INCONCLUSIVE
+        assert (verdict_of(summary).outcome, summary.winner_key) == (Outcome.INCONCLUSIVE, None)
+        assert "the client was the limit (it was late)" in to_document(summary)["verdict"]["sentence"]
 
 
 # --- How sure it is
