@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference.card import Feature, ModelCard
-from inference.contract import MAX_BODY_BYTES, MAX_DETAILS, MAX_INSTANCES, answer
+from inference.contract import MAX_BODY_BYTES, MAX_DETAILS, MAX_INSTANCES, TEST_TRAFFIC, TRAFFIC_HEADER, answer
 
 Schema = dict[str, Any]
 
@@ -66,6 +66,16 @@ def _predict(card: ModelCard) -> dict[str, Any]:
         "summary": "Predict",
         "tags": ["prediction"],
         "description": f"Measurements in, answer out. A batch holds 1 to {MAX_INSTANCES} instances.",
+        "parameters": [
+            {
+                "name": TRAFFIC_HEADER.title(),
+                "in": "header",
+                "required": False,
+                "schema": _TEXT,
+                "description": f"`{TEST_TRAFFIC}`: this request measures or audits. It is answered as any other, and "
+                "`/metrics` counts it apart.",
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from benchmark.monitor.sampler import When
 from dashboard.settings import Settings, SettingsError
 
 
@@ -20,6 +21,10 @@ def main() -> None:
     from dashboard.frontend import FrontEnd
 
     app = App(Path(__file__).with_name("app.py"), middleware=[Middleware(FrontEnd)])
+    if settings.monitor is When.ALWAYS:
+        from dashboard import resources
+
+        resources.sampler()  # which reads from now on, before anybody looks
     app.run(config={"server.address": settings.host, "server.port": settings.port})
 
 

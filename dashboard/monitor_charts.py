@@ -6,11 +6,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from benchmark.monitor.counts import Interval, Snapshot, bucket_quantile, intervals
+from benchmark.monitor.counts import Interval, bucket_quantile
 from benchmark.monitor.drift import LARGE, SOME, Drift
 from dashboard import monitor_words as say
 from dashboard import words
-from dashboard.plotting import HEIGHT_PX, html_text, log_ticks, styled
+from dashboard.plotting import HEIGHT_PX, html_text, log_axis, styled
 from dashboard.theme import Palette
 from dashboard.watched import Watched
 from inference.card import ModelCard
@@ -21,23 +21,38 @@ _PATTERNS = ("", "/")
 _TALL_PX = 280
 _LEAST_PSI = 0.001
 """What is less is drawn here: a log scale has no 0."""
+_TICKS_S = (15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+_MOST_HOLES = 20
+"""Holes shaded of one endpoint, the newest: with many, such as of many instances, shading says nothing."""
 
 
 def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """Prediction requests per second between one reading and the next; a reading that failed is a cross at 0."""
+    """Prediction requests per second between one reading and the next, and dotted those of tests.
+
+    A reading that failed is a cross at 0. What came while nobody read is shaded, as it has no place in time.
+    """
     figure = go.Figure()
     for index, one in enumerate(data):
-        color = palette.endpoints[one.endpoint.key]
-        count = sum(interval.counts.request_count for _, interval in intervals(one.snapshots))
-        at_s, per_s = _steps(one)
+        color, name = palette.endpoints[one.endpoint.key], html_text(one.endpoint.name)
+        at_s, steps = _points(one, now_s, with_start=True)
+        line = {"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"}
         figure.add_scatter(
-            x=[at and at - now_s for at in at_s],
-            y=per_s,
+            x=at_s,
+            y=[step and step.requests_per_s for step in steps],
             mode="lines",
-            line={"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"},
-            name=f"{html_text(one.endpoint.name)} (n = {words.count(count)})",
-            hovertemplate="%{y:.2f} requests/s<extra>" + html_text(one.endpoint.name) + "</extra>",
+            line=line,
+            name=f"{name} (n = {words.count(one.timeline.counts)})",
+            hovertemplate="%{y:.2f} requests/s<extra>" + name + "</extra>",
         )
+        if one.timeline.tests:
+            figure.add_scatter(
+                x=at_s,
+                y=[step and step.tests_per_s for step in steps],
+                mode="lines",
+                line={**line, "width": 1.5, "dash": "dot"},
+                name=f"{name} tests (n = {words.count(one.timeline.tests)})",
+                hovertemplate="%{y:.2f} test requests/s<extra>" + name + "</extra>",
+            )
         if one.failures:
             figure.add_scatter(
                 x=[failure.taken_s - now_s for failure in one.failures],
@@ -46,11 +61,38 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
                 marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
                 name="not read",
                 showlegend=False,
-                hovertemplate="could not be read<extra>" + html_text(one.endpoint.name) + "</extra>",
+                hovertemplate="could not be read<extra>" + name + "</extra>",
             )
-    figure.update_xaxes(**_time_axis(data, now_s))
     figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
-    return _roomy(styled(figure, palette))
+    return _over_time(figure, data, now_s, palette)
+
+
+def failures_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Of the prediction requests between two readings, the share that failed (5xx) and, dotted, was refused (4xx)."""
+    figure = go.Figure()
+    highest = 0.0
+    for one in data:
+        color = palette.endpoints[one.endpoint.key]
+        at_s, points = _points(one, now_s)
+        for hundreds, what, dash in ((5, "failed", "solid"), (4, "refused", "dot")):
+            shares = [point and point.counts.share_of_requests(hundreds) for point in points]
+            highest = max([highest, *(share for share in shares if share)])
+            figure.add_scatter(
+                x=at_s,
+                y=shares,
+                mode="lines+markers",
+                line={"color": color, "width": 2 if what == "failed" else 1.5, "dash": dash},
+                marker={"size": 4},
+                name=f"{html_text(one.endpoint.name)} {what} (n = {words.count(one.timeline.counts)})",
+                hovertemplate=f"%{{y:.1%}} {what}<extra>{html_text(one.endpoint.name)}</extra>",
+            )
+    figure.update_yaxes(
+        title_text="Share of requests (%)",
+        tickformat=".0%" if highest > 0.05 else ".1%",
+        range=[-0.02 * max(highest, 0.01), 1.1 * max(highest, 0.01)],
+        nticks=5,
+    )
+    return _over_time(figure, data, now_s, palette)
 
 
 def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
@@ -59,13 +101,12 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
     values_ms: list[float] = []
     for index, one in enumerate(data):
         color = palette.endpoints[one.endpoint.key]
-        points = _with_gaps(one)
-        count = sum(interval.counts.request_count for _, interval in intervals(one.snapshots))
+        at_s, points = _points(one, now_s)
         for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
-            found = [point and bucket_quantile(point[1].counts.latency, share) for point in points]
+            found = [point and bucket_quantile(point.counts.latency, share) for point in points]
             values_ms += [estimate.value_s * 1000 for estimate in found if estimate and estimate.value_s > 0]
             figure.add_scatter(
-                x=[point and point[0].taken_s - now_s for point in points],
+                x=at_s,
                 y=[estimate and estimate.value_s * 1000 for estimate in found],
                 customdata=[
                     estimate and _bounds_ms(estimate.above_s, estimate.upto_s, estimate.count) for estimate in found
@@ -73,20 +114,35 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
                 mode="lines+markers",
                 line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
                 marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
-                name=f"{html_text(one.endpoint.name)} {name} (n = {words.count(count)})",
+                name=f"{html_text(one.endpoint.name)} {name} (n = {words.count(one.timeline.counts)})",
                 hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
             )
-    lowest, highest = min(values_ms, default=0.1), max(values_ms, default=1.0)
-    ticks = log_ticks(lowest, highest)
-    figure.update_xaxes(**_time_axis(data, now_s))
-    figure.update_yaxes(
-        title_text="Server's time (ms, log scale)",
-        type="log",
-        range=[math.log10(lowest) - 0.1, math.log10(highest) + 0.1],
-        tickvals=ticks,
-        ticktext=[f"{tick:g}" for tick in ticks],
-    )
-    return _roomy(styled(figure, palette))
+    figure.update_yaxes(title_text="Server's time (ms, log scale)", **log_axis(values_ms or [0.1, 1.0]))
+    return _over_time(figure, data, now_s, palette)
+
+
+def memory_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Resident memory of the process that answered, at each reading."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        at_s: list[float | None] = []
+        mib: list[float | None] = []
+        for stretch in one.timeline.stretches:
+            for snapshot in (stretch.first, *(snapshot for snapshot, _ in stretch.steps)):
+                at_s.append(snapshot.taken_s - now_s)
+                mib.append(None if snapshot.memory_bytes is None else snapshot.memory_bytes / 2**20)
+            at_s.append(None)
+            mib.append(None)
+        figure.add_scatter(
+            x=at_s[:-1],
+            y=mib[:-1],
+            mode="lines",
+            line={"color": palette.endpoints[one.endpoint.key], "width": 2, "dash": _DASHES[index % 2]},
+            name=f"{html_text(one.endpoint.name)} (n = {words.count(sum(value is not None for value in mib))})",
+            hovertemplate="%{y:.1f} MiB<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+    figure.update_yaxes(title_text="Memory (MiB)", rangemode="tozero", nticks=5)
+    return _over_time(figure, data, now_s, palette)
 
 
 def predictions(
@@ -203,31 +259,40 @@ def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> 
 
 
 def time_table(data: Sequence[Watched], now_s: float) -> list[dict[str, Any]]:
-    """A row for each pair of readings: when, how many requests, and their latency."""
+    """A row for each pair of readings that is drawn: when, which process, what was asked, and what it took."""
     rows = []
     for one in data:
-        for snapshot, interval in intervals(one.snapshots):
-            found = {
-                name: bucket_quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))
-            }
-            rows.append(
-                {
-                    "ago (s)": round(now_s - snapshot.taken_s, 1),
-                    "endpoint": one.endpoint.name,
-                    "requests": interval.counts.request_count,
-                    "requests/s": round(interval.requests_per_s or 0.0, 3),
-                    **{
-                        key: value
-                        for name, estimate in found.items()
-                        for key, value in (
-                            (f"{name} (ms)", round(estimate.value_s * 1000, 3) if estimate else None),
-                            (f"{name} above (ms)", estimate.above_s * 1000 if estimate else None),
-                            (f"{name} up to (ms)", estimate.upto_s * 1000 if estimate else None),
-                        )
-                    },
-                }
-            )
+        for stretch in one.timeline.stretches:
+            for snapshot, interval in stretch.steps:
+                rows.append(
+                    {
+                        "ago (s)": round(now_s - snapshot.taken_s, 1),
+                        "endpoint": one.endpoint.name,
+                        "instance": (snapshot.instance_id or "")[:8],
+                        "over (s)": round(interval.duration_s, 1),
+                        "requests": interval.counts.request_count,
+                        "requests/s": round(interval.requests_per_s or 0.0, 3),
+                        "tests": interval.test_counts.request_count,
+                        "failed (5xx)": interval.counts.count_of_requests(5),
+                        "refused (4xx)": interval.counts.count_of_requests(4),
+                        **_quantiles(interval),
+                        "memory (MiB)": snapshot.memory_bytes and round(snapshot.memory_bytes / 2**20, 1),
+                    }
+                )
     return sorted(rows, key=lambda row: (row["ago (s)"], row["endpoint"]))
+
+
+def _quantiles(interval: Interval) -> dict[str, float | None]:
+    found = {name: bucket_quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+    return {
+        key: value
+        for name, estimate in found.items()
+        for key, value in (
+            (f"{name} (ms)", round(estimate.value_s * 1000, 3) if estimate else None),
+            (f"{name} above (ms)", estimate.above_s * 1000 if estimate else None),
+            (f"{name} up to (ms)", estimate.upto_s * 1000 if estimate else None),
+        )
+    }
 
 
 def prediction_table(data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None) -> list[dict[str, Any]]:
@@ -292,32 +357,45 @@ def _counted(one: Watched) -> dict[str, Mapping[str, int]]:
     return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
 
 
-def _with_gaps(one: Watched) -> list[tuple[Snapshot, Interval] | None]:
-    """The intervals in order, with None between two that do not touch, so that no line is drawn over a gap."""
-    points: list[tuple[Snapshot, Interval] | None] = []
-    previous_s: float | None = None
-    for snapshot, interval in intervals(one.snapshots):
-        started_s = snapshot.taken_s - interval.duration_s
-        if previous_s is not None and started_s > previous_s + 1e-6:
-            points.append(None)
-        points.append((snapshot, interval))
-        previous_s = snapshot.taken_s
-    return points
+def _over_time(figure: go.Figure, data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """The axis and the holes that all charts over time share; changes and returns `figure`."""
+    axis = _time_axis(data, now_s)
+    figure.update_xaxes(**axis)
+    for one in data:
+        for hole in one.timeline.counted_holes[-_MOST_HOLES:]:
+            figure.add_vrect(
+                x0=max(hole.from_s - now_s, axis["range"][0]),
+                x1=hole.to_s - now_s,
+                fillcolor=palette.muted,
+                opacity=0.14,
+                layer="below",
+                line_width=0,
+            )
+    return _roomy(styled(figure, palette))
 
 
-def _steps(one: Watched) -> tuple[list[float | None], list[float | None]]:
-    """Times and rates such that steps drawn back from each time span its interval; None where there is a gap."""
+def _points(
+    one: Watched, now_s: float, *, with_start: bool = False
+) -> tuple[list[float | None], list[Interval | None]]:
+    """The end of each interval and the interval, and None between two stretches, so that no line is drawn over a gap.
+
+    `with_start` repeats the first interval of a stretch at its start: steps drawn back from each time span it then.
+    """
     at_s: list[float | None] = []
-    per_s: list[float | None] = []
-    starts = True
-    for point in _with_gaps(one):
-        if point and starts:
-            at_s.append(point[0].taken_s - point[1].duration_s)
-            per_s.append(point[1].requests_per_s)
-        at_s.append(point and point[0].taken_s)
-        per_s.append(point and point[1].requests_per_s)
-        starts = point is None
-    return at_s, per_s
+    intervals: list[Interval | None] = []
+    for stretch in one.timeline.stretches:
+        if not stretch.steps:
+            continue
+        if at_s:
+            at_s.append(None)
+            intervals.append(None)
+        if with_start:
+            at_s.append(stretch.first.taken_s - now_s)
+            intervals.append(stretch.steps[0][1])
+        for snapshot, interval in stretch.steps:
+            at_s.append(snapshot.taken_s - now_s)
+            intervals.append(interval)
+    return at_s, intervals
 
 
 def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
@@ -326,15 +404,17 @@ def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
 
 
 def _time_axis(data: Sequence[Watched], now_s: float) -> dict[str, Any]:
-    """Seconds before now, from the first reading on, at least a minute; ticks are whole and read as time ago."""
-    taken = [snapshot.taken_s for one in data for snapshot in one.snapshots]
-    taken += [failure.taken_s for one in data for failure in one.failures]
-    span_s = max(60.0, now_s - min(taken, default=now_s))
-    step_s = next((step for step in (15, 30, 60, 120) if span_s / step <= 6), 300)
+    """Seconds before now, over the time asked about or from the first reading on; ticks are whole and read as ago."""
+    taken = [one.snapshots[0].taken_s for one in data if one.snapshots]
+    taken += [one.failures[0].taken_s for one in data if one.failures]
+    window_s = next((one.window_s for one in data if one.window_s), None)
+    span_s = window_s or max(60.0, now_s - min(taken, default=now_s))
+    step_s = next((step for step in _TICKS_S if span_s / step <= 6), 14400)
     ticks = [-step_s * index for index in range(int(span_s // step_s) + 1)]
+    unit_s, title = (60, "min:s") if step_s < 600 else (3600, "h:min")
     return {
-        "title_text": "Time ago (min:s)",
+        "title_text": f"Time ago ({title})",
         "range": [-span_s, 0.02 * span_s],
         "tickvals": ticks,
-        "ticktext": [f"{-tick // 60}:{-tick % 60:02d}" if tick else "now" for tick in ticks],
+        "ticktext": [f"{-tick // unit_s}:{-tick % unit_s * 60 // unit_s:02d}" if tick else "now" for tick in ticks],
     }

@@ -1,15 +1,19 @@
 """What the Monitor page says: pure functions from readings to figures with a unit and to sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure, Sample
-from benchmark.monitor.counts import BucketQuantile, Counts, Snapshot, Succession, bucket_quantile
-from benchmark.monitor.drift import ENOUGH, Drift, Verdict
-from benchmark.monitor.scrape import TIMEOUT_S, Unread
+from benchmark.monitor.counts import BucketQuantile, Counts, Snapshot, Succession, Traffic, bucket_quantile
+from benchmark.monitor.drift import ENOUGH, LARGE, SOME, Drift, Verdict
+from benchmark.monitor.history import Unread
+from benchmark.monitor.sampler import OPEN_S, SELDOM_S, When
+from benchmark.monitor.scrape import TIMEOUT_S
 from dashboard import words
 from dashboard.watched import Watched
+
+_MOST_DRIFTED = 4
 
 
 def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
@@ -80,19 +84,74 @@ def _within(estimate: BucketQuantile) -> str:
     return f"between {estimate.above_s * 1000:g} and {estimate.upto_s * 1000:g} ms"
 
 
-def traffic(counts: Counts) -> str:
+def nothing_asked(traffic: Traffic) -> str:
+    """What to do where no request of this traffic was counted."""
+    if traffic is Traffic.TEST:
+        return "No test requests in this time: start a run on the Benchmark page."
+    return "No user requests in this time: send one on the Predict page."
+
+
+def requests(counts: Counts, traffic: Traffic = Traffic.USER) -> str:
     """What was asked of it, in numbers."""
     if not counts.request_count:
-        return "No prediction in this time: send one on the Predict page, or choose a longer time."
-    refused = sum(count for status, count in counts.requests.items() if status // 100 == 4)
-    failed = sum(count for status, count in counts.requests.items() if status // 100 == 5)
+        return nothing_asked(traffic)
     parts = [
         words.counted(counts.request_count, "request"),
         words.counted(counts.prediction_count, "prediction"),
-        f"{words.count(refused)} refused (4xx)",
-        f"{words.count(failed)} failed (5xx)",
+        f"{words.count(counts.count_of_requests(4))} refused (4xx)",
+        f"{words.count(counts.count_of_requests(5))} failed (5xx)",
     ]
     return " · ".join(parts)
+
+
+def tests(one: Watched) -> str:
+    """The traffic that is not in the figures, or that nothing can be told of it; empty where there was none."""
+    if one.newest and not one.newest.tells_tests:
+        return "This endpoint does not count test traffic apart: benchmarks and audits are in these figures."
+    if not one.tests or not one.tests.request_count:
+        return ""
+    return (
+        f"Not in these figures: {words.counted(one.tests.request_count, 'test request')} with "
+        f"{words.counted(one.tests.prediction_count, 'prediction')}"
+    )
+
+
+def unplaced(data: Sequence[Watched]) -> str:
+    """What came while nobody read, which the charts over time shade; empty where nothing did."""
+    parts = []
+    for one in data:
+        holes = one.timeline.counted_holes
+        count = sum(hole.interval.counts.request_count + hole.interval.test_counts.request_count for hole in holes)
+        if count:
+            length = age(sum(hole.interval.duration_s for hole in holes))
+            parts.append(f"{one.endpoint.name} {words.counted(count, 'request')} in {length}")
+    if not parts:
+        return ""
+    return f"Shaded: nobody read the metrics then. {'; '.join(parts)} are in the totals only."
+
+
+READINGS: Mapping[When, tuple[str, str]] = {
+    When.OFF: ("Off", "Read only when you press Read now. Costs nothing in between."),
+    When.OPEN: ("While open", f"Read every {OPEN_S:g} s while this page is open in any browser."),
+    When.ALWAYS: ("Always", f"Also read every {SELDOM_S:g} s while nobody looks, so that the history has no holes."),
+}
+"""When endpoints are read: the choice, and what it does."""
+
+
+def readings(when: When, is_paused: bool, are_local: bool) -> str:
+    """When the endpoints are read, and what that costs."""
+    if is_paused:
+        return "Readings are paused until the run in progress ends: they would change what it measures."
+    text = {
+        When.OFF: "Readings are off.",
+        When.OPEN: f"Read from `/metrics` every {OPEN_S:g} s while this page is open.",
+        When.ALWAYS: f"Read from `/metrics` every {OPEN_S:g} s while this page is open, else every {SELDOM_S:g} s.",
+    }[when]
+    if are_local:
+        return text
+    if when is When.OFF:
+        return f"{text} Each reading is a request: it may be billed, and repeated ones keep an instance running."
+    return f"{text} Each reading is a request: it may be billed, and keeps an instance running."
 
 
 def process(snapshot: Snapshot, cpu_share: float | None) -> str:
@@ -127,14 +186,42 @@ def change(one: Watched, now_s: float) -> str | None:
 def drift_state(found: Drift) -> str:
     """What is said of one feature, with n."""
     if found.verdict is Verdict.TOO_FEW:
-        return f"{found.verdict} (n = {found.count}, from {ENOUGH} on)"
+        return f"{found.verdict} (n = {found.count} of {ENOUGH})"
     return f"{found.verdict} (n = {words.count(found.count)})"
+
+
+PSI_METHOD = (
+    f"PSI (population stability index) compares the inputs with the training data. Usual reading: below {SOME:g} "
+    f"little change, {SOME:g} to {LARGE:g} moderate, above {LARGE:g} large; a rule of thumb from credit scoring "
+    f"(Lewis 1994, Siddiqi 2006). Fewer than {ENOUGH} values are too few to tell. Up to the tick, chance explains it."
+)
+
+
+def drift_words(name: str, found: Sequence[Drift], labels: Mapping[str, str]) -> str:
+    """The inputs of one endpoint in one sentence, the most drifted first; `labels` are what features are called."""
+    drifted = sorted((one for one in found if one.psi is not None and one.verdict is not Verdict.CHANCE), key=_by_psi)
+    parts = [f"{one.verdict} of {labels[one.feature].lower()} (PSI {one.psi:.2f})" for one in drifted[:_MOST_DRIFTED]]
+    if len(drifted) > _MOST_DRIFTED:
+        parts.append(f"{len(drifted) - _MOST_DRIFTED} more have drifted")
+    steady = sum(one.verdict is Verdict.CHANCE for one in found)
+    if steady:
+        parts.append(f"no drift seen in {words.counted(steady, 'feature')}")
+    for verdict in (Verdict.TOO_FEW, Verdict.ONE_BIN, Verdict.UNREADABLE):
+        count = sum(one.verdict is verdict for one in found)
+        if count:
+            parts.append(f"{words.counted(count, 'feature')} {verdict}")
+    most = max((one.count for one in found), default=0)
+    return f"{name}: {', '.join(parts)} (n = {words.count(most)})."
+
+
+def _by_psi(found: Drift) -> float:
+    return -(found.psi or 0.0)
 
 
 def no_drift(found: Sequence[Drift]) -> str:
     """Why nothing can be said of the drift of any feature, and what it takes."""
     most = max((one.count for one in found), default=0)
     if most < ENOUGH:
-        return f"Not estimable yet: {most} of {ENOUGH} values a feature. Every prediction adds one."
+        return f"Too few to tell: {most} of {ENOUGH} values of each feature. Every prediction adds one."
     reasons = sorted({str(one.verdict) for one in found})
     return f"{'; '.join(reasons).capitalize()} (n = {words.count(most)})."

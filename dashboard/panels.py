@@ -16,8 +16,10 @@ def panel(
     alt: str,
     table: Callable[[], list[dict[str, Any]]],
     controls: Callable[[], None] | None = None,
+    note: str = "",
 ) -> None:
-    """Show `figure`; `alt` says in words what it shows, `table` makes the rows behind it when they are asked for."""
+    """Show `figure`; `alt` says in words what it shows, `table` makes the rows behind it when they are asked for, and
+    `note` is Markdown below it."""
     with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"head-{key}"
@@ -31,6 +33,8 @@ def panel(
             with popover:
                 st.dataframe(table(), hide_index=True, alt=alt)
         plot(key, figure, alt)
+        if note:
+            st.caption(note)
 
 
 def plot(key: str, figure: go.Figure, alt: str) -> None:

@@ -3,56 +3,74 @@
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import httpx
 import streamlit as st
 
+from benchmark.coldstart.plan import KIND as COLD_START
 from benchmark.cost.prices import Prices, load_prices
 from benchmark.endpoints.catalog import Catalog, Served
 from benchmark.endpoints.observe import new_client
 from benchmark.launch import Launcher
+from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
-from benchmark.record.store import Store
+from benchmark.record.store import Store, StoreError
 from dashboard.settings import Settings
 from dashboard.training_rows import TrainingRows, load
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def prices() -> Prices:
     return load_prices()
 
 
-@st.cache_resource(on_release=lambda client: client.close())
+@st.cache_resource(show_spinner=False, on_release=lambda client: client.close())
 def client() -> httpx.Client:
     # Shared, because a new client for every click would pay for a connection, and for TLS, each time.
     return new_client()
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def catalog() -> Catalog:
     return Catalog(client())
 
 
-@st.cache_resource
-def watch() -> Watch:
+@st.cache_resource(show_spinner=False, on_release=lambda sampler: sampler.close())
+def sampler() -> Sampler:
     # Shared, so that the history is there when the page is opened again, and so that many who look ask once.
-    return Watch(client())
+    # Taken here, as the sampler asks in a thread of its own.
+    return Sampler(Watch(client()), settings().endpoints, settings().monitor, partial(measuring, launcher(), store()))
 
 
-@st.cache_resource
+@st.cache_resource(show_spinner=False)
 def store() -> Store:
     return Store(settings().results_dir, read_only=settings().read_only)
 
 
-@st.cache_resource(on_release=lambda launcher: launcher.close())
+@st.cache_resource(show_spinner=False, on_release=lambda launcher: launcher.close())
 def launcher() -> Launcher:
     return Launcher(store())
+
+
+def measuring(launcher: Launcher, store: Store) -> Measuring:
+    """What a run in progress measures, whoever started it."""
+    try:
+        run_id = launcher.running()
+        runs = store.runs(20) if run_id else []
+    except StoreError:
+        return Measuring.NOTHING
+    if run_id is None:
+        return Measuring.NOTHING
+    # A run that is not in the record yet is asking its endpoints: it may be of cold starts.
+    kind = next((run.kind for run in runs if run.id == run_id), COLD_START)
+    return Measuring.STARTS if kind == COLD_START else Measuring.REQUESTS
 
 
 def training_rows(card: ModelCard) -> TrainingRows | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.monitor.sampler import When, default_when
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,6 +34,8 @@ class Settings:
     """what forces a new instance of an endpoint; the operator's own, never a visitor's"""
     read_only: bool = False
     """the record is shown and never changed, and single predictions are all that visitors can send"""
+    monitor: When = When.OPEN
+    """when `/metrics` is read, until somebody chooses otherwise on the Monitor page"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -56,6 +59,7 @@ class Settings:
             port=int(port),
             force_command=environ.get("FORCE_COMMAND") or None,
             read_only=_is_on(environ, "READ_ONLY"),
+            monitor=_when(environ.get("MONITOR_READINGS") or default_when((api, function))),
         )
 
 
@@ -64,6 +68,13 @@ def _is_on(environ: Mapping[str, str], name: str) -> bool:
     if value not in ("0", "1"):  # guessing would leave open what was meant to be closed
         raise SettingsError(f"{name} must be 1 or 0")
     return value == "1"
+
+
+def _when(text: str) -> When:
+    try:
+        return When(text)
+    except ValueError:
+        raise SettingsError(f"MONITOR_READINGS must be {', '.join(When)}") from None
 
 
 def _with_id_tokens(text: str) -> frozenset[str]:

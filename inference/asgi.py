@@ -7,10 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
 
-from inference.contract import MAX_BODY_BYTES, MAX_HEAD_BYTES, ContractError, headers_too_large, too_large
+from inference.contract import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    TEST_TRAFFIC,
+    TRAFFIC_HEADER,
+    ContractError,
+    headers_too_large,
+    too_large,
+)
 from inference.cors import Cors
 from inference.request_log import RequestLog, Trace, read_trace
 from inference.service import Reply, Service
+
+_TRAFFIC_HEADER = TRAFFIC_HEADER.encode()
+_TEST_TRAFFIC = TEST_TRAFFIC.encode()
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,7 +59,12 @@ class Endpoint:
                     if service.accepts_body(method, path):
                         body = await _read_body(receive, headers.get(b"content-length", b""))
                     reply = service.respond(
-                        method, path, body, _text(headers, b"content-type"), _text(headers, b"content-encoding")
+                        method,
+                        path,
+                        body,
+                        _text(headers, b"content-type"),
+                        _text(headers, b"content-encoding"),
+                        headers.get(_TRAFFIC_HEADER) == _TEST_TRAFFIC,
                     )
             except ContractError as error:
                 reply = service.refuse(error, method, path)
@@ -81,7 +97,8 @@ class Endpoint:
         trace: Trace | None,
         headers: Mapping[bytes, bytes],
     ) -> None:
-        self.service.metrics.count_request(self.service.route(path), reply.status, duration_s)
+        is_test = headers.get(_TRAFFIC_HEADER) == _TEST_TRAFFIC
+        self.service.metrics.count_request(self.service.route(path), reply.status, duration_s, is_test)
         self._log.write(
             method,
             path,

@@ -20,6 +20,11 @@ MAX_DEPTH = 32
 MAX_DETAILS = 20
 """An error names at most so many offending fields, so that a bad body cannot ask for a large answer."""
 
+TRAFFIC_HEADER = "x-traffic"
+TEST_TRAFFIC = "test"
+"""The header, and its one value, by which a request says that it measures or audits. It is answered as any other and
+counted apart in `/metrics`; whoever leaves it out, or sends something else, is counted as a user."""
+
 encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 

@@ -2,6 +2,9 @@
 
 Counting is plain arithmetic on the hot path. prometheus_client, which costs more to import than many a cold start
 has to spare, is imported by the first reader.
+
+Requests that measure or audit (`X-Traffic: test`) are counted in series of their own, so that the others show what
+users send.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,6 +21,9 @@ LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+TRAFFIC = ("user", "test")
+"""The values of the label `traffic`, in the order of `is_test`. No text of a client becomes a label."""
+
 
 class Metrics:
     """The counts of one process. Used from one thread."""
@@ -26,37 +32,38 @@ class Metrics:
         self._card = card
         self._instance = instance
         self._runtime = runtime
-        self._requests: Counter[tuple[str, int]] = Counter()
-        self._latencies: dict[str, _Latencies] = {}
-        self._predictions = [0] * max(1, len(card.classes))
-        self._cells = [_Cells(feature.training) for feature in card.features]
+        self._tallies = (_Tally(card), _Tally(card))
         self.in_flight = 0
 
-    def count_request(self, route: str, status: int, duration_s: float | None) -> None:
+    def count_request(self, route: str, status: int, duration_s: float | None, is_test: bool = False) -> None:
         """One answered request: its route (a known path, or `other`), its status and how long it took.
 
         None where it was refused before it was complete: it waited for its client, which is no latency of ours.
         """
-        self._requests[route, status] += 1
+        tally = self._tallies[is_test]
+        tally.requests[route, status] += 1
         if duration_s is not None:
-            latencies = self._latencies.get(route)
+            latencies = tally.latencies.get(route)
             if latencies is None:
-                latencies = self._latencies[route] = _Latencies()
+                latencies = tally.latencies[route] = _Latencies()
             latencies.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
             latencies.sum_s += duration_s
 
-    def count_predictions(self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]]) -> None:
+    def count_predictions(
+        self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]], is_test: bool = False
+    ) -> None:
         """The rows of one answered request and what the model gave for them."""
+        tally = self._tallies[is_test]
         if self._card.is_classifier:
             for output in outputs:
-                self._predictions[output.index(max(output))] += 1
+                tally.predictions[output.index(max(output))] += 1
         else:
-            self._predictions[0] += len(outputs)
+            tally.predictions[0] += len(outputs)
         if len(rows) == 1:
-            for value, cells in zip(rows[0], self._cells, strict=True):
+            for value, cells in zip(rows[0], tally.cells, strict=True):
                 cells.counts[bisect_right(cells.edges, value)] += 1
         else:  # a sorted column is counted by its edges, which are far fewer than its values
-            for column, cells in zip(zip(*rows, strict=True), self._cells, strict=True):
+            for column, cells in zip(zip(*rows, strict=True), tally.cells, strict=True):
                 cells.add(sorted(column))
 
     def text(self) -> bytes:
@@ -78,45 +85,55 @@ class Metrics:
             InfoMetricFamily,
         )
 
+        tallies = list(zip(TRAFFIC, self._tallies, strict=True))
+
         requests = CounterMetricFamily(
-            "faceoff_requests", "Answered requests by route and status.", labels=("route", "status")
+            "faceoff_requests", "Answered requests by route and status.", labels=("route", "status", "traffic")
         )
-        for (route, status), count in sorted(self._requests.items()):
-            requests.add_metric((route, str(status)), count)
+        for kind, tally in tallies:
+            for (route, status), count in sorted(tally.requests.items()):
+                requests.add_metric((route, str(status), kind), count)
         yield requests
 
         latency = HistogramMetricFamily(
-            "faceoff_request_duration_seconds", "From the request's headers to its answer, by route.", labels=("route",)
+            "faceoff_request_duration_seconds",
+            "From the request's headers to its answer, by route.",
+            labels=("route", "traffic"),
         )
         bounds = (*map(str, LATENCY_BUCKETS_S), "+Inf")
-        for route, latencies in sorted(self._latencies.items()):
-            cumulative = accumulate(latencies.bucket_counts)
-            latency.add_metric((route,), list(zip(bounds, cumulative, strict=True)), latencies.sum_s)
+        for kind, tally in tallies:
+            for route, latencies in sorted(tally.latencies.items()):
+                cumulative = accumulate(latencies.bucket_counts)
+                latency.add_metric((route, kind), list(zip(bounds, cumulative, strict=True)), latencies.sum_s)
         yield latency
 
         yield GaugeMetricFamily("faceoff_requests_in_flight", "Requests being answered now.", value=self.in_flight)
 
-        names = self._card.classes or (self._card.target_label,)
-        predictions = CounterMetricFamily("faceoff_predictions", "Predictions by predicted class.", labels=("class",))
-        for name, count in zip(names, self._predictions, strict=True):
-            predictions.add_metric((name,), count)
-        yield predictions
-
-        outside = CounterMetricFamily(
-            "faceoff_inputs_out_of_range", "Values outside the training data's range, by feature.", labels=("feature",)
+        predictions = CounterMetricFamily(
+            "faceoff_predictions", "Predictions by predicted class.", labels=("class", "traffic")
         )
-        for name, cells in zip(self._card.feature_names, self._cells, strict=True):
-            outside.add_metric((name,), cells.counts[0] + cells.counts[-1])
-        yield outside
-
+        outside = CounterMetricFamily(
+            "faceoff_inputs_out_of_range",
+            "Values outside the training data's range, by feature.",
+            labels=("feature", "traffic"),
+        )
         binned = CounterMetricFamily(
             "faceoff_inputs_binned",
             "Values by the bin of the feature's histogram in the model card; the first and the last are open.",
-            labels=("feature", "bin"),
+            labels=("feature", "bin", "traffic"),
         )
-        for name, cells in zip(self._card.feature_names, self._cells, strict=True):
-            for index, count in enumerate(cells.bins()):
-                binned.add_metric((name, str(index)), count)
+        names = self._card.classes or (self._card.target_label,)
+        for kind, tally in tallies:
+            if kind == "test" and not any(tally.predictions):  # as on most instances: half of the text
+                continue
+            for name, count in zip(names, tally.predictions, strict=True):
+                predictions.add_metric((name, kind), count)
+            for name, cells in zip(self._card.feature_names, tally.cells, strict=True):
+                outside.add_metric((name, kind), cells.counts[0] + cells.counts[-1])
+                for index, count in enumerate(cells.bins()):
+                    binned.add_metric((name, str(index), kind), count)
+        yield predictions
+        yield outside
         yield binned
 
         model = InfoMetricFamily("faceoff_model", "The served model.")
@@ -135,6 +152,18 @@ class Metrics:
         yield GaugeMetricFamily(
             "faceoff_instance_age_seconds", "Age of the process.", value=self._instance.age_ms() / 1000
         )
+
+
+class _Tally:
+    """What is counted of one kind of traffic."""
+
+    __slots__ = ("cells", "latencies", "predictions", "requests")
+
+    def __init__(self, card: ModelCard) -> None:
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.latencies: dict[str, _Latencies] = {}
+        self.predictions = [0] * max(1, len(card.classes))
+        self.cells = [_Cells(feature.training) for feature in card.features]
 
 
 class _Cells:

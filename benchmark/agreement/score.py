@@ -19,6 +19,7 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import transport_failure
 from benchmark.endpoints.sample import Failure
+from benchmark.endpoints.traffic import TEST_HEADERS
 from inference.card import ModelCard
 from inference.contract import MAX_BODY_BYTES
 
@@ -204,7 +205,7 @@ def _post_once(
             "POST",
             endpoint.predict_url,
             content=body,
-            headers={"content-type": content_type, **headers},
+            headers={"content-type": content_type, **TEST_HEADERS, **headers},
             timeout=endpoint.timeout_s,
         ) as response:
             for chunk in response.iter_raw():

@@ -13,6 +13,7 @@ from benchmark.endpoints.answer import NotJson, decode
 from benchmark.endpoints.bounded import TooLarge, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.traffic import TEST_HEADERS
 from inference.card import CardError, ModelCard, parse_card
 
 INFO_TIMEOUT_S = 5.0
@@ -52,6 +53,12 @@ class Catalog:
         wait(futures, wait_s)
         return [future.result() if future.done() else None for future in futures]
 
+    def known(self, endpoints: Sequence[Endpoint]) -> list[Served | None]:
+        """What each has answered so far, in their order; asks nobody."""
+        with self._lock:
+            futures = [self._entries[one][1] if one in self._entries else None for one in endpoints]
+        return [future.result() if future is not None and future.done() else None for future in futures]
+
     def forget(self, endpoint: Endpoint) -> None:
         """Ask again next time: the endpoint has answered as another model than its card says."""
         with self._lock:
@@ -82,7 +89,7 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
     """Ask `endpoint` once for its card."""
     problem = "gives no model card"
     try:
-        headers = endpoint.headers
+        headers = {**TEST_HEADERS, **endpoint.headers}
     except TokenError as error:
         return Served(problem=f"cannot be asked: {error}")
     for url in endpoint.info_urls:

@@ -1,6 +1,7 @@
 """One observation: the same body to both endpoints at the same moment, over a shared httpx client.
 
-This is a single look, taken from the process that asks for it; it is no benchmark.
+This is a single look, taken from the process that asks for it; it is no benchmark. A person wants its answer, so it
+is not marked as test traffic.
 """
 
 import secrets

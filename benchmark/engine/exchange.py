@@ -21,6 +21,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES
+from benchmark.endpoints.traffic import TEST_HEADERS
 
 _IDLE_S = 1.5
 """Shorter than the keep-alive of any server in question (gunicorn: 2 s), so that none closes a connection just when it
@@ -30,6 +31,7 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Content-Type": "application/json",
+    **TEST_HEADERS,
 }
 _NO_HEADERS: Mapping[str, str] = {}
 _NO_LIMITS = aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf)

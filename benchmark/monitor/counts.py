@@ -2,12 +2,14 @@
 
 Counts belong to one process. Behind one address there may be several, of which a scrape reaches one: readings are
 compared only where they are of the same process, and a change of process is said, never drawn as a negative rate.
+
+What users send and what measures or audits (`traffic="test"`) are counts of their own.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -16,7 +18,16 @@ PREDICT_ROUTES = frozenset({"/predict", "/"})
 """The routes that count as traffic; health checks and these very scrapes do not."""
 
 _MAX_LABEL = 200
+_MAX_BINS = 50_000
+"""Of all features together: an index of a bin is a few bytes of text, and all bins below it are held."""
 _Key = TypeVar("_Key")
+
+
+class Traffic(StrEnum):
+    """Who sent the requests that are counted."""
+
+    USER = "user"
+    TEST = "test"
 
 
 class NotMetrics(ValueError):
@@ -56,10 +67,13 @@ class Counts:
         """Predicted rows: a batch has many."""
         return sum(self.predictions.values())
 
+    def count_of_requests(self, *hundreds: int) -> int:
+        """Requests whose status is in these hundreds (`5` is 500 to 599)."""
+        return sum(count for status, count in self.requests.items() if status // 100 in hundreds)
+
     def share_of_requests(self, *hundreds: int) -> float | None:
         """The share of requests whose status is in these hundreds (`5` is 500 to 599); None without requests."""
-        found = sum(count for status, count in self.requests.items() if status // 100 in hundreds)
-        return found / self.request_count if self.request_count else None
+        return self.count_of_requests(*hundreds) / self.request_count if self.request_count else None
 
     def minus(self, earlier: "Counts") -> "Counts | None":
         """What happened since `earlier`; None where any count went back or is gone: it was another process."""
@@ -81,6 +95,7 @@ class Snapshot:
 
     taken_s: float
     counts: Counts
+    """what users sent; all traffic where the endpoint does not tell them apart"""
     instance_id: str | None = None
     model_version: str | None = None
     runtime: str | None = None
@@ -88,6 +103,20 @@ class Snapshot:
     memory_bytes: float | None = None
     cpu_s: float | None = None
     """processor time that the process has used since its start"""
+    test_counts: Counts = field(default_factory=Counts)
+    """what measured or audited"""
+    tells_tests: bool = True
+    """whether the endpoint counts tests apart; one of an earlier version does not"""
+
+    def of(self, traffic: Traffic) -> "Snapshot":
+        """The reading with the counts of this traffic; users' counts have those of tests beside them."""
+        return self if traffic is Traffic.USER else replace(self, counts=self.test_counts, test_counts=Counts())
+
+    def continues(self, older: "Snapshot") -> bool:
+        """Whether this may be the process of `older`, by its name and age; `between` looks at every count too."""
+        if self.instance_id != older.instance_id:
+            return False
+        return self.age_s is None or older.age_s is None or self.age_s >= older.age_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +126,15 @@ class Interval:
     duration_s: float
     counts: Counts
     cpu_s: float | None = None
+    test_counts: Counts = field(default_factory=Counts)
 
     @property
     def requests_per_s(self) -> float | None:
         return self.counts.request_count / self.duration_s if self.duration_s > 0 else None
+
+    @property
+    def tests_per_s(self) -> float | None:
+        return self.test_counts.request_count / self.duration_s if self.duration_s > 0 else None
 
     @property
     def cpu_share(self) -> float | None:
@@ -135,31 +169,53 @@ def parse(text: str, taken_s: float) -> Snapshot:
     families = _families(text)
     if "faceoff_requests" not in families:
         raise NotMetrics("does not count requests as a Faceoff endpoint does")
-    requests: Counter[int] = Counter()
-    for labels, value in families["faceoff_requests"].get("faceoff_requests_total", ()):
-        if labels.get("route") in PREDICT_ROUTES and labels.get("status", "").isdecimal():
-            requests[int(labels["status"][:4])] += _whole(value)
     # Prometheus' text format knows no info metric: it is a gauge of this name.
     model = next((labels for labels, _ in families.get("faceoff_model_info", {}).get("faceoff_model_info", ())), {})
     return Snapshot(
         taken_s=taken_s,
-        counts=Counts(
-            requests=dict(requests),
-            latency=_latency(families.get("faceoff_request_duration_seconds", {})),
-            predictions=_by_label(families, "faceoff_predictions", "class"),
-            out_of_range=_by_label(families, "faceoff_inputs_out_of_range", "feature"),
-            binned=_binned(families.get("faceoff_inputs_binned", {}).get("faceoff_inputs_binned_total", ())),
-        ),
+        counts=_counts(families, Traffic.USER),
         instance_id=model.get("instance_id") or None,
         model_version=model.get("version") or None,
         runtime=model.get("runtime") or None,
         age_s=_value(families, "faceoff_instance_age_seconds"),
         memory_bytes=_value(families, "process_resident_memory_bytes"),
         cpu_s=_value(families, "process_cpu_seconds", "process_cpu_seconds_total"),
+        test_counts=_counts(families, Traffic.TEST),
+        tells_tests=any(
+            "traffic" in labels
+            for family in ("faceoff_requests", "faceoff_predictions")
+            for labels, _ in families.get(family, {}).get(f"{family}_total", ())
+        ),
     )
 
 
 _Samples = list[tuple[dict[str, str], float]]
+
+
+_Families = Mapping[str, Mapping[str, _Samples]]
+
+
+def _counts(families: _Families, traffic: Traffic) -> Counts:
+    """The counts of one kind of traffic; what is not said to be a test is a user's."""
+
+    def samples(family: str, suffix: str = "_total") -> _Samples:
+        return [
+            (labels, value)
+            for labels, value in families.get(family, {}).get(family + suffix, ())
+            if (labels.get("traffic") == Traffic.TEST) == (traffic is Traffic.TEST)
+        ]
+
+    requests: Counter[int] = Counter()
+    for labels, value in samples("faceoff_requests"):
+        if labels.get("route") in PREDICT_ROUTES and labels.get("status", "").isdecimal():
+            requests[int(labels["status"][:4])] += _whole(value)
+    return Counts(
+        requests=dict(requests),
+        latency=_latency(samples("faceoff_request_duration_seconds", "_bucket")),
+        predictions=_by_label(samples("faceoff_predictions"), "class"),
+        out_of_range=_by_label(samples("faceoff_inputs_out_of_range"), "feature"),
+        binned=_binned(samples("faceoff_inputs_binned")),
+    )
 
 
 def _families(text: str) -> dict[str, dict[str, _Samples]]:
@@ -186,33 +242,35 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _value(families: Mapping[str, Mapping[str, _Samples]], family: str, sample: str | None = None) -> float | None:
+def _value(families: _Families, family: str, sample: str | None = None) -> float | None:
     for _, value in families.get(family, {}).get(sample or family, ()):
         return value if 0 <= value < math.inf else None
     return None
 
 
-def _by_label(families: Mapping[str, Mapping[str, _Samples]], family: str, label: str) -> dict[str, int]:
+def _by_label(samples: _Samples, label: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for labels, value in families.get(family, {}).get(f"{family}_total", ()):
+    for labels, value in samples:
         counts[labels.get(label, "")] += _whole(value)
     return dict(counts)
 
 
-def _binned(samples: Iterable[tuple[dict[str, str], float]]) -> dict[str, tuple[int, ...]]:
+def _binned(samples: _Samples) -> dict[str, tuple[int, ...]]:
     found: dict[str, dict[int, int]] = {}
     for labels, value in samples:
         index = labels.get("bin", "")
         if not (index.isdecimal() and len(index) <= 3):
             raise NotMetrics("names a bin that is none")
         found.setdefault(labels.get("feature", ""), {})[int(index)] = _whole(value)
+    if sum(max(bins) + 1 for bins in found.values()) > _MAX_BINS:
+        raise NotMetrics("counts more bins than a model has")
     return {name: tuple(bins.get(index, 0) for index in range(max(bins) + 1)) for name, bins in found.items()}
 
 
-def _latency(samples: Mapping[str, _Samples]) -> tuple[Bucket, ...]:
+def _latency(samples: _Samples) -> tuple[Bucket, ...]:
     """The buckets of all prediction routes together, from cumulative counts to counts."""
     cumulative: Counter[float] = Counter()
-    for labels, value in samples.get("faceoff_request_duration_seconds_bucket", ()):
+    for labels, value in samples:
         # Without a route it is a histogram of all of them, which is better than none.
         if labels.get("route", "/predict") in PREDICT_ROUTES:
             try:
@@ -268,20 +326,22 @@ def _less_latency(now: Sequence[Bucket], before: Sequence[Bucket]) -> tuple[Buck
 
 def between(older: Snapshot, newer: Snapshot) -> Interval | None:
     """What the process did between two readings; None where they are of two processes or of one moment."""
-    if older.instance_id != newer.instance_id or newer.taken_s <= older.taken_s:
+    if not newer.continues(older) or newer.taken_s <= older.taken_s:
         return None
-    counts = newer.counts.minus(older.counts)
-    if counts is None:
+    counts, test_counts = newer.counts.minus(older.counts), newer.test_counts.minus(older.test_counts)
+    if counts is None or test_counts is None:
         return None
     cpu_s = None
     if newer.cpu_s is not None and older.cpu_s is not None:
         cpu_s = max(0.0, newer.cpu_s - older.cpu_s)
-    return Interval(newer.taken_s - older.taken_s, counts, cpu_s)
+    return Interval(newer.taken_s - older.taken_s, counts, cpu_s, test_counts)
 
 
 def since_start(snapshot: Snapshot) -> Interval | None:
     """What the process did in all its life; None where it does not say how old it is."""
-    return None if snapshot.age_s is None else Interval(snapshot.age_s, snapshot.counts, snapshot.cpu_s)
+    if snapshot.age_s is None:
+        return None
+    return Interval(snapshot.age_s, snapshot.counts, snapshot.cpu_s, snapshot.test_counts)
 
 
 def last(snapshots: Sequence[Snapshot], window_s: float) -> Interval | None:
@@ -298,21 +358,9 @@ def last(snapshots: Sequence[Snapshot], window_s: float) -> Interval | None:
     return None
 
 
-def intervals(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, Interval]]:
-    """Each reading that has an earlier one of the same process, with what happened since that one."""
-    before: dict[str | None, Snapshot] = {}
-    found = []
-    for snapshot in snapshots:
-        older = before.get(snapshot.instance_id)
-        if older is not None and (interval := between(older, snapshot)):
-            found.append((snapshot, interval))
-        before[snapshot.instance_id] = snapshot
-    return found
-
-
 def succession(older: Snapshot, newer: Snapshot) -> Succession:
     """Whether two readings in a row are of one process, and if not, whether the second is newly started."""
-    if older.instance_id == newer.instance_id and newer.counts.minus(older.counts) is not None:
+    if newer.continues(older) and newer.counts.minus(older.counts) is not None:
         return Succession.SAME
     if newer.age_s is None:
         return Succession.UNKNOWN

@@ -29,12 +29,12 @@ _FALSE_ALARM = 0.05
 class Verdict(StrEnum):
     """What is said of one feature."""
 
-    TOO_FEW = "not estimable yet"
+    TOO_FEW = "too few to tell"
     ONE_BIN = "not estimable: its training values are nearly all alike"
     UNREADABLE = "not counted by this endpoint"
     CHANCE = "no drift seen"
     SMALL = "small drift"
-    SOME = "drift"
+    SOME = "moderate drift"
     LARGE = "large drift"
 
 

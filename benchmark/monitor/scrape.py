@@ -4,10 +4,8 @@ A failure is a reading too: it is kept with the others and says when the endpoin
 """
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from time import monotonic
 
 import httpx
@@ -16,28 +14,15 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import transport_failure
 from benchmark.endpoints.sample import Failure
-from benchmark.monitor.counts import NotMetrics, Snapshot, parse
+from benchmark.endpoints.traffic import TEST_HEADERS
+from benchmark.monitor.counts import NotMetrics, parse
+from benchmark.monitor.history import History, Reading, Unread
 
 TIMEOUT_S = 2.0
 """How long one scrape may take: metrics that come later than the next look are of no use."""
-KEPT = 400
-"""Readings kept of an endpoint: more than ten minutes at one every two seconds."""
 
 _MAX_BYTES = 1024 * 1024
-_HEADERS = {"accept": "text/plain;version=0.0.4"}
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A scrape that gave nothing, at `taken_s` on the monotonic clock: why, with the HTTP status if there was one."""
-
-    taken_s: float
-    failure: Failure
-    status: int | None = None
-    detail: str | None = None
-
-
-Reading = Snapshot | Unread
+_HEADERS = {"accept": "text/plain;version=0.0.4", **TEST_HEADERS}
 
 
 def metrics_urls(endpoint: Endpoint) -> tuple[str, ...]:
@@ -95,7 +80,7 @@ class Watch:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self._lock = threading.Lock()
-        self._readings: dict[Endpoint, deque[Reading]] = {}
+        self._histories: dict[Endpoint, History] = {}
         self._pending: dict[Endpoint, Future[None]] = {}
         self._asked_s: dict[Endpoint, float] = {}
 
@@ -103,8 +88,12 @@ class Watch:
         """Scrape those endpoints that were last asked `every_s` or more ago, and give the readings of each, oldest
         first. Waits at most `wait_s`; what comes later is there at the next look."""
         wait([self._scrape(endpoint, every_s) for endpoint in endpoints], wait_s)
+        return self.readings(endpoints)
+
+    def readings(self, endpoints: Sequence[Endpoint]) -> list[list[Reading]]:
+        """The readings of each so far, oldest first; asks nobody."""
         with self._lock:
-            return [list(self._readings.get(endpoint, ())) for endpoint in endpoints]
+            return [self._histories[one].readings if one in self._histories else [] for one in endpoints]
 
     def _scrape(self, endpoint: Endpoint, every_s: float) -> Future[None]:
         with self._lock:
@@ -123,5 +112,5 @@ class Watch:
         except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
             reading = Unread(monotonic(), Failure.UNREACHABLE, detail=type(error).__name__)
         with self._lock:
-            self._readings.setdefault(endpoint, deque(maxlen=KEPT)).append(reading)
+            self._histories.setdefault(endpoint, History()).add(reading)
         future.set_result(None)

@@ -1,10 +1,12 @@
 """The charts of the Monitor page; apart from the page, so that Plotly is imported when there is something to draw."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from benchmark.monitor.counts import training_prior
+from benchmark.monitor.counts import Traffic, training_prior
 from benchmark.monitor.drift import Drift, drift
 from dashboard import monitor_charts as draw
 from dashboard import monitor_words as say
@@ -15,28 +17,49 @@ from dashboard.watched import Watched
 from inference.card import ModelCard
 
 
-def panels(data: Sequence[Watched], now_s: float) -> None:
-    """Draw what was read: traffic and latency over time, then predictions and inputs of the time asked about."""
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    key: str
+    title: str
+    draw: Callable[[Sequence[Watched], float, Palette], go.Figure]
+    alt: str
+
+
+_OVER_TIME = (
+    _Chart("requests", "Requests", draw.requests_over_time, "Prediction requests per second over time,"),
+    _Chart(
+        "server-latency",
+        "Latency inside the server",
+        draw.latency_over_time,
+        "Estimated 50th and 95th percentile of the server's own time in milliseconds over time,",
+    ),
+    _Chart(
+        "failures",
+        "Failed and refused",
+        draw.failures_over_time,
+        "Share of the prediction requests that failed and that were refused, over time,",
+    ),
+    _Chart("memory", "Memory", draw.memory_over_time, "Resident memory of the process in MiB over time,"),
+)
+
+
+def panels(data: Sequence[Watched], traffic: Traffic, now_s: float) -> None:
+    """Draw what was read: over time what was asked and how it went, then predictions and inputs of the time asked
+    about."""
     colors = palette(st.context.theme.type)
     read = [one for one in data if one.snapshots]
-    names = " and ".join(one.endpoint.name for one in read)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        panel(
-            "requests",
-            "Requests",
-            draw.requests_over_time(data, now_s, colors),
-            f"Prediction requests per second over time, for {names}.",
-            lambda: draw.time_table(data, now_s),
-        )
-    with right:
-        panel(
-            "server-latency",
-            "Latency inside the server",
-            draw.latency_over_time(data, now_s, colors),
-            f"Estimated 50th and 95th percentile of the server's own time in milliseconds over time, for {names}.",
-            lambda: draw.time_table(data, now_s),
-        )
+    for row in (_OVER_TIME[:2], _OVER_TIME[2:]):
+        for chart, column in zip(row, st.columns(2, gap="medium"), strict=True):
+            with column:
+                panel(
+                    chart.key,
+                    chart.title,
+                    chart.draw(read, now_s, colors),
+                    f"{chart.alt} {_over_time(read, traffic)}",
+                    lambda: draw.time_table(read, now_s),
+                )
+    if unplaced := say.unplaced(read):
+        st.caption(words.plain(unplaced))
     card = next((one.card for one in read if one.card), None)
     if card is None:
         st.caption("Predictions by class and drift need the model card, which no endpoint has given yet.")
@@ -47,17 +70,17 @@ def panels(data: Sequence[Watched], now_s: float) -> None:
     columns = st.columns(3 if card.is_classifier else 2, gap="medium")
     if card.is_classifier:
         with columns[0]:
-            _predictions(alike, card, colors)
+            _predictions(alike, card, traffic, colors)
     with columns[-2]:
         _drift(alike, card, colors)
     with columns[-1]:
-        _out_of_range(alike, card, colors)
+        _out_of_range(alike, card, traffic, colors)
 
 
-def _predictions(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+def _predictions(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
     prior = training_prior(card.document, card.classes)
     if not _predicted(data):
-        empty_panel("predictions", "Predictions", "No prediction in this time: send one on the Predict page.")
+        empty_panel("predictions", "Predictions", say.nothing_asked(traffic))
         return
     panel(
         "predictions",
@@ -75,6 +98,7 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
     if not any(each.psi is not None for _, several in found for each in several):
         empty_panel("drift", "Drift of the inputs", say.no_drift([each for _, several in found for each in several]))
         return
+    labels = {feature.name: feature.label for feature in card.features}
     states = "; ".join(
         f"{one.endpoint.name} {each.feature}: {say.drift_state(each)}" for one, several in found for each in several
     )
@@ -84,12 +108,18 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
         draw.drift(found, card, colors),
         f"Population stability index of each feature against the training data. {states}.",
         lambda: draw.drift_table(found),
+        note="  \n".join(
+            [
+                *(words.plain(say.drift_words(one.endpoint.name, several, labels)) for one, several in found),
+                say.PSI_METHOD,
+            ]
+        ),
     )
 
 
-def _out_of_range(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+def _out_of_range(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
     if not _predicted(data):
-        empty_panel("range", "Inputs out of range", "No prediction in this time: send one on the Predict page.")
+        empty_panel("range", "Inputs out of range", say.nothing_asked(traffic))
         return
     if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
         empty_panel("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
@@ -105,6 +135,12 @@ def _out_of_range(data: Sequence[Watched], card: ModelCard, colors: Palette) -> 
 
 def _predicted(data: Sequence[Watched]) -> int:
     return sum(one.interval.counts.prediction_count for one in data if one.interval)
+
+
+def _over_time(data: Sequence[Watched], traffic: Traffic) -> str:
+    return f"{traffic} traffic, for " + " and ".join(
+        f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data
+    )
 
 
 def _counts(data: Sequence[Watched]) -> str:

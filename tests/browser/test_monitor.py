@@ -12,7 +12,7 @@ from inference.card import DATA_FILE, ModelCard
 from tests.browser.conftest import ARTIFACT, NewVisitor, Program, Stack, Visitor
 from tests.browser.settling import DESKTOP, PHONE, picture, settle
 
-TIME_CHARTS = ("requests", "server-latency")
+TIME_CHARTS = ("requests", "server-latency", "failures", "memory")
 COUNT_CHARTS = ("predictions", "drift", "range")
 
 

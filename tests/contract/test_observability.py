@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmark.endpoints.traffic import TEST_HEADERS
 from tests.contract.cases import ACCEPTED
 from tests.servers import Program, Server, api_program, function_program, serve
 
@@ -58,9 +59,9 @@ class Observed:
     def _complete_lines(self) -> list[str]:
         return [line for line in self.server.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
-    def counted(self, route: str, status: int) -> float:
+    def counted(self, route: str, status: int, traffic: str = "user") -> float:
         text = self.ask("GET", "/metrics").text
-        wanted = {"route": route, "status": str(status)}
+        wanted = {"route": route, "status": str(status), "traffic": traffic}
         families = [family for family in text_string_to_metric_families(text) if family.name == "faceoff_requests"]
         return sum(sample.value for family in families for sample in family.samples if sample.labels == wanted)
 
@@ -91,6 +92,15 @@ def test_metrics_are_prometheus_text(observed: Observed) -> None:
         "faceoff_model_info",
         "faceoff_instance_age_seconds",
     }
+
+
+def test_what_measures_is_counted_apart_and_answered_alike(observed: Observed) -> None:
+    before = observed.counted("/predict", 200), observed.counted("/predict", 200, "test")
+    answers = [observed.ask("POST", "/predict", BODY, headers) for headers in ({}, TEST_HEADERS, {"x-traffic": "mine"})]
+    assert len({answer.content for answer in answers}) == 1
+    assert observed.counted("/predict", 200) == before[0] + 2
+    assert observed.counted("/predict", 200, "test") == before[1] + 1
+    assert "mine" not in observed.ask("GET", "/metrics").text
 
 
 def test_a_request_is_one_line_without_its_query(observed: Observed) -> None:

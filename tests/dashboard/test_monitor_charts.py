@@ -1,6 +1,7 @@
 """The figures of the Monitor page as data: what is drawn, how it is labelled, and that the readings are its numbers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,7 +11,7 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
 from benchmark.monitor.counts import Bucket, Counts, Snapshot
 from benchmark.monitor.drift import Drift, Verdict
-from benchmark.monitor.scrape import Reading, Unread
+from benchmark.monitor.history import Reading, Unread
 from dashboard import monitor_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
 from dashboard.watched import Watched, Window, watched
@@ -67,7 +68,7 @@ def test_requests_per_second_are_drawn_over_the_time_ago(colors: Palette) -> Non
     assert (as_lists(function["x"]), as_lists(function["y"])) == ([-10, -6], [2, 2])
     assert (api["line"]["color"], function["line"]["color"]) == (colors.endpoints["api"], colors.endpoints["function"])
     assert api["line"]["dash"] != function["line"]["dash"]
-    assert titles(figure) == ["Time ago (min:s)", "Requests per second"]
+    assert titles(figure) == ["Requests per second", "Time ago (min:s)"]
 
 
 def test_a_failed_reading_is_a_cross() -> None:
@@ -101,7 +102,64 @@ def test_quantiles_are_drawn_in_ms_with_their_bounds_and_nothing_where_nothing_w
     assert as_lists(p95["y"])[0] == pytest.approx(0.95)
     assert as_lists(p95["y"])[2] == pytest.approx(1 + 9 * 0.95)
     assert as_lists(p95["customdata"])[2] == "between 1 and 10 ms, n = 4"
-    assert titles(figure) == ["Time ago (min:s)", "Server's time (ms, log scale)"]
+    assert titles(figure) == ["Server's time (ms, log scale)", "Time ago (min:s)"]
+
+
+def test_tests_are_a_dotted_line_of_their_own() -> None:
+    def tested(taken_s: float, tests: int) -> Snapshot:
+        return replace(snapshot(taken_s, 0), test_counts=Counts({200: tests}))
+
+    found = traces(draw.requests_over_time([one(API, tested(100, 0), tested(102, 80))], NOW_S, LIGHT))
+    assert as_lists(found["FastAPI (n = 0)"]["y"]) == [0, 0]
+    assert as_lists(found["FastAPI tests (n = 80)"]["y"]) == [40, 40]
+    assert found["FastAPI tests (n = 80)"]["line"]["dash"] == "dot"
+    assert not any("tests" in name for name in traces(draw.requests_over_time(PAIR, NOW_S, LIGHT)))
+
+
+def test_a_burst_between_readings_is_a_peak_and_time_without_readings_is_shaded() -> None:
+    readings = [snapshot(100, 0), snapshot(102, 2), snapshot(104, 202), snapshot(106, 204), snapshot(206, 1204)]
+    figure = draw.requests_over_time([one(API, *readings)], 210.0, LIGHT)
+    assert as_lists(traces(figure)["FastAPI (n = 204)"]["y"]) == [1, 1, 100, 1]
+    (hole,) = figure.to_dict()["layout"]["shapes"]
+    assert (hole["x0"], hole["x1"]) == (-104, -4)
+
+
+def test_failures_are_shares_of_the_requests_between_two_readings() -> None:
+    def failed(taken_s: float, fine: int, failed: int, refused: int) -> Snapshot:
+        return replace(snapshot(taken_s, 0), counts=Counts({200: fine, 500: failed, 422: refused}))
+
+    figure = draw.failures_over_time(
+        [one(API, failed(100, 1, 0, 0), failed(102, 7, 3, 1), failed(104, 7, 3, 1))], NOW_S, LIGHT
+    )
+    found = traces(figure)
+    assert as_lists(found["FastAPI failed (n = 10)"]["y"]) == [0.3, None]
+    assert as_lists(found["FastAPI refused (n = 10)"]["y"]) == [0.1, None]
+    assert titles(figure) == ["Share of requests (%)", "Time ago (min:s)"]
+
+
+def test_memory_is_drawn_at_each_reading_with_a_gap_at_a_restart() -> None:
+    def sized(taken_s: float, mib: float, instance: str) -> Snapshot:
+        return replace(snapshot(taken_s, 0, 0, instance), memory_bytes=mib * 2**20)
+
+    figure = draw.memory_over_time(
+        [one(API, sized(100, 50, "a"), sized(102, 60, "a"), sized(104, 40, "b"), sized(106, 41, "b"))], NOW_S, LIGHT
+    )
+    assert as_lists(traces(figure)["FastAPI (n = 4)"]["y"]) == [50, 60, None, 40, 41]
+    assert titles(figure) == ["Memory (MiB)", "Time ago (min:s)"]
+
+
+@pytest.mark.parametrize(
+    ("window", "range_s", "title"),
+    [(Window.MINUTE, -60, "min:s"), (Window.TEN_MINUTES, -600, "min:s"), (Window.HOUR, -3600, "h:min")],
+)
+def test_the_time_axis_is_the_time_asked_about(window: Window, range_s: float, title: str) -> None:
+    readings = [snapshot(2.0 * index, index) for index in range(2000)]
+    data = [watched(API, readings, window, TEA)]
+    axis = draw.requests_over_time(data, 4000.0, LIGHT).to_dict()["layout"]["xaxis"]
+    assert (axis["range"][0], axis["title"]["text"]) == (range_s, f"Time ago ({title})")
+    (drawn,) = data[0].timeline.stretches
+    assert len(drawn.steps) <= 300
+    assert drawn.first.taken_s >= 3998 + range_s
 
 
 def test_nothing_read_is_drawn_as_nothing() -> None:

@@ -1,11 +1,13 @@
 """The Monitor page in a session without a browser, over real HTTP endpoints that count, or that do not answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmark.endpoints.traffic import TEST_HEADERS
+from benchmark.monitor.sampler import Measuring
 from inference.card import ModelCard
 from tests.benchmark.cards import feature, make_card, make_service, mileage_document, mileage_outputs, tea_document
 from tests.benchmark.little_server import LittleServer, Request, answering, json_reply, reply
@@ -37,11 +39,11 @@ def monitor(visit: Visit) -> Monitor:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.views.monitor._WAIT_S", 20.0)
-    monkeypatch.setattr("dashboard.views.monitor.EVERY_S", 0.0)
+    monkeypatch.setattr("benchmark.monitor.sampler.OPEN_S", 0.0)
 
 
-def send(server: LittleServer, rows: list[list[float]]) -> None:
-    with httpx.Client(trust_env=False) as client:
+def send(server: LittleServer, rows: list[list[float]], headers: Mapping[str, str] | None = None) -> None:
+    with httpx.Client(trust_env=False, headers=headers) as client:
         for row in rows:
             client.post(f"{server.url}/predict", json={"features": row}).raise_for_status()
 
@@ -60,14 +62,14 @@ def test_both_endpoints_show_what_they_counted(serve: Serve, monitor: Monitor) -
     send(api, [GREEN, GREEN, OUTSIDE])
     page = monitor(api.url, function.url)
     figures = page.metrics("api")
-    assert list(figures) == ["Requests/s", "Failed (%)", "p50 (ms)", "p95 (ms)", "Memory (MiB)", "Age"]
+    assert list(figures) == ["Requests", "Failed (%)", "p50 (ms)", "p95 (ms)", "Memory (MiB)", "Age"]
     assert figures["Failed (%)"] == "0.0"
     assert 0.25 <= float(figures["p50 (ms)"]) <= 0.5
     assert "3 requests · 3 predictions · 0 refused (4xx) · 0 failed (5xx)" in page.read("card-api")
     assert "between 0.25 and 0.5 ms" in page.read("card-api")
-    assert "No prediction in this time: send one on the Predict page" in page.read("card-function")
+    assert "No user requests in this time: send one on the Predict page" in page.read("card-function")
     assert page.metrics("function")["p50 (ms)"] == "\N{EN DASH}"
-    for chart in ("requests", "server-latency", "predictions", "range"):
+    for chart in ("requests", "server-latency", "failures", "memory", "predictions", "range"):
         assert page.has(f"figure-{chart}"), chart
     assert [trace["name"] for trace in page.figure("predictions")["data"]] == [
         "FastAPI (n = 3)",
@@ -79,7 +81,7 @@ def test_before_any_prediction_the_panels_say_what_to_do(serve: Serve, monitor: 
     page = monitor(serve(counting(tea_service())).url, serve(counting(tea_service())).url)
     assert "send one on the Predict page" in page.read("chart-predictions")
     assert "send one on the Predict page" in page.read("chart-range")
-    assert "Not estimable yet: 0 of 100 values" in page.read("chart-drift")
+    assert "Too few to tell: 0 of 100 values" in page.read("chart-drift")
     assert not page.has("figure-drift")
 
 
@@ -115,6 +117,8 @@ def test_drift_is_drawn_as_soon_as_there_are_enough_values(serve: Serve, monitor
     assert drawn[0]["name"] == "FastAPI (n = 100)"
     assert drawn[0]["x"][0] > 1
     assert "large drift" in drawn[0]["customdata"][0]
+    assert "FastAPI: large drift of leaf length (PSI " in page.read("chart-drift")
+    assert "rule of thumb" in page.read("chart-drift")
     assert page.figure("predictions")["data"][0]["name"] == "Training (n = 150)"
 
 
@@ -126,10 +130,67 @@ def test_a_shorter_time_counts_what_was_read_in_it(serve: Serve, monitor: Monito
 
     page.app.segmented_control[0].set_value("1 minute")
     page.rerun()
-    assert "No prediction in this time" in page.read("card-api")
+    assert "No user requests in this time" in page.read("card-api")
     send(api, [GREEN] * 2)
     page.rerun()
     assert "2 requests" in page.read("card-api")
+
+
+def test_tests_are_shown_apart(serve: Serve, monitor: Monitor) -> None:
+    card = binned_tea()
+    api, function = serve(counting(tea_service(card))), serve(counting(tea_service(card)))
+    send(api, [GREEN])
+    send(api, [[6.9, 2.0, 3.0]] * 100, TEST_HEADERS)
+    page = monitor(api.url, function.url)
+    assert page.metrics("api")["Requests"] == "1"
+    assert "Not in these figures: 100 test requests with 100 predictions" in page.read("card-api")
+    assert "Too few to tell: 1 of 100 values" in page.read("chart-drift")
+
+    page.app.segmented_control[1].set_value("test")
+    page.rerun()
+    assert page.metrics("api")["Requests"] == "100"
+    assert "FastAPI: large drift of leaf length" in page.read("chart-drift")
+    assert "No test requests in this time" in page.read("card-function")
+
+
+def test_off_reads_once_and_then_when_asked(serve: Serve, visit: Visit) -> None:
+    api, function = serve(counting(tea_service())), serve(counting(tea_service()))
+    page = visit(api.url, function.url, MONITOR_READINGS="off")
+    page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+    page.open()
+    page.rerun()
+    assert "Readings are off." in page.read()
+    assert page.metrics("api")["Requests"] == "0"
+    assert api.paths("GET").count("/metrics") == 1
+
+    send(api, [GREEN] * 2)
+    page.app.button(key="read-now").click()
+    page.rerun()
+    assert page.metrics("api")["Requests"] == "2"
+    assert api.paths("GET").count("/metrics") == 2
+
+
+def test_when_to_read_is_one_choice_for_all_who_look(serve: Serve, monitor: Monitor) -> None:
+    api = serve(counting(tea_service()))
+    page = monitor(api.url, api.url)
+    page.app.radio(key="read-when").set_value("off")
+    page.rerun()
+    assert "Readings are off." in page.read()
+
+    other = Page()
+    other.app = AppTest.from_string(SCRIPT, default_timeout=60)
+    other.open()
+    assert other.app.radio(key="read-when").value == "off"
+
+
+def test_while_cold_starts_are_measured_nothing_is_read(
+    serve: Serve, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.resources.measuring", lambda *_: Measuring.STARTS)
+    api = serve(counting(tea_service()))
+    page = monitor(api.url, api.url)
+    assert "Readings are paused until the run in progress ends" in page.read()
+    assert api.requests == []
 
 
 def test_a_regressor_has_no_classes_to_show(serve: Serve, monitor: Monitor) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
-from benchmark.monitor.counts import Bucket, BucketQuantile, Counts, Snapshot
+from benchmark.monitor.counts import Bucket, BucketQuantile, Counts, Snapshot, Traffic
 from benchmark.monitor.drift import Drift, Verdict
-from benchmark.monitor.scrape import Unread
+from benchmark.monitor.history import Unread
+from benchmark.monitor.sampler import When
 from dashboard import monitor_words as say
 from dashboard.watched import Watched, Window, watched
 from dashboard.words import NOTHING, count
@@ -74,13 +75,13 @@ def test_what_is_certain_of_a_quantile_is_its_bucket() -> None:
 
 
 def test_traffic_counts_what_was_refused_and_what_failed() -> None:
-    text = say.traffic(Counts({200: 1000, 422: 3, 413: 1, 500: 2}, predictions={"green": 1200}))
+    text = say.requests(Counts({200: 1000, 422: 3, 413: 1, 500: 2}, predictions={"green": 1200}))
     assert text == f"{count(1006)} requests · {count(1200)} predictions · 4 refused (4xx) · 2 failed (5xx)"
-    assert say.traffic(Counts({200: 1}, predictions={"green": 1})).startswith("1 request · 1 prediction ·")
+    assert say.requests(Counts({200: 1}, predictions={"green": 1})).startswith("1 request · 1 prediction ·")
 
 
 def test_without_traffic_it_says_what_to_do() -> None:
-    assert "send one on the Predict page" in say.traffic(Counts())
+    assert "send one on the Predict page" in say.requests(Counts())
 
 
 @pytest.mark.parametrize("failure", Failure)
@@ -116,15 +117,70 @@ def test_several_instances_behind_one_address_are_said() -> None:
 
 
 def test_drift_is_said_with_n() -> None:
-    assert say.drift_state(Drift("x", 12, Verdict.TOO_FEW)) == "not estimable yet (n = 12, from 100 on)"
+    assert say.drift_state(Drift("x", 12, Verdict.TOO_FEW)) == "too few to tell (n = 12 of 100)"
     assert say.drift_state(Drift("x", 1200, Verdict.LARGE, 0.4, 0.1)) == f"large drift (n = {count(1200)})"
 
 
 def test_where_no_drift_can_be_shown_the_reason_is_said() -> None:
     few = [Drift("x", 12, Verdict.TOO_FEW), Drift("y", 0, Verdict.ONE_BIN)]
-    assert say.no_drift(few).startswith("Not estimable yet: 12 of 100 values")
-    assert say.no_drift([]).startswith("Not estimable yet: 0 of 100 values")
+    assert say.no_drift(few).startswith("Too few to tell: 12 of 100 values")
+    assert say.no_drift([]).startswith("Too few to tell: 0 of 100 values")
     assert say.no_drift([Drift("x", 120, Verdict.UNREADABLE)]) == "Not counted by this endpoint (n = 120)."
+
+
+def test_a_psi_is_said_in_words_the_most_drifted_first() -> None:
+    found = [
+        Drift("x", 500, Verdict.CHANCE, 0.01, 0.1),
+        Drift("y", 500, Verdict.SOME, 0.2, 0.1),
+        Drift("z", 500, Verdict.LARGE, 1.234, 0.1),
+        Drift("w", 500, Verdict.ONE_BIN),
+    ]
+    labels = {"x": "Sepal width", "y": "Petal length", "z": "Petal width", "w": "Sort"}
+    assert say.drift_words("FastAPI", found, labels) == (
+        "FastAPI: large drift of petal width (PSI 1.23), moderate drift of petal length (PSI 0.20), no drift seen in "
+        "1 feature, 1 feature not estimable: its training values are nearly all alike (n = 500)."
+    )
+    few = [Drift("x", 12, Verdict.TOO_FEW)]
+    assert say.drift_words("FastAPI", few, labels) == "FastAPI: 1 feature too few to tell (n = 12)."
+
+
+def test_the_usual_thresholds_of_psi_are_said_with_their_source() -> None:
+    for part in ("below 0.1", "0.1 to 0.25", "above 0.25", "Siddiqi", "Fewer than 100 values are too few to tell"):
+        assert part in say.PSI_METHOD
+
+
+# --- Tests apart, and holes
+
+
+def test_tests_are_said_beside_the_figures_of_users() -> None:
+    tests = Counts({200: 40}, predictions={"green": 400})
+    one = watched(API, [Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, test_counts=tests)], Window.START, None)
+    assert say.tests(one) == "Not in these figures: 40 test requests with 400 predictions"
+    assert say.tests(watched(API, [snapshot(0)], Window.START, None)) == ""
+    old = Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, tells_tests=False)
+    assert "does not count test traffic apart" in say.tests(watched(API, [old], Window.START, None))
+
+
+def test_asked_about_tests_an_endpoint_is_what_its_tests_were() -> None:
+    reading = Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, test_counts=Counts({200: 40}))
+    one = watched(API, [reading], Window.START, None, Traffic.TEST)
+    assert one.interval and one.interval.counts.request_count == 40
+    assert say.tests(one) == ""
+
+
+def test_what_came_while_nobody_read_is_said() -> None:
+    one = watched(API, [snapshot(0), snapshot(2, requests=4), snapshot(302, requests=1004)], Window.START, None)
+    assert say.unplaced([one]) == (
+        f"Shaded: nobody read the metrics then. FastAPI {count(1000)} requests in 5 min 0 s are in the totals only."
+    )
+    assert say.unplaced([watched(API, [snapshot(0), snapshot(302)], Window.START, None)]) == ""
+
+
+@pytest.mark.parametrize("when", When)
+def test_what_readings_cost_is_said_where_they_may_cost(when: When) -> None:
+    assert "billed" in say.readings(when, is_paused=False, are_local=False)
+    assert "billed" not in say.readings(when, is_paused=False, are_local=True)
+    assert "paused" in say.readings(when, is_paused=True, are_local=False)
 
 
 # --- An endpoint as it is watched

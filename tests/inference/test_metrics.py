@@ -1,15 +1,18 @@
 """What a process counts, as Prometheus reads it."""
 
+import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from inference.asgi import Endpoint
 from inference.card import DATA_FILE, ModelCard
-from inference.contract import ContractError, too_large
+from inference.contract import TEST_TRAFFIC, TRAFFIC_HEADER, ContractError, too_large
 from inference.instance import Instance
 from inference.metrics import LATENCY_BUCKETS_S, Metrics
 from inference.model import Model
@@ -18,6 +21,8 @@ from tests.conftest import make_endpoint, make_service
 from tests.contract.cases import ACCEPTED, VERSICOLOR
 
 Labels = tuple[tuple[str, str], ...]
+USER = ("traffic", "user")
+TEST = ("traffic", "test")
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, Labels], float]:
@@ -35,8 +40,8 @@ def metrics(iris_card: ModelCard) -> Metrics:
     return Metrics(iris_card, Instance(), "onnx")
 
 
-def requests(route: str, status: int) -> tuple[str, Labels]:
-    return "faceoff_requests_total", (("route", route), ("status", str(status)))
+def requests(route: str, status: int, traffic: str = "user") -> tuple[str, Labels]:
+    return "faceoff_requests_total", (("route", route), ("status", str(status)), ("traffic", traffic))
 
 
 def test_requests_are_counted_by_route_and_status(metrics: Metrics) -> None:
@@ -53,12 +58,12 @@ def test_the_histogram_is_cumulative_and_holds_each_duration_in_its_bucket(metri
     found = samples(metrics)
     name = "faceoff_request_duration_seconds"
     bounds = (*map(str, LATENCY_BUCKETS_S), "+Inf")
-    counts = [found[f"{name}_bucket", (("le", bound), ("route", "/predict"))] for bound in bounds]
+    counts = [found[f"{name}_bucket", (("le", bound), ("route", "/predict"), USER)] for bound in bounds]
     assert counts[:4] == [0, 0, 1, 2]
     assert counts[-2:] == [3, 4]
     assert counts == sorted(counts)
-    assert found[f"{name}_count", (("route", "/predict"),)] == 4
-    assert found[f"{name}_sum", (("route", "/predict"),)] == pytest.approx(99.3011)
+    assert found[f"{name}_count", (("route", "/predict"), USER)] == 4
+    assert found[f"{name}_sum", (("route", "/predict"), USER)] == pytest.approx(99.3011)
 
 
 def test_a_request_that_was_never_complete_has_no_duration(metrics: Metrics) -> None:
@@ -73,14 +78,14 @@ def test_predictions_are_counted_by_class(metrics: Metrics) -> None:
     metrics.count_predictions(rows, [[0.9, 0.1, 0.0], [0.2, 0.1, 0.7], [0.0, 0.1, 0.9]])
     found = samples(metrics)
     classes = ("setosa", "versicolor", "virginica")
-    assert [found["faceoff_predictions_total", (("class", name),)] for name in classes] == [1, 0, 2]
+    assert [found["faceoff_predictions_total", (("class", name), USER)] for name in classes] == [1, 0, 2]
 
 
 def test_a_regressors_predictions_are_counted_together(diabetes_card: ModelCard) -> None:
     metrics = Metrics(diabetes_card, Instance(), "onnx")
     metrics.count_predictions([list(diabetes_card.defaults)] * 2, [[150.0], [-1.0]])
     found = samples(metrics)
-    assert found["faceoff_predictions_total", (("class", diabetes_card.target_label),)] == 2
+    assert found["faceoff_predictions_total", (("class", diabetes_card.target_label), USER)] == 2
 
 
 def test_values_outside_the_training_range_are_counted_by_feature(metrics: Metrics, iris_card: ModelCard) -> None:
@@ -89,7 +94,7 @@ def test_values_outside_the_training_range_are_counted_by_feature(metrics: Metri
     beyond = [highs[0] + 0.1, *lows[1:3], lows[3] - 0.05]
     metrics.count_predictions([lows, highs, beyond, beyond], [[1.0, 0.0, 0.0]] * 4)
     found = samples(metrics)
-    counts = [found["faceoff_inputs_out_of_range_total", (("feature", name),)] for name in iris_card.feature_names]
+    counts = [found["faceoff_inputs_out_of_range_total", (("feature", name), USER)] for name in iris_card.feature_names]
     assert counts == [2, 0, 0, 2]
 
 
@@ -109,7 +114,7 @@ def test_an_answer_is_counted_by_what_it_was(service: Service) -> None:
     service.respond("POST", "/", b'{"instances":[%s,%s]}' % ((str(list(VERSICOLOR)).encode(),) * 2), "application/json")
     found = samples(service.metrics)
     classes = ("setosa", "versicolor", "virginica")
-    assert [found["faceoff_predictions_total", (("class", name),)] for name in classes] == [1, 2, 0]
+    assert [found["faceoff_predictions_total", (("class", name), USER)] for name in classes] == [1, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +134,63 @@ def test_a_request_that_the_server_refuses_is_counted_as_far_as_it_is_known(
     assert reply.status == 413
     assert dict(reply.headers)["x-request-count"] == str(count)
     assert samples(service.metrics)[requests(route, 413)] == 1
+
+
+# --- Tests apart
+
+
+async def ask(endpoint: Endpoint, body: bytes, *headers: tuple[bytes, bytes]) -> int:
+    """The status of `POST /predict` with `headers` beside its type."""
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    given = [(b"content-type", b"application/json"), *headers]
+    await endpoint({"type": "http", "method": "POST", "path": "/predict", "headers": given}, receive, send)
+    return statuses[0]
+
+
+def test_what_measures_is_counted_apart(service: Service) -> None:
+    endpoint = make_endpoint(service)
+    marked = (TRAFFIC_HEADER.encode(), TEST_TRAFFIC.encode())
+    assert asyncio.run(ask(endpoint, ACCEPTED[0].body)) == 200
+    for body, status in ((ACCEPTED[0].body, 200), (ACCEPTED[0].body, 200), (b"{}", 422)):
+        assert asyncio.run(ask(endpoint, body, marked)) == status
+
+    found = samples(service.metrics)
+
+    assert found[requests("/predict", 200)] == 1
+    assert found[requests("/predict", 200, "test")] == 2
+    assert found[requests("/predict", 422, "test")] == 1
+    assert requests("/predict", 422) not in found
+    for traffic, count in ((USER, 1), (TEST, 2)):
+        of_class = {labels: value for (name, labels), value in found.items() if name == "faceoff_predictions_total"}
+        assert sum(value for labels, value in of_class.items() if traffic in labels) == count
+        binned = {labels: value for (name, labels), value in found.items() if name == "faceoff_inputs_binned_total"}
+        assert sum(value for labels, value in binned.items() if traffic in labels) == count * len(service.card.features)
+    assert found["faceoff_request_duration_seconds_count", (("route", "/predict"), USER)] == 1
+    assert found["faceoff_request_duration_seconds_count", (("route", "/predict"), TEST)] == 3
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"TEST", b"test ", b"user", b"mine", b'x"} 1\n', b"\xff", b"test,test", b"t" * 9000]
+)
+def test_no_text_of_a_client_becomes_a_series(value: bytes, service: Service) -> None:
+    endpoint = make_endpoint(service)
+    assert asyncio.run(ask(endpoint, ACCEPTED[0].body, (TRAFFIC_HEADER.encode(), value))) == 200
+    found = samples(service.metrics)
+    assert found[requests("/predict", 200)] == 1
+    assert {label for _, labels in found for label in labels if label[0] == "traffic"} == {USER}
+
+
+def test_a_marked_request_that_the_server_refuses_is_counted_as_marked(service: Service) -> None:
+    headers = [(TRAFFIC_HEADER.encode(), TEST_TRAFFIC.encode())]
+    make_endpoint(service).refuse(too_large(), {"method": "POST", "path": "/predict", "headers": headers})
+    assert samples(service.metrics)[requests("/predict", 413, "test")] == 1
 
 
 # --- Bins

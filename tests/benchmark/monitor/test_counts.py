@@ -1,6 +1,7 @@
 """What is read from real metrics, and what two readings say of the time between them."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,15 +14,16 @@ from benchmark.monitor.counts import (
     NotMetrics,
     Snapshot,
     Succession,
+    Traffic,
     between,
     bucket_quantile,
-    intervals,
     last,
     parse,
     since_start,
     succession,
     training_prior,
 )
+from benchmark.monitor.history import stretches
 from inference.service import Service
 from tests.benchmark.metrics_text import post, tea_service, text
 
@@ -78,6 +80,54 @@ def test_reading_the_metrics_is_no_traffic() -> None:
     service.metrics.count_request("other", 404, 0.001)
     assert parse(text(service), 0.0).counts.request_count == 0
     assert parse(text(service), 0.0).counts.latency == ()
+
+
+def test_tests_are_read_apart_from_users() -> None:
+    service = tea_service()
+    post(service, [GREEN, ()])
+    post(service, [BLACK, OUTSIDE, ()], is_test=True)
+    older = read(service, 5.0)
+    users, tests = older.counts, older.of(Traffic.TEST).counts
+    assert (users.requests, users.prediction_count) == ({200: 1, 422: 1}, 1)
+    assert tests.requests == {200: 2, 422: 1}
+    assert tests.predictions == {"green": 0, "oolong": 0, "black": 2}
+    assert tests.out_of_range["leaf_length"] == 1
+    assert (users.binned["leaf_length"], tests.binned["leaf_length"]) == ((1,), (2,))
+    assert (sum(one.count for one in users.latency), sum(one.count for one in tests.latency)) == (2, 3)
+    assert older.tells_tests
+
+    post(service, [BLACK] * 4, is_test=True)
+    found = between(older, read(service, 7.0))
+    assert found and (found.requests_per_s, found.tests_per_s) == (0.0, 2.0)
+
+
+def test_an_endpoint_that_does_not_know_tests_is_read_as_before() -> None:
+    service = tea_service()
+    post(service, [GREEN, BLACK, ()])
+    before = re.sub(r',traffic="user"|traffic="user",?', "", text(service))
+    assert "traffic" not in before
+    snapshot = parse(before, 5.0)
+    assert snapshot.counts == parse(text(service), 5.0).counts
+    assert snapshot.counts.requests == {200: 2, 422: 1}
+    assert not snapshot.tells_tests
+    assert snapshot.of(Traffic.TEST).counts.request_count == 0
+
+
+def test_more_bins_than_a_model_has_are_refused_before_they_fill_the_memory() -> None:
+    lines = [f'faceoff_inputs_binned_total{{feature="{number}",bin="999"}} 1' for number in range(60)]
+    with pytest.raises(NotMetrics, match="more bins"):
+        parse(
+            "\n".join(
+                [
+                    "# TYPE faceoff_requests_total counter",
+                    'faceoff_requests_total{route="/predict",status="200"} 1',
+                    "# TYPE faceoff_inputs_binned_total counter",
+                    *lines,
+                    "",
+                ]
+            ),
+            0.0,
+        )
 
 
 @pytest.mark.parametrize(
@@ -220,9 +270,10 @@ def test_of_two_instances_that_answer_in_turn_each_is_compared_with_itself() -> 
         post(other, [GREEN] * 10)
         readings.append(read(other, 4.0 * turn + 2))
 
-    found = [(snapshot.taken_s, interval.counts.request_count) for snapshot, interval in intervals(readings)]
+    lines, _ = stretches(readings)
+    found = [[(snapshot.taken_s, step.counts.request_count) for snapshot, step in line.steps] for line in lines]
 
-    assert found == [(4.0, 1), (6.0, 10), (8.0, 1), (10.0, 10)]
+    assert found == [[(4.0, 1), (8.0, 1)], [(6.0, 10), (10.0, 10)]]
     whole = last(readings, 60.0)
     assert whole and (whole.duration_s, whole.counts.request_count) == (8.0, 20)
 

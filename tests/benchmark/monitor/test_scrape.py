@@ -11,7 +11,8 @@ from benchmark.endpoints.identity import GoogleIdentity, TokenError
 from benchmark.endpoints.sample import Failure
 from benchmark.monitor import scrape as module
 from benchmark.monitor.counts import Snapshot
-from benchmark.monitor.scrape import Reading, Unread, Watch, metrics_urls, scrape
+from benchmark.monitor.history import Reading, Unread
+from benchmark.monitor.scrape import Watch, metrics_urls, scrape
 from tests.benchmark.conftest import Serve, endpoint
 from tests.benchmark.little_server import Connection, Conversation, LittleServer, always, reply
 from tests.benchmark.metrics_text import counting, post, tea_service
@@ -144,15 +145,14 @@ def test_those_who_look_too_early_share_a_reading(client: httpx.Client, serve: S
     assert server.paths("GET") == ["/metrics"]
 
 
-def test_each_look_in_time_adds_a_reading_and_the_oldest_go(
-    client: httpx.Client, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEPT", 3)
+def test_each_look_in_time_adds_a_reading(client: httpx.Client, serve: Serve) -> None:
     server = serve(counting(tea_service()))
     watch = Watch(client)
     taken = [watch.look([endpoint(server.url)], every_s=0, wait_s=30)[0][-1].taken_s for _ in range(5)]
     readings = watch.look([endpoint(server.url)], every_s=60, wait_s=0)[0]
-    assert [reading.taken_s for reading in readings] == taken[-3:]
+    assert [reading.taken_s for reading in readings] == taken
+    assert watch.readings([endpoint(server.url), endpoint(server.url, "function")]) == [readings, []]
+    assert len(server.requests) == 5
 
 
 def test_failures_are_kept_among_the_readings(client: httpx.Client, serve: Serve) -> None:
