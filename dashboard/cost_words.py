@@ -1,10 +1,12 @@
 """What the Cost page says about bills: pure functions from figures to sentences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_usd
-from benchmark.cost.prices import Billing, Prices
+from benchmark.cost.prices import BILLINGS, Billing, Prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic
 from dashboard import words
 from dashboard.words import Verdict
@@ -33,14 +35,16 @@ def count(number: float) -> str:
     return words.count(number)
 
 
-def conditions(cost: Cost, configuration: Configuration) -> str:
+def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
     """What the bill was made from, in one line."""
     instances = f"{cost.instances} instance{'' if cost.instances == 1 else 's'} at most"
     if configuration.billing == "instance":
         instances += ", each 15 minutes longer than its last request: an upper bound"
     billed = f"{count(round(cost.active_s))} s billed"
     idle = f" + {count(round(cost.idle_s))} s idle" if cost.idle_s else ""
-    return f"{billed}{idle} · {instances} · {usd(cost.gross_usd - cost.net_usd)} USD of it free"
+    tier = f"tier {prices.tier(configuration.region).number}"
+    where = f"{configuration.region}, {tier}" if configuration.region else f"region not reported: {tier}"
+    return f"{billed}{idle} · {instances} · {usd(cost.gross_usd - cost.net_usd)} USD of it free · {where}"
 
 
 def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -> Verdict:
@@ -75,16 +79,21 @@ def crossing(cheaper: str, dearer: str, at: Crossing) -> str:
 def prices_table(prices: Prices) -> str:
     """The prices as a Markdown table."""
     rows = ["| | vCPU-second | GiB-second | million requests |", "|---|---|---|---|"]
-    for name, tariff in (("request-based", prices.request), ("instance-based", prices.instance)):
+    for tier, billing in product(prices.tiers, BILLINGS):
+        tariff = tier.tariff(billing)
+        name = f"{BILLING_NAMES[billing]}, tier {tier.number}"
         fee = f"{tariff.million_requests_usd:.2f}" if tariff.million_requests_usd else "none"
         active = tariff.active
         rows.append(f"| {name} | {_rate(active.vcpu_second_usd)} | {_rate(active.gib_second_usd)} | {fee} |")
         if tariff.idle:
             idle = tariff.idle
-            rows.append(f"| idle minimum instance | {_rate(idle.vcpu_second_usd)} | {_rate(idle.gib_second_usd)} | |")
-        free = tariff.free
+            rates = f"{_rate(idle.vcpu_second_usd)} | {_rate(idle.gib_second_usd)}"
+            rows.append(f"| idle minimum instance, tier {tier.number} | {rates} | |")
+    for billing in BILLINGS:
+        free = prices.tier().tariff(billing).free
         requests = count(free.requests) if free.requests else ""
-        rows.append(f"| free each month | {count(free.vcpu_s)} s | {count(free.gib_s)} s | {requests} |")
+        name = f"free each month, {BILLING_NAMES[billing]}"
+        rows.append(f"| {name} | {count(free.vcpu_s)} s | {count(free.gib_s)} s | {requests} |")
     return "\n".join(rows)
 
 
@@ -96,9 +105,10 @@ Claim = tuple[str, str]
 
 
 def claims(prices: Prices) -> list[Claim]:
-    """What is often written about these prices and is wrong, and what holds instead."""
-    tariff = prices.request
-    request_usd = estimate_usd(1, 1.0, prices)
+    """What is often written about these prices and is wrong, and what holds instead, at the prices of tier 1."""
+    tier = prices.tier()
+    tariff = tier.request
+    request_usd = estimate_usd(1, 1.0, prices, replace(EQUAL, region=tier.regions[0]))
     fee_usd = tariff.million_requests_usd / 1e6
     return [
         (

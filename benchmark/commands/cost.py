@@ -30,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--concurrency", type=int, metavar="N", help="requests at a time (default: 80, and 1 below 1 vCPU)"
     )
     parser.add_argument("--min-instances", type=int, default=0, metavar="N", help="kept alive always (default: 0)")
+    parser.add_argument(
+        "--region", help="where it runs (default: where the endpoint of --run says that it does, else one of tier 1)"
+    )
     parser.add_argument("--billing", choices=BILLINGS, default="request", help="what is paid for (default: request)")
     parser.add_argument(
         "--shape",
@@ -52,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     requests = arguments.requests_per_month if arguments.requests_per_month is not None else from_file
     if requests is None:
         raise UsageError("--requests-per-month is needed, because the shape does not say it")
-    services_ms = (
-        measured_services_ms(arguments.results, arguments.run_id, arguments.endpoint)
+    services_ms, reported = (
+        measured(arguments.results, arguments.run_id, arguments.endpoint)
         if arguments.run_id
-        else (float(arguments.service_ms),)
+        else ((float(arguments.service_ms),), None)
     )
     try:
         prices = load_prices()
@@ -66,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             default_concurrency(arguments.vcpu) if concurrency is None else concurrency,
             arguments.min_instances,
             arguments.billing,
+            arguments.region or reported,
         )
         workload = Workload(
             requests, services_ms, traffic, arguments.startup_ms, arguments.cold_fraction, arguments.cpu_ms
@@ -87,9 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measured_services_ms(results: Path | None, run_id: str, endpoint: str) -> tuple[float, ...]:
-    """The service times of a run's answered, warm requests to one endpoint, in ms. Raises UsageError."""
+def measured(results: Path | None, run_id: str, endpoint: str) -> tuple[tuple[float, ...], str | None]:
+    """The service times of a run's answered, warm requests to one endpoint in ms, and the region that it reported.
+
+    Raises UsageError.
+    """
     from benchmark.commands.reading import read_run  # numpy and all of the record, which a given time needs not
+    from benchmark.endpoints.fairness import region
     from benchmark.record.samples import warm
 
     run, samples = read_run(results_store(results), run_id)
@@ -98,7 +106,7 @@ def measured_services_ms(results: Path | None, run_id: str, endpoint: str) -> tu
     services_ms = warm(samples, run.endpoint_keys.index(endpoint))["service_ms"]
     if not len(services_ms):
         raise UsageError(f"run {run.id} has no answer from {endpoint}")
-    return tuple(services_ms.tolist())
+    return tuple(services_ms.tolist()), region(run.manifest["facts"].get(endpoint, {}))
 
 
 def read_traffic(shape: str) -> tuple[Traffic, int | None]:
@@ -145,10 +153,10 @@ def document(
         "prices": {
             "source": prices.source,
             "as_of": prices.as_of,
-            "tier": prices.tier,
+            "tier": prices.tier(configuration.region).number,
             "currency": prices.currency,
             "rounding_ms": prices.rounding_ms,
-            **asdict(prices.tariff(configuration.billing)),
+            **asdict(prices.tier(configuration.region).tariff(configuration.billing)),
         },
     }
 
@@ -176,6 +184,7 @@ def _readable(cost: Cost, workload: Workload, configuration: Configuration, pric
             "",
             f"At most {cost.instances} instance{plural} at a time"
             + (", each 15 minutes longer than its last request: an upper bound" if by_instance else "")
-            + f". Prices of {prices.as_of}, tier {prices.tier}: {prices.source}",
+            + f". Prices of {prices.as_of}, tier {prices.tier(configuration.region).number} "
+            f"({configuration.region or 'region not known'}): {prices.source}",
         ]
     )

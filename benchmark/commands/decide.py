@@ -12,7 +12,7 @@ from benchmark.cost.traffic import SHAPES
 from benchmark.decision.decide import Decision, decide
 from benchmark.decision.evidence import Bill
 from benchmark.decision.findings import Findings, gather
-from benchmark.decision.needs import MATTERS, Matter, Needs, NeedsError, Percentile
+from benchmark.decision.needs import MATTERS, Matter, Needs, NeedsError, Percentile, described
 from benchmark.decision.objectives import Holds
 from benchmark.decision.words import usd
 from benchmark.record.store import StoreError
@@ -22,8 +22,20 @@ _DEFAULT = Needs()
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
+    parser.add_argument(
+        "run_ids",
+        nargs="*",
+        metavar="ID",
+        help="rest on these runs alone, in any order (default: all of the newest plan)",
+    )
+    add_needs(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything; - for standard output alone")
+    add_results(parser)
+
+
+def add_needs(parser: argparse.ArgumentParser) -> None:
+    """Options that say what is asked for."""
     add = parser.add_argument
-    add("run_ids", nargs="*", metavar="ID", help="rest on these runs alone (default: the newest of the same endpoints)")
     add("--requests-per-month", type=int, metavar="N", help=f"(default {_DEFAULT.requests_per_month:,})")
     add("--shape", default="steady", metavar="|".join((*SHAPES, "FILE.csv")), help="of the traffic (default steady)")
     latency = parser.add_mutually_exclusive_group()
@@ -39,17 +51,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--min-instances", type=int, default=0, metavar="N", help="of each endpoint, kept alive always (default 0)")
     add("--billing", choices=BILLINGS, default="request", help="what is paid for (default request)")
-    add("--json", type=Path, metavar="FILE", help="write everything; - for standard output alone")
-    add_results(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Decide and print; returns 0, also where the evidence does not suffice, and 2 where there is none at all."""
+def read_needs(arguments: argparse.Namespace) -> Needs:
+    """What these options say. Raises UsageError."""
     traffic, from_file = read_traffic(arguments.shape)
     asked = (arguments.requests_per_month, from_file, _DEFAULT.requests_per_month)
     percentile: Percentile = "p99" if arguments.p99_ms is not None else "p95"
     try:
-        needs = Needs(
+        return Needs(
             next(requests for requests in asked if requests is not None),
             traffic,
             percentile,
@@ -60,9 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.min_instances,
             arguments.billing,
         )
+    except NeedsError as error:
+        raise UsageError(str(error)) from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decide and print; returns 0, also where the evidence does not suffice, and 2 where there is none at all."""
+    needs = read_needs(arguments)
+    try:
         findings = gather(results_store(arguments.results), run_ids=arguments.run_ids)
         prices = load_prices()
-    except (NeedsError, StoreError, PriceError) as error:
+    except (StoreError, PriceError) as error:
         raise UsageError(str(error)) from error
     if findings is None or not findings.runs:
         raise UsageError(
@@ -106,7 +124,8 @@ def _cost_document(bill: Bill) -> dict[str, Any]:
 
 def _readable(decision: Decision, findings: Findings) -> str:
     names = dict(zip(findings.keys, findings.names, strict=True))
-    lines = [decision.sentence, ""]
+    _, assumed = described(decision.needs)
+    lines = [decision.sentence, *([f"Assumed, since nothing else is asked for: {assumed}."] if assumed else []), ""]
     marks = {Holds.KEPT: "kept   ", Holds.BROKEN: "BROKEN ", Holds.UNKNOWN: "unknown"}
     lines += [f"{marks[one.holds]}  {names[one.key]}, {one.name}: {one.found}" for one in decision.objectives]
     for name, bill in zip(findings.names, decision.bills, strict=True):
@@ -119,6 +138,7 @@ def _readable(decision: Decision, findings: Findings) -> str:
         ("It flips", [one.sentence for one in decision.flips]),
         ("Missing", [f"{one.what}\n    {one.command}" for one in decision.missing]),
         ("Rests on", [f"run {one.run_id} ({one.kind}): {one.sentence or one.samples}" for one in decision.sources]),
+        ("Passed over", [f"run {one.run_id} ({one.kind}): {one.why}" for one in decision.passed_over]),
         ("Taken for granted", decision.assumptions),
     ):
         if texts:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
+from benchmark.commands.decide import add_needs, read_needs
 from benchmark.commands.reading import read_run
 from benchmark.cost.prices import PriceError, load_prices
 from benchmark.decision.decide import decide
@@ -22,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_ids", nargs="+", metavar="ID", help="runs, or the beginnings of their ids")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="report.html or report.md")
     parser.add_argument("--decide", action="store_true", help="begin with the decision that these runs allow")
+    add_needs(parser)
     add_results(parser)
 
 
@@ -30,13 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     form = _FORMS.get(arguments.out.suffix.lower())
     if form is None:
         raise UsageError(f"--out {arguments.out}: must end in {' or '.join(_FORMS)}")
+    needs = read_needs(arguments)
+    if not arguments.decide and needs != Needs():
+        raise UsageError("what is asked for is for --decide alone")
     store = results_store(arguments.results)
     recorded = [read_run(store, run_id) for run_id in dict.fromkeys(arguments.run_ids)]
     try:
         prices = load_prices()
         samples = {run.id: found for run, found in recorded}
         findings = find([run for run, _ in recorded], lambda run: samples[run.id])
-        decision = decide(Needs(), findings, prices) if arguments.decide and findings else None
+        decision = decide(needs, findings, prices) if arguments.decide and findings else None
         text = without_secrets(form(build(recorded, prices, utc_now(), findings, decision)))
     except (*UNREADABLE, PriceError) as error:
         raise UsageError(f"one of these runs cannot be read: {error}") from error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmark.cost.instances import TooManyAtOnceError, fleet, round_up
-from benchmark.cost.prices import BILLINGS, Billing, Prices
+from benchmark.cost.prices import BILLINGS, Billing, PriceError, Prices
 from benchmark.cost.traffic import MONTH_S, STEADY, Traffic, blocks
 
 REQUESTS_AT_MOST = 10**12
@@ -37,13 +37,15 @@ class CostError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """What one endpoint is given, within the platform's limits
-    (https://cloud.google.com/run/docs/configuring/services/cpu). Raises CostError."""
+    (https://cloud.google.com/run/docs/configuring/services/cpu), and where; without a `region` it is billed as in one
+    of tier 1. Raises CostError."""
 
     vcpu: float
     memory_gib: float
     concurrency: int
     min_instances: int = 0
     billing: Billing = "request"
+    region: str | None = None
 
     def __post_init__(self) -> None:
         if not (0.08 <= self.vcpu < 1 or self.vcpu in _WHOLE_VCPUS):
@@ -150,7 +152,8 @@ class Cost:
 
 
 def monthly_cost(workload: Workload, configuration: Configuration, prices: Prices) -> Cost:
-    """What `workload` costs a month on instances of `configuration`. Raises CostError.
+    """What `workload` costs a month on instances of `configuration`. Raises CostError, also for a region that has no
+    published prices.
 
     One period of the traffic is simulated and scaled to a month of 30 days. The rules, from
     https://cloud.google.com/run/pricing and https://cloud.google.com/run/docs/configuring/billing-settings:
@@ -160,26 +163,31 @@ def monthly_cost(workload: Workload, configuration: Configuration, prices: Price
       than there is. A minimum instance costs the idle price the rest of the time.
     - instance-based: it is billed from its start to its end. That is taken to be 15 minutes after its last request,
       which is an upper bound: the platform may end it at any time before.
-    - the free tier covers active time and requests, not the idle time of minimum instances.
+    - the free tier covers active time and requests, not the idle time of minimum instances. It is a discount at the
+      prices of tier 1, whatever the region.
 
     There are as many instances as keep the average of each within 60 % of its vCPU and of its concurrency, which is
     what the autoscaler aims at; how the platform deals requests out is not published, here instances take turns.
     Within that a server can use all of its vCPU, and a request takes as long as `workload` says, however many others
     its instance has.
     """
-    tariff = prices.tariff(configuration.billing)
+    try:
+        tariff = prices.tier(configuration.region).tariff(configuration.billing)
+    except PriceError as error:
+        raise CostError(str(error)) from error
     active_s, idle_s, instances = _billed_time(workload, configuration, prices.rounding_ms)
     idle = tariff.idle or tariff.active
-    vcpu_s, gib_s = active_s * configuration.vcpu, active_s * configuration.memory_gib
-    requests = workload.requests_per_month
+    vcpu_usd = active_s * configuration.vcpu * tariff.active.vcpu_second_usd
+    memory_usd = active_s * configuration.memory_gib * tariff.active.gib_second_usd
+    requests_usd = workload.requests_per_month * tariff.million_requests_usd / 1e6
     return Cost(
-        vcpu_usd=vcpu_s * tariff.active.vcpu_second_usd,
-        memory_usd=gib_s * tariff.active.gib_second_usd,
-        requests_usd=requests * tariff.million_requests_usd / 1e6,
+        vcpu_usd=vcpu_usd,
+        memory_usd=memory_usd,
+        requests_usd=requests_usd,
         idle_usd=idle_s * (configuration.vcpu * idle.vcpu_second_usd + configuration.memory_gib * idle.gib_second_usd),
-        free_vcpu_usd=min(vcpu_s, tariff.free.vcpu_s) * tariff.active.vcpu_second_usd,
-        free_memory_usd=min(gib_s, tariff.free.gib_s) * tariff.active.gib_second_usd,
-        free_requests_usd=min(requests, tariff.free.requests) * tariff.million_requests_usd / 1e6,
+        free_vcpu_usd=min(vcpu_usd, tariff.free.vcpu_usd),
+        free_memory_usd=min(memory_usd, tariff.free.memory_usd),
+        free_requests_usd=min(requests_usd, tariff.free.requests_usd),
         active_s=active_s,
         idle_s=idle_s,
         instances=instances,
@@ -246,9 +254,11 @@ def estimate_usd(
 ) -> float:
     """What a measurement of `requests` will cost at most, before it is begun: gross, request-based, no two overlapping.
 
-    `startups_ms` is the time of all instance starts together.
+    `startups_ms` is the time of all instance starts together. Without a region in `configuration` it is the dearest
+    tier's price, so that it is at most this much anywhere.
     """
-    tariff = prices.request
+    tiers = (prices.tier(configuration.region),) if configuration.region else prices.tiers
+    tariff = max((tier.request for tier in tiers), key=lambda one: one.active.vcpu_second_usd)
     billed_s = (requests * round_up(service_ms, prices.rounding_ms) + startups_ms) / 1000.0
     return (
         billed_s * configuration.vcpu * tariff.active.vcpu_second_usd

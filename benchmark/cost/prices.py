@@ -31,11 +31,18 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class FreeTier:
-    """What is free each month, once for a whole billing account."""
+    """What is free each month, once for a whole billing account, and what it is worth in USD.
+
+    It is a discount at the prices of tier 1 wherever a service runs (https://cloud.google.com/run/pricing): where a
+    second costs more, fewer of them are free.
+    """
 
     vcpu_s: float
     gib_s: float
     requests: float
+    vcpu_usd: float
+    memory_usd: float
+    requests_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +59,46 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
-    """A price list with its origin: the page it was read from, when, and some of the regions that it is for.
+class Tier:
+    """The regions that have the same prices, and these prices. `checked_against` is what they were compared with."""
 
-    Every billed interval is rounded up to a multiple of `rounding_ms`.
-    """
-
-    source: str
-    as_of: str
-    tier: int
+    number: int
+    checked_against: str
     regions: tuple[str, ...]
-    currency: str
-    rounding_ms: float
     request: Tariff
     instance: Tariff
 
     def tariff(self, billing: Billing) -> Tariff:
         return self.request if billing == "request" else self.instance
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """A price list with its origin: the pages that prices and regions were read from, and when.
+
+    Every billed interval is rounded up to a multiple of `rounding_ms`.
+    """
+
+    source: str
+    regions_source: str
+    as_of: str
+    currency: str
+    rounding_ms: float
+    tiers: tuple[Tier, ...]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """All that have a price, tier by tier."""
+        return tuple(region for tier in self.tiers for region in tier.regions)
+
+    def tier(self, region: str | None = None) -> Tier:
+        """The prices of `region`; those of tier 1 where it is not known. Raises PriceError for one without prices."""
+        if region is None:
+            return self.tiers[0]
+        for tier in self.tiers:
+            if region in tier.regions:
+                return tier
+        raise PriceError(f"the price list of {self.as_of} has no prices for the region {region}")
 
 
 def load_prices(path: Path = PRICES_FILE) -> Prices:
@@ -82,50 +112,62 @@ def load_prices(path: Path = PRICES_FILE) -> Prices:
 
 def parse_prices(document: Any) -> Prices:
     """Check every field of a price list; one that is not known is refused too. Raises PriceError naming the field."""
-    names = ("source", "as_of", "tier", "regions", "currency", "rounding_ms", "request", "instance")
+    names = ("source", "regions_source", "as_of", "currency", "rounding_ms", "free_per_month", "tiers")
     fields = _object(document, "the price list", names)
-    source, as_of, regions = fields["source"], fields["as_of"], fields["regions"]
-    if not isinstance(source, str) or not source.startswith("https://"):
-        raise PriceError("source must be the https address of the published prices")
+    as_of = fields["as_of"]
+    for name in ("source", "regions_source"):
+        if not isinstance(fields[name], str) or not fields[name].startswith("https://"):
+            raise PriceError(f"{name} must be the https address of what is published")
     if not isinstance(as_of, str) or not _DATE.fullmatch(as_of):
         raise PriceError("as_of must be a date, YYYY-MM or YYYY-MM-DD")
-    # The free tier is a discount at the prices of tier 1 everywhere, which a list of another tier does not hold.
-    if fields["tier"] != 1 or isinstance(fields["tier"], bool):
-        raise PriceError("tier must be 1")
-    if not isinstance(regions, list) or not regions or not all(isinstance(name, str) and name for name in regions):
-        raise PriceError("regions must be a list of names")
     if fields["currency"] != "USD":
         raise PriceError("currency must be USD")
     rounding_ms = _amount(fields, "rounding_ms", "rounding_ms")
     if rounding_ms == 0:
         raise PriceError("rounding_ms must be above 0")
-    return Prices(
-        source=source,
-        as_of=as_of,
-        tier=fields["tier"],
-        regions=tuple(regions),
-        currency="USD",
-        rounding_ms=rounding_ms,
-        request=_tariff(fields["request"], "request"),
-        instance=_tariff(fields["instance"], "instance"),
-    )
+    free = _object(fields["free_per_month"], "free_per_month", BILLINGS)
+    return Prices(fields["source"], fields["regions_source"], as_of, "USD", rounding_ms, _tiers(fields["tiers"], free))
 
 
-def _tariff(value: Any, at: str) -> Tariff:
-    fields = _object(value, at, ("active", "idle", "million_requests_usd", "free_per_month"))
+def _tiers(value: Any, free: Mapping[str, Any]) -> tuple[Tier, ...]:
+    """All tiers; the first is tier 1, at whose prices the free tier counts."""
+    if not isinstance(value, list) or not value:
+        raise PriceError("tiers must be a list")
+    found: list[Tier] = []
+    for number, entry in enumerate(value, 1):
+        at = f"tier {number}"
+        fields = _object(entry, at, ("tier", "checked_against", "regions", *BILLINGS))
+        if fields["tier"] != number or isinstance(fields["tier"], bool):
+            raise PriceError(f"tiers must be numbered from 1 in their order, not {fields['tier']!r}")
+        checked, regions = fields["checked_against"], fields["regions"]
+        if not isinstance(checked, str) or not checked:
+            raise PriceError(f"{at}.checked_against must be a text")
+        if not isinstance(regions, list) or not regions or not all(isinstance(name, str) and name for name in regions):
+            raise PriceError(f"{at}.regions must be a list of names")
+        if twice := {name for name in regions if name in {region for tier in found for region in tier.regions}}:
+            raise PriceError(f"{at}.regions has {sorted(twice)[0]}, which another tier has too")
+        tariffs = (
+            _tariff(fields[billing], f"{at}.{billing}", free[billing], billing, found[0] if found else None)
+            for billing in BILLINGS
+        )
+        found.append(Tier(number, checked, tuple(regions), *tariffs))
+    return tuple(found)
+
+
+def _tariff(value: Any, at: str, free: Any, billing: Billing, first: Tier | None) -> Tariff:
+    fields = _object(value, at, ("active", "idle", "million_requests_usd"))
     active = _rate(fields["active"], f"{at}.active")
     idle = None if fields["idle"] is None else _rate(fields["idle"], f"{at}.idle")
     if idle and (idle.vcpu_second_usd > active.vcpu_second_usd or idle.gib_second_usd > active.gib_second_usd):
         raise PriceError(f"{at}.idle must not be above {at}.active")
-    free = _object(fields["free_per_month"], f"{at}.free_per_month", ("vcpu_s", "gib_s", "requests"))
-    return Tariff(
-        active=active,
-        idle=idle,
-        million_requests_usd=_amount(fields, "million_requests_usd", f"{at}.million_requests_usd"),
-        free=FreeTier(
-            *(_amount(free, name, f"{at}.free_per_month.{name}") for name in ("vcpu_s", "gib_s", "requests"))
-        ),
-    )
+    million_usd = _amount(fields, "million_requests_usd", f"{at}.million_requests_usd")
+    if first:
+        return Tariff(active, idle, million_usd, first.tariff(billing).free)
+    names = ("vcpu_s", "gib_s", "requests")
+    given = _object(free, f"free_per_month.{billing}", names)
+    vcpu_s, gib_s, requests = (_amount(given, name, f"free_per_month.{billing}.{name}") for name in names)
+    worth = (vcpu_s * active.vcpu_second_usd, gib_s * active.gib_second_usd, requests * million_usd / 1e6)
+    return Tariff(active, idle, million_usd, FreeTier(vcpu_s, gib_s, requests, *worth))
 
 
 def _rate(value: Any, at: str) -> Rate:

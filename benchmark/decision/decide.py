@@ -10,7 +10,7 @@ from benchmark.coldstart.summary import ColdSummary
 from benchmark.cost.prices import Prices
 from benchmark.decision.answer import Answer, Outcome, answer
 from benchmark.decision.evidence import Bill, Evidence
-from benchmark.decision.findings import Findings
+from benchmark.decision.findings import Findings, PassedOver
 from benchmark.decision.flips import Flip, flips
 from benchmark.decision.missing import Missing, missing
 from benchmark.decision.needs import Needs
@@ -47,6 +47,8 @@ class Decision:
     flips: tuple[Flip, ...]
     missing: tuple[Missing, ...]
     sources: tuple[Source, ...]
+    passed_over: tuple[PassedOver, ...]
+    """runs of these endpoints that are newer, or of the same plan, and no evidence"""
     assumptions: tuple[str, ...]
     fair: bool
 
@@ -69,6 +71,7 @@ def decide(needs: Needs, findings: Findings, prices: Prices) -> Decision:
         tuple(flips(evidence, needs)),
         open_questions,
         tuple(_sources(findings)),
+        findings.passed_over,
         tuple(_assumptions(evidence, needs)),
         not findings.mismatches and bool(findings.runs),
     )
@@ -118,21 +121,31 @@ def _assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
             yield summary.run.imported_text
         if summary.run.outcome.get("generator", {}).get("limited"):
             yield f"Run {summary.run.id} is generator-limited: its latencies are in part the client's own."
-    if measured and not measured.is_open_loop:
+    if measured and not measured.newest.is_open_loop:
         yield "Objectives are held against a closed loop, which hides what requests do to each other: a load run tells."
-    for side in findings.sides:
-        if side.assumed and side.services_ms:
-            size = side.configuration
+    for repeated in (findings.comparison, findings.load, findings.cold, findings.ladder):
+        if repeated and len(repeated.runs) > 1:
             yield (
-                f"{side.name} does not say its {joined(side.assumed)}, or says what is not offered: billed as "
+                f"The {len(repeated.runs)} {repeated.newest.run.kind} runs of the same plan, addresses, model and "
+                "revision count together, with what they differ in the interval."
+            )
+    for side in findings.sides:
+        size = side.configuration
+        unsaid = [name for name in side.assumed if name != "region"]
+        if unsaid and side.services_ms:
+            yield (
+                f"{side.name} does not say its {joined(unsaid)}, or says what is not offered: billed as "
                 f"{size.vcpu:g} vCPU, {size.memory_gib:g} GiB and concurrency {size.concurrency}."
             )
+        if size.region is None and side.services_ms:
+            yield f"{side.name} does not report a region of the platform: billed at the prices of tier 1."
     if any(side.services_ms for side in findings.sides):
         yield (
             "Bills rest on service times as the client saw them, network included, and take all of that as processor "
             "time: they are rather too high."
         )
-    if not needs.min_instances and any(evidence.cold_shares(needs, position) is None for position in (0, 1)):
+    unknown = findings.runs and not needs.min_instances
+    if unknown and any(evidence.cold_shares(needs, position) is None for position in (0, 1)):
         yield "How often a request meets a cold start is not measured, so latency objectives and bills leave them out."
     if findings.mismatches:
         yield "Not equal, or not known to be: " + "; ".join(one.describe() for one in findings.mismatches) + "."

@@ -4,18 +4,24 @@ Where a ladder leaves open how many requests meet a cold start, the bill lies be
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from benchmark.coldstart.summary import ColdFigures
+import numpy as np
+
+from benchmark.coldstart.summary import ColdFigures, Probe, find_threshold
 from benchmark.cost.bill import Cost, CostError, Workload, monthly_cost
 from benchmark.cost.prices import Billing, Prices
 from benchmark.cost.traffic import Traffic
+from benchmark.decision import together
 from benchmark.decision.findings import Findings
 from benchmark.decision.gaps import cold_share
 from benchmark.decision.needs import Needs
-from benchmark.statistics.estimates import Estimate, consecutive_blocks, quantile
-from benchmark.summary.summarise import Figures
+from benchmark.endpoints.sample import Failure
+from benchmark.record.samples import Floats
+from benchmark.statistics.estimates import Estimate, quantile
+from benchmark.summary.summarise import SHARES
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +40,64 @@ class Evidence:
         self._prices = prices
         self._bill = lru_cache(maxsize=None)(self._bill_uncached)
         self._shares = lru_cache(maxsize=None)(self._shares_uncached)
-        self.warm_latency_ms = lru_cache(maxsize=None)(self._warm_latency_ms)
+        self.latency_ms = lru_cache(maxsize=None)(self._latency_ms)
+        self.start_ms = lru_cache(maxsize=None)(self._start_ms)
+        self.starts_ms = lru_cache(maxsize=None)(self._starts_ms)
+        self.starts_beyond = lru_cache(maxsize=None)(self._starts_beyond)
 
-    def figures(self, position: int) -> Figures | None:
-        """Those that objectives are held against."""
+    def availability(self, position: int) -> Estimate:
+        """The share of measured requests with a usable answer, in all runs that objectives are held against."""
         measured = self.findings.measured
-        return measured.endpoints[position] if measured else None
+        sides = [run.endpoints[position] for run in measured.runs] if measured else []
+        return together.share(
+            [
+                together.Counted(side.attempts - side.failed, side.attempts, side.failures_design_effect)
+                for side in sides
+            ]
+        )
 
     @property
     def timeout_ms(self) -> float:
-        """How long the run with these figures waited for an answer."""
+        """How long the runs with these figures waited for an answer."""
         measured = self.findings.measured
-        return measured.plan.timeout_s * 1000 if measured else math.inf
+        return measured.newest.plan.timeout_s * 1000 if measured else math.inf
 
-    def _warm_latency_ms(self, position: int, share: float) -> Estimate:
-        """Any other quantile of the same requests, timeouts among them."""
-        values = self.findings.latencies_ms[position]
-        return quantile(values, share, blocks=consecutive_blocks(len(values)))
+    def _latency_ms(self, position: int, share: float) -> Estimate | None:
+        """Any quantile of the requests in these runs, timeouts among them; None where there is no such run."""
+        measured = self.findings.measured
+        if measured is None:
+            return None
+        if len(measured.runs) == 1 and share in SHARES:  # what the run itself says
+            return measured.newest.endpoints[position].censored_ms[SHARES.index(share)]
+        return together.latency(self.findings.latencies_ms[position], share)
 
     # --- Cold starts
 
-    def start_ms(self, position: int) -> Estimate | None:
-        """The median cold start."""
-        run = self.findings.starts
-        estimate = run.endpoints[position].cold_ms[0] if run else None
-        return estimate if estimate and estimate.n else None
+    def _starts_ms(self, position: int) -> tuple[Floats, ...]:
+        """How long the cold starts of each run took; a start that timed out is infinite."""
+        starts = self.findings.starts
+        return tuple(_starts_of(run.endpoints[position].probes) for run in starts.runs) if starts else ()
+
+    def _start_ms(self, position: int) -> Estimate | None:
+        """The median cold start, those that timed out ranked after all others; None where there was none."""
+        runs = [values for values in self.starts_ms(position) if len(values)]
+        if not runs:
+            return None
+        return quantile(runs[0], 0.5) if len(runs) == 1 else together.latency(runs, 0.5)
+
+    def _starts_beyond(self, position: int, limit_ms: float) -> Estimate:
+        """The share of cold starts that take longer; without any start its n is 0."""
+        return together.share(
+            [
+                together.Counted(int(np.count_nonzero(values > limit_ms)), len(values))
+                for values in self.starts_ms(position)
+            ]
+        )
 
     def turns_cold_s(self, position: int) -> tuple[float, float] | None:
         """Up to which idle gap it was warm, and from which on it is cold; None where no probe of a ladder tells."""
         ladder = self.findings.ladder
-        return _turns_cold_s(ladder.endpoints[position]) if ladder else None
+        return _turns_cold_s([run.endpoints[position] for run in ladder.runs]) if ladder else None
 
     def cold_shares(self, needs: Needs, position: int) -> tuple[float, float] | None:
         """The least and the greatest share of requests that find no instance; None where no ladder tells.
@@ -97,7 +131,9 @@ class Evidence:
         side = self.findings.sides[position]
         if not side.services_ms:
             return "not measured"
-        start = self.start_ms(position)
+        start = self.start_ms(position) if most else None
+        if start and math.isinf(start.value):
+            return f"half of its {start.n} cold starts timed out, so how long one is billed is not known"
         try:
             workload = Workload(requests, side.services_ms, traffic, start.value if start else 0.0, least)
             configuration = replace(side.configuration, min_instances=minimum, billing=billing)
@@ -109,11 +145,23 @@ class Evidence:
             return str(error)
 
 
-def _turns_cold_s(figures: ColdFigures) -> tuple[float, float] | None:
-    told = [probe for probe in figures.probes if probe.idle_s is not None and (probe.is_cold or probe.is_warm)]
-    if not told:
-        return None
-    if figures.threshold:
-        return figures.threshold.low_s, figures.threshold.high_s
-    gaps_s = [probe.idle_s for probe in told if probe.idle_s is not None]
-    return (0.0, min(gaps_s)) if told[0].is_cold else (max(gaps_s), math.inf)
+def _starts_of(probes: Sequence[Probe]) -> Floats:
+    """Of a ladder, where only some probes meet a start, a timeout is one after a gap that has led to one before."""
+    cold_from_s = min((probe.idle_s or 0.0 for probe in probes if probe.is_cold), default=math.inf)
+    found = [
+        probe.response_ms if probe.is_cold else math.inf
+        for probe in probes
+        if probe.is_cold or (probe.failure is Failure.TIMEOUT and (probe.idle_s is None or probe.idle_s >= cold_from_s))
+    ]
+    return np.array(found, dtype=np.float64)
+
+
+def _turns_cold_s(runs: Sequence[ColdFigures]) -> tuple[float, float] | None:
+    gaps_s = [(probe, probe.idle_s) for run in runs for probe in run.probes if probe.idle_s is not None]
+    warm_s = [gap_s for probe, gap_s in gaps_s if probe.is_warm]
+    cold_s = [gap_s for probe, gap_s in gaps_s if probe.is_cold]
+    if threshold := find_threshold(warm_s, cold_s):
+        return threshold.low_s, threshold.high_s
+    if cold_s:
+        return 0.0, min(cold_s)
+    return (max(warm_s), math.inf) if warm_s else None

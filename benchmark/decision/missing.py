@@ -69,7 +69,7 @@ def _for_matter(evidence: Evidence, needs: Needs, matter: Matter) -> Missing:
         verdict = findings.starts.verdict if findings.starts else None
         repeats = verdict.effect.n + verdict.more_pairs if verdict and verdict.more_pairs else 20
         what = "Too few cold starts to tell." if findings.starts else "Cold starts have not been measured."
-        if all(side.is_local for side in sides):
+        if all(side.url is None for side in sides):  # programs that a run starts itself
             return Missing(what, f"python -m benchmark coldstart --repeats {repeats}", "coldstart")
         return Missing(what, command("coldstart", sides, LADDER), "coldstart")
     if matter == "cost":
@@ -79,8 +79,8 @@ def _for_matter(evidence: Evidence, needs: Needs, matter: Matter) -> Missing:
             )
         what = "There is no service time to make a bill from."
         return Missing(what, command("compare", sides, _PAIRS), "benchmark")
-    run = findings.comparison or findings.load
-    verdict = run.verdict if run else None
+    runs = findings.comparison or findings.load
+    verdict = runs.verdict if runs else None
     if verdict is None:
         return Missing("Latency has not been compared.", command("compare", sides, _PAIRS), "benchmark")
     # A comparison that more of the same would hardly settle is at least worth a longer one.
@@ -113,19 +113,18 @@ def _for_objective(evidence: Evidence, needs: Needs, one: Objective) -> Iterator
 
 def _samples_needed(evidence: Evidence, needs: Needs, one: Objective, position: int) -> int:
     """How many requests to an endpoint would tell whether it keeps a latency or an availability."""
-    figures = evidence.figures(position)
     if one.kind == "availability":
         share = (needs.availability_pct or 0.0) / 100
         n = availability_n(share)
-        estimate = figures.availability if figures else None
-        if estimate is None or estimate.n < n:
+        available = evidence.availability(position)
+        if available.n < n:
             return n
-        return estimate.n + (more_samples(estimate, abs(estimate.value - share)) or estimate.n)
-    index = SHARE_NAMES.index(needs.percentile)
-    estimate = figures.latency_ms[index] if figures else None
-    if estimate is None or not estimate.estimable:
-        return 2 * min_samples(SHARES[index])
-    return estimate.n + (more_samples(estimate, abs(estimate.value - (needs.latency_ms or 0.0))) or estimate.n)
+        return available.n + (more_samples(available, abs(available.value - share)) or available.n)
+    share = SHARES[SHARE_NAMES.index(needs.percentile)]
+    latency = evidence.latency_ms(position, share)
+    if latency is None or not latency.estimable:
+        return 2 * min_samples(share)
+    return latency.n + (more_samples(latency, abs(latency.value - (needs.latency_ms or 0.0))) or latency.n)
 
 
 def availability_n(share: float) -> int:

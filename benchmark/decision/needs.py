@@ -5,6 +5,7 @@ from typing import Literal
 
 from benchmark.cost.prices import Billing
 from benchmark.cost.traffic import STEADY, Traffic
+from benchmark.decision.words import count
 
 Matter = Literal["latency", "cost", "coldstart"]
 MATTERS: tuple[Matter, ...] = ("latency", "cost", "coldstart")
@@ -41,6 +42,20 @@ class Needs:
         _require(0 <= self.min_instances <= 1000, "minimum instances must be from 0 to 1000")
         _require(bool(self.matters) and set(self.matters) <= set(MATTERS), f"what matters is {', '.join(MATTERS)}")
         _require(len(set(self.matters)) == len(self.matters), "what matters can be named once only")
+
+
+def described(needs: Needs) -> tuple[str, str]:
+    """What is asked for but objectives, and what is assumed since nobody asks for anything else; may be empty."""
+    usual = Needs()
+    parts = {
+        f"{count(needs.requests_per_month)} requests a month": needs.requests_per_month == usual.requests_per_month,
+        f"{needs.traffic.name} traffic": needs.traffic == usual.traffic,
+        f"{' before '.join(MATTER_NAMES[matter] for matter in needs.matters)}": needs.matters == usual.matters,
+        f"{needs.min_instances} minimum instances": needs.min_instances == usual.min_instances,
+        f"{needs.billing}-based billing": needs.billing == usual.billing,
+    }
+    asked, assumed = ([part for part, is_usual in parts.items() if is_usual is kind] for kind in (False, True))
+    return ", ".join(asked), ", ".join(assumed)
 
 
 def _require(holds: bool, what: str) -> None:

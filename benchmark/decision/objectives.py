@@ -43,8 +43,7 @@ def objectives(evidence: Evidence, needs: Needs, position: int) -> Iterator[Obje
         yield Objective("latency", name, key, *_latency(evidence, needs, needs.latency_ms, position))
     if needs.availability_pct is not None:
         name = f"{needs.availability_pct:g} % available"
-        figures = evidence.figures(position)
-        estimate = figures.availability if figures else Estimate(math.nan, None, None, 0)
+        estimate = evidence.availability(position)
         holds = _at_least(estimate.low, estimate.high, needs.availability_pct / 100)
         yield Objective("availability", name, key, holds, figure(estimate, 100, " %", "requests"))
     if needs.budget_usd is not None:
@@ -53,31 +52,43 @@ def objectives(evidence: Evidence, needs: Needs, position: int) -> Iterator[Obje
 
 
 def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -> tuple[Holds, str]:
-    figures = evidence.figures(position)
-    if figures is None or not figures.n:
-        return Holds.UNKNOWN, "not measured"
     share = SHARES[SHARE_NAMES.index(needs.percentile)]
-    least, most = evidence.cold_shares(needs, position) or (0.0, 0.0)
-    warm = figures.censored_ms[SHARE_NAMES.index(needs.percentile)]
+    warm = evidence.latency_ms(position, share)
+    if warm is None or not warm.n:
+        return Holds.UNKNOWN, "not measured"
     if _all_beyond_the_timeout(warm, share) and limit_ms < evidence.timeout_ms:
         return Holds.BROKEN, figure(warm, 1, " ms")
-    cold = evidence.start_ms(position)
-    if least >= 1 - share and cold and cold.low is not None and cold.low > limit_ms:
-        return Holds.BROKEN, f"{percent(least)} of the requests meet a cold start, {figure(cold, 1, ' ms')}"
-    if most == 0:
-        return _at_most(warm.low, warm.high, limit_ms), figure(warm, 1, " ms")
     if _at_most(warm.low, warm.high, limit_ms) is Holds.BROKEN:  # with cold starts it only gets longer
         return Holds.BROKEN, figure(warm, 1, " ms")
-    needed = share / (1 - most) if most < 1 else 1.0
-    if needed > 1 - 1e-6:
+    least, most = evidence.cold_shares(needs, position) or (0.0, 0.0)
+    if most == 0:
+        return _at_most(warm.low, warm.high, limit_ms), figure(warm, 1, " ms")
+    # Not every cold start is too long: what counts are those beyond the limit.
+    beyond = evidence.starts_beyond(position, limit_ms)
+    shortest, longest = (beyond.low or 0.0, 1.0 if beyond.high is None else beyond.high) if beyond.n else (0.0, 1.0)
+    if least * shortest > 1 - share:
+        meets = "all requests meet" if least == 1 else f"{percent(least)} of the requests meet"
+        return Holds.BROKEN, f"{meets} a cold start, and {_starts(beyond, limit_ms)}"
+    # So that `share` of all requests keep it, more of the warm ones have to, by what the cold ones use up.
+    allowed = [(cold, 1 - share - cold * longest) for cold in (least, most)]
+    needed = max((1 - left / (1 - cold) for cold, left in allowed if cold < 1), default=0.0)
+    if needed > 1 - 1e-6 or any(left < 0 for _, left in allowed):
+        starts = f", and {_starts(beyond, limit_ms)}" if beyond.n else ""
         return (
             Holds.UNKNOWN,
-            f"{figure(warm, 1, ' ms')} warm, but up to {percent(most)} of the requests meet a cold start",
+            f"{figure(warm, 1, ' ms')} warm, but up to {percent(most)} of the requests meet a cold start{starts}",
         )
-    # So that `share` of all requests keep it, more of the warm ones have to: the cold ones do not.
-    rest = evidence.warm_latency_ms(position, needed)
-    said = f"{figure(rest, 1, ' ms')}, up to {percent(most)} cold starts counted in"
-    return (Holds.KEPT if _at_most(rest.low, rest.high, limit_ms) is Holds.KEPT else Holds.UNKNOWN), said
+    counted = f"up to {percent(most)} cold starts counted in" + (f": {_starts(beyond, limit_ms)}" if beyond.n else "")
+    if needed <= 0:  # not even the warm ones matter
+        return Holds.KEPT, counted
+    rest = evidence.latency_ms(position, needed)
+    kept = rest is not None and _at_most(rest.low, rest.high, limit_ms) is Holds.KEPT
+    return (Holds.KEPT if kept else Holds.UNKNOWN), f"{figure(rest or warm, 1, ' ms')}, {counted}"
+
+
+def _starts(beyond: Estimate, limit_ms: float) -> str:
+    """How many of the starts are too long, with the interval of that share."""
+    return f"{figure(beyond, 100, ' %', 'starts')} of these take longer than {limit_ms:g} ms"
 
 
 def _all_beyond_the_timeout(estimate: Estimate, share: float) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.decision.evidence import Evidence
+from benchmark.decision.findings import Repeated
 from benchmark.decision.needs import Matter, Needs
-from benchmark.decision.words import percent, span_ms, usd
+from benchmark.decision.words import percent, sampled, span_ms, usd
 from benchmark.record.plan import MARGIN_PCT
 from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.statistics.text import number
@@ -38,9 +39,9 @@ def preferences(evidence: Evidence, needs: Needs) -> Iterator[Preference]:
 
 
 def _faster(evidence: Evidence, _: Needs) -> Preference:
-    run = evidence.findings.comparison or evidence.findings.load
+    runs = evidence.findings.comparison or evidence.findings.load
     keys = evidence.findings.keys
-    return _by_verdict("latency", keys, run, "no comparison has been measured", "answers faster", "equally fast")
+    return _by_verdict("latency", keys, runs, "no comparison has been measured", "answers faster", "equally fast")
 
 
 def _cheaper(evidence: Evidence, needs: Needs) -> Preference:
@@ -102,27 +103,37 @@ def _wait_ms(share: tuple[float, float], start_ms: Estimate | None) -> tuple[flo
 
 
 def _by_verdict(
-    matter: Matter, keys: tuple[str, str], run: Summary | ColdSummary | None, nothing: str, better: str, same: str
+    matter: Matter,
+    keys: tuple[str, str],
+    repeated: Repeated[Summary] | Repeated[ColdSummary] | None,
+    nothing: str,
+    better: str,
+    same: str,
 ) -> Preference:
-    verdict = run.verdict if run else None
-    if verdict is None:
+    verdict = repeated.verdict if repeated else None
+    if repeated is None or verdict is None:
         return Preference(matter, None, False, nothing)
     effect = verdict.effect
-    if verdict.outcome is Outcome.INCONCLUSIVE:
-        if effect.low is None or effect.high is None:
-            few = effect.n < min_samples(0.5)
-            why = f"n = {effect.n} is too few" if few else f"too many of {effect.n} timed out"
-            return Preference(matter, None, False, f"{why} to tell who {better}")
-        said = f"who {better} is not settled ({span_ms(effect.value, effect.low, effect.high)}, n = {effect.n})"
-        return Preference(matter, None, False, said)
+    n = sampled(effect.n, len(repeated.runs))
+    if verdict.outcome is Outcome.WINNER:
+        winner = verdict.winner_position or 0
+        said = f"it {better} by {_size(effect, winner)} in the {verdict.metric}, {n}"
+        return Preference(matter, keys[winner], False, said)
+    if effect.low is None or effect.high is None:
+        few = effect.n < min_samples(0.5)
+        why = f"{n} is too few" if few else f"too many of {effect.n} timed out"
+        return Preference(matter, None, False, f"{why} to tell who {better}")
     if verdict.outcome is Outcome.EQUIVALENT:
         who = "both" if matter == "coldstart" else "both are"
-        said = f"{who} {same} (within {number(verdict.margin_ms)} ms, n = {effect.n})"
+        said = f"{who} {same} (within {number(verdict.margin_ms)} ms, {n})"
         return Preference(matter, None, True, said)
-    winner = verdict.winner_position or 0
-    by = f"at least {number(max(effect.low or 0.0, -(effect.high or 0.0)))} ms (95%)"
-    if effect.low is not None and effect.high is not None:  # no end of it lies among timeouts
-        bounds = (effect.low, effect.high) if winner else (-effect.high, -effect.low)
-        by = span_ms(abs(effect.value), *bounds)
-    said = f"it {better} by {by} in the {verdict.metric}, n = {effect.n}"
-    return Preference(matter, keys[winner], False, said)
+    said = f"who {better} is not settled ({span_ms(effect.value, effect.low, effect.high)}, {n})"
+    return Preference(matter, None, False, said)
+
+
+def _size(effect: Estimate, winner: int) -> str:
+    """By how much the winner is ahead; at least, where timeouts leave open by how much more."""
+    low, high = (effect.low, effect.high) if winner else (effect.high, effect.low)
+    if low is not None and high is not None:
+        return span_ms(abs(effect.value), abs(low), abs(high))
+    return "an amount that timeouts leave open" if low is None else f"at least {number(abs(low))} ms"

@@ -47,6 +47,11 @@ def figure(estimate: Estimate, factor: float = 1.0, unit: str = "", of: str = ""
     return f"{value}{unit} (95% {low} to {high}, {n})"
 
 
+def sampled(n: int, runs: int) -> str:
+    """`n = 400`, or `n = 1200 in 3 runs`."""
+    return f"n = {n}" + (f" in {runs} runs" if runs > 1 else "")
+
+
 def span_ms(value_ms: float, low_ms: float, high_ms: float) -> str:
     return f"{number(value_ms)} ms (95% {number(low_ms)} to {number(high_ms)})"
 

@@ -12,6 +12,8 @@ from benchmark.endpoints.catalog import Served
 Facts = Mapping[str, str | None]
 """By name, in the order in which they are shown; None is unknown."""
 
+LOCAL_REGION = "local"
+"""What a program says for its region that runs on no platform."""
 _LABELS = {
     "cpu": "vCPU",
     "memory": "memory",
@@ -61,6 +63,17 @@ def facts(served: Served) -> dict[str, str | None]:
     found["model sha256"] = card.sha256.get(_FILES.get(runtime or "", "")) if card else None
     # A library that is called like one of these facts does not take its place.
     return {str(name)[:80]: _text(version) for name, version in sorted(libraries.items())} | found
+
+
+def revision(served: Served) -> str | None:
+    """Which revision of its service the platform says that this is. No fact: that of another service is another."""
+    return _text(_mapping(served.serving.get("platform")).get("revision"))
+
+
+def region(known: Facts) -> str | None:
+    """The platform's region that an endpoint says it is in; None where it says none, or that it runs locally."""
+    said = (known.get("region") or "").strip().lower()
+    return said if said and said != LOCAL_REGION else None
 
 
 def conditions(known: Sequence[Facts]) -> list[Condition]:

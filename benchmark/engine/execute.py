@@ -19,7 +19,7 @@ from benchmark.cost.prices import load_prices
 from benchmark.endpoints.bodies import Bodies
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.fairness import facts
+from benchmark.endpoints.fairness import facts, revision
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, utc_now
@@ -57,6 +57,7 @@ def make_manifest(
         "plan": to_document(plan) if plan else {},
         "endpoints": [{"key": one.key, "name": one.name, "url": one.url} for one in endpoints],
         "facts": {one.key: facts(known) for one, known in zip(endpoints, served, strict=True)},
+        "revisions": {one.key: revision(known) for one, known in zip(endpoints, served, strict=True)},
         "problems": {one.key: known.problem for one, known in zip(endpoints, served, strict=True) if known.problem},
         "model": {"name": card.name, "version": card.version, "classes": list(card.classes)} if card else None,
         "prices_as_of": load_prices().as_of,

@@ -23,7 +23,7 @@ from benchmark.decision.decide import Decision
 from benchmark.decision.evidence import Bill, Evidence
 from benchmark.decision.findings import Findings, Side, sides_of
 from benchmark.decision.missing import LADDER, command
-from benchmark.decision.needs import Needs
+from benchmark.decision.needs import Needs, described
 from benchmark.decision.words import count, usd
 from benchmark.endpoints.endpoint import is_on_this_machine
 from benchmark.endpoints.fairness import conditions as all_conditions
@@ -157,11 +157,11 @@ def _title(run: Run) -> str:
 def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
     needs = decision.needs
     yield Callout(decision.sentence)
-    asked = [f"{count(needs.requests_per_month)} requests a month, {needs.traffic.name}"]
-    asked.append("what matters: " + ", then ".join(needs.matters))
-    if needs.min_instances:
-        asked.append(f"{needs.min_instances} minimum instances")
-    yield Text("; ".join(asked) + ".", small=True, mark="Asked for:")
+    asked, assumed = described(needs)
+    if asked:
+        yield Text(f"{asked}.", small=True, mark="Asked for:")
+    if assumed:
+        yield Text(f"{assumed}.", small=True, mark="Assumed, since nothing else is asked for:")
     if decision.objectives and material.findings:
         by_side = [[one for one in decision.objectives if one.key == key] for key in material.findings.keys]
         rows = [(of[0].name, *(f"{one.holds}: {one.found}" for one in of)) for of in zip(*by_side, strict=True)]
@@ -169,6 +169,9 @@ def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
     if decision.flips:
         yield Text("The answer flips:")
         yield Items(tuple(flip.sentence for flip in decision.flips))
+    if decision.passed_over:
+        yield Text("Passed over:")
+        yield Items(tuple(f"Run {one.run_id}, {one.kind}: {one.why}." for one in decision.passed_over))
     for missing in decision.missing:
         yield Text(missing.what, mark="Missing:")
         yield Code(missing.command)
@@ -310,8 +313,8 @@ def _cost(material: _Material, decision: Decision | None) -> Iterator[Block]:
     else:
         yield from _bills(findings, prices, decision.needs if decision else Needs())
     yield Text(
-        f"Prices in USD of {prices.as_of}, tier {prices.tier}, for regions such as {', '.join(prices.regions[:2])}. "
-        "Not counted: network, images, builds, and what else uses the free tier.",
+        f"Prices in USD of {prices.as_of}, by region. Not counted: network, images, builds, and what else uses "
+        "the free tier.",
         small=True,
     )
     yield Link("The published prices", prices.source)
@@ -333,7 +336,7 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
     for requests in sorted({*_REQUESTS, needs.requests_per_month}):
         for billing in BILLINGS:
             found = [bill(position, billing, requests) for position in (0, 1)]
-            texts = [usd(one.low.net_usd, one.high.net_usd) if one else "not offered" for one in found]
+            texts = [usd(one.low.net_usd, one.high.net_usd) if one else "no bill" for one in found]
             rows.append((f"{count(requests)}, {billing}-based", *texts))
             is_open |= any(one and one.low != one.high for one in found)
     yield Table(("", *findings.names), tuple(rows), "USD a month after the free tier, by requests a month")
@@ -349,9 +352,10 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
     for side in findings.sides:
         size = side.configuration
         assumed = f"; assumed: {', '.join(side.assumed)}" if side.assumed else ""
+        where = size.region or "at the prices of tier 1"
         yield Text(
-            f"{side.name}: {size.vcpu:g} vCPU, {size.memory_gib:g} GiB, concurrency {size.concurrency}, median "
-            f"service time {number(float(np.median(side.services_ms)))} ms as the client saw it{assumed}.",
+            f"{side.name}: {where}, {size.vcpu:g} vCPU, {size.memory_gib:g} GiB, concurrency {size.concurrency}, "
+            f"median service time {number(float(np.median(side.services_ms)))} ms as the client saw it{assumed}.",
             small=True,
         )
 

@@ -18,9 +18,10 @@ from benchmark.cost.bill import (
     Workload,
     monthly_cost,
 )
-from benchmark.cost.prices import BILLINGS, Billing
+from benchmark.cost.prices import BILLINGS, Billing, PriceError
 from benchmark.cost.traffic import STEADY, Traffic, TrafficError, read_csv
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.fairness import facts, region
 from dashboard import cost_words, resources, words
 from dashboard.theme import palette
 
@@ -36,11 +37,13 @@ DEFAULT_REQUESTS = 5_000_000
 DEFAULT_SERVICE_MS = 20.0
 _MOST_REQUESTS = 100_000_000_000
 _FILE = "File"
+_REPORTED = "As reported"
+_WAIT_FOR_REGION_S = 1.0
 _VCPUS = (0.0833, 0.1666, 0.3333, 0.5833, 1, 2, 4, 6, 8)
 _MEMORIES_GIB = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
 T = TypeVar("T", int, float)
-V = TypeVar("V", float, Billing)
+V = TypeVar("V", float, Billing, str)
 Offer = tuple[Workload, Configuration]
 
 
@@ -124,6 +127,7 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
         vcpus = _choices("vcpu", "vCPU", endpoints, _VCPUS, EQUAL.vcpu)
         memories_gib = _choices("memory_gib", "Memory (GiB)", endpoints, _MEMORIES_GIB, EQUAL.memory_gib)
         concurrencies = _numbers("concurrency", "Concurrency", endpoints, EQUAL.concurrency, 1000, least=1)
+        regions = _regions(endpoints)
         minima = _numbers("min_instances", "Min instances", endpoints, 0, 1000)
         billings = _choices("billing", "Billing", endpoints, BILLINGS, EQUAL.billing)
         startups_ms = _numbers("startup_ms", "Start-up (ms)", endpoints, 0.0, 240_000.0)
@@ -131,7 +135,7 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
         st.caption(
             "Service: how long a request keeps an instance, and a processor of it, busy, so that a concurrency above"
             " the number of vCPU changes nothing here. Cold starts: the share that waits for one. Billing: by request"
-            " or for an instance's whole life."
+            " or for an instance's whole life. Region: unless you choose one, the one that the endpoint reports."
         )
         if len(set(vcpus)) > 1 and len(set(services_ms)) == 1:
             st.caption(
@@ -141,14 +145,25 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
     for index in range(len(endpoints)):
         try:
             configuration = Configuration(
-                vcpus[index], memories_gib[index], concurrencies[index], minima[index], billings[index]
+                vcpus[index], memories_gib[index], concurrencies[index], minima[index], billings[index], regions[index]
             )
+            resources.prices().tier(configuration.region)
             cold_fraction = colds_percent[index] / 100
             workload = Workload(requests, (services_ms[index],), traffic, startups_ms[index], cold_fraction)
             offers.append((workload, configuration))
-        except CostError as error:
+        except (CostError, PriceError) as error:
             offers.append(str(error))
     return offers
+
+
+def _regions(endpoints: Sequence[Endpoint]) -> list[str | None]:
+    """Where each endpoint runs: what is chosen, or else what it reports; None where it reports nothing."""
+    chosen = _choices("region", "Region", endpoints, (_REPORTED, *resources.prices().regions), _REPORTED)
+    reported = resources.catalog().served(endpoints, wait_s=_WAIT_FOR_REGION_S) if _REPORTED in chosen else []
+    return [
+        one if one != _REPORTED else region(facts(served)) if (served := reported[index]) else None
+        for index, one in enumerate(chosen)
+    ]
 
 
 def _numbers(
@@ -231,7 +246,7 @@ def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list
                 if cost:
                     st.badge(billing, color="gray")
                 else:
-                    st.badge("Not offered", icon=":material/close:", color="red")
+                    st.badge("No bill", icon=":material/close:", color="red")
             if cost is None or isinstance(offer, str):
                 st.markdown(words.plain(f"{problem[:1].upper()}{problem[1:]}."))
                 continue
@@ -251,7 +266,7 @@ def _bill(endpoint: Endpoint, cost: Cost, configuration: Configuration, longest_
         with st.container(key=f"part-{endpoint.key}-{name.lower()}"):
             share = min(1.0, part_usd / longest_usd) if longest_usd else 0.0
             st.progress(share, text=f"**{words.plain(cost_words.usd(part_usd))}** {name}")
-    st.caption(words.plain(cost_words.conditions(cost, configuration)))
+    st.caption(words.plain(cost_words.conditions(cost, configuration, resources.prices())))
 
 
 def _parts(cost: Cost) -> dict[str, float]:
@@ -354,13 +369,13 @@ def _explanations() -> None:
     prices = resources.prices()
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, key="note-prices", height="stretch"):
-        st.markdown(f"**Prices (USD, tier {prices.tier}, {prices.as_of})**")
+        st.markdown(f"**Prices (USD, {prices.as_of})**")
         st.markdown(cost_words.prices_table(prices))
         st.caption(
-            f"From [the published prices]({prices.source}), for regions such as "
-            f"{words.plain(', '.join(prices.regions[:2]))}. Look there before you rely on them. A month is 30 days; "
-            f"every busy interval of an instance is rounded up to {prices.rounding_ms:g} ms. Not counted: network, "
-            "images, builds, maximum instances."
+            f"From [the published prices]({prices.source}); each [region]({prices.regions_source}) has those of its "
+            "tier. Look there before you rely on them. The free tier is a discount at the prices of tier 1 everywhere. "
+            f"A month is 30 days; every busy interval of an instance is rounded up to {prices.rounding_ms:g} ms. Not "
+            "counted: network, images, builds, maximum instances."
         )
     with right, st.container(border=True, key="note-claims", height="stretch"):
         st.markdown("**Often claimed and wrong**")

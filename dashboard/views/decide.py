@@ -1,14 +1,15 @@
 """The Decide page: which of the two to choose for stated needs, what that rests on, and where the answer flips."""
 
 from collections.abc import Sequence
+from math import isinf
 from typing import Any
 
 import streamlit as st
 
 from benchmark.decision.answer import Outcome
 from benchmark.decision.decide import Decision, decide
-from benchmark.decision.findings import Findings, Side, gather
-from benchmark.decision.flips import Flip
+from benchmark.decision.evidence import Evidence
+from benchmark.decision.findings import Findings, PassedOver, Side, gather
 from benchmark.decision.missing import Missing
 from benchmark.decision.needs import MATTER_NAMES, Needs, NeedsError, Percentile
 from benchmark.decision.objectives import Holds, Objective
@@ -21,6 +22,7 @@ from benchmark.reports.document import to_html
 from benchmark.reports.redaction import without_secrets
 from benchmark.reports.report import build
 from benchmark.statistics.estimates import Estimate
+from benchmark.summary.summarise import SHARE_NAMES, SHARES
 from dashboard import cost_words, resources, run_words, words
 from dashboard.views import benchmark, coldstart
 from dashboard.views.run_actions import run_link
@@ -28,6 +30,7 @@ from dashboard.words import Badge
 
 URL_PATH = "decide"
 _DEFAULT = Needs()
+_IDS_SHOWN = 6
 _MATTERS = {name[:1].upper() + name[1:]: matter for matter, name in MATTER_NAMES.items()}
 _PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
 _OUTCOMES = {
@@ -47,8 +50,8 @@ def page() -> None:
     endpoints = resources.settings().endpoints
     st.markdown(
         "#### Which should I choose?\n"
-        ":gray[:small[One sentence from the newest finished runs of these two endpoints, and the values at which it "
-        "becomes another. What no run shows is not guessed.]]"
+        ":gray[:small[One sentence from all sound runs of the newest plan for these two endpoints, and the values at "
+        "which it becomes another. What no run shows is not guessed.]]"
     )
     needs = _inputs()
     if needs is None:
@@ -58,16 +61,19 @@ def page() -> None:
         return
     decision = decide(needs, findings, resources.prices())
     _answer(decision, findings)
+    evidence = Evidence(findings, resources.prices())
     columns = st.columns(2, gap="medium")
     for position, column in enumerate(columns):
         with column:
-            _card(position, decision, findings)
+            _card(position, decision, evidence)
     left, right = st.columns(2, gap="medium")
     with left:
-        _flips(decision.flips)
+        if findings.runs:  # without any run there is no answer that could change
+            _flips(decision)
         _missing(decision.missing)
     with right:
         _sources(decision, findings)
+        _passed_over(decision.passed_over)
         _assumptions(decision.assumptions)
 
 
@@ -203,8 +209,8 @@ def _answer(decision: Decision, findings: Findings) -> None:
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
         ):
-            ids = ", ".join(source.run_id for source in decision.sources)
-            said = f"From {'run' if len(decision.sources) == 1 else 'runs'} {ids}." if ids else "There is no run yet."
+            ids = [source.run_id for source in decision.sources]
+            said = f"From {_counted(ids)}." if ids else "There is no run yet."
             if not decision.fair and ids:
                 said += " Their conditions are not equal, or not known to be: two deployments, not two platforms."
             st.caption(words.plain(said), width="stretch")
@@ -221,29 +227,43 @@ def _answer(decision: Decision, findings: Findings) -> None:
                 )
 
 
-def _card(position: int, decision: Decision, findings: Findings) -> None:
-    side, needs = findings.sides[position], decision.needs
+def _counted(ids: Sequence[str]) -> str:
+    """`run A`, `2 runs: A, B`, or of many the number alone: they are listed below."""
+    if len(ids) == 1:
+        return f"run {ids[0]}"
+    return f"{len(ids)} runs: {', '.join(ids)}" if len(ids) <= _IDS_SHOWN else f"{len(ids)} runs"
+
+
+def _card(position: int, decision: Decision, evidence: Evidence) -> None:
+    side, needs = evidence.findings.sides[position], decision.needs
     with st.container(border=True, key=f"card-{side.key}", height="stretch"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{words.plain(side.name)}**", width="content")
             if decision.key == side.key:
                 st.badge("Chosen", icon=":material/check:", color="green")
-        measured, starts, bill = findings.measured, findings.starts, decision.bills[position]
+        bill = decision.bills[position]
         with st.container(horizontal=True, key=f"metrics-{side.key}"):
-            index = 1 + _PERCENTILES.index(needs.percentile)
-            _metric(f"{needs.percentile} (ms)", measured.endpoints[position].latency_ms[index] if measured else None)
-            _metric("Cold p50 (ms)", starts.endpoints[position].cold_ms[0] if starts else None)
+            share = SHARES[SHARE_NAMES.index(needs.percentile)]
+            _metric(f"{needs.percentile} (ms)", evidence.latency_ms(position, share))
+            _metric("Cold p50 (ms)", evidence.start_ms(position))
             with st.container(gap=None):
                 net = _usd(bill.low.net_usd, bill.high.net_usd) if bill else words.NOTHING
                 st.metric("Net (USD / month)", net)
-                st.caption(
-                    f":small[gross {_usd(bill.low.gross_usd, bill.high.gross_usd)}]" if bill else ":small[not known]"
-                )
+                st.caption(f":small[{words.plain(_bill_note(position, decision, evidence))}]")
         objectives = [one for one in decision.objectives if one.key == side.key]
         for one in objectives:
             _objective(one)
         if not objectives:
             st.caption("No objective is asked for: latency, availability and budget are inputs above.")
+
+
+def _bill_note(position: int, decision: Decision, evidence: Evidence) -> str:
+    """What stands below a bill, or why there is none."""
+    bill = evidence.bill(decision.needs, position)
+    if isinstance(bill, str):
+        return bill
+    region = evidence.findings.sides[position].configuration.region
+    return f"gross {_usd(bill.low.gross_usd, bill.high.gross_usd)}, {region or 'at tier 1 prices'}"
 
 
 def _usd(low_usd: float, high_usd: float) -> str:
@@ -253,9 +273,14 @@ def _usd(low_usd: float, high_usd: float) -> str:
 
 def _metric(label: str, figure: Estimate | None) -> None:
     with st.container(gap=None):
-        known = figure is not None and figure.n > 0
-        st.metric(label, run_words.value(figure) if figure is not None and known else words.NOTHING)
-        st.caption(f":small[{run_words.bounds(figure)}]" if figure is not None and known else ":small[not measured]")
+        if figure is None or not figure.n:
+            value, note = words.NOTHING, "not measured"
+        elif isinf(figure.value):
+            value, note = words.NOTHING, f"beyond the timeout, n = {words.count(figure.n)}"
+        else:
+            value, note = run_words.value(figure), f"{run_words.bounds(figure)}, n = {words.count(figure.n)}"
+        st.metric(label, value)
+        st.caption(f":small[{note}]")
 
 
 def _objective(one: Objective) -> None:
@@ -264,12 +289,14 @@ def _objective(one: Objective) -> None:
     )
 
 
-def _flips(flips: Sequence[Flip]) -> None:
+def _flips(decision: Decision) -> None:
     with st.container(border=True, key="note-flips"):
         st.markdown("**Where the answer flips**")
-        if not flips:
-            st.caption("It does not: no single input changes it within its range.")
-        for flip in flips:
+        if not decision.flips and decision.outcome is Outcome.NOT_ENOUGH:
+            st.caption("No value of a single input gives an answer: the evidence does not suffice at any of them.")
+        elif not decision.flips:
+            st.caption("Nowhere: no single input changes it within its range.")
+        for flip in decision.flips:
             st.markdown(f"{words.plain(flip.given)}: **{words.plain(flip.then)}**")
 
 
@@ -294,6 +321,14 @@ def _missing(missing: Sequence[Missing]) -> None:
             else:
                 page = st.Page(benchmark.page, title="Benchmark", url_path=benchmark.URL_PATH)
             st.page_link(page, label=f"Open the {page.title} page", icon=":material/arrow_forward:")
+
+
+def _passed_over(passed_over: Sequence[PassedOver]) -> None:
+    if passed_over:
+        with st.container(border=True, key="note-passed-over"):
+            st.markdown("**Passed over**")
+            for one in passed_over:
+                st.caption(words.plain(f"Run {one.run_id}, {one.kind}: {one.why}."))
 
 
 def _sources(decision: Decision, findings: Findings) -> None:

@@ -95,6 +95,16 @@ def test_every_input_reaches_the_bill(page: CostPage) -> None:
     assert page.bars("api") == ["**10.56** vCPU", "**0.55** Memory", "**0.40** Requests", "**17.94** Idle"]
 
 
+def test_a_region_of_tier_2_has_its_prices_and_an_unknown_one_is_said(page: CostPage) -> None:
+    assert "region not reported: tier 1" in page.read("card-api")
+    page.set("api_region", "europe-west3")
+    # 500 000 s x (0.0000336 + 0.5 x 0.0000035) + 2.00; free are 4.32, 0.875 and 0.80.
+    assert page.metrics("api")["Net (USD / month)"] == "13.68"
+    assert float(page.metrics("api")["Gross (USD / month)"]) == pytest.approx(19.675, abs=0.006)
+    assert "europe-west3, tier 2" in page.read("card-api")
+    assert page.metrics("function")["Gross (USD / month)"] == "14.62"
+
+
 def test_what_the_platform_does_not_offer_is_said_in_the_card_and_the_other_bill_stays(page: CostPage) -> None:
     page.set("function_vcpu", 0.1666)
     assert "Below 1 vCPU the platform allows a concurrency of 1 only." in page.read("card-function")
@@ -114,7 +124,7 @@ def test_the_chart_is_described_in_words_and_named_as_what_it_shows(page: CostPa
 
 def test_prices_have_a_date_and_a_source_and_wrong_claims_are_answered(page: CostPage) -> None:
     prices = page.read("note-prices")
-    assert "tier 1, 2026-09" in prices
+    assert "2026-09" in prices and "request-based, tier 1" in prices and "request-based, tier 2" in prices
     assert "https://cloud.google.com/run/pricing" in prices
     claims = page.read("note-claims")
     assert "Cloud Run costs 0.000024 USD per request" in claims

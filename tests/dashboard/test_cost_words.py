@@ -52,10 +52,14 @@ def test_numbers_of_requests_are_read_at_a_glance(number: float, text: str) -> N
 
 
 def test_the_conditions_name_what_was_billed() -> None:
-    assert spaced(cost_words.conditions(BILL, EQUAL)) == "100 000 s billed · 1 instance at most · 6.00 USD of it free"
-    more = cost_words.conditions(replace(BILL, idle_s=5e6, instances=3), EQUAL)
-    assert spaced(more) == "100 000 s billed + 5 million s idle · 3 instances at most · 6.00 USD of it free"
-    alive = cost_words.conditions(BILL, replace(EQUAL, billing="instance"))
+    assert spaced(cost_words.conditions(BILL, EQUAL, PRICES)) == (
+        "100 000 s billed · 1 instance at most · 6.00 USD of it free · region not reported: tier 1"
+    )
+    more = cost_words.conditions(replace(BILL, idle_s=5e6, instances=3), replace(EQUAL, region="europe-west3"), PRICES)
+    assert spaced(more) == (
+        "100 000 s billed + 5 million s idle · 3 instances at most · 6.00 USD of it free · europe-west3, tier 2"
+    )
+    alive = cost_words.conditions(BILL, replace(EQUAL, billing="instance"), PRICES)
     assert "15 minutes longer than its last request: an upper bound" in alive
 
 
@@ -96,11 +100,12 @@ def test_a_crossing_is_named_with_its_number_and_both_sides() -> None:
 
 def test_the_table_of_prices_has_every_price() -> None:
     table = spaced(cost_words.prices_table(PRICES))
-    assert "| request-based | 0.000024 | 0.0000025 | 0.40 |" in table
-    assert "| idle minimum instance | 0.0000025 | 0.0000025 | |" in table
-    assert "| free each month | 180 000 s | 360 000 s | 2 million |" in table
-    assert "| instance-based | 0.000018 | 0.000002 | none |" in table
-    assert "| free each month | 240 000 s | 450 000 s |  |" in table
+    assert "| request-based, tier 1 | 0.000024 | 0.0000025 | 0.40 |" in table
+    assert "| request-based, tier 2 | 0.0000336 | 0.0000035 | 0.40 |" in table
+    assert "| idle minimum instance, tier 1 | 0.0000025 | 0.0000025 | |" in table
+    assert "| free each month, request-based | 180 000 s | 360 000 s | 2 million |" in table
+    assert "| instance-based, tier 1 | 0.000018 | 0.000002 | none |" in table
+    assert "| free each month, instance-based | 240 000 s | 450 000 s |  |" in table
 
 
 def test_wrong_claims_are_answered_from_the_prices() -> None:
@@ -110,5 +115,6 @@ def test_wrong_claims_are_answered_from_the_prices() -> None:
     assert "0.000002925 in all, 8 times less" in per_request
     assert "0.0000004 each" in answers["A function costs 0.000004 USD per invocation"]
     assert len(answers) == 4
-    doubled = replace(PRICES, request=replace(PRICES.request, million_requests_usd=0.8))
+    tier = PRICES.tier()
+    doubled = replace(PRICES, tiers=(replace(tier, request=replace(tier.request, million_requests_usd=0.8)),))
     assert "0.0000008 each" in dict(cost_words.claims(doubled))["A function costs 0.000004 USD per invocation"]

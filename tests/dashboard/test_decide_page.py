@@ -70,6 +70,25 @@ def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
         f"python -m benchmark compare --endpoint api={URLS['api']} --endpoint function={URLS['function']} --pairs 500"
     )
     assert not empty.app.get("download_button")
+    # Without an answer there is nothing that could change it, and nothing that it takes for granted.
+    assert not empty.has("note-flips") and not empty.has("note-assumptions")
+
+
+def test_a_run_that_was_passed_over_is_named_with_the_reason(page: DecidePage, results_dir: Path) -> None:
+    run, samples = simulated(ComparePlan(pairs=400, seed=3))
+    entries = [{**entry, "url": URLS[entry["key"]]} for entry in run.manifest["endpoints"]]
+    generator = {"limited": True, "reasons": ["sends were late"]}
+    newer = replace(
+        run,
+        id="feed0009",
+        started_at_utc="2030-01-01T00:00:00+00:00",
+        manifest={**run.manifest, "endpoints": entries},
+        outcome={**run.outcome, "generator": generator},
+    )
+    add_finished_run(Store(results_dir), newer, samples)
+    page.open()
+    assert "Run feed0009, compare: its client was the limit (sends were late)." in page.read("note-passed-over")
+    assert "feed0009" not in page.read("verdict")
 
 
 def test_the_sentence_rests_on_the_runs_that_it_links_to(page: DecidePage) -> None:

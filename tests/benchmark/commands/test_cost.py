@@ -40,6 +40,7 @@ def test_it_writes_gross_net_parts_inputs_and_where_the_prices_are_from(tmp_path
         "concurrency": 1,
         "min_instances": 0,
         "billing": "request",
+        "region": None,
     }
     assert (found["prices"]["source"], found["prices"]["as_of"]) == ("https://cloud.google.com/run/pricing", "2026-09")
     assert found["prices"]["active"]["vcpu_second_usd"] == 0.000024
@@ -56,7 +57,7 @@ def test_it_prints_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
         "idle": ["9.3450", "0.0000", "9.3450"],
         "together": ["12.2700", "2.9250", "9.3450"],
     }
-    assert "Prices of 2026-09, tier 1: https://cloud.google.com/run/pricing" in lines[-1]
+    assert "Prices of 2026-09, tier 1 (region not known): https://cloud.google.com/run/pricing" in lines[-1]
 
 
 def test_it_says_that_the_life_of_an_idle_instance_is_an_upper_bound(capsys: pytest.CaptureFixture[str]) -> None:

@@ -294,8 +294,36 @@ def test_the_estimate_before_a_measurement_is_not_below_its_bill(
 
 def test_the_estimate_of_a_thousand_requests() -> None:
     # 1000 x 0.1 s x (0.000024 + 0.5 x 0.0000025) + 0.001 x 0.40 = 0.002925; a start of 2 s adds 0.0000505.
-    assert estimate_usd(1000, 5.0, PRICES) == usd(0.002925)
-    assert estimate_usd(1000, 5.0, PRICES, startups_ms=2000.0) == usd(0.002925 + 0.0000505)
+    here = replace(EQUAL, region="us-central1")
+    assert estimate_usd(1000, 5.0, PRICES, here) == usd(0.002925)
+    assert estimate_usd(1000, 5.0, PRICES, here, startups_ms=2000.0) == usd(0.002925 + 0.0000505)
+
+
+def test_the_estimate_for_an_unknown_region_is_that_of_the_dearest() -> None:
+    # 1000 x 0.1 s x (0.0000336 + 0.5 x 0.0000035) + 0.001 x 0.40
+    assert estimate_usd(1000, 5.0, PRICES) == usd(0.003935)
+
+
+# --- Regions
+
+
+def test_a_service_of_tier_2_is_billed_at_its_prices() -> None:
+    # 5 000 000 x 0.1 s: 500 000 s x 0.0000336 = 16.80, x 0.5 x 0.0000035 = 0.875, and 2.00 for the requests.
+    workload = Workload(5_000_000, (20.0,))
+    bill = monthly_cost(workload, replace(EQUAL, region="europe-west3"), PRICES)
+    assert (bill.vcpu_usd, bill.memory_usd, bill.requests_usd) == (usd(16.80), usd(0.875), usd(2.0))
+    # The free tier is a discount at the prices of tier 1: 180 000 x 0.000024, and of the memory all.
+    assert (bill.free_vcpu_usd, bill.free_memory_usd, bill.free_requests_usd) == (usd(4.32), usd(0.875), usd(0.8))
+    assert bill.net_usd == usd(16.80 - 4.32 + 1.2)
+    kept = monthly_cost(Workload(0, (20.0,)), replace(EQUAL, region="europe-west3", min_instances=1), PRICES)
+    assert kept.idle_usd == usd(30 * 86_400 * 1.5 * 0.0000035)
+    alive = replace(EQUAL, region="europe-west3", min_instances=1, billing="instance")
+    assert monthly_cost(Workload(0, (20.0,)), alive, PRICES).gross_usd == usd(2_592_000 * (0.0000216 + 0.0000012))
+
+
+def test_a_region_without_published_prices_has_no_bill() -> None:
+    with pytest.raises(CostError, match="no prices for the region mars-north1"):
+        monthly_cost(Workload(1000, (20.0,)), replace(EQUAL, region="mars-north1"), PRICES)
 
 
 # --- What is not offered, or makes no sense

@@ -3,12 +3,13 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmark.cost.prices import PRICES_FILE, FreeTier, PriceError, Rate, load_prices, parse_prices
+from benchmark.cost.prices import PRICES_FILE, PriceError, Rate, load_prices, parse_prices
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -20,23 +21,49 @@ def document() -> dict[str, Any]:
 
 def test_the_shipped_prices_are_the_published_ones_of_tier_1() -> None:
     prices = load_prices()
-    assert (prices.source, prices.tier, prices.currency) == ("https://cloud.google.com/run/pricing", 1, "USD")
+    assert (prices.source, prices.currency) == ("https://cloud.google.com/run/pricing", "USD")
     assert prices.rounding_ms == 100
-    request, instance = prices.tariff("request"), prices.tariff("instance")
+    tier = prices.tier("europe-west1")
+    assert tier.number == 1 and tier == prices.tier()
+    request, instance = tier.tariff("request"), tier.tariff("instance")
     assert request.active == Rate(0.000024, 0.0000025)
     assert request.idle == Rate(0.0000025, 0.0000025)
     assert request.million_requests_usd == 0.40
-    assert request.free == FreeTier(180_000, 360_000, 2_000_000)
+    assert astuple(request.free) == pytest.approx((180_000, 360_000, 2_000_000, 4.32, 0.9, 0.8))
     assert instance.active == Rate(0.000018, 0.000002)
     assert instance.idle is None
     assert instance.million_requests_usd == 0
-    assert instance.free == FreeTier(240_000, 450_000, 0)
+    assert astuple(instance.free) == pytest.approx((240_000, 450_000, 0, 4.32, 0.9, 0))
+
+
+def test_tier_2_has_its_own_prices_and_the_free_tier_of_tier_1() -> None:
+    prices = load_prices()
+    tier = prices.tier("europe-west3")
+    assert tier.number == 2
+    assert tier.request.active == Rate(0.0000336, 0.0000035) and tier.request.idle == Rate(0.0000035, 0.0000035)
+    assert tier.request.million_requests_usd == 0.40
+    assert tier.instance.active == Rate(0.0000216, 0.0000024)
+    assert (tier.request.free, tier.instance.free) == (prices.tier().request.free, prices.tier().instance.free)
+
+
+def test_a_region_without_published_prices_is_refused_by_its_name() -> None:
+    with pytest.raises(PriceError, match="no prices for the region mars-north1"):
+        load_prices().tier("mars-north1")
+
+
+def test_no_region_is_in_two_tiers() -> None:
+    prices = load_prices()
+    assert len(prices.regions) == len(set(prices.regions)) == 40
+    twice = document()
+    twice["tiers"][1]["regions"].append("us-central1")
+    with pytest.raises(PriceError, match=r"tier 2\.regions has us-central1, which another tier has too"):
+        parse_prices(twice)
 
 
 def test_the_guide_to_deployment_quotes_the_same_prices() -> None:
     guide = (PRICES_FILE.parents[2] / "DEPLOY.md").read_text()
     prices = load_prices()
-    for tariff in (prices.request, prices.instance):
+    for tariff in (prices.tier().request, prices.tier().instance):
         rates = (tariff.active.vcpu_second_usd, tariff.active.gib_second_usd)
         quoted = [f"{rate:.7f}".rstrip("0") for rate in rates]
         assert any(all(f"| {text} |" in line for text in quoted) for line in guide.splitlines()), quoted
@@ -44,40 +71,54 @@ def test_the_guide_to_deployment_quotes_the_same_prices() -> None:
 
 WRONG: dict[str, tuple[Change, str]] = {
     "a price of an hour": (
-        lambda d: d["request"]["active"].update(vcpu_second_usd=0.0864),
-        "request.active.vcpu_second_usd must be the price of one second",
+        lambda d: d["tiers"][0]["request"]["active"].update(vcpu_second_usd=0.0864),
+        "tier 1.request.active.vcpu_second_usd must be the price of one second",
     ),
     "a price of nothing": (
-        lambda d: d["instance"]["active"].update(gib_second_usd=0),
-        "instance.active.gib_second_usd must be the price of one second",
+        lambda d: d["tiers"][0]["instance"]["active"].update(gib_second_usd=0),
+        "tier 1.instance.active.gib_second_usd must be the price of one second",
     ),
     "a negative price": (
-        lambda d: d["request"].update(million_requests_usd=-0.4),
-        "request.million_requests_usd must be a number",
+        lambda d: d["tiers"][0]["request"].update(million_requests_usd=-0.4),
+        "tier 1.request.million_requests_usd must be a number",
     ),
     "a price as text": (
-        lambda d: d["request"]["idle"].update(gib_second_usd="0.0000025"),
-        "request.idle.gib_second_usd must be a number",
+        lambda d: d["tiers"][0]["request"]["idle"].update(gib_second_usd="0.0000025"),
+        "tier 1.request.idle.gib_second_usd must be a number",
     ),
     "not a number": (
-        lambda d: d["request"]["free_per_month"].update(requests=float("nan")),
-        "request.free_per_month.requests must be a number",
+        lambda d: d["free_per_month"]["request"].update(requests=float("nan")),
+        "free_per_month.request.requests must be a number",
     ),
-    "true": (lambda d: d["request"].update(million_requests_usd=True), "request.million_requests_usd must be a number"),
+    "true": (
+        lambda d: d["tiers"][0]["request"].update(million_requests_usd=True),
+        "tier 1.request.million_requests_usd must be a number",
+    ),
     "idle above active": (
-        lambda d: d["request"]["idle"].update(vcpu_second_usd=0.00003),
-        "request.idle must not be above request.active",
+        lambda d: d["tiers"][0]["request"]["idle"].update(vcpu_second_usd=0.00003),
+        "tier 1.request.idle must not be above tier 1.request.active",
     ),
-    "a missing tariff": (lambda d: d.pop("instance"), "the price list lacks instance"),
-    "a missing price": (lambda d: d["request"]["active"].pop("gib_second_usd"), "request.active lacks gib_second_usd"),
-    "an unknown field": (lambda d: d["request"].update(discount=0.1), "request has discount, which is not known"),
-    "a list for a tariff": (lambda d: d.update(request=[]), "request must be an object"),
+    "a missing tariff": (lambda d: d["tiers"][1].pop("instance"), "tier 2 lacks instance"),
+    "a missing price": (
+        lambda d: d["tiers"][0]["request"]["active"].pop("gib_second_usd"),
+        "tier 1.request.active lacks gib_second_usd",
+    ),
+    "an unknown field": (
+        lambda d: d["tiers"][0]["request"].update(discount=0.1),
+        "tier 1.request has discount, which is not known",
+    ),
+    "a list for a tariff": (lambda d: d["tiers"][0].update(request=[]), "tier 1.request must be an object"),
     "no date": (lambda d: d.update(as_of="last summer"), "as_of must be a date"),
     "a month that is none": (lambda d: d.update(as_of="2026-13"), "as_of must be a date"),
     "no address": (lambda d: d.update(source="a friend"), "source must be the https address"),
-    "another tier, whose free tier is at tier 1's prices": (lambda d: d.update(tier=2), "tier must be 1"),
+    "no tier 1": (lambda d: d["tiers"].pop(0), "tiers must be numbered from 1"),
     "another currency": (lambda d: d.update(currency="EUR"), "currency must be USD"),
-    "no regions": (lambda d: d.update(regions=[]), "regions must be a list"),
+    "no regions": (lambda d: d["tiers"][0].update(regions=[]), "tier 1.regions must be a list"),
+    "no tiers": (lambda d: d.update(tiers=[]), "tiers must be a list"),
+    "nothing that it was checked against": (
+        lambda d: d["tiers"][1].update(checked_against=""),
+        "tier 2.checked_against must be a text",
+    ),
     "no rounding": (lambda d: d.update(rounding_ms=0), "rounding_ms must be above 0"),
 }
 
