@@ -13,7 +13,7 @@ from benchmark.commands import UsageError
 COMMANDS: dict[str, str] = {
     "compare": "which of two endpoints is faster: paired requests in random order, one in flight",
     "load": "how endpoints hold up: requests at a rate (open loop), or callers that wait (closed loop)",
-    "agree": "do two endpoints give the same answers? Rows, a grid, the decision boundary, and invalid inputs",
+    "agree": "do two endpoints give the same answers? Rows, a grid, random inputs, the boundary, and invalid inputs",
     "coldstart": "how long a new instance takes for its first answer, and after which idle gap it is gone",
     "selftest": "the smallest difference that this machine can resolve, from runs of one server against itself",
     "simulate": "two endpoints whose truth is known, to see what the statistics make of it",

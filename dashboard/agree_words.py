@@ -4,25 +4,27 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from benchmark.agreement.audit import Audit
-from benchmark.agreement.judge import Agreement, InvalidResult
-from benchmark.agreement.trials import Values
-from benchmark.agreement.words import headline
+from benchmark.agreement.judge import Agreement, InvalidResult, Tally
+from benchmark.agreement.trials import Source, Values
+from benchmark.agreement.words import bound_percent, bounds, headline
 from dashboard.inputs import slider
-from dashboard.words import Verdict, count, markdown_table, plain
+from dashboard.words import NOTHING, Verdict, count, counted, markdown_table, plain
 from inference.card import ModelCard
 
-SOURCES = {
+SOURCES: dict[Source, str] = {
+    "uniform": "Random, uniform",
+    "noise": "Random, near rows",
     "rows": "Training rows",
-    "grid": "Grid over the feature space",
-    "limits": "Limits of each feature",
+    "grid": "Grid",
+    "limits": "Limits",
     "boundary": "Decision boundary",
 }
 
 
 def verdict(audit: Audit) -> Verdict:
     """The result in a word and a sentence; which model is served comes first."""
-    agreement = audit.agreement
-    sentence = headline(agreement)
+    agreement, total = audit.agreement, audit.total
+    sentence = f"{headline(total)} {bounds(audit.sampled, audit.seed)}".rstrip()
     if audit.identity:
         return Verdict("disagree", "Different models", f"{' '.join(audit.identity)} {sentence}")
     if not agreement.compared:
@@ -30,18 +32,34 @@ def verdict(audit: Audit) -> Verdict:
     if agreement.differences:
         return Verdict("disagree", "They disagree", sentence)
     if agreement.not_compared:
-        return Verdict("unknown", "Not all compared", f"{sentence} {_not_compared(agreement)}")
+        lost = f"{counted(total.not_compared, 'input')} got no answer from at least one of them."
+        return Verdict("unknown", "Not all compared", f"{sentence} {lost}")
     if not all(one.same or not one.compared for one in audit.invalid):
         return Verdict(
             "disagree", "Not all refused alike", f"{sentence} Some invalid inputs are not refused alike by both."
         )
-    if lost := sum(not one.compared for one in audit.invalid):
-        return Verdict("unknown", "Not all compared", f"{sentence} {lost} invalid inputs got no answer from one.")
+    if unanswered := sum(not one.compared for one in audit.invalid):
+        lost = f"{counted(unanswered, 'invalid input')} got no answer from at least one of them."
+        return Verdict("unknown", "Not all compared", f"{sentence} {lost}")
     return Verdict("agree", "They agree", sentence)
 
 
-def _not_compared(agreement: Agreement) -> str:
-    return f"{agreement.not_compared} inputs got no answer from one of them."
+def batch_verdict(agreement: Agreement, found: Tally, not_sent: int) -> Verdict:
+    """The result of somebody's own rows, of which `found` counts the different ones; `not_sent` could not be used."""
+    rows = agreement.compared + agreement.not_compared
+    repeats = rows - found.asked
+    sentence = headline(found)
+    if found.compared and repeats:
+        verb = "repeats another and is not counted" if repeats == 1 else "repeat others and are not counted"
+        sentence += f" {counted(repeats, 'row')} {verb}."
+    if agreement.differences:
+        return Verdict("disagree", "They disagree", sentence)
+    if not agreement.compared:
+        return Verdict("unknown", "Nothing compared", sentence)
+    if agreement.not_compared or not_sent:
+        all_rows = count(rows + not_sent)
+        return Verdict("unknown", f"{count(agreement.compared)} of {all_rows} rows compared", sentence)
+    return Verdict("agree", "They agree", sentence)
 
 
 def failures(audit: Audit) -> list[str]:
@@ -53,23 +71,25 @@ def failures(audit: Audit) -> list[str]:
     ]
 
 
-def percent(share: float) -> str:
-    """A share in percent with three digits."""
-    return f"{share * 100:.3g}"
-
-
 def gap(value: float) -> str:
     """A difference: `0`, or two digits."""
     return f"{value:.2g}"
 
 
 def sources_table(audit: Audit) -> str:
-    """How many inputs of each kind were asked, and compared, and on how many they disagree."""
+    """How many inputs of each kind were compared, and disagreed on; and for random ones what that bounds."""
+    found, sampled = audit.by_source, audit.sampled
     rows = [
-        [SOURCES[source], *map(count, counts)]
-        for source, counts in sorted(audit.by_source.items(), key=lambda item: list(SOURCES).index(item[0]))
+        [
+            title,
+            count(one.compared) + (f" of {count(one.asked)}" if one.not_compared else ""),
+            count(one.disagreements),
+            f"{bound_percent(one)}%" if source in sampled else NOTHING,
+        ]
+        for source, title in SOURCES.items()
+        if (one := found.get(source))
     ]
-    return markdown_table(["Inputs", "Asked", "Compared", "Disagree"], rows, numbers=3)
+    return markdown_table(["Inputs", "Compared", "Disagree", "At most (95%)"], rows, numbers=3)
 
 
 def kinds_table(agreement: Agreement) -> str:

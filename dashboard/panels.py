@@ -27,7 +27,7 @@ def panel(
             st.markdown(f"**{title}**", width="content")
             if controls:
                 controls()
-            # The table is made when it is asked for: showing one imports pandas.
+            # The table is made when it is asked for.
             popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
         if popover.open:
             with popover:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# Whoever draws imports this module, and so waits here until pandas is whole: Plotly looks into any pandas that it finds
+# in memory, also one that another session's thread, which shows a table, has imported by half.
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 
 from benchmark.statistics.estimates import Estimate

@@ -506,7 +506,6 @@ def judge(rounds: Rounds, looks: FirstLooks, seed: int) -> list[Target]:
         load_target("no history", looks.fresh),
         load_target("with a history", looks.with_history),
         import_target("by the first look", looks.imported_by_load, (DRAWING, *TABLES)),
-        import_target("before the first table", looks.imported_by_compare, TABLES),
     ]
 
 

@@ -12,23 +12,30 @@ from benchmark.agreement.judge import (
     Agreement,
     InvalidResult,
     Outcome,
-    comparable,
+    Tally,
     compare,
     identity_differences,
+    tally,
 )
 from benchmark.agreement.score import Form, Scorer, probe, refuse, score
 from benchmark.agreement.trials import (
     BRACKETS,
+    DRAWN,
+    DRAWS,
     GRID_POINTS,
     ROUNDS,
     Bracket,
+    Source,
     Trial,
     boundary,
     brackets,
+    different,
     grid,
     invalid_inputs,
     limits,
+    noisy,
     plane,
+    uniform,
 )
 from benchmark.agreement.words import describe, headline
 from benchmark.endpoints.catalog import Served
@@ -47,7 +54,7 @@ Report = Callable[[str, int, int], None]
 class Audit:
     """All that one check asked, got and found. `outcomes` has a list an endpoint, in the order of `trials`.
 
-    Endpoints may have the same name; their `keys` differ.
+    Each input is asked once, whichever kinds it belongs to. Endpoints may have the same name; their `keys` differ.
     """
 
     card: ModelCard
@@ -60,6 +67,8 @@ class Audit:
     identity: tuple[str, ...]
     """in which way the endpoints say that they serve different models"""
     forms: tuple[Form, Form]
+    seed: int
+    """of the inputs that were drawn at random"""
     at_utc: str
 
     @property
@@ -76,16 +85,20 @@ class Audit:
         )
 
     @property
-    def by_source(self) -> dict[str, tuple[int, int, int]]:
-        """For each kind of input how many were asked, how many compared, and on how many of them the two disagree."""
-        asked = Counter(trial.source for trial in self.trials)
-        compared = Counter(
-            trial.source
-            for trial, one, other in zip(self.trials, *self.outcomes, strict=True)
-            if comparable(one, other)
-        )
-        differ = Counter(self.trials[one.index].source for one in self.agreement.differences)
-        return {source: (count, compared[source], differ[source]) for source, count in asked.items()}
+    def total(self) -> Tally:
+        """Of all inputs. Most were chosen and not drawn, so that nothing follows for others."""
+        return tally(self.trials, self.outcomes, self.agreement)
+
+    @property
+    def by_source(self) -> dict[Source, Tally]:
+        """Of each kind of input."""
+        sources = dict.fromkeys(trial.source for trial in self.trials)
+        return {source: tally(self.trials, self.outcomes, self.agreement, source) for source in sources}
+
+    @property
+    def sampled(self) -> dict[Source, Tally]:
+        """Of the kinds that were drawn at random and compared: those whose upper bounds mean something."""
+        return {source: found for source, found in self.by_source.items() if source in DRAWN and found.compared}
 
     @property
     def failures(self) -> dict[str, dict[str, int]]:
@@ -105,21 +118,32 @@ def audit(
     *,
     at_utc: str,
     grid_points: int = GRID_POINTS,
+    draws: int = DRAWS,
+    seed: int = 0,
     tolerance: float = TOLERANCE,
     report: Report = lambda _, __, ___: None,
 ) -> Audit:
-    """Ask both `endpoints` about `rows`, a grid, the limits, the boundary of the first, and invalid inputs.
+    """Ask both `endpoints` about `rows`, a grid, the limits, random inputs, the boundary of the first, invalid inputs.
 
-    The same inputs every time; what endpoints do never raises.
+    `draws` inputs are drawn uniformly over the ranges, and as many from `rows` with noise. The same inputs every time
+    for the same `seed`; what endpoints do never raises.
     """
     names = (endpoints[0].name, endpoints[1].name)
     report("finding out how rows are taken", 0, 1)
     scorers = [probe(client, endpoint, card) for endpoint in endpoints]
-    trials = [Trial("rows", row.values, row.line) for row in rows]
-    trials += [*(grid(card, grid_points) if grid_points else ()), *limits(card)]
-    outcomes = _score(client, scorers, card, trials, lambda done, total: report("rows, grid and limits", done, total))
+    trials = different(
+        [
+            *(Trial("rows", row.values, row.line) for row in rows),
+            *(grid(card, grid_points) if grid_points else ()),
+            *limits(card),
+            *uniform(card, draws, seed),
+            *noisy(card, [row.values for row in rows], draws, seed),
+        ]
+    )
+    outcomes = _score(client, scorers, card, trials, lambda done, total: report("valid inputs", done, total))
     if card.is_classifier:
         near = boundary(_narrow(client, scorers[0], card, trials, outcomes[0], report))
+        near = different([*trials, *near])[len(trials) :]
         more = _score(client, scorers, card, near, lambda done, total: report("decision boundary", done, total))
         trials += near
         outcomes = [[*side, *found] for side, found in zip(outcomes, more, strict=True)]
@@ -135,6 +159,7 @@ def audit(
         tuple(InvalidResult(what, (one, other)) for what, one, other in zip(invalid, *refusals, strict=True)),
         identity_differences(names, served, outcomes),
         (scorers[0].form, scorers[1].form),
+        seed,
         at_utc,
     )
 
@@ -197,7 +222,7 @@ def _narrow(
     predicted = {
         trial.values: outcome.answer.prediction
         for trial, outcome in zip(trials, outcomes, strict=True)
-        if outcome.answer and trial.source != "limits"  # these are far away from everything
+        if outcome.answer and trial.source in ("rows", "grid")  # the limits are far away from everything
     }
     found = brackets(predicted, BRACKETS)
     for done in range(ROUNDS if found else 0):
@@ -212,12 +237,12 @@ def _narrow(
 
 def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
     """The result as JSON holds it, with the `worst` differences."""
-    agreement = audit.agreement
+    agreement, total = audit.agreement, audit.total
     return {
         "kind": "agree",
         "at_utc": audit.at_utc,
         "agree": audit.agrees,
-        "headline": headline(agreement),
+        "headline": headline(total),
         "endpoints": [
             {"key": key, "name": name, "form": form}
             for key, name, form in zip(audit.keys, audit.names, audit.forms, strict=True)
@@ -226,16 +251,21 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
         "identity": list(audit.identity),
         "findings": list(agreement.findings),
         "failures": audit.failures,
-        "compared": agreement.compared,
-        "not_compared": agreement.not_compared,
-        "disagreements": len(agreement.differences),
-        "share": agreement.share,
-        "share_upper_95": agreement.upper_bound,
+        "compared": total.compared,
+        "not_compared": total.not_compared,
+        "disagreements": total.disagreements,
+        "seed": audit.seed,
         "largest_gap": agreement.largest_gap,
         "by_kind": {kind.value: count for kind, count in agreement.by_kind.items()},
         "by_source": {
-            source: {"asked": asked, "compared": compared, "disagreements": differ}
-            for source, (asked, compared, differ) in audit.by_source.items()
+            source: {
+                "asked": found.asked,
+                "compared": found.compared,
+                "disagreements": found.disagreements,
+                # Of what was chosen, not drawn, no share says anything of other inputs.
+                "share_upper_95": found.upper_bound if source in audit.sampled else None,
+            }
+            for source, found in audit.by_source.items()
         },
         "worst": [
             {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from benchmark.agreement.trials import Invalid
+from benchmark.agreement.trials import Invalid, Source, Trial
 from benchmark.endpoints.answer import OTHER_LABEL, NotJson, WrongSchema, decode, judge, read_answer
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.sample import Answer, Failure
@@ -78,19 +78,6 @@ class Agreement:
     findings: tuple[str, ...] = ()
 
     @property
-    def share(self) -> float:
-        """The share of the compared inputs on which they disagree."""
-        return len(self.differences) / self.compared if self.compared else 0.0
-
-    @property
-    def upper_bound(self) -> float:
-        """The 95% upper bound of that share, for inputs drawn as these were; see `statistics.estimates.upper_bound`."""
-        # Imported here: scipy takes longer to import than a page may take to open.
-        from benchmark.statistics.estimates import upper_bound
-
-        return upper_bound(len(self.differences), self.compared)
-
-    @property
     def by_kind(self) -> dict[Kind, int]:
         """How many inputs show each kind of difference; one input may show several."""
         counts = Counter(kind for difference in self.differences for kind in difference.kinds)
@@ -100,6 +87,33 @@ class Agreement:
         """The `count` worst differences: by kind, then by size."""
         order = list(Kind)
         return tuple(sorted(self.differences, key=lambda one: (order.index(one.kinds[0]), -(one.gap or 0)))[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many different inputs were asked, how many of them compared, and on how many the two disagree.
+
+    An input that is asked again is no other question: a model answers it as before.
+    """
+
+    asked: int
+    compared: int
+    disagreements: int
+
+    @property
+    def not_compared(self) -> int:
+        return self.asked - self.compared
+
+    @property
+    def upper_bound(self) -> float:
+        """The 95% upper bound of the share of disagreements, where the inputs are a random sample.
+
+        See `statistics.estimates.upper_bound`.
+        """
+        # Imported here: scipy takes longer to import than a page may take to open.
+        from benchmark.statistics.estimates import upper_bound
+
+        return upper_bound(self.disagreements, self.compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,23 @@ def compare(
 def comparable(one: Outcome, other: Outcome) -> bool:
     """Whether both gave an HTTP answer, and at least one of them a prediction."""
     return one.status is not None and other.status is not None and bool(one.answer or other.answer)
+
+
+def tally(
+    trials: Sequence[Trial],
+    outcomes: Sequence[Sequence[Outcome]],
+    agreement: Agreement,
+    source: Source | None = None,
+) -> Tally:
+    """Count the different inputs of `source`, or of all; `outcomes` has a list an endpoint, in the trials' order."""
+    chosen = [index for index, trial in enumerate(trials) if source in (None, trial.source)]
+    differing = {one.index for one in agreement.differences}
+    one, other = outcomes
+    return Tally(
+        len({trials[index].values for index in chosen}),
+        len({trials[index].values for index in chosen if comparable(one[index], other[index])}),
+        len({trials[index].values for index in chosen if index in differing}),
+    )
 
 
 def _unanswered(index: int, one: Outcome, other: Outcome) -> Difference:

@@ -7,7 +7,7 @@ boundary between two classes, at the edges of what is allowed, and where no data
 import json
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal
@@ -15,11 +15,17 @@ from typing import Literal
 from inference.card import Feature, ModelCard
 from inference.contract import MAX_BODY_BYTES, MAX_DEPTH, MAX_INSTANCES
 
-Source = Literal["rows", "grid", "limits", "boundary"]
+Source = Literal["rows", "grid", "limits", "boundary", "uniform", "noise"]
 Values = tuple[float, ...]
 
+DRAWN: tuple[Source, ...] = ("uniform", "noise")
+"""Those that are a random sample, so that a bound on all such inputs follows; of the others there are only counts."""
 GRID_POINTS = 625
-MAX_GRID_POINTS = 10_000
+DRAWS = 300
+"""Of each kind; none of 300 bounds the share of such inputs at 1%."""
+MAX_POINTS = 10_000
+NOISE = 0.1
+"""The standard deviation of the noise on a drawn row, as a share of the feature's own in the training data."""
 BRACKETS = 30
 ROUNDS = 20
 """Halvings of a bracket: what is left is a millionth of the distance between two rows."""
@@ -34,6 +40,14 @@ class Trial:
     source: Source
     values: Values
     line: int | None = None
+
+
+def different(trials: Iterable[Trial]) -> list[Trial]:
+    """The first of all that have the same values: who is asked the same again is asked nothing else."""
+    found: dict[Values, Trial] = {}
+    for trial in trials:
+        found.setdefault(trial.values, trial)
+    return list(found.values())
 
 
 def grid(card: ModelCard, count: int) -> list[Trial]:
@@ -57,7 +71,7 @@ def grid(card: ModelCard, count: int) -> list[Trial]:
     inputs = [
         tuple(_between(feature, share) for feature, share in zip(card.features, point, strict=True)) for point in shares
     ]
-    return [Trial("grid", values) for values in dict.fromkeys(inputs)]
+    return different(Trial("grid", values) for values in inputs)
 
 
 def limits(card: ModelCard) -> list[Trial]:
@@ -70,7 +84,32 @@ def limits(card: ModelCard) -> list[Trial]:
         inputs += [
             (*card.defaults[:index], value, *card.defaults[index + 1 :]) for value in (lowest, feature.limits.maximum)
         ]
-    return [Trial("limits", values) for values in dict.fromkeys(inputs)]
+    return different(Trial("limits", values) for values in inputs)
+
+
+def uniform(card: ModelCard, count: int, seed: int) -> list[Trial]:
+    """`count` inputs drawn independently and uniformly over the ranges that `grid` covers, not rounded to the step."""
+    drawn = random.Random(f"uniform {seed}")  # noqa: S311
+    spans = [_span(feature) for feature in card.features]
+    return [Trial("uniform", tuple(drawn.uniform(low, high) for low, high in spans)) for _ in range(count)]
+
+
+def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> list[Trial]:
+    """`count` of the `rows`, drawn independently with replacement, each value with Gaussian noise; none without rows.
+
+    The noise has a tenth of the feature's standard deviation in the training data. A value that it would take past the
+    card's limits stays as it is.
+    """
+    drawn = random.Random(f"noise {seed}")  # noqa: S311
+
+    def moved(feature: Feature, value: float) -> float:
+        found = value + drawn.gauss(0, NOISE * feature.training.standard_deviation)
+        return found if feature.limits.contain(found) else value
+
+    return [
+        Trial("noise", tuple(moved(feature, value) for feature, value in zip(card.features, row, strict=True)))
+        for row in (drawn.choice(rows) for _ in range(count if rows else 0))
+    ]
 
 
 def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], list[float], list[Trial]]:
@@ -142,7 +181,7 @@ def brackets(predicted: Mapping[Values, float], count: int = BRACKETS, seed: int
 def boundary(found: Sequence[Bracket]) -> list[Trial]:
     """Both sides of each bracket, as close to the boundary as it has been narrowed."""
     inputs = [values for one in found for values in (one.inside, one.outside)]
-    return [Trial("boundary", values) for values in dict.fromkeys(inputs)]
+    return different(Trial("boundary", values) for values in inputs)
 
 
 # --- Invalid inputs

@@ -1,27 +1,47 @@
 """What a check of agreement says: a sentence, a line for each input, a word for each answer."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.agreement.judge import Agreement, Outcome, comparable
-from benchmark.agreement.trials import Trial
+from benchmark.agreement.judge import Agreement, Outcome, Tally, comparable
+from benchmark.agreement.trials import Source, Trial
 from benchmark.endpoints.sample import Failure
 from inference.card import ModelCard
 
+_POPULATIONS: Mapping[Source, str] = {
+    "uniform": "inputs drawn uniformly over the ranges",
+    "noise": "rows drawn at random with noise",
+}
 
-def headline(agreement: Agreement) -> str:
-    """The result in a sentence."""
-    if not agreement.compared:
+
+def headline(found: Tally) -> str:
+    """The result in a sentence: counts, of whatever inputs were chosen."""
+    if not found.compared:
         return "Nothing was compared: no input got an answer from both."
-    bound = f"{agreement.upper_bound * 100:.3g}%"
-    inputs = f"{agreement.compared} input{'' if agreement.compared == 1 else 's'}"
-    if not agreement.differences:
-        return f"0 disagreements in {inputs}: at most {bound} of such inputs disagree (95%)."
-    count = len(agreement.differences)
-    return (
-        f"{count} disagreement{'' if count == 1 else 's'} in {inputs} ({agreement.share * 100:.3g}%): "
-        f"at most {bound} of such inputs disagree (95%)."
-    )
+    return f"{_counted(found.disagreements, 'disagreement')} in {_counted(found.compared, 'input')}."
+
+
+def bounds(sampled: Mapping[Source, Tally], seed: int) -> str:
+    """What the random samples say of all inputs like theirs, in a sentence; empty where they say nothing."""
+    said = [
+        f"at most {bound_percent(found)}% of {_POPULATIONS[source]} disagree ({found.disagreements} of "
+        f"{found.compared} do)"
+        for source, found in sampled.items()
+        if bound_percent(found) != "100"
+    ]
+    return f"With 95% confidence {' and '.join(said)}; seed {seed}." if said else ""
+
+
+def bound_percent(found: Tally) -> str:
+    """The upper bound of a random sample in percent, rounded up to two digits: it says "at most"."""
+    percent = found.upper_bound * 100
+    digits = 1 - math.floor(math.log10(percent))
+    return f"{math.ceil(percent * 10**digits - 1e-9) / 10**digits:g}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def results_table(

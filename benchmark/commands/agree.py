@@ -1,4 +1,4 @@
-"""`agree`: do two endpoints give the same answers? Rows, a grid, the decision boundary, and invalid inputs."""
+"""`agree`: do two endpoints give the same answers? Rows, a grid, random inputs, the boundary, and invalid inputs."""
 
 import argparse
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from benchmark.agreement.audit import Audit, Report, audit, to_document
 from benchmark.agreement.judge import TOLERANCE
-from benchmark.agreement.trials import GRID_POINTS, MAX_GRID_POINTS
-from benchmark.agreement.words import headline, results_table
+from benchmark.agreement.trials import DRAWS, GRID_POINTS, MAX_POINTS
+from benchmark.agreement.words import bounds, headline, results_table
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import card_of
 from benchmark.endpoints.observe import new_client
-from benchmark.endpoints.rows import RowsError, Table, read_rows, training_text, within_limits
+from benchmark.endpoints.rows import MAX_BYTES, RowsError, Table, decode, read_rows, training_text, within_limits
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask
 from benchmark.record.plan import PlanError, check_hosts
@@ -40,6 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"about N inputs all over the feature space (default {GRID_POINTS}, 0 for none)",
     )
     parser.add_argument(
+        "--random",
+        type=int,
+        default=DRAWS,
+        metavar="N",
+        help=f"N inputs drawn uniformly over the ranges, and N rows with noise (default {DRAWS}, 0 for none)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random inputs (default 0)")
+    parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
@@ -53,14 +61,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask both; returns the exit status: 0 they agree, 1 they do not, 2 nothing was compared.
 
-    They do not agree either where they say that they serve different models, where an input could not be compared, or
-    where they do not both refuse an invalid input in the same way.
+    They do not agree either where they say that they serve different models, where an input could not be sent or
+    compared, or where they do not both refuse an invalid input in the same way.
     """
     endpoints = parse_endpoints(arguments)
     if len(endpoints) != 2:
         raise UsageError("two endpoints are compared: give --endpoint NAME=URL twice")
-    if not 0 <= arguments.grid <= MAX_GRID_POINTS:
-        raise UsageError(f"--grid {arguments.grid}: must be from 0 to {MAX_GRID_POINTS}")
+    for option in ("grid", "random"):
+        if not 0 <= (number := getattr(arguments, option)) <= MAX_POINTS:
+            raise UsageError(f"--{option} {number}: must be from 0 to {MAX_POINTS}")
     if not (math.isfinite(arguments.tolerance) and arguments.tolerance >= 0):
         raise UsageError(f"--tolerance {arguments.tolerance}: must be 0 or more")
     try:
@@ -83,18 +92,22 @@ def run(arguments: argparse.Namespace) -> int:
             table.rows,
             at_utc=utc_now(),
             grid_points=arguments.grid,
+            draws=arguments.random,
+            seed=arguments.seed,
             tolerance=arguments.tolerance,
             report=report,
         )
+    agrees = found.agrees and not table.bad
     if arguments.json != Path("-"):
-        _print(found)
+        _print(found, len(table.bad))
     if arguments.json:
-        write_json(arguments.json, {**to_document(found), "bad_rows": [[bad.line, bad.problem] for bad in table.bad]})
+        bad_rows = [[bad.line, bad.problem] for bad in table.bad]
+        write_json(arguments.json, {**to_document(found), "agree": agrees, "bad_rows": bad_rows})
     if arguments.csv:
-        _write_csv(arguments.csv, found)
+        _write_csv(arguments.csv, found, table)
     if not found.agreement.compared:
         return 2
-    return 0 if found.agrees else 1
+    return 0 if agrees else 1
 
 
 def _local_card() -> ModelCard | None:
@@ -109,9 +122,13 @@ def _table(file: Path | None, card: ModelCard) -> Table:
     """The rows of `file`, or of the local artifact that the card is about; none where it is not here."""
     try:
         if file is not None:
-            text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
-            return within_limits(read_rows(text, card.feature_names), card)
-    except (OSError, UnicodeDecodeError) as error:
+            if str(file) == "-":
+                data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            else:
+                with file.open("rb") as opened:
+                    data = opened.read(MAX_BYTES + 1)
+            return within_limits(read_rows(decode(data), card.feature_names), card)
+    except OSError as error:
         raise UsageError(f"--rows {file}: cannot be read ({type(error).__name__})") from error
     except RowsError as error:
         raise UsageError(f"--rows {file} {error}") from error
@@ -124,7 +141,7 @@ def _table(file: Path | None, card: ModelCard) -> Table:
     return Table(card.feature_names, ())
 
 
-def _print(found: Audit) -> None:
+def _print(found: Audit, not_sent: int) -> None:
     """Which model comes first, then the result, then what it consists of."""
     from rich.console import Console
     from rich.markup import escape
@@ -134,13 +151,17 @@ def _print(found: Audit) -> None:
     for sentence in found.identity:
         console.print(f"[red]DIFFERENT MODELS: {escape(sentence)}[/red]", soft_wrap=True)
     agreement = found.agreement
-    console.print(f"[bold]{escape(headline(agreement))}[/bold]", soft_wrap=True)
+    console.print(f"[bold]{escape(headline(found.total))}[/bold]", soft_wrap=True)
+    if not_sent:
+        console.print(f"[red]  {not_sent} row{'' if not_sent == 1 else 's'} could not be used.[/red]", soft_wrap=True)
+    if found.sampled:
+        console.print(escape(f"  {bounds(found.sampled, found.seed)}"), soft_wrap=True)
     for name, key in zip(found.names, found.keys, strict=True):
         for reason, count in found.failures[key].items():
             console.print(f"[red]  {escape(f'{name}: {count} of {len(found.trials)} {reason}')}[/red]", soft_wrap=True)
     asked = ", ".join(
-        f"{source} {count} ({compared} compared, {differ} differ)"
-        for source, (count, compared, differ) in found.by_source.items()
+        f"{source} {one.asked} ({one.compared} compared, {one.disagreements} differ)"
+        for source, one in found.by_source.items()
     )
     console.print(escape(f"  Asked: {asked}. Largest difference {agreement.largest_gap:.2g}."), soft_wrap=True)
     sent = ", ".join(f"{name} {form}" for name, form in zip(found.names, found.forms, strict=True))
@@ -169,12 +190,13 @@ def _print(found: Audit) -> None:
         console.print(f"[red]  {escape(refused.invalid.name)}: {escape(answers)}[/red]", soft_wrap=True)
 
 
-def _write_csv(path: Path, found: Audit) -> None:
-    count = sum(trial.source == "rows" for trial in found.trials)
+def _write_csv(path: Path, found: Audit, table: Table) -> None:
+    """A line for each row of `table`; one that stands there twice was asked once."""
+    results = results_table(found.trials, found.outcomes, found.agreement, found.card, found.keys)
+    answers = dict(zip((trial.values for trial in found.trials), results, strict=True))
     try:
         path.write_text(
-            rows_to_csv(results_table(found.trials, found.outcomes, found.agreement, found.card, found.keys)[:count]),
-            encoding="utf-8",
+            rows_to_csv([{**answers[row.values], "line": row.line} for row in table.rows]), encoding="utf-8"
         )
     except OSError as error:
         raise UsageError(f"--csv {path}: cannot be written ({error.strerror})") from error

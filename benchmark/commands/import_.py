@@ -1,13 +1,12 @@
 """`import`: a run that `export --format json` wrote, on another machine perhaps."""
 
 import argparse
-import json
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
-from benchmark.reports.export import run_from_document
+from benchmark.reports.export import run_from_bytes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +18,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Add it to the record; returns the exit status."""
     try:
-        found, samples = run_from_document(json.loads(arguments.file.read_bytes()))
+        found, samples = run_from_bytes(arguments.file.read_bytes())
         add_finished_run(results_store(arguments.results), found, samples)
     except OSError as error:
         raise UsageError(f"{arguments.file}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError, StoreError) as error:
+    except (ValueError, StoreError) as error:
         raise UsageError(f"{arguments.file}: {error}") from error
     print(found.id)
     return 0

@@ -15,6 +15,7 @@ from benchmark.commands import UsageError, add_results, present, results_store, 
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.forecast import Forecast, estimate, typical_ms
@@ -188,9 +189,12 @@ def bodies_from(source: str, card: ModelCard | None, problems: Sequence[str] = (
     """What `--body-from` says is sent; `problems` are why there is no card. Raises UsageError."""
     try:
         if source != "card":
-            return from_csv(Path(source).read_text("utf-8"), source, card)
-    except (OSError, UnicodeDecodeError) as error:
+            with Path(source).open("rb") as file:
+                return from_csv(decode(file.read(MAX_BYTES + 1)), source, card)
+    except OSError as error:
         raise UsageError(f"--body-from {source}: cannot be read ({type(error).__name__})") from error
+    except RowsError as error:
+        raise UsageError(f"--body-from {source} {error}") from error
     except BodyError as error:
         raise UsageError(f"--body-from {error}") from error
     if card is None:

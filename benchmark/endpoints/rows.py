@@ -1,17 +1,47 @@
 """Rows of numbers from text that people made: what can be used, and what cannot by its line."""
 
+import codecs
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 
 from inference.card import DATA_FILE, ModelCard
 
 MAX_ROWS = 10_000
+MAX_COLUMNS = 1000
+"""Where every column is read; among named ones others may stand in any number."""
+MAX_BYTES = 8 * 1024 * 1024
 _DELIMITERS = ",;\t"
+_NAMED = 5
+"""Of many columns that are missing."""
+
+_BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHER_FILES = (
+    (b"PK\x03\x04", "is a workbook or another ZIP archive: save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "is an Excel workbook: save it as CSV"),
+    (b"\x1f\x8b", "is compressed: unpack it first"),
+    (b"%PDF", "is a PDF document: save the rows as CSV"),
+)
+
+_TOO_LARGE = f"is larger than {MAX_BYTES // 1024 // 1024} MiB"
+
+_NUMBER = r"[+-]?(?:\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
+_WITH_POINT = re.compile(_NUMBER.format(point=r"\."), re.ASCII)
+_WITH_COMMA = re.compile(_NUMBER.format(point=","), re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
 
 class RowsError(ValueError):
@@ -43,43 +73,87 @@ class Table:
     bad: tuple[BadRow, ...] = ()
 
 
+def decode(data: bytes) -> str:
+    """The text of a file: UTF-8, UTF-16 or UTF-32, or else the Windows code page 1252, in which every byte is text.
+
+    Raises RowsError where it is too large, or no text but a workbook or an archive.
+    """
+    if len(data) > MAX_BYTES:
+        raise RowsError(_TOO_LARGE)
+    for signature, what in _OTHER_FILES:
+        if data.startswith(signature):
+            raise RowsError(what)
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None) or _unmarked(data)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise RowsError(
+                f"begins as {encoding.removesuffix('-sig').upper()} and goes on as something else"
+            ) from None
+        return data.decode("cp1252", "replace")
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-16 without a mark has a zero in every other byte of what is ASCII."""
+    even, odd = data[:1000:2], data[1:1000:2]
+    if not even.count(0) and odd.count(0) > len(odd) // 2:
+        return "utf-16-le"
+    return "utf-16-be" if not odd.count(0) and even.count(0) > len(even) // 2 else "utf-8"
+
+
 def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
     """The columns called `names` (without names: all of them) of comma-, semicolon- or tab-separated `text`.
 
     The first line names the columns in any order, and others may stand between them. Where it is as many numbers as
     there are `names`, it is a row already, and the columns are in their order. Every line is read by itself, so that
-    a quote that is never closed spoils no row but its own. Empty lines are passed over.
+    a quote that is never closed spoils no row but its own. Empty lines are passed over. Decimals have a point, or a
+    comma in the whole text.
 
     Raises RowsError where a column is missing, or there is nothing, or too much.
     """
+    if len(text) > MAX_BYTES:
+        raise RowsError(_TOO_LARGE)
+    if "\0" in text:
+        raise RowsError("holds NUL characters: it is no text")
     numbered = enumerate(io.StringIO(text.removeprefix("\ufeff"), newline=None), 1)
-    lines = [(number, stripped) for number, line in numbered if (stripped := line.rstrip("\n")).strip(" ,;\t")]
+    filled = ((number, stripped) for number, line in numbered if (stripped := line.rstrip("\n")).strip(" ,;\t"))
+    lines = list(islice(filled, MAX_ROWS + 3))  # two lines above the rows, and one row too many
+    delimiter = None
+    if lines and (told := re.fullmatch(f"sep=([{_DELIMITERS}])", lines[0][1].strip(" "))):
+        delimiter = told[1]  # a spreadsheet's own first line
+        del lines[0]
     if not lines:
         raise RowsError("is empty")
-    delimiter = max(_DELIMITERS, key=lines[0][1].count)
+    delimiter = delimiter or _delimiter(lines[0][1], names)
     header = [title.strip() for title in _cells(lines[0][1], delimiter) or ()]
+    if not header:
+        raise RowsError("has a first line that is no CSV")
     wanted = tuple(header if names is None else names)
-    if names is not None and len(header) == len(wanted) and all(_number(cell) is not None for cell in header):
+    if names is None and len(wanted) > MAX_COLUMNS:
+        raise RowsError(f"has more than {MAX_COLUMNS} columns")
+    # Names may be numbers: a line of all of them is a header.
+    is_row = all(map(_is_number, header)) and not set(wanted) <= set(header)
+    if is_row and len(header) != len(wanted):
+        raise RowsError(_too_many(len(header), len(wanted), delimiter) + ", and no header")
+    if is_row:
         header = list(wanted)
     else:
         del lines[0]
-    missing = [name for name in wanted if name not in header]
-    if missing or not wanted:
-        raise RowsError(f"has no column {', '.join(missing)}" if missing else "has a first line that is no CSV")
-    if twice := [name for name in wanted if header.count(name) > 1]:
-        raise RowsError(f"has the column {twice[0]} twice")
+    places = _places(header, wanted)
     if not lines:
         raise RowsError("has no rows")
     if len(lines) > MAX_ROWS:
         raise RowsError(f"has more than {MAX_ROWS} rows")
-    places = [(name, header.index(name)) for name in wanted]
+    found = [(number, _pick(_cells(line, delimiter), places, len(header), delimiter)) for number, line in lines]
+    point = _decimal_point(cell for _, cells in found if not isinstance(cells, str) for cell in cells)
     rows, bad = [], []
-    for number, line in lines:
-        found = _row(number, _cells(line, delimiter), places)
-        if isinstance(found, Row):
-            rows.append(found)
+    for number, cells in found:
+        read = cells if isinstance(cells, str) else _values(cells, wanted, point)
+        if isinstance(read, str):
+            bad.append(BadRow(number, read))
         else:
-            bad.append(found)
+            rows.append(Row(number, read))
     return Table(wanted, tuple(rows), tuple(bad))
 
 
@@ -113,17 +187,76 @@ def training_text(directory: Path, card: ModelCard) -> str | None:
         return None
 
 
-def _row(number: int, cells: Sequence[str] | None, places: Sequence[tuple[str, int]]) -> Row | BadRow:
+def _delimiter(line: str, names: Sequence[str] | None) -> str:
+    """What makes of the first line the `names`, or as many numbers; else what it has most of."""
+    wanted = frozenset(names or ())
+
+    def fits(delimiter: str) -> int:
+        cells = [cell.strip() for cell in _cells(line, delimiter) or ()]
+        if len(cells) == len(wanted) and all(map(_is_number, cells)):
+            return len(cells)
+        return len(wanted.intersection(cells))
+
+    return max(_DELIMITERS, key=lambda one: (fits(one), line.count(one)))
+
+
+def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the `wanted` columns are. Raises RowsError where one is not there, or twice."""
+    counts, places = Counter(header), {name: place for place, name in enumerate(header)}
+    if missing := [name for name in wanted if name not in places]:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        raise RowsError(f"has no column {', '.join(missing[:_NAMED])}{more}")
+    if twice := next((name for name in wanted if counts[name] > 1), None):
+        raise RowsError(f"has the column {twice} twice")
+    return [places[name] for name in wanted]
+
+
+def _pick(cells: Sequence[str] | None, places: Sequence[int], columns: int, delimiter: str) -> list[str] | str:
+    """The cells at `places`, blank where the line ends before; why it is no row where it has more than the header."""
     if cells is None:
-        return BadRow(number, "is no CSV")
+        return "is no CSV"
+    if any(cell.strip() for cell in cells[columns:]):
+        return _too_many(len(cells), columns, delimiter)
+    return [cells[place].strip() if place < len(cells) else "" for place in places]
+
+
+def _too_many(values: int, columns: int, delimiter: str) -> str:
+    """Decimal commas in a comma-separated text double the values of each line."""
+    hint = " (decimal commas need semicolons between the columns)" if delimiter == "," and values == 2 * columns else ""
+    return f"has {values} values for {columns} column{'' if columns == 1 else 's'}{hint}"
+
+
+def _decimal_point(cells: Iterable[str]) -> str:
+    """What stands before the decimals: a comma where no number has a point.
+
+    Raises RowsError where commas stand only where thousands would have them: nobody can tell 1,234 from 1.234.
+    """
+    commas = []
+    for cell in cells:
+        if "." in cell and _WITH_POINT.fullmatch(cell):
+            return "."
+        if "," in cell and _WITH_COMMA.fullmatch(cell):
+            commas.append(cell)
+    if commas and all(map(_THOUSANDS.fullmatch, commas)):
+        raise RowsError(f"has numbers such as {commas[0]}, which may be thousands or decimals: write them with a point")
+    return "," if commas else "."
+
+
+def _values(cells: Sequence[str], names: Sequence[str], point: str) -> tuple[float, ...] | str:
+    """The numbers in `cells`, or why they are none."""
+    pattern = _WITH_POINT if point == "." else _WITH_COMMA
     values = []
-    for name, at in places:
-        value = _number(cells[at]) if at < len(cells) else None
-        if value is None:
-            said = "is missing" if at >= len(cells) or not cells[at].strip() else "is not a finite number"
-            return BadRow(number, f"{name} {said}")
+    for name, cell in zip(names, cells, strict=True):
+        if not cell:
+            return f"{name} is missing"
+        value = float(cell.replace(point, ".")) if pattern.fullmatch(cell) else float("nan")
+        if not isfinite(value):
+            mixed = point == "." and "," in cell and _WITH_COMMA.fullmatch(cell)
+            return (
+                f"{name} has a comma, though other numbers have points" if mixed else f"{name} is not a finite number"
+            )
         values.append(value)
-    return Row(number, tuple(values))
+    return tuple(values)
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
@@ -133,9 +266,5 @@ def _cells(line: str, delimiter: str) -> list[str] | None:
         return None
 
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
+def _is_number(cell: str) -> bool:
+    return bool(_WITH_POINT.fullmatch(cell) or _WITH_COMMA.fullmatch(cell))

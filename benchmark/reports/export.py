@@ -26,6 +26,7 @@ RUN_FORMAT = 1
 """Of a run as a JSON file; history: 1 the first."""
 MAX_IMPORTED = 5_000_000
 """Requests in one file: a small file may say that it holds more than there is memory for."""
+_ENTRIES = ("id", "kind", "name", "state", "started_at_utc", "manifest", "outcome", "samples")
 _TICKS_PER_HALF = 5
 
 
@@ -105,17 +106,42 @@ def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
     }
 
 
+def run_from_bytes(data: bytes) -> tuple[Run, Samples]:
+    """The run in a file, trusting nothing. Raises ValueError with a sentence about the file, not about its parser."""
+    if not data.strip():
+        raise ValueError("this file is empty")
+    try:
+        document = json.loads(data)
+    except UnicodeDecodeError as error:
+        raise ValueError("this file is no text: a run is exported as JSON") from error
+    except json.JSONDecodeError as error:
+        text = error.doc.strip()
+        cut = text.startswith("{") and (not text.endswith("}") or error.pos >= len(error.doc.rstrip()))
+        fault = "ends in the middle of a run" if cut else "is no JSON"
+        raise ValueError(f"this file {fault} (line {error.lineno}): export the run again") from error
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, a bracket in a bracket in ...
+        raise ValueError("this file is no run: no export has such numbers, or is nested so deeply") from error
+    return run_from_document(document)
+
+
 def run_from_document(document: Any) -> tuple[Run, Samples]:
     """The inverse of `run_to_document`, trusting nothing: the run is marked as imported, whatever the file says.
 
     Raises ValueError with a sentence.
     """
-    if not isinstance(document, dict) or document.get("faceoff_run") != RUN_FORMAT:
-        raise ValueError("this file is no run that this version can read")
+    if not isinstance(document, dict) or "faceoff_run" not in document:
+        raise ValueError("this file is JSON, but no exported run")
+    if document["faceoff_run"] != RUN_FORMAT or isinstance(document["faceoff_run"], bool):
+        raise ValueError("this file was exported by another version, whose runs this one cannot read")
+    if missing := [name for name in _ENTRIES if name not in document]:
+        raise ValueError(f"this file is damaged: it has no {', '.join(missing)}")
+    part = "samples"
     try:
+        count = document["samples"]["count"]
+        part = "id, state, time, manifest or outcome"
         # What a run of cold starts counts is its probes, each of which is several requests.
         probes = document["outcome"].get("probes") if document["kind"] == coldstart_plan.KIND else None
-        done = document["samples"]["count"] if probes is None else len(probes)
+        done = count if probes is None else len(probes)
         run = Run(
             str(document["id"])[:32],
             str(document["kind"])[:32],
@@ -127,16 +153,19 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
             {"done": done, "total": done},
             is_imported=True,
         )
-        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
-        if len(samples) != document["samples"]["count"] or not fullmatch("[0-9a-f]{4,32}", run.id):
-            raise ValueError
-        if np.any(samples["endpoint"] >= len(run.endpoint_keys)):
-            raise ValueError
+        endpoints = len(run.endpoint_keys)
         datetime.fromisoformat(run.started_at_utc)
+        if not fullmatch("[0-9a-f]{4,32}", run.id):
+            raise ValueError
+        part = "samples"
+        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
+        if len(samples) != count or np.any(samples["endpoint"] >= endpoints):
+            raise ValueError
+        part = "manifest or outcome"
         json.dumps([run.manifest, run.outcome], allow_nan=False)
         _check_summary(run, samples)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError("this file is damaged") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise ValueError(f"this file is damaged: its {part} cannot be read") from error
     return run, samples
 
 

@@ -33,7 +33,6 @@ from benchmark.record.samples import Samples, latency_ms, warm
 from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
 from benchmark.reports.redaction import redacted
-from benchmark.statistics.estimates import upper_bound
 from benchmark.statistics.text import interval, number
 from benchmark.summary import printing
 from benchmark.summary.summarise import SHARE_NAMES, Summary, conditions, summarise
@@ -292,10 +291,12 @@ def _reproducibility(material: _Material) -> Iterator[Block]:
     for summary, samples in compared:
         differing, n = disagreements(samples)
         if n:
-            most = upper_bound(differing, n)
+            # A model that is asked the same again answers the same: requests of a few bodies are no sample of inputs.
+            bodies = (summary.run.manifest.get("bodies") or {}).get("count")
+            inputs = f"{bodies} input{'' if bodies == 1 else 's'}" if bodies else "an unknown number of inputs"
             yield Text(
-                f"In run {summary.run.id} both were asked the same {n} times and gave another prediction {differing} "
-                f"times: with 95 % confidence they differ in less than {100 * most:.2g} % of such requests.",
+                f"In run {summary.run.id} both answered {n} pairs of the same request, made from {inputs}, and gave "
+                f"another prediction in {differing}. No bound for other inputs follows from it.",
                 mark="Same answers:",
             )
     if not compared:

@@ -42,8 +42,8 @@ def page() -> None:
     card = resources.shown_card(served)
     st.markdown(
         "#### Agreement\n"
-        ":gray[:small[The training data, a grid over the feature space, its limits, points beside the decision "
-        "boundary, and invalid inputs: both endpoints are asked the same and have to answer the same.]]"
+        ":gray[:small[Random inputs, the training data, a grid over the feature space, its limits, points beside the "
+        "decision boundary, and invalid inputs: both endpoints are asked the same and have to answer the same.]]"
     )
     if card is None:
         st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
@@ -120,34 +120,34 @@ def _start_map(endpoints: Sequence[Endpoint], found: Audit, pair: Pair) -> None:
 
 
 def _result(found: Audit) -> None:
-    agreement = found.agreement
+    agreement, total = found.agreement, found.total
     verdict = say.verdict(found)
     with st.container(border=True, key="card-verdict"):
         st.markdown(f"{verdict.badge.markdown} {words.plain(verdict.sentence)}")
         for finding in (*say.failures(found), *agreement.findings):
             st.markdown(f":material/arrow_right: {words.plain(finding)}")
         with st.container(horizontal=True, key="figures-agreement"):
-            st.metric("Inputs compared", f"{words.count(agreement.compared)}")
-            st.metric("Disagreements", f"{words.count(len(agreement.differences))}")
-            st.metric(
-                "At most (%)",
-                say.percent(agreement.upper_bound) if agreement.compared else words.NOTHING,
-                help="At most this share of inputs drawn as these were disagree: exact one-sided 95% bound "
-                "(Clopper and Pearson), about 3/n where none of n does.",
-            )
+            st.metric("Inputs compared", words.count(total.compared))
+            st.metric("Disagreements", words.count(total.disagreements))
             st.metric(
                 "Largest gap",
-                say.gap(agreement.largest_gap) if agreement.compared else words.NOTHING,
+                say.gap(agreement.largest_gap) if total.compared else words.NOTHING,
                 help="Of two probabilities, or of two predicted values relative to the larger. "
                 "Up to 0.00001 is rounding of the arithmetic, and agreement.",
             )
-            st.metric("Not compared", f"{words.count(agreement.not_compared)}")
+            st.metric("Not compared", words.count(total.not_compared))
         sent = " and ".join(f"{name} as {form}" for name, form in zip(found.names, found.forms, strict=True))
         st.caption(words.plain(f"{found.at_utc[:16].replace('T', ' ')} UTC, {found.card.title}. Sent to {sent}."))
     left, right = st.columns([1, 1.4], gap="medium")
     with left.container(border=True, key="card-asked", height="stretch"):
         st.markdown("**What was asked**")
         st.markdown(say.sources_table(found))
+        st.caption(
+            f"Random inputs (seed {found.seed}) are drawn from the training range and a quarter beyond it, within the "
+            "limits, and from the training rows with noise of a tenth of a standard deviation. Of all inputs like them "
+            "at most this share disagrees (exact one-sided bound, Clopper and Pearson; about 3/n for none of n). The "
+            "others are chosen, not drawn: they are counts."
+        )
         if agreement.differences:
             st.markdown(say.kinds_table(agreement))
             st.caption("One input may show several kinds.")

@@ -6,20 +6,20 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.agreement.judge import Agreement, compare
+from benchmark.agreement.judge import Agreement, Tally, compare, tally
 from benchmark.agreement.score import probe, score
 from benchmark.agreement.trials import Trial
-from benchmark.agreement.words import headline, results_table
+from benchmark.agreement.words import results_table
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.rows import MAX_ROWS, BadRow, RowsError, Table, read_rows, within_limits
+from benchmark.endpoints.rows import MAX_BYTES, MAX_ROWS, BadRow, RowsError, Table, decode, read_rows, within_limits
 from benchmark.reports.export import rows_to_csv
+from dashboard import agree_words as say
 from dashboard import resources, words
 from dashboard.background import Background, Report
 from dashboard.views.progress import progress
 from inference.card import ModelCard
 
 _BAD_SHOWN = 20
-_MAX_UPLOAD_MIB = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Scored:
 
     version: str
     agreement: Agreement
+    different: Tally
+    """of rows that are not the same as another"""
     table: list[dict[str, Any]]
     bad: tuple[BadRow, ...]
 
@@ -43,7 +45,7 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             file = st.file_uploader(
-                "CSV file", type=["csv", "txt", "tsv"], key="rows-file", max_upload_size=_MAX_UPLOAD_MIB
+                "CSV file", type=["csv", "txt", "tsv"], key="rows-file", max_upload_size=MAX_BYTES // 1024 // 1024
             )
         with right:
             pasted = st.text_area(
@@ -52,7 +54,7 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
         # Of this session, but not in its script: a click anywhere on the page would end it half-way.
         scoring: Background[Scored] = st.session_state.setdefault("rows-scoring", Background())
         if st.button("Score on both", icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running):
-            table = _table(card, _decoded(file.getvalue()) if file is not None else pasted or "")
+            table = _table(card, file.getvalue() if file is not None else pasted or "")
             if table is None:
                 return  # what was found of other rows is no answer to these
             _start(scoring, endpoints, card, table)
@@ -69,17 +71,13 @@ def _example(card: ModelCard) -> str:
     return "\n".join(",".join(row) for row in rows)
 
 
-def _decoded(data: bytes) -> str:
-    # A spreadsheet may save in its own encoding; numbers and names are the same in all of them.
-    return data.decode("utf-8", "replace")
-
-
-def _table(card: ModelCard, text: str) -> Table | None:
-    """The rows to send; says why where there are none."""
+def _table(card: ModelCard, given: bytes | str) -> Table | None:
+    """The rows to send, of a file or of text; says why where there are none."""
     try:
+        text = decode(given) if isinstance(given, bytes) else given
         table = within_limits(read_rows(text, card.feature_names), card)
     except RowsError as error:
-        st.error(words.plain(f"The text {error}."))
+        st.error(words.plain(f"The {'file' if isinstance(given, bytes) else 'text'} {error}."))
         return None
     if not table.rows:
         _show_bad(table.bad)
@@ -97,21 +95,21 @@ def _start(scoring: Background[Scored], endpoints: Sequence[Endpoint], card: Mod
         names = (endpoints[0].name, endpoints[1].name)
         agreement = compare(one, other, card, names)
         trials = [Trial("rows", row.values, row.line) for row in table.rows]
-        return Scored(card.version, agreement, results_table(trials, (one, other), agreement, card, names), table.bad)
+        return Scored(
+            card.version,
+            agreement,
+            tally(trials, (one, other), agreement),
+            results_table(trials, (one, other), agreement, card, names),
+            table.bad,
+        )
 
     scoring.start(work)
 
 
 def _show(scored: Scored) -> None:
-    agreement = scored.agreement
-    if agreement.differences:
-        badge = words.agreement_badge("disagree", "They disagree")
-    elif agreement.compared and not agreement.not_compared:
-        badge = words.agreement_badge("agree", "They agree")
-    else:
-        badge = words.agreement_badge("unknown", "Not all compared")
-    st.markdown(f"{badge.markdown} {words.plain(headline(agreement))}")
-    for finding in agreement.findings:
+    verdict = say.batch_verdict(scored.agreement, scored.different, len(scored.bad))
+    st.markdown(f"{verdict.badge.markdown} {words.plain(verdict.sentence)}")
+    for finding in scored.agreement.findings:
         st.markdown(f":material/arrow_right: {words.plain(finding)}")
     _show_bad(scored.bad)
     st.dataframe(

@@ -1,6 +1,5 @@
 """The Runs page: what is in the record, to find, open, name, compare, keep, take along and delete."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,7 @@ from benchmark.decision.findings import UNREADABLE
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import Run
 from benchmark.record.store import Store, StoreError, UnknownRun
-from benchmark.reports.export import run_from_document
+from benchmark.reports.export import run_from_bytes
 from benchmark.summary.comparison import differences
 from dashboard import reports, resources, run_words, words
 from dashboard.views.run_actions import run_link
@@ -235,8 +234,8 @@ def _take_in() -> None:
     if file is None:
         return
     try:
-        run, samples = run_from_document(json.loads(file.getvalue()))
+        run, samples = run_from_bytes(file.getvalue())
         add_finished_run(resources.store(), run, samples)
         st.session_state["runs-note"] = f"Run {run.id} is in the record, marked as imported."
-    except (ValueError, RecursionError, StoreError) as error:
+    except (ValueError, StoreError) as error:
         st.session_state["runs-note"] = f"Not imported: {error}"

@@ -134,6 +134,7 @@ def audit(
         invalid,
         identity,
         ("instances", "named"),
+        0,
         "2026-01-01T00:00",
     )
 

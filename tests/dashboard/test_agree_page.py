@@ -85,14 +85,20 @@ def test_before_the_first_check_nothing_is_sent_and_nothing_claimed(serve: Serve
     assert "Check agreement" in page.read()
 
 
-def test_two_that_agree_are_shown_with_their_n_and_bound(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+def test_two_that_agree_are_shown_with_their_n_and_the_bounds_of_what_was_drawn(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
     page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
-    asked = int(figures(page)["Inputs compared"])
-    assert asked > 500
+    asked = int(figures(page)["Inputs compared"].replace("\N{NARROW NO-BREAK SPACE}", ""))
+    assert asked > 1100
     assert figures(page)["Disagreements"] == "0"
-    assert float(figures(page)["At most (%)"]) == pytest.approx(100 * (1 - 0.05 ** (1 / asked)), rel=0.01)
     assert "They agree" in page.read("card-verdict")
-    assert "| Training rows | 5 | 5 | 0 |" in page.read("card-asked")
+    assert f"0 disagreements in {asked} inputs. With 95% confidence at most 1% of inputs drawn uniformly" in page.read(
+        "card-verdict"
+    )
+    assert "| Random, uniform | 300 | 0 | 1% |" in page.read("card-asked")
+    assert "| Training rows | 5 | 0 | \N{EN DASH} |" in page.read("card-asked")
+    assert "seed 0" in page.read("card-asked")
     assert "25 of 25 refused alike" in page.read("card-invalid")
     assert not page.has("card-worst")
     for chart in MAPS:
@@ -123,7 +129,9 @@ def test_an_endpoint_that_is_down_is_no_disagreement(serve: Serve, agree: Agree,
     page = checked(agree(serve(good(tea)).url, nobody))
     assert "Nothing compared" in page.read("card-verdict")
     assert "no answer (refused)" in page.read("card-verdict")
-    assert figures(page)["At most (%)"] == "\N{EN DASH}"
+    assert figures(page)["Inputs compared"] == "0"
+    assert figures(page)["Largest gap"] == "\N{EN DASH}"
+    assert "confidence" not in page.read("card-verdict")
 
 
 def test_without_any_model_the_page_says_what_to_do(visit: Visit, nobody: str) -> None:
@@ -180,6 +188,20 @@ def test_pasted_rows_are_scored_and_a_bad_one_is_named_by_its_line(serve: Serve,
     assert list(table["agree"]) == ["yes", "yes"]
 
 
+def test_rows_that_were_not_all_used_are_no_agreement(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = score(agree(serve(good(tea)).url, serve(good(tea)).url), "2,3,1\nx,3,1\n,3,1\n5,nan,3\n5,7,3,9\n")
+    assert "1 of 5 rows compared" in page.read("card-batch")
+    assert "They agree" not in page.read("card-batch")
+    assert "line 5: has 4 values for 3 columns" in page.warnings()[0]
+    assert "They agree" in score(page, "2,3,1\n").read("card-batch")
+
+
+def test_rows_that_repeat_others_count_once(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = score(agree(serve(good(tea)).url, serve(good(tea)).url), "2,3,1\n" * 4 + "5,7,3\n")
+    assert "0 disagreements in 2 inputs. 3 rows repeat others and are not counted." in page.read("card-batch")
+    assert len(page.app.dataframe[0].value) == 5
+
+
 def test_rows_that_differ_are_marked(serve: Serve, agree: Agree, tea: ModelCard) -> None:
     page = agree(serve(good(tea)).url, serve(altered(tea, round_to_2)).url)
     score(page, "3.4,1,2\n4.3,2,3\n")
@@ -202,6 +224,19 @@ def test_an_uploaded_file_is_scored_in_place_of_the_text(serve: Serve, agree: Ag
     page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"3,1,2\n", "text/csv"))
     scored(page)
     assert list(page.app.dataframe[0].value["FastAPI prediction"]) == ["green"]
+
+
+def test_a_spreadsheet_s_file_with_decimal_commas_in_utf_16_is_read(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    content = "leaf_length;leaf_width;steep_time\r\n3,25;1;2,5\r\n".encode("utf-16")
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", content, "text/csv"))
+    scored(page)
+    assert list(page.app.dataframe[0].value["leaf_length"]) == [3.25]
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"PK\x03\x04", "text/csv"))
+    page.press("Score on both")
+    assert [error.value for error in page.app.error] == [
+        "The file is a workbook or another ZIP archive\\: save it as CSV."
+    ]
 
 
 def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(

@@ -11,17 +11,21 @@ ROOT = Path(__file__).resolve().parents[2]
 REPORT = "import sys; print(*(name for name in {wanted} if name in sys.modules))"
 
 
-def loaded(statement: str, *wanted: str) -> set[str]:
-    """Which of the `wanted` modules a fresh process has after `statement`."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{statement}\n{REPORT.format(wanted=wanted)}"],
+def fresh_process(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def loaded(statement: str, *wanted: str) -> set[str]:
+    """Which of the `wanted` modules a fresh process has after `statement`."""
+    done = fresh_process(f"{statement}\n{REPORT.format(wanted=wanted)}")
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
@@ -74,25 +78,88 @@ def test_what_is_pure_needs_no_streamlit(module: str) -> None:
     assert loaded(f"import {name}", name, "streamlit", "pandas", "plotly") == {name}
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["plotting", "predict_charts", "monitor_charts", "agree_charts", "run_charts", "cost_charts", "coldstart_charts"],
+CHARTS = (
+    "plotting",
+    "predict_charts",
+    "monitor_charts",
+    "agree_charts",
+    "run_charts",
+    "cost_charts",
+    "coldstart_charts",
 )
-def test_charts_need_plotly_but_no_streamlit_and_no_pandas(module: str) -> None:
-    assert loaded(f"import dashboard.{module}", "plotly.graph_objs._figure", "streamlit", "pandas") == {
+
+
+@pytest.mark.parametrize("module", CHARTS)
+def test_charts_need_plotly_but_no_streamlit(module: str) -> None:
+    assert loaded(f"import dashboard.{module}", "plotly.graph_objs._figure", "streamlit") == {
         "plotly.graph_objs._figure"
     }
 
 
+TABLE_BESIDE_CHART = """
+import importlib, importlib.util, sys, threading, time
+import dashboard.resources
+import streamlit as st
+
+half_imported, over = threading.Event(), threading.Event()
+
+
+class HalfWay:
+    # Finds pandas as it is, and stops in the middle of its import until the other thread has drawn, or waits.
+
+    def find_spec(self, name, path, target=None):
+        if name != "pandas":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            half_imported.set()
+            while not (over.is_set() or waits_for_an_import(chart)):
+                time.sleep(0.005)
+            execute(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def waits_for_an_import(thread):
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and frame.f_code.co_name == "acquire" and "importlib" in frame.f_code.co_filename
+
+
+def draw():
+    try:
+        half_imported.wait()
+        importlib.import_module("dashboard.{module}")
+        import plotly.graph_objects as go
+        from dashboard import plotting
+        from dashboard.theme import LIGHT
+
+        plotting.styled(go.Figure().add_scatter(x=[1.0, 2.0], y=[3.0, 4.0]), LIGHT)
+        print("drawn")
+    finally:
+        over.set()
+
+
+chart = threading.Thread(target=draw)
+sys.meta_path.insert(0, HalfWay())
+chart.start()
+st.dataframe([{{"a": 1}}])
+chart.join()
+assert half_imported.is_set()
+print("shown")
+"""
+
+
+@pytest.mark.parametrize("module", CHARTS)
+def test_a_chart_can_be_drawn_while_another_session_imports_what_a_table_needs(module: str) -> None:
+    done = fresh_process(TABLE_BESIDE_CHART.format(module=module))
+    assert done.stdout.split() == ["drawn", "shown"], done.stderr
+
+
 def test_refusing_to_start_needs_no_streamlit() -> None:
     start = "import dashboard.__main__ as program\ntry:\n    program.main()\nexcept SystemExit as end:\n    print(end)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{start}\nimport sys; print('streamlit' in sys.modules)"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PORT": "none"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = fresh_process(f"{start}\nimport sys; print('streamlit' in sys.modules)", PORT="none")
     assert done.stdout == "refusing to start: PORT must be a number from 1 to 65535\nFalse\n", done.stderr

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.agreement.audit import Audit, audit, survey
-from benchmark.agreement.judge import Kind, Refusal
+from benchmark.agreement.audit import Audit, audit, survey, to_document
+from benchmark.agreement.judge import Kind, Refusal, Tally
 from benchmark.agreement.score import Scorer, probe, refuse, score
 from benchmark.agreement.trials import invalid_inputs
 from benchmark.endpoints.rows import Row
@@ -35,6 +35,7 @@ from tests.benchmark.little_server import Conversation, LittleServer, answering,
 
 ROWS = [Row(2, (3.0, 1.0, 2.0)), Row(3, (5.0, 2.0, 3.5)), Row(4, (7.0, 3.0, 5.0))]
 GRID = 64
+DRAWN = 40
 
 Check = Callable[[Conversation, Conversation], Audit]
 
@@ -45,7 +46,7 @@ def check(serve: Serve, client: httpx.Client, tea: ModelCard) -> Check:
 
     def check(one: Conversation, other: Conversation) -> Audit:
         endpoints = [endpoint(serve(one).url), endpoint(serve(other).url, "function")]
-        return audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID)
+        return audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID, draws=DRAWN, seed=3)
 
     return check
 
@@ -56,14 +57,42 @@ def test_the_same_model_agrees_in_every_kind_of_input(check: Check, tea: ModelCa
     assert found.forms == ("instances", "instances")
     assert found.agreement.differences == ()
     assert found.agreement.compared == len(found.trials)
-    assert {source: asked for source, (asked, _, _) in found.by_source.items()} == {
+    assert {source: one.asked for source, one in found.by_source.items()} == {
         "rows": 3,
         "grid": 64,
         "limits": 6,
+        "uniform": 40,
+        "noise": 40,
         "boundary": 60,
     }
     assert len(found.invalid) == 25
     assert all(one.same and one.compared for one in found.invalid)
+
+
+def test_only_what_was_drawn_at_random_bounds_the_share_of_disagreements(check: Check, tea: ModelCard) -> None:
+    found = check(good(tea), good(tea))
+    bound = pytest.approx(1 - 0.05 ** (1 / 40))
+    assert {source: one.upper_bound for source, one in found.sampled.items()} == {"uniform": bound, "noise": bound}
+    document = to_document(found)
+    assert document["seed"] == 3
+    assert {source: one["share_upper_95"] for source, one in document["by_source"].items()} == {
+        "rows": None,
+        "grid": None,
+        "limits": None,
+        "uniform": bound,
+        "noise": bound,
+        "boundary": None,
+    }
+    assert not {"share", "share_upper_95"} & document.keys()
+
+
+def test_a_row_that_stands_twice_in_the_data_is_one_input(serve: Serve, client: httpx.Client, tea: ModelCard) -> None:
+    endpoints = [endpoint(serve(good(tea)).url), endpoint(serve(good(tea)).url, "function")]
+    rows = [*ROWS, Row(5, ROWS[0].values)]
+    found = audit(client, endpoints, ask(endpoints), tea, rows, at_utc="now", grid_points=0, draws=0)
+    assert found.by_source["rows"] == Tally(3, 3, 0)
+    assert found.sampled == {}
+    assert found.agreement.compared == found.total.compared == 3 + 6 + found.by_source["boundary"].compared
 
 
 def test_points_beside_the_boundary_are_where_the_prediction_changes(check: Check, tea: ModelCard) -> None:
@@ -262,7 +291,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.delenv("BENCHMARK_HOSTS", raising=False)
 
     def run(one: str, other: str, *more: str) -> int:
-        return main(["agree", "--endpoint", f"a={one}", "--endpoint", f"b={other}", "--grid", "27", *more])
+        return main(
+            ["agree", "--endpoint", f"a={one}", "--endpoint", f"b={other}", "--grid", "27", "--random", "50", *more]
+        )
 
     return run
 
@@ -277,13 +308,16 @@ def test_the_command_says_that_they_agree(
 ) -> None:
     assert run(twins[0].url, twins[1].url, "--json", str(tmp_path / "out.json")) == 0
     out = capsys.readouterr().out
-    assert "0 disagreements in 96 inputs: at most 3.07% of such inputs disagree (95%)." in out
+    assert "0 disagreements in 195 inputs.\n" in out
+    assert "at most 5.9% of inputs drawn uniformly over the ranges disagree (0 of 50 do)" in out
+    assert "at most 5.9% of rows drawn at random with noise disagree (0 of 50 do); seed 0." in out
     assert "rows 5 (5 compared, 0 differ)" in out
     assert "Invalid inputs: 25 of 25 refused alike." in out
     document = json.loads((tmp_path / "out.json").read_text())
     assert document["agree"] is True
     assert document["failures"] == {"a": {}, "b": {}}
-    assert document["share_upper_95"] == pytest.approx(1 - 0.05 ** (1 / 96))
+    assert document["by_source"]["uniform"]["share_upper_95"] == pytest.approx(1 - 0.05 ** (1 / 50))
+    assert document["by_source"]["grid"]["share_upper_95"] is None
 
 
 def test_the_command_fails_where_they_disagree_and_shows_the_worst(
@@ -302,9 +336,11 @@ def test_rows_of_a_file_are_scored_and_the_bad_ones_named(
     run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows, results = tmp_path / "rows.csv", tmp_path / "results.csv"
-    rows.write_text("steep_time,leaf_width,leaf_length\n2,1,3\n2,one,3\n5,3,-7\n5,3,7\n")
-    assert run(twins[0].url, twins[1].url, "--rows", str(rows), "--csv", str(results)) == 0
-    assert capsys.readouterr().err.splitlines() == [
+    rows.write_text("steep_time,leaf_width,leaf_length\n2,1,3\n2,one,3\n5,3,-7\n5,3,7\n2,1,3\n")
+    assert run(twins[0].url, twins[1].url, "--rows", str(rows), "--csv", str(results)) == 1
+    said = capsys.readouterr()
+    assert "2 rows could not be used." in said.out
+    assert said.err.splitlines() == [
         "line 3: leaf_width is not a finite number; not sent",
         "line 4: leaf_length must be above 0 and at most 3000; not sent",
     ]
@@ -313,7 +349,29 @@ def test_rows_of_a_file_are_scored_and_the_bad_ones_named(
     assert [(row["line"], row["a prediction"], row["b prediction"], row["agree"]) for row in found] == [
         ("2", "green", "green", "yes"),
         ("5", "black", "black", "yes"),
+        ("6", "green", "green", "yes"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"])
+def test_a_file_with_decimal_commas_is_read_in_any_encoding_of_a_spreadsheet(
+    run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, encoding: str
+) -> None:
+    rows, results = tmp_path / "rows.csv", tmp_path / "results.csv"
+    rows.write_bytes("steep_time;Größe;leaf_width;leaf_length\r\n2,5;ä;1;3,25\r\n".encode(encoding))
+    assert run(twins[0].url, twins[1].url, "--rows", str(rows), "--csv", str(results)) == 0
+    with results.open(newline="") as file:
+        (found,) = csv.DictReader(file)
+    assert (found["leaf_length"], found["leaf_width"], found["steep_time"]) == ("3.25", "1.0", "2.5")
+
+
+def test_a_file_that_is_no_text_is_named_for_what_it_is(
+    run: Run, twins: tuple[LittleServer, LittleServer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_bytes(b"PK\x03\x04" + bytes(2000))
+    assert run(twins[0].url, twins[1].url, "--rows", str(rows)) == 2
+    assert "is a workbook or another ZIP archive: save it as CSV" in capsys.readouterr().err
 
 
 def test_the_answers_are_written_in_utf_8_whatever_the_system_s_encoding_is(
@@ -339,7 +397,8 @@ def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, L
     ("more", "message"),
     [
         (["--endpoint", "c=http://127.0.0.1:1"], "two endpoints are compared"),
-        (["--grid", "-1"], "must be from 0 to"),
+        (["--grid", "-1"], "--grid -1: must be from 0 to"),
+        (["--random", "-1"], "--random -1: must be from 0 to"),
         (["--tolerance", "nan"], "must be 0 or more"),
         (["--rows", "no-such-file.csv"], "cannot be read"),
     ],

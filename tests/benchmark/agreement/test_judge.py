@@ -10,13 +10,15 @@ from benchmark.agreement.judge import (
     Kind,
     Outcome,
     Refusal,
+    Tally,
     compare,
     decimals,
     read_outcomes,
     read_refusal,
+    tally,
 )
-from benchmark.agreement.trials import Invalid
-from benchmark.agreement.words import headline
+from benchmark.agreement.trials import Invalid, Source, Trial
+from benchmark.agreement.words import bound_percent, bounds, headline
 from benchmark.endpoints.answer import OTHER_LABEL
 from benchmark.endpoints.sample import Answer, Failure
 from benchmark.statistics.estimates import upper_bound
@@ -40,11 +42,41 @@ def value(prediction: float) -> Outcome:
     return Outcome(200, answer=Answer(prediction), fields=("prediction",))
 
 
-def test_the_same_answers_agree_and_leave_an_upper_bound_of_about_three_in_n(tea: ModelCard) -> None:
+def test_the_same_answers_agree(tea: ModelCard) -> None:
     found = compare(outcomes(tea), outcomes(tea), tea)
     assert (found.compared, found.not_compared, found.differences) == (80, 0, ())
-    assert found.upper_bound == pytest.approx(3 / 80, rel=0.05)
-    assert headline(found) == "0 disagreements in 80 inputs: at most 3.68% of such inputs disagree (95%)."
+    assert headline(Tally(80, 80, 0)) == "0 disagreements in 80 inputs."
+    assert headline(Tally(80, 1, 1)) == "1 disagreement in 1 input."
+    assert headline(Tally(80, 0, 0)) == "Nothing was compared: no input got an answer from both."
+
+
+def test_five_inputs_that_are_asked_500_times_are_five_inputs(tea: ModelCard) -> None:
+    trials = [Trial("uniform", (LENGTHS[index % 5],)) for index in range(500)]
+    same = [outcome(tea, tea_outputs(trial.values)) for trial in trials]
+    silent = [Outcome(failure=Failure.TIMEOUT) if index % 5 == 4 else one for index, one in enumerate(same)]
+    found = tally(trials, (same, silent), compare(same, silent, tea))
+    assert (found.asked, found.compared, found.not_compared, found.disagreements) == (5, 4, 1, 0)
+    assert found.upper_bound == pytest.approx(1 - 0.05 ** (1 / 4))
+
+
+def test_an_input_that_differs_once_of_many_times_differs(tea: ModelCard) -> None:
+    trials = [Trial("rows", (3.5,))] * 3 + [Trial("noise", (4.0,))]
+    same = [outcome(tea, tea_outputs(trial.values)) for trial in trials]
+    once = [same[0], outcome(tea, [0.1, 0.8, 0.1]), *same[2:]]
+    agreement = compare(same, once, tea)
+    assert tally(trials, (same, once), agreement) == Tally(2, 2, 1)
+    assert tally(trials, (same, once), agreement, "noise") == Tally(1, 1, 0)
+
+
+def test_a_bound_is_said_with_its_sample_its_seed_and_never_rounded_down() -> None:
+    sampled: dict[Source, Tally] = {"uniform": Tally(300, 300, 0), "noise": Tally(300, 200, 2)}
+    assert bounds(sampled, 7) == (
+        "With 95% confidence at most 1% of inputs drawn uniformly over the ranges disagree (0 of 300 do) and "
+        "at most 3.2% of rows drawn at random with noise disagree (2 of 200 do); seed 7."
+    )
+    assert bounds({}, 7) == bounds({"uniform": Tally(300, 300, 299)}, 7) == ""
+    for found in (Tally(n, n, count) for n in (1, 7, 300, 10_000) for count in (0, 1)):
+        assert float(bound_percent(found)) >= 100 * found.upper_bound - 1e-9
 
 
 def test_the_upper_bound_is_the_exact_one() -> None:

@@ -1,6 +1,7 @@
 """What endpoints are asked about: valid inputs all over the feature space, and invalid ones."""
 
 import json
+from statistics import pstdev
 
 import pytest
 
@@ -12,7 +13,9 @@ from benchmark.agreement.trials import (
     grid,
     invalid_inputs,
     limits,
+    noisy,
     plane,
+    uniform,
 )
 from inference.card import ModelCard
 from inference.contract import ContractError, check_media_type, parse_rows
@@ -54,6 +57,43 @@ def test_grid_values_are_multiples_of_the_step(tea: ModelCard) -> None:
 def test_limits_take_each_feature_to_both_its_ends(mileage: ModelCard) -> None:
     assert [trial.values for trial in limits(mileage)] == [(1.0, 90.0), (3000.0, 90.0), (1400.0, 1.0), (1400.0, 3000.0)]
     assert all(allowed(mileage, trial.values) for trial in limits(mileage))
+
+
+def test_uniform_draws_fill_the_ranges_of_the_grid_evenly_and_are_the_same_for_the_same_seed(tea: ModelCard) -> None:
+    inputs = [trial.values for trial in uniform(tea, 2000, 1)]
+    assert len(set(inputs)) == 2000
+    assert all(allowed(tea, values) for values in inputs)
+    corners = [trial.values for trial in grid(tea, 8)] + [trial.values for trial in grid(tea, 27)]
+    for index in range(len(tea.features)):
+        low, high = min(values[index] for values in corners), max(values[index] for values in corners)
+        step = tea.features[index].step
+        shares = [(values[index] - low) / (high - low) for values in inputs]
+        assert min(shares) > -step
+        # Four standard errors of a proportion.
+        for part in range(4):
+            assert sum(part / 4 <= share < (part + 1) / 4 for share in shares) == pytest.approx(500, abs=78)
+    assert uniform(tea, 50, 1) == uniform(tea, 2000, 1)[:50]
+    assert not set(inputs) & {trial.values for trial in uniform(tea, 2000, 2)}
+
+
+def test_noisy_draws_stay_near_the_rows_and_within_the_limits(tea: ModelCard) -> None:
+    rows = [(3.0, 1.0, 2.0), (7.0, 3.0, 5.0)]
+    inputs = [trial.values for trial in noisy(tea, rows, 1000, 1)]
+    assert len(set(inputs)) == 1000
+    assert all(allowed(tea, values) for values in inputs)
+    near = [min(rows, key=lambda row: abs(row[0] - values[0])) for values in inputs]
+    assert near.count(rows[0]) == pytest.approx(500, abs=64)
+    for index, one in enumerate(tea.features):
+        moved = [values[index] - row[index] for values, row in zip(inputs, near, strict=True)]
+        assert pstdev(moved) == pytest.approx(0.1 * one.training.standard_deviation, rel=0.1)
+    assert noisy(tea, [], 1000, 1) == []
+
+
+def test_noise_takes_no_row_past_the_limits(tea: ModelCard) -> None:
+    above = [1e-9 if one.limits.minimum_is_exclusive else 0.0 for one in tea.features]
+    lowest = tuple(one.limits.minimum + more for one, more in zip(tea.features, above, strict=True))
+    highest = tuple(one.limits.maximum for one in tea.features)
+    assert all(allowed(tea, trial.values) for trial in noisy(tea, [lowest, highest], 300, 1))
 
 
 def test_a_plane_goes_row_by_row_and_leaves_the_other_features_alone(tea: ModelCard) -> None:

@@ -1,11 +1,27 @@
 """Rows of numbers from other people's text: what is used, and what is named by its line."""
 
+import gzip
+import re
+import tracemalloc
+from math import isfinite
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark.endpoints.bodies import BodyError, from_csv
-from benchmark.endpoints.rows import MAX_ROWS, BadRow, Row, RowsError, read_rows, training_text, within_limits
+from benchmark.endpoints.rows import (
+    MAX_BYTES,
+    MAX_ROWS,
+    BadRow,
+    Row,
+    RowsError,
+    decode,
+    read_rows,
+    training_text,
+    within_limits,
+)
 from inference.card import DATA_FILE, ModelCard
 from tests.benchmark.cards import TEA_ROWS
 
@@ -84,3 +100,148 @@ def test_a_measurement_takes_no_file_with_a_bad_row(tea: ModelCard) -> None:
         from_csv("leaf_length,leaf_width,steep_time\n1,2,3\n1,2,long\n", "my.csv", tea)
     bodies = from_csv("leaf_length,leaf_width,steep_time\n1,2,3\n", "my.csv", tea)
     assert bodies.bodies == (b'{"leaf_length": 1.0, "leaf_width": 2.0, "steep_time": 3.0}',)
+
+
+# --- What spreadsheets, editors and other people make of it
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a;b\n1,5;2\n", (1.5, 2.0)),
+        ("a\tb\n1,5\t-2,25e1\n", (1.5, -22.5)),
+        ('a,b\n"1,5","2,5"\n', (1.5, 2.5)),
+        ("1,5;2,25\n", (1.5, 2.25)),
+        ("1,5\t2,25\n", (1.5, 2.25)),
+        ("sep=;\na;b\n1,5;2\n", (1.5, 2.0)),
+        ("a,b,\n1,2,\n", (1.0, 2.0)),
+        (" a ; b \n 1 ;2\n", (1.0, 2.0)),
+        ("a,b\r1.5,2\r", (1.5, 2.0)),
+        ("note;a;b\n1,2,3 and more;1,5;0,125\n", (1.5, 0.125)),
+    ],
+)
+def test_a_spreadsheet_s_way_of_writing_numbers_is_read(text: str, values: tuple[float, ...]) -> None:
+    (row,) = read_rows(text, NAMES).rows
+    assert row.values == values
+
+
+def test_columns_that_are_called_by_numbers_have_a_header() -> None:
+    assert read_rows("1,0\n7,8\n", ("0", "1")).rows == (Row(2, (8.0, 7.0)),)
+    assert read_rows("7,8\n", ("0", "1")).rows == (Row(1, (7.0, 8.0)),)
+
+
+def test_a_comma_that_may_be_thousands_is_not_guessed() -> None:
+    with pytest.raises(RowsError, match=r"^has numbers such as 1,234, which may be thousands or decimals"):
+        read_rows("a;b\n1,234;2\n", NAMES)
+    assert read_rows("a;b\n1,234;0,5\n", NAMES).rows == (Row(2, (1.234, 0.5)),)
+
+
+def test_a_comma_among_points_is_a_bad_row() -> None:
+    table = read_rows("a;b\n1.5;2\n1,234;2\n", NAMES)
+    assert table.rows == (Row(2, (1.5, 2.0)),)
+    assert table.bad == (BadRow(3, "a has a comma, though other numbers have points"),)
+
+
+def test_decimal_commas_between_commas_are_named_and_never_read_as_other_numbers() -> None:
+    table = read_rows("a,b\n5,1,3,5\n1,2\n1,2,x\n", NAMES)
+    assert table.rows == (Row(3, (1.0, 2.0)),)
+    assert table.bad == (
+        BadRow(2, "has 4 values for 2 columns (decimal commas need semicolons between the columns)"),
+        BadRow(4, "has 3 values for 2 columns"),
+    )
+    with pytest.raises(RowsError, match=r"^has 4 values for 2 columns \(decimal commas need .*\), and no header$"):
+        read_rows("5,1,3,5\n", NAMES)
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "@SUM(A1)", "+", "-", "1_000", "\uff11", "0x10", "1e999", "inf", "1 2", "1.2.3"]
+)
+def test_what_is_no_number_is_named_and_not_repeated(cell: str) -> None:
+    table = read_rows(f"a,b\n{cell},2\n1,2\n", NAMES)
+    assert table.rows == (Row(3, (1.0, 2.0)),)
+    assert table.bad == (BadRow(2, "a is not a finite number"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,a\n1,2,3\n", "has the column a twice"),
+        ("a,b\n1,\0\n", "holds NUL characters: it is no text"),
+        ("sep=;\n", "is empty"),
+        ("a,b\n" * 1 + "\n" * 100_000, "has no rows"),
+        ("a,b\n" + "1,2\n" * 200_000, f"has more than {MAX_ROWS} rows"),
+        ("1,2\n" * (MAX_ROWS + 1), f"has more than {MAX_ROWS} rows"),
+        ("x" * (MAX_BYTES + 1), "is larger than 8 MiB"),
+        ('"a,b\n1,2\n', "has a first line that is no CSV"),
+        ("\n".join(["{"] * 100), "has no column a, b"),
+    ],
+)
+def test_what_cannot_be_used_is_named_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(RowsError, match=f"^{re.escape(message)}$"):
+        read_rows(text, NAMES)
+
+
+def test_as_many_rows_as_are_allowed_are_read() -> None:
+    for text in ("1,2\n" * MAX_ROWS, "sep=,\na,b\n" + "1,2\n" * MAX_ROWS):
+        assert len(read_rows(text, NAMES).rows) == MAX_ROWS
+
+
+def test_ten_thousand_columns_are_read_where_two_are_wanted_and_refused_where_all_are() -> None:
+    others = [f"x{number}" for number in range(10_000)]
+    text = f"{','.join(['b', *others, 'a'])}\n" + f"2{',0' * 10_000},1\n" * 50
+    assert set(row.values for row in read_rows(text, NAMES).rows) == {(1.0, 2.0)}
+    with pytest.raises(RowsError, match=r"^has more than 1000 columns$"):
+        read_rows(text)
+    with pytest.raises(RowsError, match=r"^has no column x0, x1, x2, x3, x4 and 9995 more$"):
+        read_rows("a,b\n1,2\n", others)
+
+
+def test_a_text_of_many_short_lines_takes_no_memory_for_them() -> None:
+    text = "1\n" * (MAX_BYTES // 2)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RowsError, match="more than"):
+            read_rows(text, ("a",))
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_the_encodings_of_spreadsheets_are_read(encoding: str) -> None:
+    text = "größe;länge\n1,5;2\n"
+    assert read_rows(decode(text.encode(encoding)), ("größe", "länge")).rows == (Row(2, (1.5, 2.0)),)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK\x03\x04" + bytes(100), "is a workbook or another ZIP archive: save it as CSV"),
+        (b"\xd0\xcf\x11\xe0" + bytes(100), "is an Excel workbook: save it as CSV"),
+        (gzip.compress(b"a,b\n1,2\n"), "is compressed: unpack it first"),
+        (b"%PDF-1.7\n", "is a PDF document: save the rows as CSV"),
+        (b"\xff\xfea\0b", "begins as UTF-16 and goes on as something else"),
+        (b"\xef\xbb\xbfa,b\n1,\xff\n", "begins as UTF-8 and goes on as something else"),
+        (bytes(MAX_BYTES + 1), "is larger than 8 MiB"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named_for_what_it_is(data: bytes, message: str) -> None:
+    with pytest.raises(RowsError, match=f"^{re.escape(message)}$"):
+        decode(data)
+
+
+def test_a_binary_file_of_another_kind_is_no_text() -> None:
+    with pytest.raises(RowsError, match="no text"):
+        read_rows(decode(b"SQLite format 3\0" + bytes(range(256)) * 4), NAMES)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
+def test_whatever_is_uploaded_is_read_or_refused_in_one_line(data: bytes) -> None:
+    try:
+        table = read_rows(decode(data), NAMES)
+    except RowsError as error:
+        assert "\n" not in str(error)
+        assert len(str(error)) < 200
+    else:
+        assert all(len(row.values) == 2 and all(map(isfinite, row.values)) for row in table.rows)
+        assert all("\n" not in bad.problem for bad in table.bad)

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from math import nan
 from typing import Any
@@ -17,7 +18,14 @@ from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.samples import ROW, Samples, from_rows, pack
 from benchmark.reports import export
-from benchmark.reports.export import histogram_log, percentile_log, run_from_document, run_to_document, samples_to_csv
+from benchmark.reports.export import (
+    histogram_log,
+    percentile_log,
+    run_from_bytes,
+    run_from_document,
+    run_to_document,
+    samples_to_csv,
+)
 from benchmark.summary.summarise import summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from tests.benchmark.runs import make_run, pairs, row
@@ -99,10 +107,47 @@ def packed(samples: Samples) -> dict[str, Any]:
     return {"count": len(samples), "packed": base64.b64encode(pack(samples)).decode()}
 
 
-@pytest.mark.parametrize("document", [None, [], 5, "run", {}, {"faceoff_run": 2}, {"endpoints": {}}])
+@pytest.mark.parametrize("document", [None, [], 5, "run", {}, {"endpoints": {}}])
 def test_another_file_is_no_run(document: Any) -> None:
-    with pytest.raises(ValueError, match=r"^this file is no run that this version can read$"):
+    with pytest.raises(ValueError, match=r"^this file is JSON, but no exported run$"):
         run_from_document(document)
+
+
+@pytest.mark.parametrize("version", [2, "1", None, True, [1]])
+def test_a_file_of_another_version_is_named_so(version: Any) -> None:
+    with pytest.raises(ValueError, match=r"^this file was exported by another version"):
+        run_from_document(exported(faceoff_run=version))
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"", "this file is empty"),
+        (b" \n", "this file is empty"),
+        (b"run,endpoint\n1,2\n", "this file is no JSON (line 1): export the run again"),
+        (b"\xff\xfe\xff\xff\xff", "this file is no text: a run is exported as JSON"),
+        (b"PK\x03\x04\xff\x80", "this file is no text: a run is exported as JSON"),
+        (
+            json.dumps({"faceoff_run": 1, "id": "ab"}, indent=1).encode()[:-8],
+            "this file ends in the middle of a run (line",
+        ),
+        (b"[" * 100_000, "this file is no run: no export has such numbers, or is nested so deeply"),
+        (b'{"faceoff_run": ' + b"1" * 5000 + b"}", "this file is no run: no export has such numbers"),
+        (b'{"faceoff_run": 1}', "this file is damaged: it has no id, kind, name, state, started_at_utc, manifest,"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_without_the_parser_s_words(data: bytes, fault: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(fault)}") as raised:
+        run_from_bytes(data)
+    assert not re.search("Expecting|delimiter|codec|char |recursion|integer string", str(raised.value))
+
+
+def test_a_run_that_was_cut_off_anywhere_is_named_so() -> None:
+    whole = json.dumps(exported()).encode()
+    for end in range(1, len(whole), 97):
+        with pytest.raises(ValueError, match=r"^this file ends in the middle of a run"):
+            run_from_bytes(whole[:end])
+    assert run_from_bytes(whole)[0].id == make_run().id
 
 
 @pytest.mark.parametrize("name", ["id", "kind", "name", "state", "started_at_utc", "manifest", "outcome", "samples"])
@@ -111,7 +156,7 @@ def test_a_file_with_an_odd_entry_comes_in_whole_or_not_at_all(name: str, value:
     try:
         run, samples = run_from_document(exported(**{name: value}))
     except ValueError as error:
-        assert str(error) == "this file is damaged"
+        assert str(error).startswith("this file is damaged: its ")
     else:
         assert name in ("name", "kind", "outcome"), "nothing could be made of it"
         json.dumps(to_document(summarise(run, samples)), allow_nan=False)
@@ -121,7 +166,7 @@ def test_a_file_with_an_odd_entry_comes_in_whole_or_not_at_all(name: str, value:
 def test_a_file_with_an_entry_missing_is_damaged(name: str) -> None:
     document = exported()
     del document[name]
-    with pytest.raises(ValueError, match=r"^this file is damaged$"):
+    with pytest.raises(ValueError, match=f"^this file is damaged: it has no {name}$"):
         run_from_document(document)
 
 
@@ -165,13 +210,13 @@ GOOD = exported()["samples"]
     ],
 )
 def test_a_damaged_file_says_so_in_a_sentence(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^this file is damaged$"):
+    with pytest.raises(ValueError, match=r"^this file is damaged: its "):
         run_from_document(exported(**changes))
 
 
 def test_a_small_file_with_more_requests_than_there_is_memory_for_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MAX_IMPORTED", 39)
-    with pytest.raises(ValueError, match=r"^this file is damaged$"):
+    with pytest.raises(ValueError, match=r"^this file is damaged: its "):
         run_from_document(exported())
     monkeypatch.setattr(export, "MAX_IMPORTED", 40)
     run_from_document(exported())
@@ -194,7 +239,7 @@ def test_whatever_a_manifest_says_it_is_shown_or_refused(name: str, value: Any) 
     try:
         run, samples = run_from_document(exported(manifest=_manifest(**{name: value})))
     except ValueError as error:
-        assert str(error) == "this file is damaged"
+        assert str(error).startswith("this file is damaged: its ")
     else:
         json.dumps(to_document(summarise(run, samples)), allow_nan=False)
 

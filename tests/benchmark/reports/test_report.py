@@ -140,8 +140,9 @@ def test_figures_of_the_report_are_those_of_the_run() -> None:
     page = Reader(to_html(report([(run, pairs([10.0] * 40, [20.0] * 40))])))
     assert "FastAPI answers faster: 10.0 ms less" in page.sections["Verdict"]
     assert "All that is known of both is equal." in page.sections["Fairness"]
-    # 40 pairs, none different: at most 1 - 0.05^(1/40).
-    assert "differ in less than 7.2 %" in page.sections["Reproducibility"]
+    # 40 pairs of a few bodies are no sample of inputs: a count without a bound.
+    assert "made from 3 inputs, and gave another prediction in 0." in page.sections["Reproducibility"]
+    assert "differ in less than" not in page.sections["Reproducibility"]
 
 
 def at(run: Run, urls: Mapping[str, str]) -> Run:
