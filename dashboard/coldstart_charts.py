@@ -28,7 +28,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
     for index, side in enumerate(summary.endpoints):
         for word, values, estimate in (
             (side.cold_word, side.cold_values_ms, side.cold_ms[0]),
-            ("warm", side.warm_values_ms, side.warm_ms[0]),
+            (side.warm_word, side.warm_values_ms, side.warm_ms[0]),
         ):
             row = len(labels)
             name = f"{html_text(side.name)}, {word} (n = {words.count(len(values))})"
@@ -40,7 +40,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
                 y=[row + _spread(number) for number in range(len(values))],
                 mode="markers",
                 name=name,
-                marker={"color": color, "symbol": _marker(index, word != "warm"), "size": 7, "opacity": 0.55},
+                marker={"color": color, "symbol": _marker(index, word == side.cold_word), "size": 7, "opacity": 0.55},
                 hovertemplate="%{x:.4~g} ms<extra>" + name + "</extra>",
             )
             if values:
@@ -122,8 +122,8 @@ def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
 
 
 def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Response time against the measured idle gap: filled is cold, crossed suspected, hollow warm; a band is where an
-    endpoint turns cold."""
+    """Response time against the measured idle gap: filled is cold, crossed suspected, hollow warm, or presumed to be;
+    a band is where an endpoint turns cold."""
     figure = go.Figure()
     gaps_s: list[float] = []
     times_ms: list[float] = []
@@ -133,7 +133,7 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
         for word, mark, probes in (
             ("cold", symbol, [probe for probe in side.probes if probe.is_cold and not probe.suspected]),
             ("suspected cold", f"{symbol}-x", [probe for probe in side.probes if probe.is_cold and probe.suspected]),
-            ("warm", f"{symbol}-open", [probe for probe in side.probes if probe.is_warm]),
+            (side.warm_word, f"{symbol}-open", [probe for probe in side.probes if probe.is_warm]),
         ):
             found = [(probe.idle_s, probe.response_ms) for probe in probes if probe.idle_s is not None]
             if not found:
@@ -221,7 +221,7 @@ def population_table(summary: ColdSummary) -> list[dict[str, Any]]:
             },
         }
         for side in summary.endpoints
-        for word, estimates in ((side.cold_word, side.cold_ms), ("warm", side.warm_ms))
+        for word, estimates in ((side.cold_word, side.cold_ms), (side.warm_word, side.warm_ms))
     ]
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from benchmark.endpoints.sample import Temperature
 from benchmark.record.plan import ComparePlan
 from benchmark.record.run import Run
-from benchmark.record.samples import TEMPERATURES, Floats, Samples, response_ms
+from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
 from benchmark.statistics.estimates import min_samples
 from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
 from dashboard.plotting import DASHES, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, log_edges, styled, whiskers
@@ -21,7 +20,13 @@ from dashboard.theme import Palette
 
 POINTS = 1500
 """How many points of an endpoint are drawn at most: what a browser draws at once without delay."""
-_COLD = TEMPERATURES.index(Temperature.COLD)
+MARKS = {
+    "failed": ("x-thin", 9, 2),
+    "cold start": ("star", 12, 0),
+    "queued for a start": ("star-open", 9, 1),
+    "warm-up": ("circle-open", 4.5, 1),
+}
+"""What is drawn apart: symbol, size and width of its line."""
 _TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -29,7 +34,7 @@ _TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 class Side:
     """The requests of one endpoint in the order in which they were due, at seconds since the run began.
 
-    `latencies_ms` are of warm, measured successes: those that the figures of a summary are from.
+    `latencies_ms` are those that the figures of a summary are from.
     """
 
     key: str
@@ -38,7 +43,8 @@ class Side:
     times_s: Floats
     latencies_ms: Floats
     apart: tuple[tuple[str, Floats, Floats], ...]
-    """what no latency figure is from: failures, cold starts and the warm-up; times in s, latencies in ms"""
+    """what no latency figure is from: failures, cold starts, what queued for one, and the warm-up; times in s,
+    latencies in ms"""
 
     @property
     def label(self) -> str:
@@ -54,17 +60,18 @@ def sides(run: Run, samples: Samples) -> list[Side]:
     open_loop = not isinstance(plan, ComparePlan) and plan.is_open_loop
     result = []
     for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
-        mine = samples[samples["endpoint"] == position]
-        mine = mine[np.argsort(mine["scheduled_ms"], kind="stable")]
+        mine = np.flatnonzero(samples["endpoint"] == position)
+        mine = mine[np.argsort(samples["scheduled_ms"][mine], kind="stable")]
+        mine, met = samples[mine], temperatures(samples)[mine]
         latency = response_ms(mine) if open_loop else mine["service_ms"].astype(np.float64)
         times = mine["scheduled_ms"] / 1000
         failed = mine["failure"] != 0
-        cold = ~failed & (mine["temperature"] == _COLD)
-        warmup = ~failed & ~cold & mine["warmup"]
-        usual = ~(failed | cold | warmup)
+        cold, queued = (~failed & (met == state) for state in (COLD, QUEUED))
+        warmup = ~(failed | cold | queued) & mine["warmup"]
+        usual = ~(failed | cold | queued | warmup)
         apart = tuple(
             (what, times[which], latency[which])
-            for what, which in (("failed", failed), ("cold start", cold), ("warm-up", warmup))
+            for what, which in zip(MARKS, (failed, cold, queued, warmup), strict=True)
             if which.any()
         )
         result.append(Side(key, name, position, times[usual], latency[usual], apart))
@@ -96,7 +103,7 @@ def drawn(data: Sequence[Side]) -> str | None:
 def latency_over_time(
     data: Sequence[Side], palette: Palette, floor_ms: float | None = None, span_s: float | None = None
 ) -> go.Figure:
-    """Latency of every request when it was due; failures, cold starts and the warm-up have marks of their own.
+    """Latency of every request when it was due; what no figure is from has marks of its own.
 
     `floor_ms` is what the generator itself takes; `span_s` is how long the axis of time is at least.
     """
@@ -113,9 +120,8 @@ def latency_over_time(
             marker={"color": color, "size": 4.5, "symbol": SYMBOLS[index % 2], "opacity": 0.6},
             hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
-        marks = {"failed": ("x-thin", 9, 2), "cold start": ("star", 12, 0), "warm-up": ("circle-open", 4.5, 1)}
         for what, times, latencies in one.apart:
-            symbol, size, width = marks[what]
+            symbol, size, width = MARKS[what]
             kept = thinned(latencies, POINTS // 3)
             figure.add_scatter(
                 x=_rounded(times[kept]),

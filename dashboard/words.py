@@ -158,7 +158,7 @@ def _speed(endpoints: Sequence[Endpoint], samples: Sequence[Sample]) -> str:
     name = next(endpoint.name for endpoint in endpoints if endpoint.key == faster.endpoint)
     gap = duration(slower.latency_ms - faster.latency_ms)
     sentence = f"{name} was faster by {gap} ms in this single observation"
-    if {faster.temperature, slower.temperature} & {Temperature.COLD}:
+    if {faster.temperature, slower.temperature} & {Temperature.COLD, Temperature.QUEUED}:
         return sentence + ", a cold start included."
     if faster.connection_reused != slower.connection_reused:
         return sentence + ", in which only one had to open a connection."
@@ -181,6 +181,7 @@ def conditions(sample: Sample) -> str:
             Temperature.WARM: "warm",
             Temperature.FIRST_ON_WARM: "warm, first request",
             Temperature.UNKNOWN: "cold or warm unknown",
+            Temperature.QUEUED: "queued for a cold start",
         }[sample.temperature]
     ]
     parts.append(f"instance {sample.instance_id[:8]}" if sample.instance_id else "instance unknown")

@@ -28,7 +28,7 @@ from benchmark.engine.client import Client, Instances
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, from_rows, make_row, pack
-from benchmark.record.store import Store, StoreError
+from benchmark.record.store import Store, StoreError, UnknownRun
 from inference.card import ModelCard
 
 ProgressReport = Callable[[Mapping[str, Any]], None]
@@ -115,6 +115,7 @@ class _Session:
         self._instances = Instances(before.get("instances", ()))
         self._failure_details: dict[str, dict[str, str]] = dict(before.get("failure_details", {}))
         self._phase = "starting"
+        self._unwritten: list[Row] = []
         self._writing = asyncio.Lock()  # an older progress must never replace a newer one
         self._touched_ns: dict[int, int] = {}
         """when each endpoint was last asked anything by this process"""
@@ -154,10 +155,12 @@ class _Session:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        await self._write([])
+        try:
+            await asyncio.shield(self._append())  # what could not be written until now
+        finally:
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
 
     def _client(self, position: int, url: str | None = None) -> Client:
         target = self._targets[position]
@@ -169,16 +172,28 @@ class _Session:
         """Say now and then that the run goes on, also where it waits for half an hour."""
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
-            await self._write([])
+            await self._write()
 
-    async def _write(self, rows: list[Row]) -> None:
-        """Rows and progress together, also where this is cancelled: neither is ever there without the other."""
-        chunk = pack(from_rows(rows)) if rows else None
-        await asyncio.shield(self._append(chunk, json.loads(json.dumps(self._progress))))
+    async def _write(self) -> None:
+        """Write what is not yet written, also where this is cancelled. Raises UnknownRun: then nobody wants it."""
+        try:
+            await asyncio.shield(self._append())
+        except UnknownRun:
+            raise
+        except StoreError:  # a busy file ends no ladder that has waited for an hour: the next heartbeat tries again
+            return
 
-    async def _append(self, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+    async def _append(self) -> None:
+        """Rows and progress together: neither is ever there without the other. Raises StoreError, and keeps them."""
         async with self._writing:
-            await asyncio.to_thread(self._store.append, self._run.id, chunk, progress)
+            rows, self._unwritten = self._unwritten, []
+            progress = json.loads(json.dumps(self._progress))
+            try:
+                chunk = pack(from_rows(rows)) if rows else None
+                await asyncio.to_thread(self._store.append, self._run.id, chunk, progress)
+            except StoreError:
+                self._unwritten = rows + self._unwritten
+                raise
         self._report(progress)
 
     async def _measure(self) -> None:
@@ -237,16 +252,15 @@ class _Session:
 
         Once after each beginning: a resumed run does not know what its endpoints were asked meanwhile.
         """
-        rows = []
         for position in positions:
             if position not in self._touched_ns:
                 self._phase = f"making sure that {self._targets[position].name} is there"
                 client = self._clients[position]
                 await _authorize(client)
-                rows.append(await client.send(self._body, step.number, began_ns=self._began_ns, warmup=True))
+                row = await client.send(self._body, step.number, began_ns=self._began_ns, warmup=True)
+                self._unwritten.append(row)
                 self._touched_ns[position] = perf_counter_ns()
-        if rows:
-            await self._write(rows)
+        await self._write()
 
     # --- One probe
 
@@ -326,7 +340,8 @@ class _Session:
                 **(more or {}),
             }
         )
-        await self._write(rows)
+        self._unwritten += rows
+        await self._write()
 
     def _note_failures(self, client: Client) -> None:
         for failure, detail in client.failure_details.items():

@@ -31,9 +31,13 @@ def rows(summary: ColdSummary) -> list[tuple[str, list[str]]]:
     """The figures by line: a label, and a text for each endpoint."""
     sides = summary.endpoints
     lines = [("probes", [_probes(side) for side in sides])]
-    for name, pick in (("cold", "cold_ms"), ("warm", "warm_ms")):
+    for pick, words in (
+        ("cold_ms", [side.cold_word for side in sides]),
+        ("warm_ms", [side.warm_word for side in sides]),
+    ):
+        said = " or ".join(sorted(set(words), key=len))
         for index, share in enumerate(SHARE_NAMES):
-            lines.append((f"{name} {share} (ms)", [interval(getattr(side, pick)[index]) for side in sides]))
+            lines.append((f"{said} {share} (ms)", [interval(getattr(side, pick)[index]) for side in sides]))
     parts = zip(part_names(summary.plan), ("imports_ms", "model_ms", "rest_ms"), strict=True)
     if any(side.split for side in sides):
         for name, part in parts:

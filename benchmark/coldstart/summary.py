@@ -4,7 +4,7 @@ idle gap an endpoint is cold. Computed from the manifest and the samples alone, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isnan, sqrt
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from benchmark.coldstart.plan import ColdPlan, from_document, gap_text
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run
-from benchmark.record.samples import FAILURES, TEMPERATURES, Samples, response_ms
+from benchmark.record.samples import FAILURES, TEMPERATURES, UNKNOWN, Samples, response_ms
 from benchmark.statistics.documents import estimate_document, estimates_document, verdict_document
 from benchmark.statistics.estimates import Estimate, paired_median_difference, quantiles, wilson
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
@@ -26,6 +26,8 @@ SUSPECT_MS = 100.0
 than, the median of those that followed another at once. The published cold starts of both platforms are 300 ms and
 more; the factor keeps a slow network's jitter out, the milliseconds that of a fast one."""
 _MIN_FOLLOWERS = 3
+_STARTS = (Temperature.COLD, Temperature.QUEUED)
+_WARM = TEMPERATURES.index(Temperature.WARM)
 _MODE_TEXT = {
     "spawn": "programs of this machine, spawned for each sample: from the spawn to the first answer",
     "forced": "new instances forced by a command before each sample, which is not scaling from zero: service time",
@@ -64,8 +66,11 @@ class Probe:
 
     @property
     def is_cold(self) -> bool:
-        """Known or suspected to be cold, with an answer."""
-        return self.failure is None and (self.state is Temperature.COLD or self.suspected)
+        """Known or suspected to have waited for a start, with an answer.
+
+        Of this run there is one request in flight: one that queued behind somebody else's is a sample of its start too.
+        """
+        return self.failure is None and (self.state in _STARTS or self.suspected)
 
     @property
     def is_warm(self) -> bool:
@@ -121,14 +126,13 @@ class ColdFigures:
     gaps: tuple[GapShare, ...]
     threshold: Threshold | None
     has_evidence: bool
+    cold_word: str
+    """what its cold starts may be called: suspected, where neither the instance nor a spawn tells"""
+    warm_word: str
+    """what its warm answers may be called: presumed, where an instance does not say so of itself"""
     suspect_from_ms: float | None
     """from which latency on a cold start is suspected, where there is no evidence"""
     failure_details: Mapping[str, str]
-
-    @property
-    def cold_word(self) -> str:
-        """What its cold starts may be called."""
-        return "cold" if self.has_evidence else "suspected cold"
 
     @property
     def cold_values_ms(self) -> tuple[float, ...]:
@@ -167,15 +171,19 @@ def summarise(run: Run, samples: Samples) -> ColdSummary:
     verdict = None
     if len(sides) == 2:
         first, second = sides
+        others = {probe.step: probe for probe in second.probes}
+        pairs = [(probe, others[probe.step]) for probe in first.probes if probe.step in others]
+        state = _state(pairs)
+        starts = "cold starts" if state is State.COLD else "suspected cold starts"
         verdict = decide(
-            paired_median_difference(*_paired(first, second)),
+            paired_median_difference(*_paired(pairs)),
             (first.name, second.name),
             (first.cold_ms[0].value, second.cold_ms[0].value),
             margin_ms=plan.margin_ms,
             margin_pct=plan.margin_pct,
-            metric="median of paired cold starts",
-            unit="pairs of cold starts",
-            state=State.COLD,
+            metric=f"median of paired {starts}",
+            unit=f"pairs of {starts}",
+            state=state,
             attempts=(Attempts(len(first.probes), first.failed), Attempts(len(second.probes), second.failed)),
             fair=not unequal,
             conditions=said,
@@ -192,7 +200,7 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
         if (poll_ms := run.manifest.get("port_poll_ms")) is not None:
             said.append(f"a port is tried every {poll_ms:g} ms")
     for side in sides:
-        if not side.has_evidence and side.probes:
+        if not side.has_evidence and side.probes and plan.mode != "spawn":
             said.append(_suspicion(side))
         if side.first_on_warm:
             said.append(
@@ -228,13 +236,13 @@ def threshold_text(side: ColdFigures) -> str:
     if found is None:
         if any(probe.is_cold for probe in side.probes):
             return f"{side.name}: {side.cold_word} after every gap from {gap_text(min(tried))} on: try shorter ones."
-        return f"{side.name}: still warm after every gap up to {gap_text(max(tried))}: try longer ones."
+        return f"{side.name}: still {side.warm_word} after every gap up to {gap_text(max(tried))}: try longer ones."
     if found.sharp:
         between = f"{gap_text(found.low_s)} to {gap_text(found.high_s)}"
         return f"{side.name} turns {side.cold_word} after {between} without a request."
     return (
         f"{side.name} may be {side.cold_word} from {gap_text(found.low_s)} without a request on, "
-        f"and was still warm after {gap_text(found.high_s)}."
+        f"and was still {side.warm_word} after {gap_text(found.high_s)}."
     )
 
 
@@ -258,13 +266,11 @@ def _figures(
     leads[first] = True
     followers = mine[~leads]
     followers = followers[followers["failure"] == 0]
-    cold_code, first_code, unknown_code = (
-        TEMPERATURES.index(state) for state in (Temperature.COLD, Temperature.FIRST_ON_WARM, Temperature.UNKNOWN)
-    )
     # Another instance may have answered a follower: by evidence it is then not warm.
-    warm_values = followers["service_ms"][~np.isin(followers["temperature"], (cold_code, first_code))]
+    followers = followers[np.isin(followers["temperature"], (_WARM, UNKNOWN))]
+    warm_values = followers["service_ms"]
     answered = mine[mine["failure"] == 0]
-    has_evidence = not len(answered) or bool(np.any(answered["temperature"] != unknown_code))
+    has_evidence = not len(answered) or bool(np.any(answered["temperature"] != UNKNOWN))
     suspect_from_ms = None
     if not has_evidence and len(warm_values) >= _MIN_FOLLOWERS:
         median_ms = float(np.median(warm_values))
@@ -274,6 +280,7 @@ def _figures(
     )
     cold = np.array([probe.response_ms for probe in probes if probe.is_cold])
     warm = [*warm_values.tolist(), *(probe.response_ms for probe in probes if probe.is_warm)]
+    presumed = [probe for probe in probes if probe.is_warm and probe.state is Temperature.UNKNOWN]
     splits = [probe.split for probe in probes if probe.split]
     details = run.outcome.get("failure_details") or run.progress.get("failure_details") or {}
     key = run.endpoint_keys[position]
@@ -292,6 +299,8 @@ def _figures(
             [probe.idle_s for probe in probes if probe.is_cold and probe.idle_s is not None],
         ),
         has_evidence=has_evidence,
+        cold_word="cold" if has_evidence or plan.mode == "spawn" else "suspected cold",
+        warm_word="presumed warm" if presumed or np.any(followers["temperature"] == UNKNOWN) else "warm",
         suspect_from_ms=suspect_from_ms,
         failure_details=details.get(key, {}),
     )
@@ -301,16 +310,14 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
     state = TEMPERATURES[row["temperature"]]
     taken_ms = float(response_ms(row))
     failure = FAILURES[row["failure"] - 1] if row["failure"] else None
-    if plan.mode == "spawn" and state is Temperature.FIRST_ON_WARM:
-        state = Temperature.COLD  # nobody started it in advance: two clocks differ by a moment
+    if plan.mode == "spawn" and state in (Temperature.FIRST_ON_WARM, Temperature.UNKNOWN):
+        state = Temperature.COLD  # nobody started it in advance: it is new, whether it says so or not
     told, suspected = state is not Temperature.UNKNOWN, False
-    if not told and plan.mode == "spawn":  # it is new by construction, whether it says so or not
-        told = suspected = True
-    elif not told and suspect_from_ms is not None:
+    if not told and suspect_from_ms is not None:
         told, suspected = True, taken_ms >= suspect_from_ms
     suspected = suspected and failure is None
     split = None
-    if failure is None and (state is Temperature.COLD or suspected):
+    if failure is None and (state in _STARTS or suspected):
         ready_ms = float(row["sent_ms"] - row["scheduled_ms"]) if plan.mode == "spawn" else None
         split = split_start(detail.get("startup_ms") or {}, taken_ms, ready_ms)
     return Probe(
@@ -363,11 +370,15 @@ def _gaps(plan: ColdPlan, probes: Sequence[Probe]) -> tuple[GapShare, ...]:
     return tuple(found)
 
 
-def _paired(first: ColdFigures, second: ColdFigures) -> tuple[Any, Any]:
+def _paired(pairs: Sequence[tuple[Probe, Probe]]) -> tuple[Any, Any]:
     """Cold starts of the same step in time order: infinite for a timeout, NaN where one was not cold or failed."""
-    others = {probe.step: probe for probe in second.probes}
-    pairs = [(probe, others[probe.step]) for probe in first.probes if probe.step in others]
     return tuple(np.array([_censored(pair[side]) for pair in pairs], dtype=np.float64) for side in (0, 1))  # type: ignore[return-value]
+
+
+def _state(pairs: Sequence[tuple[Probe, Probe]]) -> State:
+    """Cold where all that is compared is known to be: by evidence, or since the run itself started the program."""
+    compared = [probe for pair in pairs if not any(isnan(_censored(one)) for one in pair) for probe in pair]
+    return State.COLD if all(probe.state in _STARTS for probe in compared) else State.UNKNOWN
 
 
 def _censored(probe: Probe) -> float:
@@ -399,6 +410,7 @@ def _side_document(side: ColdFigures) -> dict[str, Any]:
         "failed": side.failed,
         "first_on_warm": side.first_on_warm,
         "cold_word": side.cold_word,
+        "warm_word": side.warm_word,
         "cold_ms": estimates_document(SHARE_NAMES, side.cold_ms),
         "cold_values_ms": list(side.cold_values_ms),
         "warm_ms": estimates_document(SHARE_NAMES, side.warm_ms),

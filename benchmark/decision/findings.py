@@ -43,7 +43,7 @@ class Side:
     name: str
     url: str | None
     services_ms: tuple[float, ...] = ()
-    """warm answers, as the client saw them: the network is in them"""
+    """answers that waited for no start, as the client saw them: the network is in them"""
     configuration: Configuration = EQUAL
     assumed: tuple[str, ...] = ()
     """which of vCPU, memory, concurrency and region the endpoint does not say"""
@@ -84,7 +84,8 @@ class Findings:
     ladder: Repeated[ColdSummary] | None = None
     """those of idle gaps: after which one there is a start"""
     latencies_ms: tuple[tuple[Floats, ...], ...] = ()
-    """of each endpoint and each run in `measured`: warm answers in time order, and timeouts as infinity"""
+    """of each endpoint and each run in `measured`: answers that waited for no start in time order, and timeouts as
+    infinity"""
     passed_over: tuple[PassedOver, ...] = ()
     """runs of the same endpoints that would have been evidence"""
 

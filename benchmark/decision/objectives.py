@@ -76,7 +76,7 @@ def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -
         starts = f", and {_starts(beyond, limit_ms)}" if beyond.n else ""
         return (
             Holds.UNKNOWN,
-            f"{figure(warm, 1, ' ms')} warm, but up to {percent(most)} of the requests meet a cold start{starts}",
+            f"{figure(warm, 1, ' ms')} measured, but up to {percent(most)} of the requests meet a cold start{starts}",
         )
     counted = f"up to {percent(most)} cold starts counted in" + (f": {_starts(beyond, limit_ms)}" if beyond.n else "")
     if needed <= 0:  # not even the warm ones matter

@@ -29,6 +29,8 @@ class Temperature(StrEnum):
     WARM = "warm"
     FIRST_ON_WARM = "first request, instance already up"
     UNKNOWN = "unknown"
+    QUEUED = "queued for a start"
+    """another request was the instance's first, and this one waited for the same start"""
 
 
 def utc_now() -> str:
@@ -37,12 +39,15 @@ def utc_now() -> str:
 
 
 def temperature(request_count: int | None, instance_age_ms: float | None, waited_ms: float) -> Temperature:
-    """Cold when it is the instance's first prediction and the instance is no older than the client waited."""
+    """What an instance was to a request that waited for `waited_ms`, by what it said of itself with the answer.
+
+    One that is no older than the wait was started in it: its first prediction is the cold start, the others queued.
+    """
     if request_count is None or instance_age_ms is None:
         return Temperature.UNKNOWN
-    if request_count > 1:
-        return Temperature.WARM
-    return Temperature.COLD if instance_age_ms <= waited_ms else Temperature.FIRST_ON_WARM
+    if instance_age_ms <= waited_ms:
+        return Temperature.QUEUED if request_count > 1 else Temperature.COLD
+    return Temperature.WARM if request_count > 1 else Temperature.FIRST_ON_WARM
 
 
 @dataclass(frozen=True, slots=True)

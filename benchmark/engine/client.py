@@ -128,6 +128,8 @@ class Client:
             _span(exchange.sent_ns, exchange.answered_ns),
             _span(exchange.answered_ns, ended_ns),
             prediction,
+            _NAN if evidence.request_count is None else evidence.request_count,
+            _NAN if evidence.instance_age_ms is None else evidence.instance_age_ms,
         )
 
 

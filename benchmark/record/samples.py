@@ -17,37 +17,53 @@ Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """A structured array of `ROW`."""
 
-ROW = np.dtype(
-    [
-        ("endpoint", "u1"),  # its position in the plan
-        ("warmup", "?"),  # counted and kept, but in no statistic of the warm state
-        ("temperature", "u1"),  # position in TEMPERATURES
-        ("failure", "u1"),  # 0: none, else 1 + position in FAILURES
-        ("status", "<u2"),  # 0: no answer
-        ("instance", "<u2"),  # 0: unknown, else 1 + position in the run's list of instances
-        ("group", "<u4"),  # number of the pair, or of the arrival
-        ("scheduled_ms", "<f8"),  # when it was due, since the run began; in a closed loop when it was sent
-        ("sent_ms", "<f8"),  # when it was sent, since the run began
-        ("service_ms", "<f4"),  # from the send to the last byte, or to the failure
-        ("server_ms", "<f4"),  # the server's own duration, from Server-Timing
-        ("dns_ms", "<f4"),
-        ("connect_ms", "<f4"),  # NaN on a reused connection, as are DNS and TLS
-        ("tls_ms", "<f4"),
-        ("wait_ms", "<f4"),  # from the request's last byte to the answer's first
-        ("receive_ms", "<f4"),
-        ("prediction", "<f4"),  # class index or value, NaN where there is no usable answer
-    ]
+VERSION = 2
+"""Of packed samples; history: 1 the first, which names no version; 2 names it, and has what the instance said of itself
+and a code for requests that queued for a start. What is packed in another way, or has another code, needs a new one."""
+_COLUMNS = (  # name, type, and the version since which it is packed
+    ("endpoint", "u1", 1),  # its position in the plan
+    ("warmup", "?", 1),  # counted and kept, but in no statistic of the warm state
+    ("temperature", "u1", 1),  # position in TEMPERATURES, by this answer's own evidence alone
+    ("failure", "u1", 1),  # 0: none, else 1 + position in FAILURES
+    ("status", "<u2", 1),  # 0: no answer
+    ("instance", "<u2", 1),  # 0: unknown, else 1 + position in the run's list of instances
+    ("group", "<u4", 1),  # number of the pair, or of the arrival
+    ("scheduled_ms", "<f8", 1),  # when it was due, since the run began; in a closed loop when it was sent
+    ("sent_ms", "<f8", 1),  # when it was sent, since the run began
+    ("service_ms", "<f4", 1),  # from the send to the last byte, or to the failure
+    ("server_ms", "<f4", 1),  # the server's own duration, from Server-Timing
+    ("dns_ms", "<f4", 1),
+    ("connect_ms", "<f4", 1),  # NaN on a reused connection, as are DNS and TLS
+    ("tls_ms", "<f4", 1),
+    ("wait_ms", "<f4", 1),  # from the request's last byte to the answer's first
+    ("receive_ms", "<f4", 1),
+    ("prediction", "<f4", 1),  # class index or value, NaN where there is no usable answer
+    ("request_count", "<f4", 2),  # how many predictions the instance had had, with this one
+    ("instance_age_ms", "<f4", 2),  # how old the instance was when it answered
 )
+ROW = np.dtype([(name, kind) for name, kind, _ in _COLUMNS])
+_PACKED = {version: tuple(name for name, _, since in _COLUMNS if since <= version) for version in range(1, VERSION + 1)}
+"""The columns of a chunk by its version, in their order."""
+_SAME_MOMENT_MS = 10.0
+"""Answers that come together are read in any order: a first one is first also where it was read this much later."""
+_MAGIC = b"rows"
+"""What a chunk that names its version begins with; none of the first version does, as zlib begins with an x."""
 Row = tuple[Any, ...]
 """One request, in the order of the fields of `ROW`."""
 FAILURES = tuple(Failure)
 TEMPERATURES = tuple(Temperature)
 TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
 COLD = TEMPERATURES.index(Temperature.COLD)
+QUEUED = TEMPERATURES.index(Temperature.QUEUED)
+UNKNOWN = TEMPERATURES.index(Temperature.UNKNOWN)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
 """How many values each of these fields has."""
-_UNKNOWN = {name: math.nan if ROW[name].kind == "f" else 0 for name in ROW.names or ()}
+_NOT_KNOWN = {name: math.nan if ROW[name].kind == "f" else 0 for name in ROW.names or ()}
 PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
+
+
+class LaterVersion(ValueError):
+    """It was written by a later version of this program, which this one cannot read."""
 
 
 def make_row(**fields: float) -> Row:
@@ -55,9 +71,9 @@ def make_row(**fields: float) -> Row:
 
     Raises TypeError for a name that is no field.
     """
-    if unknown := fields.keys() - _UNKNOWN.keys():
+    if unknown := fields.keys() - _NOT_KNOWN.keys():
         raise TypeError(f"no field of a row: {', '.join(sorted(unknown))}")
-    return tuple((_UNKNOWN | fields).values())
+    return tuple((_NOT_KNOWN | fields).values())
 
 
 def from_rows(rows: Sequence[tuple[Any, ...]]) -> Samples:
@@ -76,28 +92,34 @@ def response_ms(samples: Samples) -> Floats:
 
 
 def pack(samples: Samples) -> bytes:
-    """One chunk of the record: column after column, compressed. The format is part of the store's schema version."""
-    columns = (np.ascontiguousarray(samples[name]).tobytes() for name in ROW.names or ())
-    return zlib.compress(b"".join(columns), 1)
+    """One chunk of the record: its version, and column after column, compressed."""
+    columns = (np.ascontiguousarray(samples[name]).tobytes() for name in _PACKED[VERSION])
+    return _MAGIC + bytes([VERSION]) + zlib.compress(b"".join(columns), 1)
 
 
 def unpack(chunk: bytes, most: int = 0) -> Samples:
-    """The inverse of `pack`. Raises ValueError for anything else.
+    """The inverse of `pack`, of this version and of all before it, which lack columns: what is in those is not known.
 
-    With `most`, also for more rows than that, before there is memory taken for them: a small chunk may hold very many.
+    Raises LaterVersion, and ValueError for anything else. With `most`, also for more rows than that, before there is
+    memory taken for them: a small chunk may hold very many.
     """
+    version, packed = _version(chunk)
+    names = _PACKED[version]
+    row_bytes = sum(ROW[name].itemsize for name in names)
     stream = zlib.decompressobj()
     try:
-        data = stream.decompress(chunk, most and most * ROW.itemsize + 1)
+        data = stream.decompress(packed, most and most * row_bytes + 1)
     except zlib.error as error:
         raise ValueError("damaged samples") from error
-    count, rest = divmod(len(data), ROW.itemsize)
+    count, rest = divmod(len(data), row_bytes)
     # zlib itself says nothing of a stream that was cut off, nor of what comes after it.
     if rest or not stream.eof or stream.unused_data:
         raise ValueError("damaged samples")
     samples = np.empty(count, dtype=ROW)
+    for name in _NOT_KNOWN.keys() - names:
+        samples[name] = _NOT_KNOWN[name]
     start = 0
-    for name in ROW.names or ():
+    for name in names:
         column = ROW[name]
         end = start + count * column.itemsize
         if name in _CODES and np.any(np.frombuffer(data[start:end], np.uint8) >= _CODES[name]):
@@ -107,19 +129,53 @@ def unpack(chunk: bytes, most: int = 0) -> Samples:
     return samples
 
 
+def _version(chunk: bytes) -> tuple[int, bytes]:
+    """The version of a chunk, and what comes after it."""
+    if not chunk.startswith(_MAGIC):
+        return 1, chunk
+    version, packed = chunk[len(_MAGIC) : len(_MAGIC) + 1], chunk[len(_MAGIC) + 1 :]
+    if not version or version[0] < 2:
+        raise ValueError("damaged samples")
+    if version[0] > VERSION:
+        raise LaterVersion("its samples were written by a later version")
+    return version[0], packed
+
+
 def join(chunks: Iterable[Samples]) -> Samples:
     parts = list(chunks)
     return np.concatenate(parts) if parts else empty()
 
 
+def temperatures(samples: Samples) -> NDArray[np.uint8]:
+    """What each request met, as positions in TEMPERATURES, by the evidence of all `samples` of a run.
+
+    Where an instance was started for the first answer that came from it, every request that had been sent to it before
+    that answer came waited for the same start, whatever its own answer says. The client's clock alone tells.
+    """
+    found: NDArray[np.uint8] = samples["temperature"].copy()
+    waited = np.isin(found, (COLD, QUEUED))
+    if not waited.any():
+        return found
+    numbers = samples["endpoint"].astype(np.uint32) << 16 | samples["instance"]  # synthetic runs number from 1 for each
+    instances, which = np.unique(numbers, return_inverse=True)
+    first_ms = np.full(len(instances), np.inf)
+    came_ms = samples["sent_ms"] + samples["service_ms"]
+    np.minimum.at(first_ms, which, came_ms)
+    early = (samples["instance"] != 0) & (samples["sent_ms"] < first_ms[which])
+    started = np.isin(which, which[early & waited & (came_ms <= first_ms[which] + _SAME_MOMENT_MS)])
+    found[early & started & (found != COLD)] = QUEUED
+    return found
+
+
 def measured(samples: Samples, position: int) -> Samples:
-    """One endpoint's requests in the warm state, failures too: without the warm-up and without cold starts."""
-    mine: Samples = samples[(samples["endpoint"] == position) & ~samples["warmup"] & (samples["temperature"] != COLD)]
+    """One endpoint's requests that are not known to have waited for a start, failures too, without the warm-up."""
+    waited = np.isin(temperatures(samples), (COLD, QUEUED))
+    mine: Samples = samples[(samples["endpoint"] == position) & ~samples["warmup"] & ~waited]
     return mine
 
 
 def warm(samples: Samples, position: int) -> Samples:
-    """One endpoint's answers in the warm state: what every warm latency is of."""
+    """One endpoint's answers of instances that were warm, or of which nothing tells: what the latencies are of."""
     mine = measured(samples, position)
     answered: Samples = mine[mine["failure"] == 0]
     return answered

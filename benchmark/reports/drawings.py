@@ -88,10 +88,14 @@ def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
             points = tuple((value, y + 0.12 * ((index * 7) % 5 - 2) / 2) for index, value in enumerate(shown))
             marks.append(svg.Dots(position, points, hollow, 3.0))
             edges += list(shown)
-            names.append((y, side.cold_word.replace("suspected ", "?") if not hollow else "warm"))
+            names.append(
+                (y, (side.warm_word if hollow else side.cold_word).replace("suspected ", "?").replace("presumed ", "?"))
+            )
     legend = [f"{side.name} ({len(side.cold_values_ms)} {side.cold_word})" for side in sides]
     alt = "Cold and warm answers in ms: " + "; ".join(
-        f"{side.name} cold p50 {interval(side.cold_ms[0])}, warm p50 {interval(side.warm_ms[0])}" for side in sides
+        f"{side.name} {word} p50 {interval(estimates[0])}"
+        for side in sides
+        for word, estimates in ((side.cold_word, side.cold_ms), (side.warm_word, side.warm_ms))
     )
     y_axis = svg.Axis("", -0.4, 3.5, names=tuple(names))
     drawing = svg.chart(svg.log_axis("to the last byte (ms, log scale)", edges), y_axis, marks, legend, alt + ".")

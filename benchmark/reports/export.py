@@ -18,12 +18,24 @@ from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart import summary as coldstart_summary
 from benchmark.endpoints.sample import Comparison, Sample
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Floats, Samples, pack, response_ms, unpack, warm
+from benchmark.record.samples import (
+    FAILURES,
+    ROW,
+    TEMPERATURES,
+    Floats,
+    LaterVersion,
+    Samples,
+    pack,
+    response_ms,
+    temperatures,
+    unpack,
+    warm,
+)
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import summarise
 
-RUN_FORMAT = 1
-"""Of a run as a JSON file; history: 1 the first."""
+RUN_FORMAT = 2
+"""Of a run as a JSON file; history: 1 the first, 2 its samples name their own version."""
 MAX_IMPORTED = 5_000_000
 """Requests in one file: a small file may say that it holds more than there is memory for."""
 _ENTRIES = ("id", "kind", "name", "state", "started_at_utc", "manifest", "outcome", "samples")
@@ -72,16 +84,20 @@ def _spreadsheet_safe(value: object) -> object:
 
 
 def samples_to_csv(run: Run, samples: Samples) -> str:
-    """One line a request in the order in which they ended; times in ms, an empty field is unknown."""
+    """One line a request in the order in which they ended; times in ms, an empty field is unknown.
+
+    The temperature is what the whole run tells of it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = ROW.names or ()
     writer.writerow(["run", *names, "response_ms"])
     keys, instances = run.endpoint_keys, run.outcome.get("instances", [])
-    for row, response in zip(samples.tolist(), response_ms(samples).tolist(), strict=True):
+    derived = (response_ms(samples).tolist(), temperatures(samples).tolist())
+    for row, response, temperature in zip(samples.tolist(), *derived, strict=True):
         values: dict[str, object] = dict(zip(names, row, strict=True))
         values["endpoint"] = keys[row[0]]
-        values["temperature"] = TEMPERATURES[row[2]].value
+        values["temperature"] = TEMPERATURES[temperature].value
         values["failure"] = FAILURES[row[3] - 1].value if row[3] else ""
         values["instance"] = instances[row[5] - 1] if 0 < row[5] <= len(instances) else ""
         cells = (_known(value) for value in (*values.values(), response))
@@ -131,8 +147,11 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     """
     if not isinstance(document, dict) or "faceoff_run" not in document:
         raise ValueError("this file is JSON, but no exported run")
-    if document["faceoff_run"] != RUN_FORMAT or isinstance(document["faceoff_run"], bool):
-        raise ValueError("this file was exported by another version, whose runs this one cannot read")
+    version = document["faceoff_run"]
+    if type(version) is not int or version < 1:
+        raise ValueError("this file does not say which version exported it")
+    if version > RUN_FORMAT:
+        raise LaterVersion("this file was written by a later version")
     if missing := [name for name in _ENTRIES if name not in document]:
         raise ValueError(f"this file is damaged: it has no {', '.join(missing)}")
     part = "samples"
@@ -164,6 +183,8 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
         part = "manifest or outcome"
         json.dumps([run.manifest, run.outcome], allow_nan=False)
         _check_summary(run, samples)
+    except LaterVersion:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ValueError(f"this file is damaged: its {part} cannot be read") from error
     return run, samples

@@ -53,8 +53,9 @@ _METHODS = (
     "the run. Equivalent means that the whole interval is within the margin; all else is inconclusive.",
     "No outlier is dropped. Warm-up is counted and kept apart; failures are in no latency and have a ledger of their "
     "own; a timeout counts as longer than any answer.",
-    "Cold is what the server's own headers say, the first answer of an instance; without them the word is suspected "
-    "cold. Cold and warm are two populations and are never mixed.",
+    "Cold is what the server's own headers say, the first answer of an instance that was started while it was waited "
+    "for; what queued for the same start is counted apart. Without headers a cold start is suspected, and of other "
+    "answers the state of the instance is unknown. Cold and warm are never mixed, and unknown is called neither.",
     "Costs follow the platform's billing rules over the instances that the traffic needs, from a dated price list.",
     "All figures are computed from the recorded requests, by the code that the command line and the dashboard share.",
 )

@@ -24,10 +24,16 @@ class Outcome(StrEnum):
 
 
 class State(StrEnum):
-    """Of the instances that answered. Warm and cold are never mixed in one verdict."""
+    """Of the instances that answered. Warm and cold are never mixed in one verdict; unknown is called neither."""
 
     WARM = "warm"
     COLD = "cold"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """What it is called beside other conditions."""
+        return "instance state unknown" if self is State.UNKNOWN else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ def decide(
     said = (
         f"Inconclusive: {reason}, so this run does not say {_question(fair)}."
         if limited
-        else _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state}", reason, fair)
+        else _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state.words}", reason, fair)
     )
     return Verdict(
         outcome,

@@ -65,6 +65,7 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
     lines = [
         ("requests", [f"{one.attempts} measured, {one.warmup} warm-up" for one in sides]),
         ("available (%)", [interval(one.availability, 100) for one in sides]),
+        ("instances that answered", [_state(one) for one in sides]),
     ]
     for label, pick in (("response", "response_ms"), ("service", "service_ms"), ("server", "server_ms")):
         for index, share in enumerate(SHARE_NAMES):
@@ -87,19 +88,27 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
             )
     lines.append(("answered per s", [f"{one.rate:.1f}" for one in sides]))
     if any(one.cold_ms for one in sides):
-        lines.append(("cold starts (ms)", [_cold(one.cold_ms) for one in sides]))
+        lines.append(("cold starts (ms)", [_few(one.cold_ms) for one in sides]))
+    if any(one.queued_ms for one in sides):
+        lines.append(("queued for a start (ms)", [_few(one.queued_ms) for one in sides]))
     lines.append(("instances seen", [str(one.instances) if one.instances else "unknown" for one in sides]))
     return lines
 
 
-_COLD_SHOWN = 5
+def _state(one: Figures) -> str:
+    """Of how many answers of which instances the latencies are."""
+    warm = one.n - one.unknown
+    return ", ".join(f"{count} {state}" for count, state in ((warm, "warm"), (one.unknown, "unknown")) if count) or "-"
 
 
-def _cold(cold_ms: Sequence[float]) -> str:
-    if not cold_ms:
+_SHOWN = 5
+
+
+def _few(values_ms: Sequence[float]) -> str:
+    if not values_ms:
         return "none"
-    more = ", ..." if len(cold_ms) > _COLD_SHOWN else ""
-    return f"{', '.join(map(number, cold_ms[:_COLD_SHOWN]))}{more} (n = {len(cold_ms)})"
+    more = ", ..." if len(values_ms) > _SHOWN else ""
+    return f"{', '.join(map(number, values_ms[:_SHOWN]))}{more} (n = {len(values_ms)})"
 
 
 def generator(run: Run) -> str:

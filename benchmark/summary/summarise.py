@@ -16,13 +16,16 @@ from benchmark.record.samples import (
     COLD,
     FAILURES,
     PHASES,
+    QUEUED,
     TIMEOUT,
+    UNKNOWN,
     Floats,
     Samples,
     censored_latency_ms,
     latency_ms,
     measured,
     response_ms,
+    temperatures,
 )
 from benchmark.statistics.documents import estimate_document, estimates_document, finite, verdict_document
 from benchmark.statistics.estimates import (
@@ -36,7 +39,7 @@ from benchmark.statistics.estimates import (
     time_blocks,
     wilson,
 )
-from benchmark.statistics.verdict import Attempts, Verdict, decide
+from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
 SHARES = (0.5, 0.95, 0.99)
 SHARE_NAMES = ("p50", "p95", "p99")
@@ -53,7 +56,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One endpoint in one run. Latencies are of warm, measured successes; failures and cold starts are beside them.
+    """One endpoint in one run. Latencies are of measured successes of instances that were warm, or of which nothing
+    tells; failures, cold starts and what waited for one are beside them.
 
     Alone in `censored_ms`, which comparisons and promises are about, a timeout counts: as longer than every answer.
     """
@@ -78,6 +82,11 @@ class Figures:
     rate: float
     """successes per second"""
     cold_ms: tuple[float, ...]
+    """service times of the first answers of instances that were started for them, those of the warm-up too"""
+    queued_ms: tuple[float, ...]
+    """the same of requests that waited for such a start, which another request had caused"""
+    unknown: int
+    """of how many of the latencies nothing tells whether they are of a warm instance"""
     instances: int
 
     @property
@@ -99,6 +108,11 @@ class Figures:
     def n(self) -> int:
         """How many requests the latencies are from."""
         return self.service_ms[0].n
+
+    @property
+    def state(self) -> State:
+        """Of the instances that the latencies are of."""
+        return State.WARM if self.n and not self.unknown else State.UNKNOWN
 
     @property
     def latency_ms(self) -> tuple[Estimate, ...]:
@@ -150,6 +164,7 @@ def summarise(run: Run, samples: Samples) -> Summary:
             margin_pct=plan.margin_pct,
             metric=metric_name(plan),
             unit="pairs" if isinstance(plan, ComparePlan) else "requests to each",
+            state=_state(sides),
             attempts=(
                 Attempts(figures[0].attempts, figures[0].failed, figures[0].failures_design_effect),
                 Attempts(figures[1].attempts, figures[1].failed, figures[1].failures_design_effect),
@@ -197,6 +212,7 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
     """Of the endpoint at `position`; `side` is what `measured` takes of `samples` for it."""
     key = run.endpoint_keys[position]
     mine = samples["endpoint"] == position
+    met = temperatures(samples)
     attempted = samples[mine & ~samples["warmup"]]
     answered = side[side["failure"] == 0]
     blocks = _blocks(plan, answered)
@@ -206,7 +222,10 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
     ended = _without_failures(side)
     if len(ended) > len(answered):
         censored_ms = tuple(quantiles(censored_latency_ms(ended, plan.is_open_loop), SHARES, _blocks(plan, ended)))
-    cold = samples["service_ms"][mine & (samples["temperature"] == COLD) & (samples["failure"] == 0)]
+    cold, queued = (
+        tuple(map(float, samples["service_ms"][mine & (met == state) & (samples["failure"] == 0)]))
+        for state in (COLD, QUEUED)
+    )
     failures = np.bincount(attempted["failure"], minlength=len(FAILURES) + 1)
     details = run.outcome.get("failure_details", {}).get(key, {})
     ledger = tuple(
@@ -229,7 +248,9 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
         server_ms=tuple(quantiles(server[timed], SHARES, blocks[timed])),
         phases_ms=tuple(_phase(name, answered[name]) for name in PHASES),
         rate=_rate(answered),
-        cold_ms=tuple(float(value) for value in cold),
+        cold_ms=cold,
+        queued_ms=queued,
+        unknown=int(np.count_nonzero(answered["temperature"] == UNKNOWN)),
         instances=len(set(np.unique(samples["instance"][mine]).tolist()) - {0}),
     )
 
@@ -284,6 +305,13 @@ def _waited_ms(samples: Samples, open_loop: bool) -> Floats:
     return waited
 
 
+def _state(sides: list[Samples]) -> State:
+    """Of the instances behind all that is compared: a timeout that nothing tells of may have been a start."""
+    compared = [_without_failures(side)["temperature"] for side in sides]
+    known = all(len(found) and not np.any(found == UNKNOWN) for found in compared)
+    return State.WARM if known else State.UNKNOWN
+
+
 def _without_failures(samples: Samples) -> Samples:
     """Answers and timeouts: of these it is known how long they took, or that they took longer than any answer."""
     known: Samples = samples[np.isin(samples["failure"], (0, TIMEOUT))]
@@ -291,7 +319,12 @@ def _without_failures(samples: Samples) -> Samples:
 
 
 def to_document(summary: Summary) -> dict[str, Any]:
-    """The figures as JSON holds them; the format has a version, and a member is never given another meaning."""
+    """The figures as JSON holds them; the format has a version, and a member is never given another meaning.
+
+    `n` counts the answers that the latencies are of: those of warm instances, and those of which nothing tells
+    (`unknown`).
+    `errors` counts failures by their kind, and is empty where there was none.
+    """
     run, verdict = summary.run, summary.verdict
     generator = run.outcome.get("generator", {})
     return {
@@ -300,6 +333,8 @@ def to_document(summary: Summary) -> dict[str, Any]:
         "endpoints": {
             one.key: {
                 "n": one.n,
+                "state": one.state.value,
+                "unknown": one.unknown,
                 "attempts": one.attempts,
                 "warmup": one.warmup,
                 "errors": {line.failure.value: line.count for line in one.ledger},
@@ -311,6 +346,7 @@ def to_document(summary: Summary) -> dict[str, Any]:
                 "phases_ms": {name: value for name, value, _ in one.phases_ms},
                 "server_ms": estimates_document(SHARE_NAMES, one.server_ms),
                 "cold_ms": list(one.cold_ms),
+                "queued_ms": list(one.queued_ms),
                 "instances": one.instances,
             }
             for one in summary.endpoints

@@ -20,6 +20,7 @@ _FAULT = 1 + FAILURES.index(Failure.SERVER_ERROR)
 _TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
 _COLD = TEMPERATURES.index(Temperature.COLD)
 _WARM = TEMPERATURES.index(Temperature.WARM)
+_QUEUED = TEMPERATURES.index(Temperature.QUEUED)
 _CLIENT_MS = 0.05  # between an answer and the next send
 _RECEIVE_MS = 0.05
 _MOST_MS = 3_600_000.0
@@ -238,7 +239,8 @@ class _Server:
         self._work_ms = truth.work_ms(count, random).tolist()
         self._faulty = (random.random(count) < truth.error_share).tolist()
         self._answered = 0
-        self._started = 0
+        self._started_at_ms: dict[int, float] = {}
+        """when instances were started, that were not there from the beginning"""
         self._busy: list[tuple[float, int]] = []  # until when, and which instance
         # Free since when, and which instance; the last one in is the first one out, so that the others may end.
         self._idle: list[tuple[float, int]] = []
@@ -254,15 +256,16 @@ class _Server:
         end_ms = self._advance(begin_ms, work_ms + (truth.cold_ms if cold else 0.0))
         heapq.heappush(self._busy, (end_ms, instance))
         service_ms = end_ms - sent_ms + truth.network_ms
-        temperature = _COLD if cold else _WARM
+        is_new = self._started_at_ms.get(instance, -inf) >= sent_ms
+        temperature = _COLD if cold else _QUEUED if is_new else _WARM
         if service_ms > truth.timeout_ms:
             unknown = TEMPERATURES.index(Temperature.UNKNOWN)
             answer = (endpoint, warmup, unknown, _TIMEOUT, 0, 0, group, scheduled_ms, sent_ms, truth.timeout_ms)
-            return (*answer, nan, nan, nan, nan, nan, nan, nan)
+            return (*answer, nan, nan, nan, nan, nan, nan, nan, nan, nan)
         receive_ms = min(_RECEIVE_MS, service_ms)
         failure, status, prediction = (_FAULT, 503, nan) if faulty else (0, 200, float(group % 3))
         answer = (endpoint, warmup, temperature, failure, status, instance, group, scheduled_ms, sent_ms, service_ms)
-        return (*answer, work_ms, nan, nan, nan, service_ms - receive_ms, receive_ms, prediction)
+        return (*answer, work_ms, nan, nan, nan, service_ms - receive_ms, receive_ms, prediction, nan, nan)
 
     def _instance(self, sent_ms: float) -> tuple[float, int, bool]:
         """When the work begins, on which instance, and whether that has to start first."""
@@ -275,8 +278,9 @@ class _Server:
         if idle:
             return sent_ms, idle.pop()[1], False
         if len(busy) < self._truth.instances:
-            self._started += 1
-            return sent_ms, self._started, True
+            instance = len(self._started_at_ms) + 1
+            self._started_at_ms[instance] = sent_ms
+            return sent_ms, instance, True
         end_ms, instance = heapq.heappop(busy)
         return end_ms, instance, False
 

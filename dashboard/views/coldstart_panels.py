@@ -38,21 +38,22 @@ def _cards(summary: ColdSummary) -> None:
                 else:
                     st.badge(words.counted(len(side.probes), "probe"), icon=":material/check:", color="green")
             with st.container(horizontal=True, key=f"coldfigures-{side.key}"):
-                word = "Cold" if side.has_evidence else "Suspected"
-                st.metric(f"{word} p50 (ms)", run_words.value(side.cold_ms[0]))
+                cold, warm = (word.split()[0] for word in (side.cold_word, side.warm_word))
+                st.metric(f"{cold.capitalize()} p50 (ms)", run_words.value(side.cold_ms[0]))
                 st.metric(
-                    "Slowest cold (ms)",
+                    f"Slowest {cold} (ms)",
                     words.duration(max(side.cold_values_ms, default=0.0)) if side.cold_values_ms else words.NOTHING,
                 )
-                st.metric("Warm p50 (ms)", run_words.value(side.warm_ms[0]))
-                st.metric("Cold / warm", _ratio(side))
+                st.metric(f"{warm.capitalize()} p50 (ms)", run_words.value(side.warm_ms[0]))
+                st.metric(f"{cold.capitalize()} / {warm}", _ratio(side))
             st.caption("  \n".join(_lines(summary, side)))
 
 
 def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
     """What the card says below its figures, as Markdown."""
     lines = [
-        f"{side.cold_word.capitalize()} p50: {_interval(side.cold_ms[0])}. Warm p50: {_interval(side.warm_ms[0])}.",
+        f"{side.cold_word.capitalize()} p50: {_interval(side.cold_ms[0])}. "
+        f"{side.warm_word.capitalize()} p50: {_interval(side.warm_ms[0])}.",
     ]
     if side.failed and side.failure_details:
         lines.append(words.plain("; ".join(f"{name}: {text}" for name, text in side.failure_details.items())))
@@ -75,7 +76,7 @@ def _verdict(summary: ColdSummary) -> None:
 def _charts(summary: ColdSummary) -> None:
     colors = palette(st.context.theme.type)
     counts = " and ".join(
-        f"{side.name}: {len(side.cold_values_ms)} {side.cold_word} and {len(side.warm_values_ms)} warm"
+        f"{side.name}: {len(side.cold_values_ms)} {side.cold_word} and {len(side.warm_values_ms)} {side.warm_word}"
         for side in summary.endpoints
     )
     if summary.plan.mode == "ladder":

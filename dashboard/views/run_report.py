@@ -177,7 +177,7 @@ def _verdict(summary: Summary) -> None:
             st.markdown(
                 f"{say.claim(summary).markdown} {words.plain(verdict.sentence)}", help=words.plain(verdict.rule)
             )
-            conditions = " · ".join((f"n = {verdict.effect.n}", str(verdict.state), *verdict.conditions))
+            conditions = " · ".join((f"n = {verdict.effect.n}", verdict.state.words, *verdict.conditions))
             st.caption(words.plain(conditions))
         if chart:
             rows = say.difference_rows(summary)
@@ -204,7 +204,7 @@ def _figures(summary: Summary) -> None:
 def _card(one: Figures, latency: str, loaded: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{words.plain(one.name)}**", width="content")
-        st.markdown(f":gray[:small[{latency}, n = {words.count(one.n)}]]", width="content")
+        st.markdown(f":gray[:small[{latency}, n = {words.count(one.n)}, {one.state.words}]]", width="content")
     with st.container(horizontal=True, key=f"metrics-{one.key}"):
         for name, figure in zip(SHARE_NAMES, one.latency_ms, strict=True):
             with st.container(gap=None):
@@ -218,6 +218,8 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
         parts.insert(1, f"service p50 {say.value(one.service_ms[0])} ms")
     if one.cold_ms:
         parts.append(f"{len(one.cold_ms)} cold start{'s' if len(one.cold_ms) > 1 else ''}")
+    if one.queued_ms:
+        parts.append(f"{words.count(len(one.queued_ms))} queued for a start")
     parts.append(f"{one.instances or 'unknown'} instance{'' if one.instances == 1 else 's'}")
     st.caption(words.plain(" · ".join(parts)))
 

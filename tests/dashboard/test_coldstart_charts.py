@@ -84,7 +84,7 @@ def test_the_scatter_tells_cold_from_suspected_and_warm_by_symbol(colors: Palett
         "FastAPI cold (n = 3)": "circle",
         "FastAPI warm (n = 6)": "circle-open",
         "Cloud Function suspected cold (n = 3)": "diamond-x",
-        "Cloud Function warm (n = 6)": "diamond-open",
+        "Cloud Function presumed warm (n = 6)": "diamond-open",
     }
     assert min(as_lists(found["FastAPI cold (n = 3)"]["x"])) == pytest.approx(909)
     layout = figure.to_dict()["layout"]
@@ -128,6 +128,6 @@ def test_the_tables_hold_the_numbers_that_are_drawn() -> None:
         ("FastAPI", "cold", 3),
         ("FastAPI", "warm", 51),
         ("Cloud Function", "suspected cold", 3),
-        ("Cloud Function", "warm", 51),
+        ("Cloud Function", "presumed warm", 51),
     ]
     assert draw.split_table(spawned())[0]["model load (ms)"] == 30

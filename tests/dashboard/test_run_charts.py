@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.record.plan import ComparePlan
-from benchmark.record.samples import empty
+from benchmark.record.samples import COLD, QUEUED, empty
 from benchmark.summary.summarise import summarise
 from dashboard import run_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
@@ -50,6 +50,20 @@ def test_the_sides_are_what_the_summary_is_from() -> None:
         assert np.median(side.latencies_ms) == pytest.approx(figures.service_ms[0].value)
     apart = [{what: len(times) for what, times, _ in side.apart} for side in draw.sides(run, changed)]
     assert apart == [{"cold start": 1, "warm-up": 5}, {"failed": 2, "warm-up": 5}]
+
+
+def test_what_queued_for_a_start_is_drawn_apart_from_what_the_figures_are_from() -> None:
+    run, samples = simulated()
+    mine = np.flatnonzero((samples["endpoint"] == 0) & ~samples["warmup"])
+    samples["temperature"][mine[:3]] = [COLD, QUEUED, QUEUED]
+    (side, _), (figures, _) = draw.sides(run, samples), summarise(run, samples).endpoints
+    assert {what: len(times) for what, times, _ in side.apart if what != "warm-up"} == {
+        "cold start": 1,
+        "queued for a start": 2,
+    }
+    assert len(side.latencies_ms) == figures.n
+    names = [trace.name for trace in draw.latency_over_time([side], LIGHT).data]
+    assert "queued for a start (2)" in names
 
 
 def test_an_open_loop_is_drawn_by_response_time() -> None:

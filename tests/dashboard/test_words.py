@@ -197,6 +197,11 @@ def test_a_cold_start_is_said_beside_the_speed() -> None:
     assert said(other=cold).sentence.endswith("in this single observation, a cold start included.")
 
 
+def test_what_queued_behind_the_first_request_of_an_instance_waited_for_its_start_too() -> None:
+    queued = replace(FUNCTION_SAMPLE, request_count=2, instance_age_ms=0.5)
+    assert said(other=queued).sentence.endswith("in this single observation, a cold start included.")
+
+
 def test_a_cold_start_matters_on_either_side() -> None:
     cold = replace(API_SAMPLE, request_count=1, instance_age_ms=9.0)
     assert said(cold).sentence.endswith("a cold start included.")
@@ -241,6 +246,10 @@ def test_a_server_that_says_nothing_of_its_time_is_not_guessed_at() -> None:
         (
             {"request_count": 1, "instance_age_ms": 9.0, "connection_reused": False},
             "cold start · instance 01234567 · request 1 · new connection",
+        ),
+        (
+            {"request_count": 4, "instance_age_ms": 9.0},
+            "queued for a cold start · instance 01234567 · request 4 · connection reused",
         ),
         (
             {"request_count": 1},

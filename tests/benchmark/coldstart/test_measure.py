@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from benchmark.endpoints.sample import Failure
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState
 from benchmark.record.samples import Samples
-from benchmark.record.store import Store, StoreError
+from benchmark.record.store import Store, StoreError, UnknownRun
 from deploy.stage_function import stage
 from inference.card import ModelCard
 from inference.settings import ServingSettings
@@ -286,6 +286,59 @@ def test_a_run_that_cannot_be_closed_at_first_is_not_left_running(
     (run,) = Store(results).runs()
     assert run.state is RunState.FAILED
     assert coldstart("--resume", run.id, "--command", f"api={TINY}")[0] == 0
+
+
+def test_a_record_that_cannot_be_written_for_a_while_ends_no_ladder(
+    coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, refused = Store.append, list[str]()
+
+    def busy(store: Store, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+        # The first heartbeat, the first probe, and some of those after them.
+        if len(refused) < 8:
+            refused.append("probe" if chunk else "heartbeat")
+            raise StoreError("database is locked")
+        append(store, run_id, chunk, progress)
+
+    monkeypatch.setattr(Store, "append", busy)
+    monkeypatch.setattr("benchmark.coldstart.measure._HEARTBEAT_S", 0.05)
+    url = platform(30)
+    status, said = coldstart("--endpoint", f"api={url}", "--idle", "100ms,300ms", "--repeats", "2", "--warm", "1")
+    assert status == 0, said
+    assert len(refused) == 8
+    assert "probe" in refused
+    summary, samples = last(results)
+    assert summary.run.state is RunState.FINISHED
+    assert [probe.step for probe in summary.endpoints[0].probes] == [0, 1, 2, 3]
+    assert (len(samples), samples["warmup"].sum()) == (1 + 4 * 2, 1)  # each request once, whatever was tried again
+    assert all(probe.idle_s is not None for probe in summary.endpoints[0].probes)
+
+
+def test_a_record_that_can_never_be_written_is_said_in_the_end(
+    coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise StoreError("disk is full")
+
+    monkeypatch.setattr(Store, "append", full)
+    status, said = coldstart("--command", f"api={TINY}", "--repeats", "1", "--warm", "1")
+    assert (status, "disk is full" in said) == (2, True)
+    assert Store(results).runs()[0].state is RunState.FAILED
+
+
+def test_a_run_that_was_deleted_meanwhile_is_not_gone_on_with(
+    coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Store.append
+
+    def deleted(store: Store, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+        with suppress(UnknownRun):
+            store.delete_run(run_id)
+        append(store, run_id, chunk, progress)
+
+    monkeypatch.setattr(Store, "append", deleted)
+    status, said = coldstart("--endpoint", f"api={platform(30)}", "--idle", "1h", "--repeats", "1")
+    assert (status, "there is no run" in said) == (2, True)
 
 
 # --- What is cut off goes on

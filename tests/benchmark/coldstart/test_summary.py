@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.coldstart.plan import ColdPlan, from_document, gap_text, parse_gaps, steps, to_document
-from benchmark.coldstart.printing import print_coldstart
+from benchmark.coldstart.printing import print_coldstart, rows
 from benchmark.coldstart.summary import (
     ColdSummary,
     Threshold,
@@ -23,7 +23,7 @@ from benchmark.coldstart.summary import to_document as summary_document
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import PlanError
 from benchmark.record.run import RunState
-from benchmark.record.samples import TEMPERATURES
+from benchmark.record.samples import FAILURES, TEMPERATURES
 from benchmark.reports.export import run_from_document, run_to_document
 from benchmark.statistics.estimates import wilson
 from benchmark.statistics.verdict import Outcome, State
@@ -31,6 +31,7 @@ from tests.benchmark.cold_runs import TrueStart, cold_run
 
 SPAWN = ColdPlan("spawn", 12)
 LADDER = ColdPlan("ladder", 4, idle_s=(60.0, 300.0, 900.0, 1800.0))
+ALWAYS_WARM = ColdPlan("ladder", 4, idle_s=(60.0, 300.0))
 
 
 def summary(plan: ColdPlan, **starts: TrueStart) -> ColdSummary:
@@ -118,6 +119,48 @@ def test_without_evidence_the_word_is_suspected_and_the_rule_is_said() -> None:
     assert summary(LADDER, api=TrueStart()).endpoints[0].cold_word == "cold"
 
 
+def test_without_evidence_neither_population_is_called_by_a_word_that_is_known() -> None:
+    found = summary(LADDER, api=TrueStart(evidence=False), function=TrueStart())
+    assert [side.warm_word for side in found.endpoints] == ["presumed warm", "warm"]
+    assert found.verdict
+    assert found.verdict.state is State.UNKNOWN
+    assert "pairs of suspected cold starts, instance state unknown)" in found.verdict.sentence
+    labels = [label for label, _ in rows(found)]
+    assert {"cold or suspected cold p50 (ms)", "warm or presumed warm p50 (ms)"} < set(labels)
+    assert "presumed warm" in threshold_text(summary(ALWAYS_WARM, api=TrueStart(evidence=False)).endpoints[0])
+    document = summary_document(found)
+    assert document["verdict"]["state"] == "unknown"
+    assert [side["warm_word"] for side in document["endpoints"].values()] == ["presumed warm", "warm"]
+
+
+def test_with_evidence_a_verdict_on_cold_starts_is_of_cold_instances() -> None:
+    found = summary(LADDER, api=TrueStart(), function=TrueStart(cold_ms=400))
+    assert found.verdict
+    assert (found.verdict.state, found.verdict.sentence.endswith("pairs of cold starts, cold).")) == (State.COLD, True)
+
+
+def test_a_probe_that_timed_out_after_a_gap_may_have_met_a_warm_instance() -> None:
+    run, samples = cold_run(LADDER, {"api": TrueStart(), "function": TrueStart(cold_ms=400)})
+    after_long = samples[(samples["temperature"] == TEMPERATURES.index(Temperature.COLD)) & (samples["endpoint"] == 0)]
+    lost = (samples["endpoint"] == 0) & (samples["group"] == after_long["group"][0])
+    samples["failure"][lost] = 1 + FAILURES.index(Failure.TIMEOUT)
+    samples["temperature"][lost] = TEMPERATURES.index(Temperature.UNKNOWN)
+    found = summarise(run, samples).verdict
+    assert found
+    assert found.state is State.UNKNOWN
+
+
+def test_a_probe_that_queued_for_a_start_waited_for_it_and_a_follower_that_did_is_not_warm() -> None:
+    run, samples = cold_run(LADDER, {"api": TrueStart()})
+    queued = TEMPERATURES.index(Temperature.QUEUED)
+    leads = samples["temperature"] == TEMPERATURES.index(Temperature.COLD)
+    before = summarise(run, samples).endpoints[0]
+    samples["temperature"][leads] = queued
+    assert summarise(run, samples).endpoints[0].cold_values_ms == before.cold_values_ms
+    samples["temperature"][np.flatnonzero(leads)[0] + 1] = queued
+    assert len(summarise(run, samples).endpoints[0].warm_values_ms) == len(before.warm_values_ms) - 1
+
+
 def test_a_slow_answer_of_a_fast_network_is_not_suspected() -> None:
     side = summary(LADDER, api=TrueStart(cold_ms=12, warm_ms=1, evidence=False)).endpoints[0]
     assert side.cold_values_ms == ()
@@ -145,9 +188,14 @@ def test_an_answer_without_evidence_among_others_with_it_is_neither_cold_nor_war
 
 
 def test_a_spawned_program_is_new_also_where_it_does_not_say_so() -> None:
-    side = summary(SPAWN, api=TrueStart(evidence=False)).endpoints[0]
+    found = summary(SPAWN, api=TrueStart(evidence=False), function=TrueStart(cold_ms=400, evidence=False))
+    side = found.endpoints[0]
     assert len(side.cold_values_ms) == 12
-    assert side.cold_word == "suspected cold"
+    assert (side.cold_word, side.warm_word) == ("cold", "presumed warm")
+    assert not any("suspected" in clause for clause in found.conditions)
+    assert found.verdict
+    assert found.verdict.state is State.COLD
+    assert "n = 12 pairs of cold starts, cold)" in found.verdict.sentence
 
 
 def test_a_follower_that_met_another_new_instance_is_not_warm() -> None:

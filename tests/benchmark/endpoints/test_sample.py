@@ -32,7 +32,9 @@ def sample(
         (1, 40.0, Temperature.COLD),
         (1, 40.1, Temperature.FIRST_ON_WARM),
         (1, 90_000.0, Temperature.FIRST_ON_WARM),
-        (2, 10.0, Temperature.WARM),
+        (2, 10.0, Temperature.QUEUED),
+        (500, 40.0, Temperature.QUEUED),
+        (2, 40.1, Temperature.WARM),
         (500, 90_000.0, Temperature.WARM),
         (None, 10.0, Temperature.UNKNOWN),
         (1, None, Temperature.UNKNOWN),
@@ -40,7 +42,7 @@ def sample(
         (None, None, Temperature.UNKNOWN),
     ],
 )
-def test_cold_is_a_first_request_on_an_instance_no_older_than_the_wait(
+def test_an_instance_no_older_than_the_wait_was_started_in_it_and_its_first_request_is_the_cold_start(
     request_count: int | None, instance_age_ms: float | None, temperature: Temperature
 ) -> None:
     assert sample(40.0, None, request_count, instance_age_ms).temperature is temperature

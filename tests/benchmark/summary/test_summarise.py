@@ -11,9 +11,9 @@ import pytest
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
-from benchmark.record.samples import TIMEOUT, Samples, empty, from_rows, join
+from benchmark.record.samples import FAILURES, TEMPERATURES, TIMEOUT, UNKNOWN, Samples, empty, from_rows, join
 from benchmark.statistics.estimates import paired_median_difference
-from benchmark.statistics.verdict import Outcome
+from benchmark.statistics.verdict import Outcome, State
 from benchmark.summary.summarise import SHARES, Summary, summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
@@ -325,6 +325,83 @@ def test_the_facts_are_compared_in_the_endpoints_order() -> None:
     turned = {key: facts[key] for key in ("function", "api")}
     (memory,) = summarise(make_run(facts=turned), of_pairs()).mismatches
     assert memory.values == ("512Mi", "1Gi")
+
+
+# --- Which instances answered
+
+
+def stated(summary: Summary) -> tuple[str, str]:
+    """The state of a verdict, and what its sentence says of it."""
+    verdict = verdict_of(summary)
+    return verdict.state.value, verdict.sentence.rsplit("n = ", 1)[-1].split(", ", 1)[1].split(")")[0]
+
+
+def test_what_queued_for_a_start_is_counted_apart_and_in_no_percentile() -> None:
+    samples = of_pairs(400)
+    first = samples["endpoint"] == 0
+    began = np.flatnonzero(first)[:10]
+    samples["sent_ms"][began] = samples["scheduled_ms"][began] = np.arange(10.0)
+    samples["service_ms"][began] = 2000 - np.arange(10.0)  # all sent at once, and answered once the instance was up
+    samples["temperature"][began[0]] = TEMPERATURES.index(Temperature.COLD)  # a count of 1; the others say 2 to 10
+    samples["sent_ms"][first & (samples["group"] >= 10)] += 2000
+    raw = samples.tobytes()
+    summary = summarise(make_run(), samples)
+    side = summary.endpoints[0]
+    assert side.cold_ms == (2000.0,)
+    assert side.queued_ms == tuple(2000.0 - number for number in range(1, 10))
+    assert (side.n, side.unknown, side.state) == (390, 0, State.WARM)
+    assert side.latency_ms[2].value < 20
+    assert verdict_of(summary).effect.n == 390
+    document = to_document(summary)["endpoints"]["api"]
+    assert (document["n"], document["state"], document["cold_ms"], len(document["queued_ms"])) == (
+        390,
+        "warm",
+        [2000.0],
+        9,
+    )
+    assert samples.tobytes() == raw
+
+
+def test_a_verdict_on_warm_instances_says_so() -> None:
+    assert stated(summarise(make_run(), of_pairs())) == ("warm", "warm")
+
+
+@pytest.mark.parametrize("of", [0, 1])
+def test_a_verdict_on_instances_that_say_nothing_of_themselves_is_not_called_warm(of: int) -> None:
+    samples = of_pairs(400)
+    samples["temperature"][samples["endpoint"] == of] = UNKNOWN
+    summary = summarise(make_run(), samples)
+    assert stated(summary) == ("unknown", "instance state unknown")
+    assert "warm" not in verdict_of(summary).sentence
+    assert [side.state for side in summary.endpoints] == [State.UNKNOWN if at == of else State.WARM for at in (0, 1)]
+    document = to_document(summary)
+    assert document["verdict"]["state"] == "unknown"
+    assert [side["n"] for side in document["endpoints"].values()] == [400, 400]
+    assert [side["unknown"] for side in document["endpoints"].values()] == [400 * (at == of) for at in (0, 1)]
+
+
+@pytest.mark.parametrize("plan", [None, CALLERS])
+def test_a_start_that_timed_out_is_not_called_warm(plan: LoadPlan | None) -> None:
+    samples = of_pairs(400)
+    lost = np.flatnonzero(samples["endpoint"] == 1)[0]
+    samples["failure"][lost] = 1 + FAILURES.index(Failure.TIMEOUT)
+    samples["temperature"][lost], samples["instance"][lost] = UNKNOWN, 0
+    summary = summarise(make_run(plan), samples)
+    assert stated(summary) == ("unknown", "instance state unknown")
+    assert [side.state for side in summary.endpoints] == [State.WARM, State.WARM]  # all that was answered was
+
+
+def test_without_any_answer_no_state_is_claimed() -> None:
+    refused = [row(at, group, failure=Failure.REFUSED, instance=0) for group in range(20) for at in (0, 1)]
+    summary = summarise(make_run(), from_rows(refused))
+    assert verdict_of(summary).state is State.UNKNOWN
+    assert "(instance state unknown)" in verdict_of(summary).sentence
+    assert [side.state for side in summary.endpoints] == [State.UNKNOWN, State.UNKNOWN]
+
+
+def test_errors_are_empty_where_nothing_failed() -> None:
+    document = to_document(summarise(make_run(), of_pairs()))
+    assert [side["errors"] for side in document["endpoints"].values()] == [{}, {}]
 
 
 # --- Loops
