@@ -90,7 +90,7 @@ def _accepts_gzip(scope: Scope) -> bool:
     for entry in dict(scope["headers"]).get(b"accept-encoding", b"").split(b","):
         coding, _, weight = entry.partition(b";")
         if coding.strip().lower() == b"gzip":
-            return weight.replace(b" ", b"").rstrip(b"0.") != b"q="
+            return bool(weight.replace(b" ", b"").rstrip(b"0.") != b"q=")
     return False
 
 

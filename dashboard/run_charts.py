@@ -58,11 +58,12 @@ def sides(run: Run, samples: Samples) -> list[Side]:
     """The endpoints of a run with their samples. Latency is response time in an open loop, else service time."""
     plan = run.plan
     open_loop = not isinstance(plan, ComparePlan) and plan.is_open_loop
+    states = temperatures(samples)
     result = []
     for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
-        mine = np.flatnonzero(samples["endpoint"] == position)
-        mine = mine[np.argsort(samples["scheduled_ms"][mine], kind="stable")]
-        mine, met = samples[mine], temperatures(samples)[mine]
+        at = np.flatnonzero(samples["endpoint"] == position)
+        at = at[np.argsort(samples["scheduled_ms"][at], kind="stable")]
+        mine, met = samples[at], states[at]
         latency = response_ms(mine) if open_loop else mine["service_ms"].astype(np.float64)
         times = mine["scheduled_ms"] / 1000
         failed = mine["failure"] != 0

@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measured(results: Path | None, run_id: str, endpoint: str) -> tuple[tuple[float, ...], str | None]:
-    """The service times in ms of a run's answers from one endpoint that waited for no start, and the region it reported.
+    """The service times in ms of a run's answers from one endpoint that waited for no start, and its region.
 
     Raises UsageError.
     """

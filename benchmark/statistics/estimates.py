@@ -332,7 +332,7 @@ def _number_of_waves(n: int) -> int:
     wave, such as bursts and neighbours (Mueller 2007, Journal of Econometrics 141): hence never more than 12. By
     Student's t that makes intervals 11% wider than if the variance were known.
     """
-    return min(_MOST_WAVES, max(_FEWEST_WAVES, round(0.4 * n ** (2 / 3))))
+    return min(_MOST_WAVES, max(_FEWEST_WAVES, round(0.4 * float(n) ** (2 / 3))))
 
 
 def _stretch(waves: int, confidence: float) -> float:

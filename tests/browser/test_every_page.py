@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Response, expect
 
 from inference.card import ModelCard
 from tests.browser.conftest import NewVisitor, Stack, Visitor
@@ -115,13 +115,13 @@ def test_every_page_with_something_on_it_can_be_read_by_all(
 def test_the_address_of_a_page_asks_for_nothing_that_is_not_there(visitor: Visitor) -> None:
     for path in (*PAGES, "predict", "benchmark?run=demo"):
         page = visitor.new_page()
-        missing: list[str] = []
-        page.on(
-            "response", lambda answer, missing=missing: missing.append(answer.url) if answer.status >= 400 else None
-        )
-        page.on("requestfailed", lambda request, missing=missing: missing.append(request.url))
+        answers: list[Response] = []
+        failed: list[Request] = []
+        page.on("response", answers.append)
+        page.on("requestfailed", failed.append)
         page.goto(f"{visitor.stack.dashboard.url}/{path}")
         _draw(page)
+        missing = [answer.url for answer in answers if answer.status >= 400] + [request.url for request in failed]
         assert missing == [], f"at /{path}"
         assert visitor.witness.console_errors == [], f"at /{path}"
         page.close()

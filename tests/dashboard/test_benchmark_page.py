@@ -441,7 +441,7 @@ def test_an_address_that_means_no_plan_gives_the_usual_one(page: Page) -> None:
     page.open(kind="nope", pairs="abc", seed="-4", connection="[]", **{"margin-ms": "1e99"})
     numbers = {number.label: number.value for number in page.app.number_input}
     assert (numbers["Pairs"], numbers["Seed of the order"]) == (500, 0)
-    assert not page.app.get_by_key("start").disabled
+    assert not page.app.button(key="start").disabled
 
 
 def test_nothing_starts_while_cold_starts_are_measured(page: Page, store: Store) -> None:

@@ -33,7 +33,7 @@ class DecidePage(Page):
         self.rerun()
         return self
 
-    def links(self, key: str) -> list[tuple[str, str, str]]:
+    def links_in(self, key: str) -> list[tuple[str, str, str]]:
         """Page, query and label of each link in the keyed part of the page."""
         part: Any = self.app.get_by_key(key)
         protos = [link.proto for link in part.get("page_link")]
@@ -64,7 +64,7 @@ def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
     empty.open()
     assert "Not enough evidence" in empty.read("verdict")
     assert "no comparison has been measured" in empty.read("verdict").lower()
-    assert empty.links("note-missing") == [("benchmark", "", "Open the Benchmark page")]
+    assert empty.links_in("note-missing") == [("benchmark", "", "Open the Benchmark page")]
     (command,) = [code.value for code in empty.app.code]
     assert command == (
         f"python -m benchmark compare --endpoint api={URLS['api']} --endpoint function={URLS['function']} --pairs 500"
@@ -95,7 +95,7 @@ def test_the_sentence_rests_on_the_runs_that_it_links_to(page: DecidePage) -> No
     page.open()
     assert "Choose" in page.read("verdict") and "FastAPI at 5 million requests a month" in page.read("verdict")
     assert "two deployments" in page.read("verdict")
-    (paired, paired_run, said), (_, load_run, _) = page.links("note-evidence")
+    (paired, paired_run, said), (_, load_run, _) = page.links_in("note-evidence")
     assert (paired, paired_run, load_run) == ("benchmark", "run=feed0000", "run=feed0001")
     assert said.startswith("Run feed0000, compare: 400 answers")
     assert page.metrics("api")["Net (USD / month)"] == "8.88"
@@ -128,7 +128,7 @@ def test_an_imported_run_decides_nothing_also_where_it_replaces_one_that_did(
     store.delete_run("feed0000")
     add_finished_run(store, replace(run, is_imported=True), slower)  # under the same id and name
     page.rerun()
-    assert [link[1] for link in page.links("note-evidence")] == ["run=feed0001"]
+    assert [link[1] for link in page.links_in("note-evidence")] == ["run=feed0001"]
 
 
 def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results_dir: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results
     low, to, high = page.metrics("api")["Net (USD / month)"].split()
     assert (low, to) == ("0.00", "to") and float(high) > 1
     assert "unknown" in page.read("card-api")
-    assert ("coldstart", "run=c01dc01d") in [link[:2] for link in page.links("note-evidence")]
+    assert ("coldstart", "run=c01dc01d") in [link[:2] for link in page.links_in("note-evidence")]
 
 
 def test_an_objective_is_shown_for_both_with_its_figure(page: DecidePage) -> None:

@@ -198,7 +198,6 @@ def test_what_has_no_answer_from_both_is_not_compared(tea: ModelCard) -> None:
     good, silent, failed = outcomes(tea)[0], Outcome(failure=Failure.TIMEOUT), Outcome(422, Failure.CLIENT_ERROR)
     found = compare([good, failed], [silent, failed], tea)
     assert (found.compared, found.not_compared) == (0, 2)
-    assert headline(found) == "Nothing was compared: no input got an answer from both."
 
 
 def test_values_are_compared_relative_to_their_size(mileage: ModelCard) -> None:

@@ -53,12 +53,12 @@ def test_equal_endpoints_measured_again_and_again_stay_equal() -> None:
     """The same through the statistics of a run: neighbours correlated by 0.5, four runs, a look after each."""
     random = np.random.default_rng(5)
     ever = 0
-    for series in range(1000):
+    for _ in range(1000):
         runs: list[Estimate] = []
         won = False
         for _ in range(4):
             noise = lfilter([sqrt(0.75)], [1.0, -0.5], random.standard_normal((2, 250)))[:, 50:]
-            runs.append(paired_median_difference(50 + noise[0], 50 + noise[1], series))
+            runs.append(paired_median_difference(50 + noise[0], 50 + noise[1]))
             won |= effect(runs).excludes_zero
         ever += won
     assert ever <= 50

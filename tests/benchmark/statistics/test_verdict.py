@@ -124,13 +124,17 @@ def test_conditions_stay_beside_the_verdict() -> None:
 
 @pytest.mark.parametrize(("sign", "winner"), [(1, "Cloud Function"), (-1, "FastAPI")])
 def test_a_difference_whose_size_alone_is_censored_has_a_winner_by_at_least_its_bound(sign: int, winner: str) -> None:
-    beyond = Estimate(sign * inf, *((9950.0, None) if sign > 0 else (None, -9950.0)), 400)
+    def at_least(bound_ms: float, value_ms: float) -> Estimate:
+        low, high = (bound_ms, None) if sign > 0 else (None, -bound_ms)
+        return Estimate(sign * value_ms, low, high, 400)
+
+    beyond = at_least(9950.0, inf)
     verdict = plain(beyond)
     assert (verdict.outcome, verdict.winner) == (Outcome.WINNER, winner)
     assert verdict.sentence == (
         f"{winner} answers faster: at least 9950 ms less in the paired median (95%, n = 400 pairs, warm)."
     )
-    known = Estimate(sign * 12.0, *((8.5, None) if sign > 0 else (None, -8.5)), 400)
+    known = at_least(8.5, 12.0)
     assert "12.00 ms less in the paired median (95% at least 8.50 ms, n = 400" in plain(known).sentence
 
 
