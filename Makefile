@@ -1,76 +1,96 @@
 # Everything is run through here; `make help` lists it. Only `make`, `git` and Python 3.11 to 3.13 have to be there.
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 SHELL := /bin/sh
 PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images clean \
-	clean-results
+.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images bare \
+	clean clean-results .run-packages .all-packages
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' Makefile
 
-.venv/.installed: requirements/all.txt tools/install.sh
-	@tools/install.sh
+# What is needed to serve, train, measure and deploy; and, on top of it, to test and check. Quick where nothing has changed.
+.run-packages:
+	@tools/install.sh run
 
-artifacts/iris/model.json: | .venv/.installed
+.all-packages:
+	@tools/install.sh all
+
+artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
 
-run: .venv/.installed artifacts/iris/model.json ## start both endpoints and the dashboard; Ctrl+C stops all
+run: .run-packages artifacts/iris/model.json ## start both endpoints and the dashboard; Ctrl+C stops all
 	@exec $(PY) -m tools.run
 
-train: .venv/.installed ## train into artifacts/iris; other data: make train DATASET=diabetes
+train: .run-packages ## train into artifacts/iris; other data: make train DATASET=diabetes
 	@$(PY) -m training $(if $(DATASET),--dataset $(DATASET))
 
-stage-function: .venv/.installed artifacts/iris/model.json ## fill build/function with exactly what is deployed
+stage-function: .run-packages artifacts/iris/model.json ## fill build/function with exactly what is deployed
 	@$(PY) -m deploy.stage_function $(DEPLOY)
 
-test: .venv/.installed artifacts/iris/model.json ## run all tests (installs a Chromium if there is none)
+test: .all-packages artifacts/iris/model.json ## run all tests (installs a Chromium if there is none)
 	@tools/chromium.sh
 	@$(PY) -m pytest
 
-check: .venv/.installed ## format, lint, types, import rules, pins
+check: .all-packages ## format, lint, types, import rules, pins
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
 	@tools/lock.sh --check
 
-format: .venv/.installed ## format and mend what can be mended
+format: .all-packages ## format and mend what can be mended
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 
-lock: .venv/.installed ## compile requirements/ from pyproject.toml; to move the pins: tools/lock.sh --upgrade
+lock: .all-packages ## compile requirements/ from pyproject.toml; to move the pins: tools/lock.sh --upgrade
 	@tools/lock.sh
 
-lock-check: .venv/.installed ## fail where requirements/ is not what pyproject.toml asks for
+lock-check: .all-packages ## fail where requirements/ is not what pyproject.toml asks for
 	@tools/lock.sh --check
 
-bench-serving: .venv/.installed artifacts/iris/model.json ## cold start, throughput, memory and the page, against reference servers
+bench-serving: .all-packages artifacts/iris/model.json ## cold start, throughput, memory and the page, against reference servers
 	@$(PY) -m tools.bench_serving
 	@tools/chromium.sh
 	@$(PY) -m tools.bench_dashboard
 
-bench-engine: .venv/.installed ## how true and how strong the measurement engine is, against a raw socket
+bench-engine: .all-packages ## how true and how strong the measurement engine is, against a raw socket
 	@$(PY) -m tools.bench_engine
 
-hostile: .venv/.installed artifacts/iris/model.json ## hostile requests to both endpoints, one line of figures
+hostile: .all-packages artifacts/iris/model.json ## hostile requests to both endpoints, one line of figures
 	@$(PY) -m tools.hostile
 
-faults: .venv/.installed artifacts/iris/model.json ## kill, damage, starve and soak both endpoints, a line each
+faults: .all-packages artifacts/iris/model.json ## kill, damage, starve and soak both endpoints, a line each
 	@$(PY) -m tools.faults
 
-images: .venv/.installed artifacts/iris/model.json ## build and run the images: size, health, a prediction, SIGTERM
+images: .run-packages artifacts/iris/model.json ## build and run the images: size, health, a prediction, SIGTERM
 	@$(PY) -m tools.images $(IMAGES)
 
-deploy-function deploy-function-gen2: deploy-%: stage-function
-	@$(PY) -m deploy $(DEPLOY) $* --run
+bare: ## make train in a fresh clone, with git, make, the system's tools and a Python alone
+	@tools/bare.sh
 
-deploy-build-api deploy-build-dashboard: deploy-%: artifacts/iris/model.json
-	@$(PY) -m deploy $(DEPLOY) $* --run
-
-deploy-%: .venv/.installed ## run one step of DEPLOY.md; print it only: python -m deploy STEP
+# The steps of DEPLOY.md, in their order. To print one without running it: python -m deploy STEP
+deploy-enable: ## switch on the services that are used
+deploy-prepare: ## a registry for the images, and an account for each program
+deploy-build-api: ## build the API's image
+deploy-build-dashboard: ## build the dashboard's image
+deploy-api: ## deploy the API
+deploy-function: ## deploy the function
+deploy-function-gen2: ## deploy the function, in the older form
+deploy-grant: ## let the dashboard call both endpoints
+deploy-urls: ## ask for the endpoints' addresses
+deploy-dashboard: ## deploy the dashboard
+deploy-open: ## open the private dashboard at http://127.0.0.1:8501
+deploy-clean-up: ## delete what the steps above have made
+deploy-clean-up-gen2: ## delete the function that `function-gen2` has made
+deploy-clean-up-shared: ## delete what builds leave behind; only in a project of its own
+deploy-clean-up-shared-gen2: ## the same for `function-gen2`
+deploy-build-api deploy-build-dashboard: artifacts/iris/model.json
+deploy-function deploy-function-gen2: stage-function
+deploy-%: .run-packages
 	@$(PY) -m deploy $(DEPLOY) $* --run
 
 clean: ## remove what can be made again, .venv included; what was measured stays

@@ -1,7 +1,7 @@
 """`python -m tools.images`: build the images, run each as the platform does, and say what is in it.
 
-Uses Docker, Podman or, as root and without either, buildah with the scripts of ../shared/tools. Each image is run with
-a read-only root, asked for its health and for what it is there for, and stopped by SIGTERM.
+Uses the first Docker or Podman of the PATH that works. Each image is run with a read-only root, asked for its
+health and for what it is there for, and stopped by SIGTERM.
 """
 
 import http.client
@@ -103,8 +103,6 @@ class Container(Protocol):
 class Engine(Protocol):
     """Something that builds and runs images."""
 
-    name: str
-
     def build(self, image: Image) -> None: ...
 
     def size_mb(self, reference: str) -> float: ...
@@ -120,26 +118,26 @@ class Docker:
     """Docker or Podman, whose command lines are the same here."""
 
     def __init__(self, program: str) -> None:
-        self.name = program
+        self.program = program
 
     def build(self, image: Image) -> None:
-        _checked([self.name, "build", "--quiet", "--file", image.dockerfile, "--tag", image.tag, "."])
+        _checked([self.program, "build", "--quiet", "--file", image.dockerfile, "--tag", image.tag, "."])
 
     def size_mb(self, reference: str) -> float:
         if reference == BASE:  # newer builders keep base images to themselves
-            _checked([self.name, "pull", "--quiet", reference])
-        return int(_checked([self.name, "image", "inspect", "--format", "{{.Size}}", reference])) / 1e6
+            _checked([self.program, "pull", "--quiet", reference])
+        return int(_checked([self.program, "image", "inspect", "--format", "{{.Size}}", reference])) / 1e6
 
     def user(self, image: Image) -> str:
-        return _checked([self.name, "image", "inspect", "--format", "{{.Config.User}}", image.tag]).strip()
+        return _checked([self.program, "image", "inspect", "--format", "{{.Config.User}}", image.tag]).strip()
 
     def start(self, image: Image, port: int) -> Container:
-        run = [self.name, "run", "--detach", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]  # noqa: S108  its own
+        run = [self.program, "run", "--detach", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]  # noqa: S108  its own
         options = ["--env", f"PORT={port}", "--publish", f"127.0.0.1:{port}:{port}"]
-        return _DockerContainer(self.name, _checked([*run, *options, image.tag]).strip())
+        return _DockerContainer(self.program, _checked([*run, *options, image.tag]).strip())
 
     def output(self, image: Image, command: Sequence[str]) -> str:
-        run = [self.name, "run", "--rm", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108  its own
+        run = [self.program, "run", "--rm", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108  its own
         return _checked([*run, "--entrypoint", command[0], image.tag, *command[1:]])
 
 
@@ -164,106 +162,13 @@ class _DockerContainer:
         subprocess.run([self._program, "rm", "--force", self._id], capture_output=True, check=False)  # noqa: S603
 
 
-class Buildah:
-    """buildah and the scripts that stand in for an engine: no daemon, no registry, a base image made on the spot."""
-
-    name = "buildah"
-
-    def __init__(self, scripts: Path, store: Path) -> None:
-        self._scripts = scripts
-        self._store = store
-        self._environ = {
-            **os.environ,
-            "IMGDIR": str(store),
-            "BUILDAH_ISOLATION": "chroot",
-            "STORAGE_DRIVER": "vfs",
-            "CONTAINERS_STORAGE_CONF": str(store / "storage.conf"),
-            "CONTAINERS_REGISTRIES_CONF": str(store / "registries.conf"),
-            "REGISTRIES_CONFIG_PATH": str(store / "registries.conf"),
-        }
-
-    def prepare(self) -> None:
-        """Make the base image, once."""
-        self._store.mkdir(parents=True, exist_ok=True)
-        if not (self._store / "storage.conf").is_file() or BASE not in self._call(
-            "images", "--format={{.Name}}:{{.Tag}}"
-        ):
-            _checked([str(self._scripts / "make_base_image.sh"), str(self._store)], self._environ, timeout_s=1200)
-
-    def build(self, image: Image) -> None:
-        script = str(self._scripts / "build_image.sh")
-        _checked([script, str(ROOT / image.dockerfile), str(ROOT), image.tag], self._environ)
-
-    def size_mb(self, reference: str) -> float:
-        number, unit = self._call("images", "--format={{.Size}}", reference).split()[:2]
-        return float(number) * {"KB": 1e-3, "MB": 1.0, "GB": 1e3}[unit]
-
-    def user(self, image: Image) -> str:
-        found: str = json.loads(self._call("inspect", "--type=image", image.tag))["Docker"]["config"].get("User", "")
-        return found
-
-    def start(self, image: Image, port: int) -> Container:
-        log = self._store / f"{image.name}.log"
-        command = [sys.executable, str(self._scripts / "run_image.py"), image.tag, "-e", f"PORT={port}", "--read-only"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, env=self._environ, stdout=output, stderr=output)  # noqa: S603
-        return _BareContainer(process, log)
-
-    def output(self, image: Image, command: Sequence[str]) -> str:
-        run = [sys.executable, str(self._scripts / "run_image.py"), image.tag, "--read-only", "--", *command]
-        return _checked(run, self._environ)
-
-    def _call(self, *arguments: str) -> str:
-        return _checked(["buildah", *arguments], self._environ)
-
-
-class _BareContainer:
-    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
-        self._process = process
-        self._log = log
-
-    def stop(self) -> tuple[float, int]:
-        found = re.search(r"^pid (\d+) ", self.log(whole=True), re.MULTILINE)
-        if not found:
-            raise ImageError("its process is not known")
-        first = Path("/proc", found[1])
-        started = time.monotonic()
-        os.kill(int(found[1]), signal.SIGTERM)
-        while first.exists() and time.monotonic() - started < STOP_S * 3:
-            time.sleep(0.02)
-        took = time.monotonic() - started
-        # The script removes the container afterwards, which is no time of the program's.
-        return took, self._process.wait(timeout=60)
-
-    def log(self, *, whole: bool = False) -> str:
-        text = self._log.read_text(errors="replace")
-        return text if whole else "\n".join(text.splitlines()[-15:])
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()  # which it passes on; it then removes the container
-            try:
-                self._process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-
-
-def find_engine(environ: Mapping[str, str] = os.environ) -> Engine | None:
-    """The first engine that works here, or None."""
-    for program in ("docker", "podman"):
-        if shutil.which(program) and _succeeds([program, "info"]):
-            return Docker(program)
-    scripts = Path(environ.get("IMAGE_TOOLS") or ROOT.parent / "shared" / "tools")
-    if (
-        sys.platform == "linux"
-        and os.geteuid() == 0
-        and (scripts / "build_image.sh").is_file()
-        and shutil.which("buildah")
-        and shutil.which("debootstrap")
-    ):
-        engine = Buildah(scripts, Path(environ.get("IMGDIR") or ROOT / "build" / "images"))
-        engine.prepare()
-        return engine
+def find_engine(environ: Mapping[str, str] = os.environ) -> Docker | None:
+    """The first engine of the PATH that works, or None. A client may be there without the engine that it asks."""
+    for folder in os.get_exec_path(environ):
+        for name in ("docker", "podman"):
+            program = shutil.which(name, path=folder)
+            if program and _succeeds([program, "info"]):
+                return Docker(program)
     return None
 
 
@@ -350,11 +255,11 @@ def _succeeds(command: Sequence[str]) -> bool:
         return False
 
 
-def _checked(command: Sequence[str], environ: Mapping[str, str] | None = None, timeout_s: float = 1800) -> str:
+def _checked(command: Sequence[str], timeout_s: float = 1800) -> str:
     """What `command` prints; raises ImageError with its last lines where it fails."""
     try:
         done = subprocess.run(  # noqa: S603  our own arguments
-            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=timeout_s
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout_s
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"{command[0]}: {error}") from error
@@ -364,25 +269,17 @@ def _checked(command: Sequence[str], environ: Mapping[str, str] | None = None, t
     return done.stdout
 
 
-def _not_built(names: Sequence[str], reason: str) -> int:
-    """What cannot be built for want of an engine is no failure of the images, but is said."""
-    print(f"images: not built: {', '.join(names)} ({reason})")
-    return 0
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: names of images (default: those that are deployed). Returns the exit status."""
     names = list(sys.argv[1:] if arguments is None else arguments) or list(DEFAULT_NAMES)
     if unknown := [name for name in names if name not in IMAGES]:
         print(f"there is no image {unknown[0]}: only {', '.join(IMAGES)}", file=sys.stderr)
         return 2
-    try:
-        engine = find_engine()
-    except ImageError as error:
-        reason = str(error).splitlines()
-        return _not_built(names, f"no stand-in for {BASE} can be made here: {reason[0]} {' '.join(reason[-1:])}")
+    engine = find_engine()
     if engine is None:
-        return _not_built(names, "no Docker, no Podman, and not root with buildah and debootstrap")
+        # No failure of the images, but it is said.
+        print(f"images: not built: {', '.join(names)} (no Docker and no Podman works here)")
+        return 0
     failed = False
     for name in names:
         try:

@@ -1,18 +1,21 @@
 #!/bin/sh
-# Compile every dependency group of pyproject.toml to requirements/<group>.txt, pinned and hashed.
-# All groups are held to one constraint set (requirements/all.txt), so that they install together and training
-# and serving share versions. What is pinned stays pinned as long as it still fits; `lock.sh --upgrade` moves it.
+# Compile the dependency groups of pyproject.toml to requirements/<group>.txt, pinned and hashed.
+# All are held to one constraint set (requirements/all.txt: every group), so that they install together and training
+# and serving share versions. `dev` is installed with all the others only, so it has no file of its own.
+# What is pinned stays pinned as long as it still fits; `lock.sh --upgrade` moves it.
 # `lock.sh --check` changes nothing and fails where a file is not what this would write.
 set -eu
 cd "$(dirname "$0")/.."
-groups="api function sklearn training benchmark dashboard dev"
+groups="api function sklearn training benchmark dashboard run uv"
 out=requirements
 upgrade=
 case "${1:-}" in
 --check)
     out=$(mktemp -d)
     trap 'rm -rf "$out"' EXIT
-    cp requirements/*.txt "$out"
+    for name in all $groups; do
+        [ ! -f "requirements/$name.txt" ] || cp "requirements/$name.txt" "$out"
+    done
     ;;
 --upgrade) upgrade=--upgrade ;;
 esac
@@ -27,7 +30,7 @@ compile() { # compile FILE ARGUMENTS...
 }
 
 all=
-for group in $groups; do all="$all --group $group"; done
+for group in $groups dev; do all="$all --group $group"; done
 # shellcheck disable=SC2086
 compile "$out/all.txt" $all
 for group in $groups; do compile "$out/$group.txt" --constraint "$out/all.txt" --group "$group"; done

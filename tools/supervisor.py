@@ -137,30 +137,27 @@ class Parent:
 
     def __init__(self) -> None:
         self._pid = os.getppid()
-        self._caught = self._caught_signals()
 
     def left(self) -> str | None:
         """Why this process is no longer wanted; None while it is."""
         if os.getppid() != self._pid:
             return "the process that started it is gone"
-        # Make, interrupted alone (kill -INT), passes nothing on: it takes its handler away and waits for its child.
-        # Linux shows that; elsewhere the mask is always 0.
-        if self._caught & ~self._caught_signals():
+        # Make passes SIGTERM on. At another signal it takes its handler away and waits for its child, which it thinks
+        # has got it from the terminal too. Linux shows what it neither handles nor ignores.
+        if self._left_to_default() & sum(1 << (number - 1) for number in STOP_SIGNALS):
             return "make was told to stop"
         return None
 
-    def _caught_signals(self) -> int:
-        """The bit mask of the stop signals for which make has a handler; 0 where the parent is not make."""
+    def _left_to_default(self) -> int:
+        """The bit mask of the signals that would end the parent; 0 where it is not make, or not seen."""
         process = Path("/proc", str(self._pid))
         try:
             if (process / "comm").read_text().strip() not in ("make", "gmake"):
                 return 0
-            (caught,) = (
-                line.split()[1] for line in (process / "status").read_text().splitlines() if line.startswith("SigCgt:")
-            )
-        except (OSError, ValueError):
+            status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+            return ~(int(status["SigCgt"], 16) | int(status["SigIgn"], 16))
+        except (OSError, ValueError, KeyError):
             return 0
-        return int(caught, 16) & sum(1 << (number - 1) for number in STOP_SIGNALS)
 
 
 class Child:

@@ -19,11 +19,22 @@ class ParityError(Exception):
 
 
 def grid(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A regular grid over the range of each column, as fine as about 20 000 points allow; at least the corners."""
+    """Points over the range of each column of `inputs` (n, features): at most 20 000, however many features there are.
+
+    A regular grid, as fine as that allows. Where two levels a feature would already be more, it is the lowest and the
+    highest corner and points drawn with a fixed seed: half of them corners, half anywhere in between.
+    """
+    low, high = inputs.min(0), inputs.max(0)
     features = inputs.shape[1]
-    levels = max(2, int(_GRID_POINTS ** (1 / features)))
-    axes = [np.linspace(low, high, levels) for low, high in zip(inputs.min(0), inputs.max(0), strict=True)]
-    return np.array(list(itertools.product(*axes)))
+    if 2**features <= _GRID_POINTS:
+        levels = int(_GRID_POINTS ** (1 / features))
+        axes = [np.linspace(*ends, levels) for ends in zip(low, high, strict=True)]
+        return np.array(list(itertools.product(*axes)))
+    shares = np.random.default_rng(0).random((_GRID_POINTS, features))
+    shares[: _GRID_POINTS // 2] = shares[: _GRID_POINTS // 2].round()
+    shares[0], shares[1] = 0, 1
+    # Once each: with few more features than a full grid can take, corners repeat. Exact at both ends.
+    return np.unique(low * (1 - shares) + high * shares, axis=0)
 
 
 def check_parity(card: ModelCard, inputs: NDArray[np.float64], reference: Predict, candidate: Predict) -> float:

@@ -6,11 +6,10 @@ Building takes minutes and root or an engine, so CI does it by `make images`; he
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -39,39 +38,6 @@ def stages(image: Image) -> list[list[tuple[str, str]]]:
             found.append([])
         found[-1].append((instruction, argument))
     return found
-
-
-def test_continuous_integration_builds_the_images_and_ends_with_the_tests() -> None:
-    lines = (ROOT / ".ci" / "run").read_text().splitlines()
-    commands = [line for line in lines if line.startswith(("make ", ".ci/"))]
-    assert commands == ["make check", ".ci/stand-in", "make images", "make test"]
-    assert lines[-1] == "make test"
-
-
-@pytest.fixture
-def bare_machine(tmp_path: Path) -> Path:
-    """A folder with the commands of a machine where apt-get installs nothing, and root is asking."""
-    for name in ("bash", "mkdir", "dirname", "tail"):
-        (tmp_path / name).symlink_to(shutil.which(name) or "")
-    for name, script in {"id": "echo 0", "docker": "exit 1", "apt-get": "echo E: no network >&2; exit 100"}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "build_image.sh").touch()
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("tools", "said"), [("", "buildah and debootstrap could not be installed: E: no network\n"), ("nowhere", "")]
-)
-def test_what_the_stand_in_needs_is_installed_softly(tools: str, said: str, bare_machine: Path) -> None:
-    done = subprocess.run(
-        [ROOT / ".ci" / "stand-in"],
-        env={"PATH": str(bare_machine), "IMAGE_TOOLS": str(bare_machine / tools)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
 
 
 @pytest.fixture(params=IMAGES)
@@ -216,8 +182,6 @@ class FakeContainer:
 
 
 class FakeEngine:
-    name = "fake"
-
     def __init__(
         self,
         size_mb: float = 150,
@@ -284,31 +248,26 @@ def test_an_image_that_does_not_is_an_error(engine: FakeEngine, words: str) -> N
         images.check(engine, IMAGES["api"])
 
 
-@pytest.fixture
-def no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def client(folder: Path, script: str, name: str = "docker") -> Path:
+    """A stand-in for an engine's command line, alone in `folder`."""
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+def path(*folders: Path) -> dict[str, str]:
+    return {"PATH": os.pathsep.join(map(str, folders))}
+
+
+def test_without_an_engine_one_line_says_what_was_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("IMAGE_TOOLS", str(tmp_path))
-    yield
-
-
-@pytest.mark.usefixtures("no_engine")
-def test_without_an_engine_one_line_says_what_was_not_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert images.main(["api", "dashboard"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("images: not built: api, dashboard (")
-
-
-def test_a_base_image_that_cannot_be_made_is_said_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail() -> images.Engine:
-        raise ImageError("make_base_image.sh ended with status 1\nE: no mirror\nE: giving up")
-
-    monkeypatch.setattr(images, "find_engine", fail)
-    assert images.main(["api"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("images: not built: api (no stand-in for python:3.11-slim can be made here: ")
-    assert line.endswith("status 1 E: giving up)")
 
 
 def test_an_unknown_image_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -316,29 +275,34 @@ def test_an_unknown_image_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "web" in capsys.readouterr().err
 
 
-def test_a_program_that_cannot_be_asked_is_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert images.find_engine({"IMAGE_TOOLS": str(tmp_path)}) is None
+NO_DAEMON = "echo 'Cannot connect to the Docker daemon' >&2; exit 1"
 
 
-def test_docker_runs_an_image_as_the_platform_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_its_engine_is_passed_over_for_the_next_on_the_path(tmp_path: Path) -> None:
+    idle = client(tmp_path / "first", NO_DAEMON).parent
+    assert images.find_engine(path(idle)) is None
+    program = client(tmp_path / "last", "exit 0")
+    engine = images.find_engine(path(idle, tmp_path / "nowhere", program.parent))
+    assert engine and engine.program == str(program)
+
+
+def test_the_first_engine_of_the_path_is_used_whatever_it_is_called(tmp_path: Path) -> None:
+    podman = client(tmp_path / "first", "exit 0", "podman")
+    docker = client(tmp_path / "last", "exit 0")
+    for folders, first in (((podman.parent, docker.parent), podman), ((docker.parent, podman.parent), docker)):
+        engine = images.find_engine(path(*folders))
+        assert engine and engine.program == str(first)
+
+
+def test_docker_runs_an_image_as_the_platform_does(tmp_path: Path) -> None:
     record = tmp_path / "calls"
-    docker = tmp_path / "docker"
-    docker.write_text(
-        f'#!/bin/sh\necho "$@" >>{shlex.quote(str(record))}\ncase $1 in wait) echo 143 ;; *) echo 42 ;; esac\n'
-    )
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    engine = images.find_engine({})
-    assert engine and engine.name == "docker"
+    script = f'echo "$@" >>{shlex.quote(str(record))}\ncase $1 in wait) echo 143 ;; *) echo 42 ;; esac'
+    engine = images.Docker(str(client(tmp_path, script)))
     engine.build(IMAGES["api"])
     container = engine.start(IMAGES["api"], 8080)
     assert container.stop()[1] == 143
     container.kill()
-    _, build, run, kill, wait, remove = record.read_text().splitlines()
+    build, run, kill, wait, remove = record.read_text().splitlines()
     assert build == "build --quiet --file Dockerfile.api --tag faceoff-api ."
     assert "--read-only" in run and "--cap-drop ALL" in run and run.endswith("127.0.0.1:8080:8080 faceoff-api")
     assert (kill, wait, remove) == ("kill --signal TERM 42", "wait 42", "rm --force 42")

@@ -86,7 +86,7 @@ def test_one_disturbed_answer_among_all_of_a_real_model_is_found(iris_dir: Path)
         check_parity(onnx.card, rows, sklearn.predict, almost)
 
 
-@pytest.mark.parametrize("features", [1, 2, 4, 10])
+@pytest.mark.parametrize("features", [1, 2, 4, 10, 14, 15, 30, 256])
 def test_the_grid_spans_the_range_of_each_column(features: int) -> None:
     inputs = np.random.default_rng(0).normal(size=(50, features))
     points = grid(inputs)
@@ -95,3 +95,13 @@ def test_the_grid_spans_the_range_of_each_column(features: int) -> None:
     assert len(np.unique(points, axis=0)) == len(points)
     assert points.min(0) == pytest.approx(inputs.min(0))
     assert points.max(0) == pytest.approx(inputs.max(0))
+
+
+def test_the_grid_of_wide_data_has_corners_and_points_between_them_and_is_always_the_same() -> None:
+    inputs = np.random.default_rng(0).normal(size=(50, 30))
+    points = grid(inputs)
+    at_an_end = (points == inputs.min(0)) | (points == inputs.max(0))
+    corners, between = np.count_nonzero(at_an_end.all(1)), np.count_nonzero(~at_an_end.any(1))
+    assert between == 10_000
+    assert corners == len(points) - between >= 9_900  # some are drawn twice
+    assert np.array_equal(points, grid(inputs))
