@@ -8,13 +8,12 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-
 from benchmark.endpoints.answer import Judged, judge
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.sample import Failure, temperature
-from benchmark.engine.exchange import Connections, Exchange, TooLarge
+from benchmark.engine.exchange import Connections, Refused, TlsFailed, Unreachable
+from benchmark.engine.wire import Exchange, TooLarge
 from benchmark.record.plan import Connection
 from benchmark.record.samples import FAILURES, TEMPERATURES, Row
 from inference.card import ModelCard
@@ -97,10 +96,10 @@ class Client:
         started_ns = perf_counter_ns()
         try:
             await self._connections.post(body, exchange)
-            ended_ns = perf_counter_ns()
+            ended_ns = exchange.ended_ns
             judged = self._judge(exchange.status, exchange.body)
             failure, detail = judged.failure, judged.detail
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (TimeoutError, OSError, ValueError) as error:
             ended_ns = perf_counter_ns()
             failure, detail = _classify(error), _reason(error)
         status, evidence = exchange.status, read_evidence(exchange.headers)
@@ -123,8 +122,8 @@ class Client:
             service_ms,
             _NAN if evidence.server_ms is None else evidence.server_ms,
             _span(exchange.dns_start_ns, exchange.dns_end_ns),
-            _span(exchange.dns_end_ns or exchange.connect_start_ns, exchange.tls_start_ns or exchange.connect_end_ns),
-            _span(exchange.tls_start_ns, exchange.connect_end_ns),
+            _span(exchange.connect_start_ns, exchange.connect_end_ns),
+            _span(exchange.tls_start_ns, exchange.tls_end_ns),
             _span(exchange.sent_ns, exchange.answered_ns),
             _span(exchange.answered_ns, ended_ns),
             prediction,
@@ -138,17 +137,14 @@ def _span(start_ns: int, end_ns: int) -> float:
 
 
 def _classify(error: Exception) -> Failure:
-    if isinstance(error, TooLarge):
-        return Failure.TOO_LARGE
-    if isinstance(error, TimeoutError):
-        return Failure.TIMEOUT
-    if isinstance(error, aiohttp.ClientSSLError):
-        return Failure.TLS
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Failure.REFUSED if isinstance(error.os_error, ConnectionRefusedError) else Failure.UNREACHABLE
-    if isinstance(error, aiohttp.InvalidURL):
-        return Failure.UNREACHABLE
-    return Failure.RESET
+    kinds: dict[type[Exception], Failure] = {
+        TooLarge: Failure.TOO_LARGE,
+        TimeoutError: Failure.TIMEOUT,
+        TlsFailed: Failure.TLS,
+        Refused: Failure.REFUSED,
+        Unreachable: Failure.UNREACHABLE,
+    }
+    return next((failure for kind, failure in kinds.items() if isinstance(error, kind)), Failure.RESET)
 
 
 def _reason(error: Exception) -> str:

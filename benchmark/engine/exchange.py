@@ -1,31 +1,30 @@
-"""One HTTP exchange with one URL, timed phase by phase.
+"""Exchanges with one URL, timed phase by phase: name resolution, connection, TLS, wait and body.
 
-aiohttp opens, keeps and encrypts the connections, traces that, and reads the answers. The request goes out as bytes
-made before: to make the same request anew each time, as aiohttp's own session does, more than doubles what a request
-costs the client (`make bench-engine` shows the strength), which is more than a good service takes to answer.
+Requests are bytes made once: to make the same request anew each time more than doubles what it costs the client
+(`make bench-engine` shows the strength), which is more than a good service takes to answer.
 """
 
 import asyncio
-import math
+import socket
 import ssl
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
-from aiohttp.tracing import Trace
-from yarl import URL
+import httpx
+from aiohappyeyeballs import AddrInfoType, start_connection
 
-from benchmark.endpoints.answer import MAX_ANSWER_BYTES
 from benchmark.endpoints.traffic import TEST_HEADERS
+from benchmark.engine.wire import Exchange, Wire
 
 _IDLE_S = 1.5
 """Shorter than the keep-alive of any server in question (gunicorn: 2 s), so that none closes a connection just when it
 is used again, which would look like a failure of the endpoint."""
+_ADDRESSES_S = 10.0
+"""How long the addresses of a host are remembered."""
+_HAPPY_EYEBALLS_S = 0.25
+"""After which the next address is tried beside the one that has not answered (RFC 8305, 5)."""
 _HEADERS = {
     "User-Agent": "faceoff-benchmark",
     "Accept": "application/json",
@@ -33,42 +32,18 @@ _HEADERS = {
     "Content-Type": "application/json",
     **TEST_HEADERS,
 }
-_NO_HEADERS: Mapping[str, str] = {}
-_NO_LIMITS = aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf)
-"""The whole exchange has one deadline, so its parts need none."""
 
 
-class TooLarge(ValueError):
-    """The answer is longer than any answer of this contract."""
+class Unreachable(OSError):
+    """The host has no address, or no connection to it can be opened."""
 
 
-class NotHttp(ValueError):
-    """What came is no answer of HTTP/1."""
+class Refused(Unreachable):
+    """The host refuses connections to this port."""
 
 
-class Exchange:
-    """One request and its answer, as far as it came. Moments are in ns of `perf_counter_ns`; 0 is never."""
-
-    __slots__ = (
-        "answered_ns",
-        "body",
-        "connect_end_ns",
-        "connect_start_ns",
-        "dns_end_ns",
-        "dns_start_ns",
-        "headers",
-        "sent_ns",
-        "status",
-        "tls_start_ns",
-    )
-
-    def __init__(self) -> None:
-        self.dns_start_ns = self.dns_end_ns = self.connect_start_ns = self.connect_end_ns = self.tls_start_ns = 0
-        self.sent_ns = self.answered_ns = 0
-        self.status = 0
-        self.headers: Mapping[str, str] = _NO_HEADERS
-        """finds names whatever their case"""
-        self.body = b""
+class TlsFailed(OSError):
+    """The handshake failed: the certificate is not to be trusted, or the server does not speak TLS."""
 
 
 class Connections:
@@ -79,106 +54,111 @@ class Connections:
 
     def __init__(self, url: str, *, reuse: bool, timeout_s: float) -> None:
         """`reuse` keeps a connection for the next exchange; `timeout_s` is for one exchange from end to end."""
-        self._url = URL(url, encoded=True)
+        self._url = httpx.URL(url)
         self._reuse = reuse
         self._timeout_s = timeout_s
-        self._head = b""
-        self._trace = aiohttp.TraceConfig()
-        self._trace.on_dns_resolvehost_start.append(_on("dns_start_ns"))
-        self._trace.on_dns_resolvehost_end.append(_on("dns_end_ns"))
-        self._trace.on_connection_create_start.append(_on("connect_start_ns"))
-        self._trace.on_connection_create_end.append(_on("connect_end_ns"))
-        self._trace.freeze()
+        self._host = self._url.raw_host.decode("ascii")
+        is_secure = self._url.scheme == "https"
+        self._port = self._url.port or (443 if is_secure else 80)
+        # No limit for the handshake alone: the whole exchange has one.
+        self._secure: dict[str, Any] = (
+            {"ssl": _tls_context(), "server_hostname": self._host, "ssl_handshake_timeout": timeout_s + 60}
+            if is_secure
+            else {}
+        )
+        self._idle: list[Wire] = []
+        self._open: set[Wire] = set()
+        self._addresses: Sequence[AddrInfoType] = ()
+        self._resolved_ns = 0
+        self.set_headers({})
 
     async def __aenter__(self) -> Self:
-        options = {"keepalive_timeout": _IDLE_S} if self._reuse else {"force_close": True}
-        secure = self._url.scheme == "https"
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=_tls_context() if secure else True, **options)
-        # Whom to connect to, as the connector wants to be told; it is never sent.
-        self._peer = aiohttp.ClientRequest("POST", self._url, loop=asyncio.get_running_loop())
-        self.set_headers({})
+        self._loop = asyncio.get_running_loop()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._connector.close()
+        self._idle.clear()
+        left = [wire.lost for wire in self._open]
+        for wire in self._open:
+            wire.close()
+        if left:
+            await asyncio.wait(left)
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
         """Send these with every request from now on, beside those that every client sends."""
-        fields = {"Host": self._peer.headers["Host"], **_HEADERS, **headers}
+        fields = {"Host": self._url.netloc.decode("ascii"), **_HEADERS, **headers}
         if not self._reuse:
             fields["Connection"] = "close"
-        lines = [f"POST {self._url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        target = self._url.raw_path.decode("ascii")
+        lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
 
     async def post(self, body: bytes, exchange: Exchange) -> None:
         """Send `body` and read the answer to its end into `exchange`.
 
-        Raises TimeoutError, TooLarge, NotHttp, aiohttp.ClientError and OSError; what came until then is there.
-        Cancelling ends the exchange and its connection.
+        Raises TimeoutError, TooLarge, NotHttp, Unreachable, TlsFailed and ConnectionLost; what came until then is
+        there. Cancelling ends the exchange and its connection.
         """
-        _current.set(exchange)
+        request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
         async with asyncio.timeout(self._timeout_s):
-            traces = [Trace(None, self._trace, exchange)]  # type: ignore[arg-type]  # there is no session to hand on
-            connection = await self._connector.connect(self._peer, traces, _NO_LIMITS)
+            wire = self._kept() or await self._connect(exchange)
             try:
-                await self._converse(connection, body, exchange)
+                await wire.converse(request, exchange)
             except BaseException:
-                connection.close()
+                wire.close()
                 raise
-            connection.release()
+            if self._reuse and wire.is_usable:
+                self._idle.append(wire)
+            else:
+                wire.close()
 
-    async def _converse(self, connection: aiohttp.connector.Connection, body: bytes, exchange: Exchange) -> None:
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-        transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        exchange.sent_ns = perf_counter_ns()
+    def _kept(self) -> Wire | None:
+        """The connection that was used last, while no server can have given it up; the others are closed."""
+        expired_ns = perf_counter_ns() - int(_IDLE_S * 1e9)
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.is_usable and wire.idle_since_ns > expired_ns:
+                return wire
+            wire.close()
+        return None
+
+    async def _connect(self, exchange: Exchange) -> Wire:
         try:
-            message, content = await protocol.read()
-            while message.code < 200 and message.code != 101:  # interim answers come before the answer
-                message, content = await protocol.read()
-        except HttpProcessingError as error:
-            raise NotHttp from error
-        exchange.answered_ns = perf_counter_ns()
-        exchange.status, exchange.headers = message.code, message.headers
-        exchange.body = await _read(content)
+            addresses = await self._resolve(exchange)
+            exchange.connect_start_ns = perf_counter_ns()
+            sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_S, interleave=1)
+        except ConnectionRefusedError as error:
+            raise Refused from error
+        except OSError as error:
+            raise Unreachable from error
+        exchange.connect_end_ns = perf_counter_ns()
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _, wire = await self._loop.create_connection(lambda: Wire(self._loop), sock=sock, **self._secure)
+        except BaseException as error:
+            sock.close()
+            if self._secure and isinstance(error, OSError):
+                raise TlsFailed from error
+            raise
+        if self._secure:
+            exchange.tls_start_ns, exchange.tls_end_ns = exchange.connect_end_ns, perf_counter_ns()
+        self._open.add(wire)
+        wire.lost.add_done_callback(lambda _: self._open.discard(wire))
+        return wire
 
-
-async def _read(content: StreamReader) -> bytes:
-    if content.is_eof() and content.total_bytes <= MAX_ANSWER_BYTES:  # it came in one piece, as most do
-        return content.read_nowait()
-    body = b""
-    while not content.at_eof():
-        body += await content.read(MAX_ANSWER_BYTES + 1 - len(body))
-        if len(body) > MAX_ANSWER_BYTES:
-            raise TooLarge
-    return body
-
-
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
-
-
-class _TlsContext(ssl.SSLContext):
-    """aiohttp traces no handshake of its own: asyncio asks for this object at the moment when one begins."""
-
-    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
-        if exchange := _current.get():
-            exchange.tls_start_ns = perf_counter_ns()
-        return super().wrap_bio(*arguments, **options)
+    async def _resolve(self, exchange: Exchange) -> Sequence[AddrInfoType]:
+        started_ns = perf_counter_ns()
+        if not self._addresses or started_ns - self._resolved_ns > _ADDRESSES_S * 1e9:
+            self._addresses = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._resolved_ns = perf_counter_ns()
+            exchange.dns_start_ns, exchange.dns_end_ns = started_ns, self._resolved_ns
+        return self._addresses
 
 
 def _tls_context() -> ssl.SSLContext:
-    context = _TlsContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _on(moment: str) -> Any:
-    async def note(_: object, exchange: Exchange, __: object) -> None:
-        setattr(exchange, moment, perf_counter_ns())
-
-    return note

@@ -67,7 +67,7 @@ def make_manifest(
             "machine": f"{platform.system()} {platform.machine()}",
             "cpus": os.cpu_count(),
             "python": platform.python_version(),
-            "aiohttp": version("aiohttp"),
+            "httptools": version("httptools"),
             "numpy": version("numpy"),
         },
     }

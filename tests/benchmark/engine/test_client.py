@@ -1,6 +1,7 @@
 """The measuring client: what it times, how it names failures, and what it never does."""
 
 import asyncio
+import contextlib
 import datetime
 import ssl
 import threading
@@ -122,7 +123,7 @@ def test_waiting_and_receiving_are_told_apart(ask: Callable[..., Samples]) -> No
         connection.receive()
         pause.wait(0.15)
         connection.send(data[:-5])
-        pause.wait(0.3)
+        pause.wait(0.32)  # the first part may be noticed late
         connection.send(data[-5:])
         connection.receive()
 
@@ -221,6 +222,43 @@ def test_an_interim_answer_is_not_the_answer(ask: Callable[..., Samples]) -> Non
 def test_what_is_not_http_is_a_failure(ask: Callable[..., Samples]) -> None:
     samples = ask(always(b"SSH-2.0-OpenSSH_9.6\r\n"), 2)
     assert [failure_of(samples, at) for at in (0, 1)] == [Failure.RESET, Failure.RESET]
+
+
+def test_an_answer_that_ends_with_its_connection_is_read_whole(ask: Callable[..., Samples]) -> None:
+    def conversation(connection: Accepted) -> None:
+        connection.receive()
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        connection.send(b'{"prediction": 1}')
+
+    samples = ask(conversation, 2)
+    assert not samples["failure"].any()
+    assert (samples["connect_ms"] > 0).all()
+
+
+def test_a_chunked_answer_is_read_whole(ask: Callable[..., Samples]) -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    samples = ask(always(head + b'8\r\n{"predic\r\n9\r\ntion": 1}\r\n0\r\n\r\n'), 2)
+    assert not samples["failure"].any()
+    assert samples["prediction"].tolist() == [1, 1]
+
+
+def test_headers_without_end_are_cut_off(ask: Callable[..., Samples]) -> None:
+    def conversation(connection: Accepted) -> None:
+        connection.receive()
+        connection.send(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                connection.send(b"x-more: " + b"y" * 1000 + b"\r\n")
+
+    assert failure_of(ask(conversation)) is Failure.TOO_LARGE
+
+
+@pytest.mark.parametrize("more", [json_reply({"prediction": 0}), b"and more", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_what_comes_after_the_answer_is_no_answer_to_the_next_request(ask: Callable[..., Samples], more: bytes) -> None:
+    samples = ask(always(json_reply(GOOD) + more), 3)
+    assert not samples["failure"].any()
+    assert samples["prediction"].tolist() == [1, 1, 1]
+    assert (samples["connect_ms"] > 0).all()
 
 
 def test_an_idle_connection_is_not_kept_as_long_as_a_server_would(ask: Callable[..., Samples]) -> None:

@@ -1,0 +1,184 @@
+"""One HTTP/1.1 connection: writes a request made before, and reads its answer with the time of each part.
+
+httptools parses, as it does in the servers. Times are taken where the bytes arrive, before any task is woken.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter_ns
+from typing import cast
+
+import httptools
+
+from benchmark.endpoints.answer import MAX_ANSWER_BYTES
+
+_MAX_HEAD_BYTES = 64 * 1024
+"""Of all headers of an answer, interim answers included."""
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class TooLarge(ValueError):
+    """The answer is longer than any answer of this contract."""
+
+
+class NotHttp(ValueError):
+    """The answer is not HTTP/1."""
+
+
+class ConnectionLost(ConnectionError):
+    """The connection ended before the answer did."""
+
+
+class Exchange:
+    """One request and its answer, as far as it came. Moments are in ns of `perf_counter_ns`; 0 is never."""
+
+    __slots__ = (
+        "answered_ns",
+        "body",
+        "connect_end_ns",
+        "connect_start_ns",
+        "dns_end_ns",
+        "dns_start_ns",
+        "ended_ns",
+        "headers",
+        "sent_ns",
+        "status",
+        "tls_end_ns",
+        "tls_start_ns",
+    )
+
+    def __init__(self) -> None:
+        self.dns_start_ns = self.dns_end_ns = self.connect_start_ns = self.connect_end_ns = 0
+        self.tls_start_ns = self.tls_end_ns = 0
+        self.sent_ns = self.answered_ns = self.ended_ns = 0
+        self.status = 0
+        self.headers: Mapping[str, str] = _NO_HEADERS
+        """by their names in lower case"""
+        self.body = b""
+
+
+class Wire(asyncio.Protocol):
+    """A connection that carries one exchange at a time. `is_usable` says whether it can carry another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport
+        self._exchange: Exchange | None = None
+        self._answered: asyncio.Future[None] | None = None
+        self.lost: asyncio.Future[None] = loop.create_future()
+        """done when the connection is gone"""
+        self.is_usable = False
+        self.idle_since_ns = 0
+
+    async def converse(self, request: bytes, exchange: Exchange) -> None:
+        """Send `request` and read the answer to its end into `exchange`; what came before an error is there too.
+
+        Raises TooLarge, NotHttp and ConnectionLost. Close the connection after these, and after a cancellation.
+        """
+        if not self.is_usable:
+            raise ConnectionLost
+        self.is_usable = False
+        self._exchange = exchange
+        self._start_answer()
+        self._bytes_left = _MAX_HEAD_BYTES + MAX_ANSWER_BYTES
+        self._answered = self._loop.create_future()
+        self._transport.write(request)
+        exchange.sent_ns = perf_counter_ns()
+        await self._answered
+
+    def close(self) -> None:
+        """End the connection at once, whatever is under way."""
+        self.is_usable = False
+        self._exchange = None
+        self._transport.abort()
+
+    # --- What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without being of that class
+        self.is_usable = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None:  # nobody asked
+            self.close()
+            return
+        self._bytes_left -= len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._end()
+            self.is_usable = False  # 101: what follows is another protocol
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error.__context__ if isinstance(error.__context__, TooLarge) else NotHttp())
+        except httptools.HttpParserError:
+            self._fail(NotHttp())
+        else:
+            if self._bytes_left < 0:
+                self._fail(TooLarge())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost.set_result(None)
+        if self._exchange is not None and error is None and self._ends_with_connection:
+            self._end()
+            self.is_usable = False
+        else:
+            self._fail(ConnectionLost())
+
+    # --- What httptools calls
+
+    def on_message_begin(self) -> None:
+        if self._exchange is None:  # a second answer to one request
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        if self._exchange is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200 and status != 101:  # interim answers come before the answer
+            return
+        self._exchange.answered_ns = perf_counter_ns()
+        self._exchange.status, self._exchange.headers = status, self._headers
+        # RFC 9112, 6.3: an answer that does not say where it ends, ends with its connection.
+        self._ends_with_connection = not self._headers.keys() & {"content-length", "transfer-encoding"}
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+        self._body_bytes += len(body)
+        if self._body_bytes > MAX_ANSWER_BYTES:
+            raise TooLarge
+
+    def on_message_complete(self) -> None:
+        if self._exchange is None:
+            return
+        if not self._exchange.status:  # that was an interim answer
+            self._start_answer()
+            return
+        self._end()
+        self.is_usable = self._parser.should_keep_alive()
+
+    # --- How an exchange goes on
+
+    def _start_answer(self) -> None:
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._ends_with_connection = False
+
+    def _end(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        exchange.ended_ns = self.idle_since_ns = perf_counter_ns()
+        exchange.body = b"".join(self._body)
+        if self._answered and not self._answered.done():
+            self._answered.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self.is_usable = False
+        self._exchange = None
+        if self._answered and not self._answered.done():
+            self._answered.set_exception(error)
