@@ -23,7 +23,7 @@ artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
 
 run: .run-packages artifacts/iris/model.json ## start both endpoints and the dashboard; Ctrl+C stops all
-	@exec $(PY) -m tools.run
+	@MAKE_PID=$$PPID exec $(PY) -m tools.run
 
 train: .run-packages ## train into artifacts/iris; other data: make train DATASET=diabetes
 	@$(PY) -m training $(if $(DATASET),--dataset $(DATASET))

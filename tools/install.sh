@@ -29,12 +29,21 @@ is_usable() { # whether .venv was made here, and by a Python like the one that i
     [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$(version .venv/bin/python)" ]
 }
 
-attended() { # run a program that is told too when this script is told to stop
+stop() { # stop PROCESS, with its group where it leads one
+    kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null || true
+}
+
+attended() { # run a program that is stopped when this script is told to stop, at whatever moment; returns its status
+    child='' stopped=''
+    trap 'stopped=yes; [ -z "$child" ] || stop "$child"' HUP INT TERM
     "$@" &
     child=$!
-    trap 'kill "$child" 2>/dev/null; wait "$child"; exit 143' HUP INT TERM
-    wait "$child"
+    [ -z "$stopped" ] || stop "$child"
+    status=0
+    wait "$child" || status=$?
+    [ -z "$stopped" ] || { wait "$child" || true; exit 143; }
     trap - HUP INT TERM
+    return "$status"
 }
 
 is_usable && cmp -s "requirements/$wanted.txt" ".venv/$wanted.txt" && exit 0
@@ -63,9 +72,9 @@ if ! is_usable; then
     # What is below build/ was made with the environment, and names it.
     rm -rf .venv build
     if [ -n "$uv" ]; then
-        "$uv" venv --quiet --python "$python" .venv
+        attended "$uv" venv --quiet --python "$python" .venv
     else
-        "$python" -m venv --without-pip .venv
+        attended "$python" -m venv --without-pip .venv
     fi
     identity >.venv/made-by
 fi
@@ -75,7 +84,9 @@ if [ -z "$uv" ]; then
     uv=.venv/bin/uv
     pins="$pins requirements/uv.txt"
     if [ ! -x "$uv" ]; then
-        .venv/bin/python -m ensurepip >/dev/null 2>&1 || {
+        # It starts a pip, which is in its group.
+        leader='import os, runpy; os.setpgid(0, 0); runpy.run_module("ensurepip", run_name="__main__")'
+        attended .venv/bin/python -c "$leader" >/dev/null 2>&1 || {
             echo "This Python cannot make environments. On Debian and Ubuntu: apt-get install python3-venv" >&2
             exit 1
         }

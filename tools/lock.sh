@@ -6,6 +6,7 @@
 # `lock.sh --check` changes nothing and fails where a file is not what this would write.
 set -eu
 cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" # the pinned uv, where there is one
 groups="api function sklearn training benchmark dashboard run uv"
 out=requirements
 upgrade=
@@ -25,7 +26,7 @@ compile() { # compile FILE ARGUMENTS...
     file=$1
     shift
     # shellcheck disable=SC2086
-    ${UV:-uv} --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
         --no-annotate --custom-compile-command "make lock" $upgrade "$@" -o "$file" pyproject.toml
 }
 

@@ -142,7 +142,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         programs(settings, environ),
         logs=settings.build_dir / "logs",
         prepare=lambda: stage_function(settings, environ),
-        watch_parent=bool(environ.get("MAKELEVEL")),
+        make_pid=int(environ["MAKE_PID"]) if "MAKE_PID" in environ else None,
     )
 
 

@@ -63,7 +63,7 @@ class Limits:
     stop_s: float = 10.0
     """from SIGTERM to SIGKILL, for all programs together"""
     tick_s: float = 1.0
-    """between two looks at what sends no signal, such as the parent"""
+    """between two looks at what sends no signal, such as make"""
 
 
 def busy_ports(wanted: Sequence[Program]) -> list[str]:
@@ -132,16 +132,16 @@ class Inbox:
             self._sender.send(b"\0")
 
 
-class Parent:
-    """The process that started this one, asked whether it still wants it."""
+class Make:
+    """The make whose recipe this process is, asked whether it still wants it."""
 
-    def __init__(self) -> None:
-        self._pid = os.getppid()
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
 
     def left(self) -> str | None:
         """Why this process is no longer wanted; None while it is."""
         if os.getppid() != self._pid:
-            return "the process that started it is gone"
+            return "make is gone"
         # Make passes SIGTERM on. At another signal it takes its handler away and waits for its child, which it thinks
         # has got it from the terminal too. Linux shows what it neither handles nor ignores.
         if self._left_to_default() & sum(1 << (number - 1) for number in STOP_SIGNALS):
@@ -149,15 +149,13 @@ class Parent:
         return None
 
     def _left_to_default(self) -> int:
-        """The bit mask of the signals that would end the parent; 0 where it is not make, or not seen."""
-        process = Path("/proc", str(self._pid))
+        """The bit mask of the signals that would end make; 0 where it cannot be seen."""
         try:
-            if (process / "comm").read_text().strip() not in ("make", "gmake"):
-                return 0
-            status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
-            return ~(int(status["SigCgt"], 16) | int(status["SigIgn"], 16))
-        except (OSError, ValueError, KeyError):
+            lines = Path("/proc", str(self._pid), "status").read_text().splitlines()
+        except OSError:
             return 0
+        status = dict(line.split(":\t", 1) for line in lines)
+        return ~(int(status["SigCgt"], 16) | int(status["SigIgn"], 16))
 
 
 class Child:
@@ -243,17 +241,20 @@ def launch(
     logs: Path,
     limits: Limits = Limits(),
     prepare: Callable[[], None] = lambda: None,
-    watch_parent: bool = False,
+    make_pid: int | None = None,
 ) -> int:
     """Run all programs until a signal, or until they have ended; returns the exit status.
 
     Ports are looked at before anything else, then `prepare` is called, which may raise LaunchError. With
-    `watch_parent`, the disappearance of the process that started this one stops everything too. The status is 0
-    after a signal, 1 where something could not be started or ended by itself. Must be called from the main thread.
+    `make_pid`, the make that started this process stops everything too when it is told to stop, or is gone. The
+    status is 0 after a signal, 1 where something could not be started or ended by itself. Must be called from the
+    main thread.
     """
     _open_standard_streams()
     with Inbox() as inbox:
-        parent = Parent() if watch_parent else None
+        launcher = _Launcher(wanted, logs, limits, inbox, None if make_pid is None else Make(make_pid))
+        if launcher.asked_to_stop(0):  # while Python started
+            return 0
         try:
             if lines := busy_ports(wanted):
                 raise LaunchError("\n".join(lines))
@@ -262,7 +263,6 @@ def launch(
         except (LaunchError, OSError) as error:
             say(f"Nothing was started. {error}" if isinstance(error, OSError) else str(error), error=True)
             return 1
-        launcher = _Launcher(wanted, logs, limits, inbox, parent)
         try:
             return launcher.run()
         finally:
@@ -272,20 +272,18 @@ def launch(
 class _Launcher:
     """The loop of `launch`."""
 
-    def __init__(
-        self, wanted: Sequence[Program], logs: Path, limits: Limits, inbox: Inbox, parent: Parent | None
-    ) -> None:
+    def __init__(self, wanted: Sequence[Program], logs: Path, limits: Limits, inbox: Inbox, make: Make | None) -> None:
         self._wanted = wanted
         self._logs = logs
         self._limits = limits
         self._inbox = inbox
-        self._parent = parent
+        self._make = make
         self._children: list[Child] = []
         self._stopping = threading.Event()
 
     def run(self) -> int:
         """Start everything and stay until there is a reason to stop; returns the exit status."""
-        if self._asked_to_stop(0):  # while the function was staged
+        if self.asked_to_stop(0):  # while the function was staged
             return 0
         say(f"Starting {', '.join(program.title for program in self._wanted)} ...")
         for program in self._wanted:
@@ -301,7 +299,7 @@ class _Launcher:
         announced = False
         while True:
             remaining = deadline - time.monotonic()
-            if self._asked_to_stop(self._limits.tick_s if announced else min(remaining, self._limits.tick_s)):
+            if self.asked_to_stop(self._limits.tick_s if announced else min(remaining, self._limits.tick_s)):
                 return 1 if any(child.reported for child in self._children) else 0
             self._report_ended(others_go_on=announced)
             ended = [child for child in self._children if child.reported]
@@ -350,7 +348,7 @@ class _Launcher:
     def _left(self) -> list[Child]:
         return [child for child in self._children if not child.is_gone()]
 
-    def _asked_to_stop(self, timeout_s: float) -> bool:
+    def asked_to_stop(self, timeout_s: float) -> bool:
         """Wait for something to happen; True where it is a reason to stop, which is then said."""
         asked = [signal.Signals(number) for number in self._inbox.wait(timeout_s) if number in STOP_SIGNALS]
         if asked:
@@ -358,7 +356,7 @@ class _Launcher:
             at_keyboard = asked[0] in (signal.SIGINT, signal.SIGQUIT) and os.isatty(1)
             say(("\n" if at_keyboard else "") + f"Stopping ({asked[0].name}) ...")
             return True
-        if self._parent and (reason := self._parent.left()):
+        if self._make and (reason := self._make.left()):
             say(f"Stopping: {reason}.")
             return True
         return False

@@ -1,13 +1,18 @@
 """`python start.py PLAN`: the launcher over the stand-ins of a plan, a JSON object; see `Plan` in test_run.py."""
 
+import signal
+
+if __name__ == "__main__":
+    # As in tools/run.py: what comes during the imports waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
+
 import json
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
-from tools.supervisor import STOP_SIGNALS, Limits, Program, launch
+from tools.supervisor import Limits, Program, launch
 
 
 def main(text: str) -> int:
@@ -37,11 +42,9 @@ def main(text: str) -> int:
         logs=directory / "logs",
         limits=Limits(**plan["limits"]),
         prepare=prepare,
-        watch_parent=bool(os.environ.get("MAKELEVEL")),
+        make_pid=int(os.environ["MAKE_PID"]) if "MAKE_PID" in os.environ else None,
     )
 
 
 if __name__ == "__main__":
-    # As in tools/run.py: what comes during the imports waits.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     sys.exit(main(sys.argv[1]))

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,9 +20,10 @@ TOOLS = ("sh", "dirname", "cat", "cmp", "cp", "rm", "sleep")
 BASE_PYTHON = os.path.realpath(sys.executable)
 
 UV = """
+if [ -e "slow-$1" ]; then echo "$1" >>installed; exec sleep 600; fi
 case $1 in
 venv) while [ $# -gt 1 ]; do [ "$1" = --python ] && python=$2; shift; done; "$python" -m venv --without-pip "$1" ;;
-pip) echo "$*" | sed 's/.*--compile-bytecode //' >>installed; [ ! -e slow ] || exec sleep 600 ;;
+pip) echo "$*" | sed 's/.*--compile-bytecode //' >>installed ;;
 esac
 """
 
@@ -158,18 +161,40 @@ def test_the_python_that_is_asked_for_is_used_or_named(folder: Folder) -> None:
     assert folder.install("run") == []
 
 
-def test_an_interrupted_installation_is_done_again_and_leaves_nothing_running(folder: Folder) -> None:
-    (folder.path / "slow").touch()
+@pytest.mark.parametrize("step", ["venv", "pip"])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_installation_is_done_again_and_leaves_nothing_running(
+    folder: Folder, step: str, number: signal.Signals
+) -> None:
+    slow = folder.path / f"slow-{step}"
+    slow.touch()
     process = folder.start("run")
     deadline = time.monotonic() + 20
     while not folder.installed:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     process.communicate(timeout=20)  # which ends when nobody has its output open any more
     assert process.returncode == 143
-    (folder.path / "slow").unlink()
+    slow.unlink()
     assert folder.install("run") == ["requirements/run.txt"]
+
+
+def test_an_interrupted_bootstrap_leaves_nothing_running(folder: Folder) -> None:
+    (folder.bin / "uv").unlink()
+    process = folder.start("run")
+    started: list[psutil.Process] = []
+    deadline = time.monotonic() + 20
+    while not started:
+        assert time.monotonic() < deadline
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children():
+                if "ensurepip" in " ".join(child.cmdline()):
+                    started = child.children()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert psutil.wait_procs(started, timeout=5)[1] == []
 
 
 def test_without_uv_the_pinned_one_is_installed_with_pip_and_kept(folder: Folder) -> None:

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
@@ -123,7 +124,8 @@ class Stage:
         self.mark = uuid.uuid4().hex
         self._environ = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self.mark}
         self._started: list[subprocess.Popen[bytes]] = []
-        for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):  # the tests themselves may have been started by make
+        # The tests themselves may have been started by make.
+        for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKE_PID"):
             self._environ.pop(name, None)
 
     def plan(self, *behaviours: str, **options: object) -> Plan:
@@ -161,13 +163,18 @@ class Stage:
         running.wait_for("Ctrl+C stops everything.")
         return running
 
-    def start_in_make(self, plan: Plan, *before: str) -> Running:
-        """As `make run` does it: the launcher in the place of the recipe's shell."""
-        recipe = shlex.join(plan.command).replace("$", "$$")
-        (self.directory / "Makefile").write_text(f"run:\n\t@exec {recipe}\n")
-        running = self.start(*before, "make", "run")
+    def start_in_make(self, plan: Plan) -> Running:
+        self.write_makefile(plan)
+        running = self.start("make", "run")
         running.wait_for("Ctrl+C stops everything.")
         return running
+
+    def write_makefile(self, plan: Plan) -> None:
+        """The recipe of `make run`, with the launcher of the tests."""
+        (recipe,) = re.findall(r"^run:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        own = recipe.replace("$(PY) -m tools.run", shlex.join(plan.command).replace("$", "$$"))
+        assert own != recipe
+        (self.directory / "Makefile").write_text(f"run:\n{own}")
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive that was started here, directly or not."""
@@ -383,15 +390,40 @@ def test_a_signal_during_start_up_stops_everything(stage: Stage, number: signal.
     assert "Running:" not in running.output
 
 
-def test_a_signal_at_any_moment_of_the_start_leaves_nothing(stage: Stage) -> None:
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+@pytest.mark.parametrize("in_make", [False, True], ids=["", "in-make"])
+def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
+    stage: Stage, number: signal.Signals, in_make: bool
+) -> None:
     """Over the whole start in small steps; dying of it is right as long as nothing was started."""
-    for step in range(12):
-        running = stage.start(*stage.plan("serve worker", "serve").command)
-        deadline = time.monotonic() + step * 0.02
+    for step in range(8):
+        plan = stage.plan("serve worker", "serve")
+        stage.write_makefile(plan)
+        running = stage.start(*(("make", "run") if in_make else plan.command))
+        deadline = time.monotonic() + step * 0.03
         eventually(lambda deadline=deadline: time.monotonic() >= deadline, "the moment")  # type: ignore[misc]
-        running.send(signal.SIGTERM)
-        assert running.status() in (0, -signal.SIGTERM)
+        running.send(number)
+        running.status()
         stage.assert_nothing_left()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the masks of signals from /proc")
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+@pytest.mark.parametrize("before", [(), IGNORING_SIGINT], ids=["", "ignoring-sigint"])
+def test_a_signal_during_the_imports_starts_nothing(
+    stage: Stage, number: signal.Signals, before: tuple[str, ...]
+) -> None:
+    ports = dict(zip(("API_PORT", "FUNCTION_PORT", "DASHBOARD_PORT"), map(str, free_ports(3)), strict=True))
+    running = stage.start(*before, sys.executable, "-m", "tools.run", environ={**SERVING, **ports})
+    eventually(lambda: number in blocked_signals(running.process.pid), "it waits")
+    running.send(number)
+    assert running.status() == 0
+    assert running.output == f"Stopping ({number.name}) ...\n"
+
+
+def blocked_signals(pid: int) -> set[int]:
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {number for number in range(1, 65) if int(status["SigBlk"], 16) & 1 << (number - 1)}
 
 
 # Programs that fail.
@@ -449,7 +481,7 @@ def test_make_that_is_killed_takes_everything_with_it(stage: Stage) -> None:
     running = stage.start_in_make(stage.plan("serve", "serve worker"))
     running.send(signal.SIGKILL)
     eventually(lambda: not stage.processes(), "everything has ended")
-    assert "Stopping: the process that started it is gone." in running.output
+    assert "Stopping: make is gone." in running.output
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -484,7 +516,7 @@ def test_ctrl_c_in_a_terminal_stops_everything(stage: Stage) -> None:
     terminal, end = pty.openpty()
     try:
         plan = stage.plan("serve", "serve worker")
-        (stage.directory / "Makefile").write_text(f"run:\n\t@exec {shlex.join(plan.command)}\n")
+        stage.write_makefile(plan)
         running = stage.start(*IN_THE_TERMINAL, "make", "run", stdin=end, stdout=end)
         os.close(end)
         read(terminal, until="Ctrl+C stops everything.")
