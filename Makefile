@@ -6,7 +6,7 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check format lock lock-check stage-function bench-serving bench-engine hostile faults images bare \
+.PHONY: help run train test check docs format lock lock-check stage-function bench-serving bench-engine hostile faults images bare \
 	clean clean-results .run-packages .all-packages
 
 help: ## show this list
@@ -41,6 +41,9 @@ check: .all-packages ## format, lint, types, import rules, pins
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
 	@tools/lock.sh --check
+
+docs: .all-packages ## build the documentation into build/site; a broken link fails
+	@DISABLE_MKDOCS_2_WARNING=true .venv/bin/properdocs build --quiet
 
 format: .all-packages ## format and mend what can be mended
 	@.venv/bin/ruff check --fix-only --quiet .

@@ -1,4 +1,4 @@
-"""What the README quotes of a program is what the program says."""
+"""What the documentation quotes of a program is what the program says."""
 
 import re
 import socket
@@ -15,7 +15,7 @@ from tools.supervisor import Program, busy_ports
 
 QUOTED = re.findall(
     r"^\| `([^`]+)` \|",
-    (ROOT / "README.md").read_text(encoding="utf-8").partition("## Troubleshooting")[2],
+    (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8"),
     re.MULTILINE,
 )
 
@@ -30,7 +30,7 @@ def held_port() -> Iterator[int]:
 
 @pytest.fixture
 def said(iris_dir: Path, tmp_path: Path) -> list[str]:
-    """What the programs say of the troubles in the table, a held port given as the number in the README."""
+    """What the programs say of the troubles in the table, a held port given as the number in the page."""
     with held_port() as port:
         program = Program("API", (), tmp_path, {}, port, "API_PORT")
         (busy,) = busy_ports([program])
@@ -48,7 +48,7 @@ def said(iris_dir: Path, tmp_path: Path) -> list[str]:
     ]
 
 
-def test_every_message_in_the_readmes_troubleshooting_is_one_that_a_program_says(said: list[str]) -> None:
+def test_every_message_in_the_troubleshooting_guide_is_one_that_a_program_says(said: list[str]) -> None:
     assert len(QUOTED) == len(said)
     for quoted, message in zip(QUOTED, said, strict=True):
         assert re.fullmatch(re.escape(quoted).replace("…", ".+"), message)

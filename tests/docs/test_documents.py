@@ -1,0 +1,74 @@
+"""The JSON documents are what their schema says, and the site is built from what is there."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from benchmark.__main__ import COMMANDS, main
+from tools.docs_hook import command_line, json_reference, with_site_links
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs/reference/documents.schema.json").read_text())
+
+
+def check(document: Any, name: str) -> None:
+    Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{name}"}).validate(document)
+
+
+@pytest.fixture(params=["samples-v1", "samples-v2"])
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A record of each released format."""
+    database = sqlite3.connect(tmp_path / "faceoff.sqlite3")
+    database.executescript((ROOT / "tests/data" / request.param / "record.sql").read_text())
+    database.close()
+    return tmp_path
+
+
+def written(results: Path, *arguments: str) -> Any:
+    file = results / "document.json"
+    assert main([*arguments, "--json", str(file), "--results", str(results)]) == 0
+    return json.loads(file.read_text())
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_run_is_written_as_its_schema_says(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["runs", "--json", "--results", str(results)])
+    runs = json.loads(capsys.readouterr().out)
+    check(runs, "runs")
+    assert {run["kind"] for run in runs} == {"compare", "load", "coldstart"}
+    for run in runs:
+        check(written(results, "show", run["id"]), "coldstart" if run["kind"] == "coldstart" else "run")
+
+
+@pytest.mark.parametrize("name", ["run", "coldstart", "runs", "estimate"])
+def test_a_document_with_an_unknown_or_missing_member_is_refused(name: str) -> None:
+    validator = Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{name}"})
+    wrong: Any = {"surprise": 1}
+    assert not validator.is_valid([wrong] if name == "runs" else wrong)
+
+
+def test_every_member_is_explained_on_the_site() -> None:
+    page = "\n".join(json_reference(SCHEMA))
+    for name in ("censored_ms", "queued_ms", "floor_ms", "first_on_warm", "imported", "margin_ms"):
+        assert f"{name}`" in page
+
+
+def test_the_command_line_reference_has_every_command_with_its_help() -> None:
+    page = "\n".join(command_line())
+    for name in COMMANDS:
+        assert f"## {name}\n" in page
+        assert f"usage: python -m benchmark {name} " in page
+
+
+def test_links_of_root_documents_lead_to_pages_of_the_site_or_are_named_alone() -> None:
+    text = "[a](ARCHITECTURE.md) [b](deploy/variables.env) [c](docs/how-to/gate.md#x) [d](https://example.org/) [e](#f)"
+    assert with_site_links(text, "how-to/deploy.md") == (
+        "[a](../explanation/architecture.md) b [c](gate.md#x) [d](https://example.org/) [e](#f)"
+    )
