@@ -63,7 +63,8 @@ bench-serving: .all-packages artifacts/iris/model.json ## cold start, throughput
 bench-engine: .all-packages ## how true and how strong the measurement engine is, against a raw socket
 	@$(PY) -m tools.bench_engine
 
-hostile: .all-packages artifacts/iris/model.json ## hostile requests to both endpoints, one line of figures
+hostile: .all-packages artifacts/iris/model.json ## hostile input to endpoints, command line and pages, a line of figures each
+	@tools/chromium.sh
 	@$(PY) -m tools.hostile
 
 faults: .all-packages artifacts/iris/model.json ## kill, damage, starve and soak both endpoints, a line each

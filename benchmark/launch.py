@@ -15,6 +15,7 @@ from typing import IO
 
 from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart.plan import ColdPlan
+from benchmark.endpoints import readable
 from benchmark.endpoints.endpoint import Endpoint, env_prefix
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
 from benchmark.record.run import Run, RunState, new_run_id
@@ -54,7 +55,7 @@ def command(
         f"--margin-pct={plan.margin_pct}",
         f"--seed={plan.seed}",
         f"--timeout={plan.timeout_s}",
-        f"--name={name}",
+        f"--name={readable.name(name)}",
         f"--run-id={run_id}",
         *_recording(results_dir),
     ]

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.addresses import forget_unusable
 from dashboard.views import agree, benchmark, coldstart, cost, decide, monitor, predict, runs
 
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Faceoff", page_icon=HERE / "static" / "icon.svg", layout="wide")
 st.html(HERE / "style.css")
+forget_unusable()
 home = st.Page(predict.page, title="Predict", icon=":material/compare_arrows:", default=True)
 
 

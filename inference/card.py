@@ -22,6 +22,7 @@ DATA_FILE = "data.csv"
 Task = Literal["classification", "regression"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _MAX_FEATURES = 256
@@ -233,8 +234,8 @@ class _Object:
 def _text(value: object, what: str, *, may_be_empty: bool = False) -> str:
     if not isinstance(value, str) or len(value) > 200 or not (value or may_be_empty):
         raise CardError(f"{what} is not a text of at most 200 characters")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise CardError(f"{what} holds half of a character, which cannot be shown or stored")
+    if _UNREADABLE.search(value):
+        raise CardError(f"{what} holds a control character, or half of a character, which cannot be shown")
     return value
 
 

@@ -89,7 +89,9 @@ def json_reference(schema: Mapping[str, Any]) -> Iterator[str]:
 def _members(document: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, member in document.get("properties", {}).items():
         yield f"| `{path}{name}` | {_type(member)} | {member.get('description', '')} |"
-        inner: Any = member.get("additionalProperties") or member.get("items") or next(iter(member.get("oneOf", [])[1:]), {})
+        inner: Any = (
+            member.get("additionalProperties") or member.get("items") or next(iter(member.get("oneOf", [])[1:]), {})
+        )
         if isinstance(inner, dict) and "properties" in inner:
             keyed = "KEY." if "additionalProperties" in member else ""
             yield from _members(inner, f"{path}{name}.{keyed}")

@@ -13,6 +13,7 @@ from typing import Any
 from benchmark.agreement.trials import Invalid, Source, Trial
 from benchmark.endpoints.answer import OTHER_LABEL, NotJson, WrongSchema, decode, judge, read_answer
 from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer, Failure
 from inference.card import ModelCard
 
@@ -488,7 +489,7 @@ def read_refusal(status: int, body: bytes) -> Refusal:
         return Refusal(status)
     error = document.get("error") if isinstance(document, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
-    return Refusal(status, code if isinstance(code, str) and len(code) <= 64 else None)
+    return Refusal(status, code if isinstance(code, str) and len(code) <= 64 and is_readable(code) else None)
 
 
 @dataclass(frozen=True, slots=True)

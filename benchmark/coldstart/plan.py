@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from re import fullmatch
 from typing import Any, Literal
 
-from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError
+from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, read_fields
 
 KIND = "coldstart"
 Mode = Literal["spawn", "forced", "ladder"]
@@ -114,10 +114,8 @@ def from_document(document: Mapping[str, Any]) -> ColdPlan:
     values = dict(document)
     if values.pop("kind", None) != KIND:
         raise PlanError("this is no run of cold starts")
-    try:
-        return ColdPlan(**{**values, "idle_s": tuple(values.get("idle_s", ()))})
-    except TypeError as error:
-        raise PlanError("the plan of this run cannot be read") from error
+    plan = read_fields(ColdPlan, values)
+    return replace(plan, idle_s=tuple(plan.idle_s))
 
 
 def _require(holds: bool, what: str) -> None:

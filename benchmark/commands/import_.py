@@ -7,6 +7,7 @@ from benchmark.commands import UsageError, add_results, results_store
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
 from benchmark.reports.export import run_from_bytes
+from benchmark.reports.imported import MAX_BYTES, ImportFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +19,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Add it to the record; returns the exit status."""
     try:
-        found, samples = run_from_bytes(arguments.file.read_bytes())
+        with arguments.file.open("rb") as file:
+            found, samples = run_from_bytes(file.read(MAX_BYTES + 1))
         add_finished_run(results_store(arguments.results), found, samples)
     except OSError as error:
         raise UsageError(f"{arguments.file}: cannot be read ({error.strerror})") from error
-    except (ValueError, StoreError) as error:
+    except (ImportFault, StoreError) as error:
         raise UsageError(f"{arguments.file}: {error}") from error
     print(found.id)
     return 0

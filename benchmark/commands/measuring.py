@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from benchmark.commands import UsageError, add_results, present, results_store, write_json
+from benchmark.endpoints import readable
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
@@ -160,7 +161,7 @@ def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> in
 
 def new_run(kind: str, name: str, manifest: Mapping[str, Any], run_id: str | None = None) -> Run:
     """A run that begins now."""
-    return Run(run_id or new_run_id(), kind, name, RunState.RUNNING, utc_now(), manifest)
+    return Run(run_id or new_run_id(), kind, readable.name(name), RunState.RUNNING, utc_now(), manifest)
 
 
 def conduct(

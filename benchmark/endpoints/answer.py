@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer, Failure
 from inference.card import ModelCard
 
@@ -69,7 +70,7 @@ def read_answer(document: Any, card: ModelCard | None) -> Answer:
     if not isinstance(document, dict):
         raise WrongSchema("the answer is not an object")
     version = document.get("model_version")
-    if version is not None and (not isinstance(version, str) or len(version) > 200):
+    if version is not None and (not isinstance(version, str) or len(version) > 200 or not is_readable(version)):
         raise WrongSchema("model_version is not a short text")
     prediction: Any = document.get("prediction")
     if not _is_number(prediction):

@@ -1,7 +1,10 @@
-"""Reading the body of an answer with a limit and a deadline: httpx's timeouts are for each read alone."""
+"""Answers with a limit and a deadline: httpx's timeouts are for each read alone, and a byte a second meets none."""
 
-from time import perf_counter_ns
+from ssl import SSLContext
+from time import monotonic, perf_counter_ns
+from typing import Any
 
+import httpcore
 import httpx
 
 
@@ -22,3 +25,54 @@ def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeou
         if perf_counter_ns() - started_ns > timeout_s * 1e9:
             raise TimeoutError
     return body
+
+
+class BoundedTransport(httpx.HTTPTransport):
+    """httpx's own, but that the timeout for reading is for the whole answer, from its first header to its end."""
+
+    def __init__(self, limits: httpx.Limits) -> None:
+        super().__init__(trust_env=False, limits=limits)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Backend(),
+        )
+
+
+class _Backend(httpcore.SyncBackend):
+    def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+        return _Stream(super().connect_tcp(*arguments, **options))
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection on which all that is read after one write has one deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self._due_s: float | None = None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if timeout is not None:
+            if self._due_s is None:
+                self._due_s = monotonic() + timeout
+            timeout = self._due_s - monotonic()
+            if timeout <= 0:
+                raise httpcore.ReadTimeout
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._due_s = None
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.readable import readable
 
 Facts = Mapping[str, str | None]
 """By name, in the order in which they are shown; None is unknown."""
@@ -62,7 +63,7 @@ def facts(served: Served) -> dict[str, str | None]:
     found["model version"] = card.version if card else None
     found["model sha256"] = card.sha256.get(_FILES.get(runtime or "", "")) if card else None
     # A library that is called like one of these facts does not take its place.
-    return {str(name)[:80]: _text(version) for name, version in sorted(libraries.items())} | found
+    return {readable(str(name)[:80]): _text(version) for name, version in sorted(libraries.items())} | found
 
 
 def revision(served: Served) -> str | None:
@@ -98,4 +99,4 @@ def _text(value: Any) -> str | None:
     """A short text for people; anything else is unknown."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value)[:80] or None
+    return readable(str(value)[:80]) or None

@@ -18,7 +18,7 @@ import httpx
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
 from benchmark.endpoints.bodies import request_body
-from benchmark.endpoints.bounded import TooLarge, read_body
+from benchmark.endpoints.bounded import BoundedTransport, TooLarge, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError
@@ -39,7 +39,7 @@ def new_client() -> httpx.Client:
         trust_env=False,
         follow_redirects=False,
         headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
-        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30),
+        transport=BoundedTransport(httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30)),
     )
 
 

@@ -1,9 +1,9 @@
 """What a run is to do, fixed before it starts, and how much that will be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from benchmark.endpoints.endpoint import Endpoint
 
@@ -15,6 +15,8 @@ REMOTE_MARGIN_MS = 5.0
 MARGIN_PCT = 5.0
 MAX_REQUESTS = 200_000
 MAX_RATE = 2_000.0
+_MAX_VALUE = 1e12
+"""Of any setting of a plan: products of two of them are still numbers."""
 
 
 class PlanError(ValueError):
@@ -111,6 +113,7 @@ class LoadPlan:
 
 
 Plan = ComparePlan | LoadPlan
+_AnyPlan = TypeVar("_AnyPlan")
 
 
 def check_limits(
@@ -162,10 +165,35 @@ def from_document(document: Any) -> Plan:
     kind = values.pop("kind", None)
     if kind not in ("compare", "load"):
         raise PlanError(f"a run of the kind {kind} is none of pairs or load")
+    return read_fields(ComparePlan, values) if kind == "compare" else read_fields(LoadPlan, values)
+
+
+def read_fields(plan: Callable[..., _AnyPlan], values: Mapping[str, Any]) -> _AnyPlan:
+    """The plan, a dataclass, with `values` as its fields, each of the field's own type. Raises PlanError."""
+    hints = get_type_hints(plan)
+    for name, value in values.items():
+        if name not in hints:
+            raise PlanError(f"the plan of this run cannot be read: {name[:80]} is unknown")
+        if not _fits(value, hints[name]):
+            raise PlanError(f"the plan of this run cannot be read: {name} is out of its range, or of another type")
     try:
-        return ComparePlan(**values) if kind == "compare" else LoadPlan(**values)
+        return plan(**values)
     except TypeError as error:
-        raise PlanError("the plan of this run cannot be read") from error
+        raise PlanError("the plan of this run cannot be read: something is missing") from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether `value` is of this type, and a number that arithmetic can take. A bool is no number."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(entry, parts[0]) for entry in value)
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    if hint is float:
+        return type(value) in (int, float) and abs(value) <= _MAX_VALUE
+    return type(value) is hint and (hint is not int or abs(value) < 2**63)
 
 
 def _check_common(plan: Plan) -> None:

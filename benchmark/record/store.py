@@ -10,6 +10,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.endpoints import readable
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from benchmark.record.run import Run, RunState
 
@@ -287,7 +288,9 @@ class Store:
     def rename_run(self, run_id: str, name: str) -> None:
         """Raises UnknownRun, StoreError."""
         with self._write() as database:
-            database.execute("UPDATE run SET name = ? WHERE sequence = ?", (name, _sequence(database, run_id)))
+            database.execute(
+                "UPDATE run SET name = ? WHERE sequence = ?", (readable.name(name), _sequence(database, run_id))
+            )
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run with its samples. Raises UnknownRun, StoreError."""

@@ -3,12 +3,10 @@
 import base64
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from re import fullmatch
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from rich.console import Console
 
 from benchmark.coldstart import plan as coldstart_plan
 from benchmark.coldstart import summary as coldstart_summary
+from benchmark.endpoints import readable
 from benchmark.endpoints.sample import Comparison, Sample
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import (
@@ -31,14 +30,14 @@ from benchmark.record.samples import (
     unpack,
     warm,
 )
+from benchmark.reports.imported import ImportFault, check, check_samples, read_json
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import summarise
 
 RUN_FORMAT = 2
 """Of a run as a JSON file; history: 1 the first, 2 its samples name their own version."""
-MAX_IMPORTED = 5_000_000
+MAX_IMPORTED = 1_000_000
 """Requests in one file: a small file may say that it holds more than there is memory for."""
-_ENTRIES = ("id", "kind", "name", "state", "started_at_utc", "manifest", "outcome", "samples")
 _TICKS_PER_HALF = 5
 
 
@@ -123,70 +122,51 @@ def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
 
 
 def run_from_bytes(data: bytes) -> tuple[Run, Samples]:
-    """The run in a file, trusting nothing. Raises ValueError with a sentence about the file, not about its parser."""
-    if not data.strip():
-        raise ValueError("this file is empty")
-    try:
-        document = json.loads(data)
-    except UnicodeDecodeError as error:
-        raise ValueError("this file is no text: a run is exported as JSON") from error
-    except json.JSONDecodeError as error:
-        text = error.doc.strip()
-        cut = text.startswith("{") and (not text.endswith("}") or error.pos >= len(error.doc.rstrip()))
-        fault = "ends in the middle of a run" if cut else "is no JSON"
-        raise ValueError(f"this file {fault} (line {error.lineno}): export the run again") from error
-    except (ValueError, RecursionError) as error:  # a number with thousands of digits, a bracket in a bracket in ...
-        raise ValueError("this file is no run: no export has such numbers, or is nested so deeply") from error
-    return run_from_document(document)
+    """The run in a file, trusting nothing. Raises ImportFault with a sentence about the file, not about its parser."""
+    return run_from_document(read_json(data))
 
 
 def run_from_document(document: Any) -> tuple[Run, Samples]:
     """The inverse of `run_to_document`, trusting nothing: the run is marked as imported, whatever the file says.
 
-    Raises ValueError with a sentence.
+    Raises ImportFault, a ValueError, with a sentence.
     """
     if not isinstance(document, dict) or "faceoff_run" not in document:
-        raise ValueError("this file is JSON, but no exported run")
+        raise ImportFault("this file is JSON, but no exported run")
     version = document["faceoff_run"]
     if type(version) is not int or version < 1:
-        raise ValueError("this file does not say which version exported it")
+        raise ImportFault("this file does not say which version exported it")
     if version > RUN_FORMAT:
-        raise LaterVersion("this file was written by a later version")
-    if missing := [name for name in _ENTRIES if name not in document]:
-        raise ValueError(f"this file is damaged: it has no {', '.join(missing)}")
-    part = "samples"
+        raise ImportFault("this file was written by a later version")
+    known = check(document)
     try:
-        count = document["samples"]["count"]
-        part = "id, state, time, manifest or outcome"
-        # What a run of cold starts counts is its probes, each of which is several requests.
-        probes = document["outcome"].get("probes") if document["kind"] == coldstart_plan.KIND else None
-        done = count if probes is None else len(probes)
-        run = Run(
-            str(document["id"])[:32],
-            str(document["kind"])[:32],
-            str(document["name"])[:200],
-            RunState(document["state"]),
-            str(document["started_at_utc"])[:40],
-            dict(document["manifest"]),
-            dict(document["outcome"]),
-            {"done": done, "total": done},
-            is_imported=True,
-        )
-        endpoints = len(run.endpoint_keys)
+        samples = unpack(base64.b64decode(known["samples"]["packed"], validate=True), MAX_IMPORTED)
+    except LaterVersion as error:
+        raise ImportFault("its samples were written by a later version") from error
+    except ValueError as error:
+        raise ImportFault("this file is damaged: samples.packed cannot be unpacked") from error
+    if len(samples) != known["samples"]["count"]:
+        raise ImportFault("this file is damaged: samples.count is another number than it holds")
+    check_samples(samples, len(known["manifest"]["endpoints"]))
+    # What a run of cold starts counts is its probes, each of which is several requests.
+    probes = known["outcome"].get("probes") if known["kind"] == coldstart_plan.KIND else None
+    done = len(samples) if probes is None else len(probes)
+    run = Run(
+        known["id"],
+        known["kind"],
+        readable.name(known["name"]),
+        RunState(known["state"]),
+        known["started_at_utc"],
+        known["manifest"],
+        known["outcome"],
+        {"done": done, "total": done},
+        is_imported=True,
+    )
+    try:
         datetime.fromisoformat(run.started_at_utc)
-        if not fullmatch("[0-9a-f]{4,32}", run.id):
-            raise ValueError
-        part = "samples"
-        samples = unpack(base64.b64decode(document["samples"]["packed"], validate=True), MAX_IMPORTED)
-        if len(samples) != count or np.any(samples["endpoint"] >= endpoints):
-            raise ValueError
-        part = "manifest or outcome"
-        json.dumps([run.manifest, run.outcome], allow_nan=False)
         _check_summary(run, samples)
-    except LaterVersion:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise ValueError(f"this file is damaged: its {part} cannot be read") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise ImportFault(f"this file is damaged: nothing can be made of it ({error})") from error
     return run, samples
 
 

@@ -12,11 +12,11 @@ from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import Run
 from benchmark.record.store import Store, StoreError, UnknownRun
 from benchmark.reports.export import run_from_bytes
+from benchmark.reports.imported import MAX_BYTES, ImportFault
 from benchmark.summary.comparison import differences
 from dashboard import reports, resources, run_words, words
 from dashboard.views.run_actions import run_link
 
-MAX_IMPORT_MB = 100
 _AT_A_TIME = 15
 _NEWEST = 500
 
@@ -220,7 +220,11 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
 
 def _import() -> None:
     file = st.file_uploader(
-        "A run that was exported as JSON", type="json", max_upload_size=MAX_IMPORT_MB, key="file", on_change=_take_in
+        "A run that was exported as JSON",
+        type="json",
+        max_upload_size=MAX_BYTES // 2**20,
+        key="file",
+        on_change=_take_in,
     )
     if file is None:
         st.caption(
@@ -237,5 +241,5 @@ def _take_in() -> None:
         run, samples = run_from_bytes(file.getvalue())
         add_finished_run(resources.store(), run, samples)
         st.session_state["runs-note"] = f"Run {run.id} is in the record, marked as imported."
-    except (ValueError, StoreError) as error:
+    except (ImportFault, StoreError) as error:
         st.session_state["runs-note"] = f"Not imported: {error}"

@@ -56,10 +56,10 @@ class Running:
         raise NotServing(f"{self.title}: exit status {self.process.poll()}\n{self.output()[-2000:]}")
 
 
-def is_healthy(port: int) -> bool:
+def is_healthy(port: int, path: str = "/health") -> bool:
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False

@@ -1,0 +1,301 @@
+"""What a run that comes as a file has to be before anything else looks at it.
+
+Anybody may have written the file. It is read field by field, each with its type, its range and the most that it may
+hold, and refused by the name of the first that is something else. What is read elsewhere needs no such care: it was
+written by this program.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from benchmark.coldstart import plan as coldstart_plan
+from benchmark.endpoints.readable import readable
+from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.run import FORMAT_VERSION, RunState
+from benchmark.record.samples import ROW, Samples
+from benchmark.synthetic import selftest
+
+MAX_BYTES = 100 * 1024 * 1024
+_MAX_VALUES = 2_000_000
+"""Values in one file: memory is for what a file holds, and a list of empty lists takes fifty times its bytes."""
+_MAX_DEPTH = 12
+_MAX_NAME = 200
+_MAX_TEXT = 4_000
+_MAX_NUMBER = 1e15
+"""Beyond this a float cannot tell one whole number from the next."""
+_MAX_ENDPOINTS = 20
+_MAX_MS = 1e10
+"""Nearly four months: longer than any run."""
+
+KEY = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
+"""What an endpoint may be called: it is part of file names and of the page's own names for its parts."""
+
+
+class ImportFault(ValueError):
+    """The file is no run that can be shown; the message names the fault in a clause."""
+
+
+def read_json(data: bytes) -> Any:
+    """The document in `data`, which is taken apart only where it is of a size that a run can have.
+
+    Raises ImportFault.
+    """
+    if not data.strip():
+        raise ImportFault("this file is empty")
+    if len(data) > MAX_BYTES:
+        raise ImportFault(f"this file is larger than {MAX_BYTES // 2**20} MB")
+    if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_VALUES:
+        raise ImportFault(f"this file is damaged: it holds more than {_MAX_VALUES} values")
+    try:
+        return json.loads(data, parse_constant=_no_constant, object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        raise ImportFault("this file is no text: a run is exported as JSON") from None
+    except json.JSONDecodeError as error:
+        text = error.doc.strip()
+        cut = text.startswith("{") and (not text.endswith("}") or error.pos >= len(error.doc.rstrip()))
+        fault = "ends in the middle of a run" if cut else "is no JSON"
+        raise ImportFault(f"this file {fault} (line {error.lineno}): export the run again") from None
+    except ImportFault:
+        raise
+    except (ValueError, RecursionError):  # a number with thousands of digits, a bracket in a bracket in ...
+        raise ImportFault("this file is no run: no export has such numbers, or is nested so deeply") from None
+
+
+def check(document: Mapping[str, Any]) -> dict[str, Any]:
+    """`document`, a run as a file holds it, with what could mislead a terminal taken out of its texts.
+
+    Raises ImportFault where a field is missing, of another type, out of its range, or too large.
+    """
+    _check_size(document)
+    cleaned: dict[str, Any] = _cleaned(document)
+    _RUN(cleaned, "")
+    manifest, outcome = cleaned["manifest"], cleaned["outcome"]
+    keys = [entry["key"] for entry in manifest["endpoints"]]
+    if len({key.lower() for key in keys}) < len(keys):  # as file names many systems take them for the same
+        _refuse("manifest.endpoints", "must have a key of its own for each")
+    if set(manifest["facts"]) != set(keys):
+        _refuse("manifest.facts", "must be about the endpoints, and about nothing else")
+    if _kind(cleaned["kind"]) != manifest["plan"].get("kind"):
+        _refuse("manifest.plan.kind", f"must be that of a run of the kind {cleaned['kind']}")
+    if any(probe["endpoint"] >= len(keys) for probe in outcome.get("probes", ())):
+        _refuse("outcome.probes", "must be of the run's endpoints")
+    return cleaned
+
+
+def check_samples(samples: Samples, endpoints: int) -> None:
+    """Raises ImportFault for requests that nobody can have measured."""
+    if np.any(samples["endpoint"] >= endpoints):
+        _refuse("samples", "must be of the run's endpoints")
+    if np.any(samples["status"] > 999):
+        _refuse("samples", "must have a status of HTTP, or 0")
+    for name in ROW.names or ():
+        if not name.endswith("_ms"):
+            continue
+        values = samples[name]
+        may_be_unknown = name not in ("scheduled_ms", "sent_ms", "service_ms")
+        most = _MAX_NUMBER if name == "instance_age_ms" else _MAX_MS
+        if not np.all(((values >= 0) & (values <= most)) | (np.isnan(values) & may_be_unknown)):
+            _refuse(f"samples.{name}", f"must be from 0 to {most:g}")
+    if np.any(samples["sent_ms"] < samples["scheduled_ms"]):
+        _refuse("samples.sent_ms", "must not be before scheduled_ms")
+
+
+# --- The kinds of fields: each a function that raises where a value is something else
+
+_Check = Callable[[Any, str], None]
+
+
+def _refuse(where: str, what: str) -> NoReturn:
+    raise ImportFault(f"this file is damaged: {where or 'it'} {what}")
+
+
+def _text(most: int = _MAX_TEXT, pattern: str | None = None, like: str = "") -> _Check:
+    def check(value: Any, where: str) -> None:
+        if not isinstance(value, str) or len(value) > most:
+            _refuse(where, f"must be a text of at most {most} characters")
+        if pattern and not re.fullmatch(pattern, value):
+            _refuse(where, f"must be {like}")
+
+    return check
+
+
+def _number(low: float = -_MAX_NUMBER, high: float = _MAX_NUMBER, *, whole: bool = False) -> _Check:
+    def check(value: Any, where: str) -> None:
+        if type(value) not in ((int,) if whole else (int, float)) or not low <= value <= high:
+            _refuse(where, f"must be a {'whole ' if whole else ''}number from {low:g} to {high:g}")
+
+    return check
+
+
+def _truth(value: Any, where: str) -> None:
+    if not isinstance(value, bool):
+        _refuse(where, "must be true or false")
+
+
+def _anything(_: Any, __: str) -> None:
+    return
+
+
+def _or_none(check: _Check) -> _Check:
+    return lambda value, where: None if value is None else check(value, where)
+
+
+def _items(check: _Check, most: int, least: int = 0) -> _Check:
+    def check_all(value: Any, where: str) -> None:
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            _refuse(where, f"must be a list of {least} to {most} entries")
+        for number, entry in enumerate(value):
+            check(entry, f"{where}[{number}]")
+
+    return check_all
+
+
+def _by_name(check: _Check, most: int) -> _Check:
+    def check_all(value: Any, where: str) -> None:
+        if not isinstance(value, dict) or len(value) > most:
+            _refuse(where, f"must be an object of at most {most} members")
+        for name, entry in value.items():
+            check(entry, f"{where}.{name[:40]}")
+
+    return check_all
+
+
+def _members(required: Mapping[str, _Check], optional: Mapping[str, _Check] | None = None) -> _Check:
+    """An object with these members; others may be there, as another version may have more."""
+
+    def check_all(value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            _refuse(where, "must be an object")
+        for name, check in {**required, **(optional or {})}.items():
+            path = f"{where}.{name}" if where else name
+            if name in value:
+                check(value[name], path)
+            elif name in required:
+                _refuse(path, "is missing")
+
+    return check_all
+
+
+_KINDS = (ComparePlan.kind, LoadPlan.kind, selftest.KIND, coldstart_plan.KIND)
+_NAME = _text(_MAX_NAME)
+_AT_UTC = _text(40, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", "a time like 2026-01-02T03:04:05+00:00")
+_ENDPOINT = _members(
+    {"key": _text(32, KEY, "letters, digits, _ and -, with a letter first"), "name": _NAME},
+    {"url": _or_none(_text())},
+)
+_MANIFEST = _members(
+    {
+        "format_version": _number(1, FORMAT_VERSION, whole=True),
+        "plan": _members({}),  # which reads itself, strictly
+        "endpoints": _items(_ENDPOINT, _MAX_ENDPOINTS, 1),
+        "facts": _by_name(_by_name(_or_none(_NAME), 200), _MAX_ENDPOINTS),
+        "client": _members({"host": _NAME, "machine": _NAME, "cpus": _or_none(_number(0, 1e6, whole=True))}),
+    },
+    {
+        "problems": _by_name(_text(), _MAX_ENDPOINTS),
+        "model": _or_none(_members({"name": _NAME, "version": _NAME}, {"classes": _items(_NAME, 1000)})),
+        "bodies": _members({"source": _text(), "sha256": _NAME}, {"count": _number(0, whole=True)}),
+        "prices_as_of": _NAME,
+        "resolution_ms": _or_none(_number(0)),
+        "port_poll_ms": _number(0),
+        "against": _or_none(_text()),
+    },
+)
+_PROBE = _members(
+    {"step": _number(0, 2**32 - 1, whole=True), "endpoint": _number(0, _MAX_ENDPOINTS, whole=True)},
+    {
+        "planned_idle_s": _or_none(_number(0)),
+        "idle_s": _or_none(_number(0)),
+        "startup_ms": _or_none(_by_name(_number(0), 20)),
+        "caches_dropped": _truth,
+    },
+)
+_GENERATOR = _members(
+    {
+        "floor_ms": _or_none(_number(0)),
+        "loop_lag_ms": _number(),
+        "late_ms": _or_none(_number()),
+        "cpu": _number(0),
+        "limited": _truth,
+        "reasons": _items(_text(), 20),
+    }
+)
+_OUTCOME = _members(
+    {},
+    {
+        "ended_at_utc": _AT_UTC,
+        "instances": _items(_NAME, 2**16),
+        "failure_details": _by_name(_by_name(_text(), 50), _MAX_ENDPOINTS),
+        "generator": lambda value, where: None if value == {} else _GENERATOR(value, where),
+        "probes": _items(_PROBE, 200_000),
+        "reason": _text(),
+    },
+)
+_RUN = _members(
+    {
+        "id": _text(32, "[0-9a-f]{4,32}", "4 to 32 of the digits 0 to 9 and a to f"),
+        "kind": _text(32, "|".join(_KINDS), f"one of {', '.join(_KINDS)}"),
+        "name": _NAME,
+        "state": _text(32, "|".join(RunState), f"one of {', '.join(RunState)}"),
+        "started_at_utc": _AT_UTC,
+        "manifest": _MANIFEST,
+        "outcome": _OUTCOME,
+        "samples": _members({"count": _number(0, whole=True), "packed": _text(MAX_BYTES)}),
+    }
+)
+
+
+def _kind(of_run: str) -> str:
+    """The kind of plan that a run of this kind has."""
+    return ComparePlan.kind if of_run == selftest.KIND else of_run
+
+
+# --- The whole
+
+
+def _check_size(document: Any) -> None:
+    """Refuse what is nested deeper, or has longer texts and larger numbers, than any field may have."""
+    for value, where, depth in _walk(document, "", 0):
+        if depth > _MAX_DEPTH:
+            raise ImportFault("this file is damaged: it is nested too deeply")
+        if isinstance(value, str) and where != "samples.packed" and len(value) > _MAX_TEXT:
+            _refuse(where[:80], f"must be a text of at most {_MAX_TEXT} characters")
+        # A seed has 63 bits.
+        if type(value) in (int, float) and not -_MAX_NUMBER <= value <= (2**63 if type(value) is int else _MAX_NUMBER):
+            _refuse(where[:80], "is a number out of all bounds")
+
+
+def _walk(value: Any, where: str, depth: int) -> Iterator[tuple[Any, str, int]]:
+    yield value, where, depth
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            yield name, f"{where[:80]}, a member's name,", depth
+            yield from _walk(entry, f"{where}.{name}" if where else name, depth + 1)
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _walk(entry, f"{where}[{number}]", depth + 1)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {_cleaned(name): _cleaned(entry) for name, entry in value.items()}
+    return [_cleaned(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ImportFault("this file is damaged: an object has a member twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ImportFault(f"this file is damaged: {name} is no number of JSON")
