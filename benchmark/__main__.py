@@ -15,7 +15,7 @@ COMMANDS: dict[str, str] = {
     "load": "how endpoints hold up: requests at a rate (open loop), or callers that wait (closed loop)",
     "agree": "do two endpoints give the same answers? Rows, a grid, random inputs, the boundary, and invalid inputs",
     "coldstart": "how long a new instance takes for its first answer, and after which idle gap it is gone",
-    "selftest": "the smallest difference that this machine can resolve, from runs of one server against itself",
+    "selftest": "by how much runs of one server against itself differ here: smaller differences are not claimed",
     "simulate": "two endpoints whose truth is known, to see what the statistics make of it",
     "runs": "list what is in the record",
     "show": "one run, recomputed from its samples",

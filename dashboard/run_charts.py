@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmark.record.plan import ComparePlan
 from benchmark.record.run import Run
 from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
-from benchmark.statistics.estimates import min_samples
+from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
 from dashboard.plotting import DASHES, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, log_edges, styled, whiskers
 from dashboard.theme import Palette
@@ -298,32 +298,50 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
     return styled(figure, palette).update_yaxes(tickfont={"color": palette.text})
 
 
-def differences(summary: Summary, palette: Palette) -> go.Figure:
-    """The difference between the two endpoints with its 95% interval, beside the margin that was fixed before."""
+def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
+    """The differences between two endpoints that have an interval, be it open at one end, the verdict's first."""
     verdict = summary.verdict
     assert verdict  # only two endpoints have a difference  # noqa: S101
     compared = isinstance(summary.plan, ComparePlan)
     # The effect of a load is the difference of p50, which is not to be drawn twice.
     lines = [(verdict.metric if compared else "p50", verdict.effect)]
     lines += list(zip(SHARE_NAMES, summary.differences, strict=True))[0 if compared else 1 :]
-    known = [(name, figure) for name, figure in lines if figure.low is not None and figure.high is not None]
+    return [(name, one) for name, one in lines if one.low is not None or one.high is not None]
+
+
+def differences(summary: Summary, palette: Palette) -> go.Figure:
+    """The difference between the two endpoints with its 95% interval, beside the margin that was fixed before.
+
+    Where timeouts leave one end of an interval open, an arrow points there.
+    """
+    verdict = summary.verdict
+    assert verdict  # only two endpoints have a difference  # noqa: S101
+    known = known_differences(summary)
     figure = go.Figure()
     figure.add_vrect(x0=-verdict.margin_ms, x1=verdict.margin_ms, fillcolor=palette.muted, opacity=0.14, line_width=0)
     figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
     figure.add_scatter(
-        x=[estimate.value for _, estimate in known],
+        x=[_drawn_at(estimate) for _, estimate in known],
         y=[name for name, _ in known],
-        error_x=whiskers([estimate for _, estimate in known], palette.text, thickness_px=2),
+        error_x=whiskers(
+            [replace(estimate, value=_drawn_at(estimate)) for _, estimate in known], palette.text, thickness_px=2
+        ),
         mode="markers",
         showlegend=False,
         marker={"color": palette.text, "size": [11 if index == 0 else 7 for index in range(len(known))]},
-        customdata=[[estimate.low, estimate.high, estimate.n] for _, estimate in known],
-        hovertemplate="%{y}: %{x:.3f} ms<br>95%: %{customdata[0]:.3f} to %{customdata[1]:.3f} ms<br>"
-        "n = %{customdata[2]}<extra></extra>",
+        customdata=[_words(estimate) for _, estimate in known],
+        hovertemplate="%{y}: %{customdata[0]}<br>95%: %{customdata[1]}<br>n = %{customdata[2]}<extra></extra>",
     )
     first, second = (html_text(one.name) for one in summary.endpoints)
-    edges = [edge for _, estimate in known for edge in (estimate.low or 0, estimate.high or 0)]
+    edges = [edge for _, one in known for edge in (one.low or 0, one.high or 0, _drawn_at(one))]
     reach = 1.15 * max([abs(edge) for edge in edges] + [verdict.margin_ms, 1e-3])
+    for name, estimate in known:
+        if not estimate.estimable:
+            figure.add_annotation(
+                x=reach if estimate.high is None else -reach, ax=_drawn_at(estimate), y=name, ay=name,
+                xref="x", axref="x", yref="y", ayref="y", text="", showarrow=True, arrowhead=2, arrowwidth=2,
+                arrowcolor=palette.text,
+            )  # fmt: skip
     figure.update_xaxes(title_text="Difference (ms), margin shaded", range=[-reach, reach])
     figure.update_yaxes(autorange="reversed", automargin=True)
     for anchor, where, text in (("left", 0.0, f"◂ {first} faster"), ("right", 1.0, f"{second} faster ▸")):
@@ -332,6 +350,23 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
             font={"size": 11, "color": palette.muted},
         )  # fmt: skip
     return styled(figure, palette).update_layout(height=60 + 34 * max(2, len(known)), margin={"b": 44, "t": 24})
+
+
+def _drawn_at(estimate: Estimate) -> float:
+    """The figure, or its known bound where the figure itself is among the timeouts."""
+    if math.isfinite(estimate.value):
+        return estimate.value
+    return next(bound for bound in (estimate.low, estimate.high) if bound is not None)
+
+
+def _words(estimate: Estimate) -> tuple[str, str, int]:
+    """The figure, its interval and its n."""
+    value = f"{estimate.value:.3f} ms" if math.isfinite(estimate.value) else "beyond the timeout"
+    if estimate.high is None:
+        return value, f"at least {estimate.low:.3f} ms", estimate.n
+    if estimate.low is None:
+        return value, f"at most {estimate.high:.3f} ms", estimate.n
+    return value, f"{estimate.low:.3f} to {estimate.high:.3f} ms", estimate.n
 
 
 def time_table(data: Sequence[Side]) -> list[dict[str, Any]]:

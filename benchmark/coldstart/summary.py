@@ -176,7 +176,7 @@ def summarise(run: Run, samples: Samples) -> ColdSummary:
         state = _state(pairs)
         starts = "cold starts" if state is State.COLD else "suspected cold starts"
         verdict = decide(
-            paired_median_difference(*_paired(pairs)),
+            _paired_difference(pairs),
             (first.name, second.name),
             (first.cold_ms[0].value, second.cold_ms[0].value),
             margin_ms=plan.margin_ms,
@@ -370,9 +370,16 @@ def _gaps(plan: ColdPlan, probes: Sequence[Probe]) -> tuple[GapShare, ...]:
     return tuple(found)
 
 
-def _paired(pairs: Sequence[tuple[Probe, Probe]]) -> tuple[Any, Any]:
-    """Cold starts of the same step in time order: infinite for a timeout, NaN where one was not cold or failed."""
-    return tuple(np.array([_censored(pair[side]) for pair in pairs], dtype=np.float64) for side in (0, 1))  # type: ignore[return-value]
+def _paired_difference(pairs: Sequence[tuple[Probe, Probe]]) -> Estimate:
+    """The median difference in ms between cold starts of the same step, in time order; those that did not happen, or
+    failed, are left out. Of a timeout it is known how long it was waited for, which bounds the difference on one side.
+    """
+    first_ms, second_ms = (np.array([_censored(pair[side]) for pair in pairs], dtype=np.float64) for side in (0, 1))
+    first_waited_ms, second_waited_ms = (
+        np.where(np.isinf(values), [pair[side].response_ms for pair in pairs], values)
+        for side, values in enumerate((first_ms, second_ms))
+    )
+    return paired_median_difference(first_ms, second_ms, (first_waited_ms, second_waited_ms))
 
 
 def _state(pairs: Sequence[tuple[Probe, Probe]]) -> State:

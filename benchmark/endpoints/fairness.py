@@ -15,6 +15,8 @@ Facts = Mapping[str, str | None]
 
 LOCAL_REGION = "local"
 """What a program says for its region that runs on no platform."""
+SIMULATED = "simulated"
+"""What every fact of an endpoint is that exists in a simulation alone."""
 _LABELS = {
     "cpu": "vCPU",
     "memory": "memory",
@@ -72,9 +74,9 @@ def revision(served: Served) -> str | None:
 
 
 def region(known: Facts) -> str | None:
-    """The platform's region that an endpoint says it is in; None where it says none, or that it runs locally."""
+    """The platform's region that an endpoint says it is in; None where it says none, or is on no platform."""
     said = (known.get("region") or "").strip().lower()
-    return said if said and said != LOCAL_REGION else None
+    return said if said and said not in (LOCAL_REGION, SIMULATED) else None
 
 
 def conditions(known: Sequence[Facts]) -> list[Condition]:

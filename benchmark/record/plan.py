@@ -200,7 +200,7 @@ def _check_common(plan: Plan) -> None:
     _require(isfinite(plan.margin_ms) and plan.margin_ms >= 0, "a margin of 0 ms or more")
     _require(0 <= plan.margin_pct <= 100, "a margin from 0 to 100 %")
     _require(0 < plan.timeout_s <= 600, "a timeout above 0 and at most 600 s")
-    _require(0 <= plan.seed < 2**63, "a seed from 0")
+    _require(isinstance(plan.seed, int) and 0 <= plan.seed < 2**63, "a seed from 0")
 
 
 def _require(holds: bool, what: str) -> None:

@@ -34,6 +34,7 @@ from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
 from benchmark.reports.redaction import redacted
 from benchmark.statistics.text import interval, number
+from benchmark.statistics.verdict import Verdict
 from benchmark.summary import printing
 from benchmark.summary.summarise import SHARE_NAMES, Summary, conditions, summarise
 
@@ -46,11 +47,14 @@ _METHODS = (
     "what drifts meanwhile meets both.",
     "A comparison is a closed loop with one request in flight and gives service time. A load run at a rate is an open "
     "loop: response time counts from when a request was due, so that a stall is not hidden.",
-    "Intervals are 95 %. Those of quantiles are free of a distribution (order statistics, widened by blocks of "
-    "neighbours); those of differences come from resampling blocks, never single requests; those of shares are "
-    "Wilson's. A quantile has an interval from n = 6 (p50), 72 (p95) and 368 (p99) on, below that none.",
-    "A winner is named only where the interval excludes zero and the difference exceeds a margin that was fixed before "
-    "the run. Equivalent means that the whole interval is within the margin; all else is inconclusive.",
+    "Intervals are 95 %. Those of quantiles and of their differences are free of a distribution (order statistics), "
+    "and wider by how much neighbouring requests resemble each other, which is seen in slow waves along the run; those "
+    "of shares are Wilson's. A quantile has an interval from n = 6 (p50), 72 (p95) and 368 (p99) on. Below that it has "
+    "none, nor where requests come in clusters that are worth fewer independent ones.",
+    "A winner is named only where the interval excludes zero and the point estimate lies beyond a margin that was "
+    "fixed before the run; the interval may reach into the margin. Equivalent means that the whole interval is within "
+    "the margin; all else is inconclusive. Nothing is claimed that is smaller than what runs of one server against "
+    "itself differ by on the measuring machine, nor where the client was the limit.",
     "No outlier is dropped. Warm-up is counted and kept apart; failures are in no latency and have a ledger of their "
     "own; a timeout counts as longer than any answer.",
     "Cold is what the server's own headers say, the first answer of an instance that was started while it was waited "
@@ -180,12 +184,18 @@ def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
 def _verdicts(material: _Material) -> Iterator[Block]:
     for summary, _ in material.warm:
         if summary.verdict:
-            yield Callout(summary.verdict.sentence)
+            yield from _claim(summary.verdict)
         yield Text(f"{_title(summary.run)}: {'; '.join(conditions(summary.run, summary.plan))}.", small=True)
     for cold in material.cold:
         if cold.verdict:
-            yield Callout(cold.verdict.sentence)
+            yield from _claim(cold.verdict)
         yield Text(f"{_title(cold.run)}: {'; '.join(cold.conditions)}.", small=True)
+
+
+def _claim(verdict: Verdict) -> Iterator[Block]:
+    """What is claimed and by which rule; the sentence says why, where nothing is."""
+    yield Callout(verdict.sentence)
+    yield Text(verdict.rule, mark="Rule:", small=True)
 
 
 def _latency(material: _Material) -> Iterator[Block]:

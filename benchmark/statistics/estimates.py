@@ -3,8 +3,8 @@
 Requests of one run resemble their neighbours, so n of them are worth fewer independent ones. How many fewer is seen in
 how much they move together slowly: in the weights of a dozen slow cosines over the run, each of which is about one
 independent look at what the samples have in common (`_waves`). Nothing of that is fitted to any kind of noise.
-Pure functions over one-dimensional arrays in time order. Where the samples are too few for an interval at all there
-is none, instead of a wide guess.
+Pure functions over one-dimensional arrays in time order. Where the samples are too few for an interval at all, or come
+in clusters that are, there is none, instead of a wide guess.
 """
 
 from bisect import bisect_right
@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv, ndtri, stdtrit
+from scipy.special import bdtr, betaincinv, ndtri, pdtrc, stdtrit
 
 CONFIDENCE = 0.95
 _MOST_WAVES, _FEWEST_WAVES = 12, 4
 _BLOCKS = 500  # along a run: the shortest wave is 40 of them long
+_NEIGHBOURS = 5  # after a request, among which clusters show
 _ANGLES = np.linspace(0, 2 * pi, 128, endpoint=False)
 
 Values = NDArray[Any]
@@ -73,7 +74,7 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
     The bounds lie between neighbouring order statistics that the binomial chooses (Nyblom 1992, Statistics &
     Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is 95% and not
     "at least 95%". With `blocks` the bounds move outward by the design effect (Woodruff 1952, Korn and Graubard 1998).
-    No bounds below `min_samples`; NaN is the value of no samples.
+    No bounds below `min_samples`, nor where the samples are worth fewer (`_worth_too_few`); NaN is the value of none.
     Infinity is a censored value, which ranks last; bounds that reach it are none.
 
     Raises ValueError for a NaN among the values: a failure has no latency.
@@ -89,8 +90,10 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
         estimate = Estimate(_at(ordered, (n - 1) * share + 1), None, None, n)
         if n >= min_samples(share):
             centre, *ends = _rank_interval(n, share, CONFIDENCE)
-            stretch = 1.0 if blocks is None else sqrt(_design_effect(_beyond(values, estimate.value), blocks))
-            estimate = _bounded(estimate, *(_at(ordered, centre + stretch * (end - centre)) for end in ends))
+            waves = None if blocks is None else _waves(_beyond(values, estimate.value), blocks)
+            if not _worth_too_few(values, ordered, share, waves):
+                stretch = sqrt(_design_effect(waves))
+                estimate = _bounded(estimate, *(_at(ordered, centre + stretch * (end - centre)) for end in ends))
         estimates.append(estimate)
     return estimates
 
@@ -116,7 +119,7 @@ def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
 def design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
     """How many times as uncertain the share of `hits` is as that of independent samples, from how they cluster in
     time; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
-    return max(1.0, _design_effect(hits, blocks))
+    return max(1.0, _design_effect(_waves(hits, blocks)))
 
 
 def upper_bound(count: int, n: int) -> float:
@@ -183,8 +186,8 @@ def quantile_differences(
     2008, Statistics in Medicine 27, which takes the quantiles for linear in their ranks).
 
     The metrics are corrected for their number (Bonferroni): together the intervals hold with 95%. The `primary` share,
-    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint;
-    n is the smaller endpoint's.
+    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint,
+    which are not worth fewer (`_worth_too_few`); n is the smaller endpoint's.
     """
     extremes = _extremes(first_ms, second_ms, waited_ms)
     if blocks is None:
@@ -200,20 +203,25 @@ def quantile_differences(
     secondary = max(1, sum(share != primary for share in shares))
     ordered = [np.sort(side) for side in sides]
     least, most = ([np.sort(side) for side in pair] for pair in extremes)
+    count, number = 1 + max(int(ids.max()) for ids in blocks), _number_of_waves(n)
     estimates = []
     for share in shares:
         quantiles_ms = [_at(side, (len(side) - 1) * share + 1) for side in ordered]
         estimate = Estimate(quantiles_ms[0] - quantiles_ms[1], None, None, n)
         if n >= min_samples(share):
             level = CONFIDENCE if share == primary else 1 - (1 - CONFIDENCE) / secondary
-            beyond = [_beyond(side, value) for side, value in zip(sides, quantiles_ms, strict=True)]
-            ranks = [
-                _ranks(len(side), share, level, steps)
-                for side, steps in zip(sides, _ellipse(beyond, blocks, level), strict=True)
+            waves = [
+                _waves(_beyond(side, value), ids, count, number)
+                for side, value, ids in zip(sides, quantiles_ms, blocks, strict=True)
             ]
-            lows, highs = (_subtracted(*map(_each_at, pair, ranks)) for pair in (least, most))
-            low, high = float(np.min(_or(lows, -inf))), float(np.max(_or(highs, inf)))
-            estimate = _bounded(estimate, low, high)
+            if not any(_worth_too_few(sides[at], ordered[at], share, waves[at]) for at in (0, 1)):
+                ranks = [
+                    _ranks(len(side), share, level, steps)
+                    for side, steps in zip(sides, _stretch(number, level) * _ellipse(waves), strict=True)
+                ]
+                lows, highs = (_subtracted(*map(_each_at, pair, ranks)) for pair in (least, most))
+                low, high = float(np.min(_or(lows, -inf))), float(np.max(_or(highs, inf)))
+                estimate = _bounded(estimate, low, high)
         estimates.append(estimate)
     return estimates
 
@@ -311,16 +319,47 @@ def _ranks(n: int, share: float, confidence: float, steps: NDArray[np.float64]) 
 def _beyond(values: Values, quantile_value: float) -> NDArray[np.bool_]:
     """Which lie above the quantile; where none does, as among timeouts and equal values, which are not below it."""
     above: NDArray[np.bool_] = values > quantile_value
-    return above if above.any() else values >= quantile_value
+    if not above.any():
+        above = values >= quantile_value
+    return above
 
 
-def _design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
-    """The variance of the share of `hits` over that of independent samples; 1 where it cannot be told.
+def _worth_too_few(values: Values, ordered: Values, share: float, waves: NDArray[np.float64] | None) -> bool:
+    """Whether so few independent samples are behind these that they cannot bound the quantile.
 
-    Student's t for so many waves is in it, as in Korn and Graubard's effective number of samples.
+    A design effect from a dozen waves errs by half. So that independent samples that just suffice are not turned down
+    by chance, their clusters have to show as well.
     """
-    waves = _waves(hits, blocks, int(blocks.max(initial=0)) + 1, _number_of_waves(len(hits)))
-    return 1.0 if waves is None else _stretch(len(waves), CONFIDENCE) ** 2 * float(np.mean(waves**2))
+    return len(values) / _mean_square(waves) < min_samples(share) and _come_in_clusters(values, ordered, share)
+
+
+def _come_in_clusters(values: Values, ordered: Values, share: float) -> bool:
+    """Whether more of the values around a quantile are near each other in time than chance allows (at 5%).
+
+    Counted are pairs of values at most `_NEIGHBOURS` apart, which are about Poisson among independent samples where
+    they are rare, and less uncertain than that where they are not. Taken is twice the tail that lies beyond the
+    quantile, up to half of all: the few beyond it say too little.
+    """
+    tail = min(0.5, 2 * min(share, 1 - share))
+    n = len(values)
+    hits = _beyond(values, _at(ordered, (n - 1) * (tail if share < 0.5 else 1 - tail) + 1))
+    if share < 0.5:
+        hits = ~hits
+    count = int(np.count_nonzero(hits))
+    lags = range(1, min(_NEIGHBOURS, n - 1) + 1)
+    near = sum(int(np.count_nonzero(hits[lag:] & hits[:-lag])) for lag in lags)
+    expected = sum(n - lag for lag in lags) * count * (count - 1) / (n * (n - 1))
+    return near > 0 and bool(pdtrc(near - 1, expected) < 1 - CONFIDENCE)
+
+
+def _mean_square(waves: NDArray[np.float64] | None) -> float:
+    """The variance of a share of hits over that of independent samples; 1 where it cannot be told."""
+    return 1.0 if waves is None else float(np.mean(waves**2))
+
+
+def _design_effect(waves: NDArray[np.float64] | None) -> float:
+    """The same with Student's t for so many waves in it, as in Korn and Graubard's effective number of samples."""
+    return 1.0 if waves is None else _stretch(len(waves), CONFIDENCE) ** 2 * _mean_square(waves)
 
 
 def _number_of_waves(n: int) -> int:
@@ -332,7 +371,7 @@ def _number_of_waves(n: int) -> int:
     wave, such as bursts and neighbours (Mueller 2007, Journal of Econometrics 141): hence never more than 12. By
     Student's t that makes intervals 11% wider than if the variance were known.
     """
-    return min(_MOST_WAVES, max(_FEWEST_WAVES, round(0.4 * float(n) ** (2 / 3))))
+    return min(_MOST_WAVES, max(_FEWEST_WAVES, round(0.4 * float(n ** (2 / 3)))))
 
 
 def _stretch(waves: int, confidence: float) -> float:
@@ -341,35 +380,36 @@ def _stretch(waves: int, confidence: float) -> float:
     return float(stdtrit(waves, upper) / ndtri(upper))
 
 
-def _waves(hits: NDArray[np.bool_], blocks: Blocks, count: int, number: int) -> NDArray[np.float64] | None:
+def _waves(
+    hits: NDArray[np.bool_], blocks: Blocks, count: int | None = None, number: int | None = None
+) -> NDArray[np.float64] | None:
     """How much the share of hits goes with each of so many slow cosines over the run, in units of what independent
-    samples would do; None where all or none are hits.
+    samples would do; None where all or none are hits. The run has `count` blocks: by default as many as are in use.
 
     Their mean square estimates how many times the variance is that of independent samples (the equal-weighted cosine
     estimate of the spectrum at zero: Phillips 2005, Econometric Theory 21), with chi-squared's freedom of their number.
     """
-    share = float(np.mean(hits)) if len(hits) else 0.0
+    share = np.count_nonzero(hits) / max(len(hits), 1)
     if not 0 < share < 1:
         return None
-    excess = np.bincount(blocks[np.flatnonzero(hits)], minlength=count) - share * np.bincount(blocks, minlength=count)
+    count, number = count or int(blocks.max()) + 1, number or _number_of_waves(len(hits))
+    # Neighbours are mostly of one block, and a sum over each stretch of them is the fastest way to count.
+    starts = np.append(0, np.flatnonzero(blocks[1:] != blocks[:-1]) + 1)
+    expected = share * np.diff(starts, append=len(hits))
+    found = np.add.reduceat(hits.view(np.int8), starts, dtype=np.int64)
+    excess = np.bincount(blocks[starts], found - expected, minlength=count)
     cosines = sqrt(2) * np.cos(pi * np.outer(np.arange(1, number + 1), (np.arange(count) + 0.5) / count))
-    found: NDArray[np.float64] = cosines @ excess / sqrt(len(hits) * share * (1 - share))
-    return found
+    waves: NDArray[np.float64] = cosines @ excess / sqrt(len(hits) * share * (1 - share))
+    return waves
 
 
-def _ellipse(
-    hits: Sequence[NDArray[np.bool_]], blocks: tuple[Blocks, Blocks], confidence: float
-) -> NDArray[np.float64]:
+def _ellipse(waves: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64]:
     """Around what the ranks of both endpoints' quantiles may be: shape (2, angles), in steps of `_ranks`.
 
     Wide where the samples of an endpoint are worth less than independent ones, and slanted where both move together.
     """
-    count = 1 + max(int(ids.max()) for ids in blocks)
-    number = _number_of_waves(min(map(len, hits)))
-    waves = [_waves(mine, ids, count, number) for mine, ids in zip(hits, blocks, strict=True)]
-    effects = [1.0 if mine is None else float(np.mean(mine**2)) for mine in waves]
+    effects = [_mean_square(mine) for mine in waves]
     common = 0.0 if waves[0] is None or waves[1] is None else float(np.mean(waves[0] * waves[1]))
     along = common / sqrt(effects[0]) if effects[0] else 0.0
     across = sqrt(max(0.0, effects[1] - along**2))
-    steps = np.array([sqrt(effects[0]) * np.cos(_ANGLES), along * np.cos(_ANGLES) + across * np.sin(_ANGLES)])
-    return _stretch(number, confidence) * steps
+    return np.array([sqrt(effects[0]) * np.cos(_ANGLES), along * np.cos(_ANGLES) + across * np.sin(_ANGLES)])

@@ -139,7 +139,7 @@ def decide(
         else:
             reason = f"about {more:,} more {unit} would settle it".replace(",", " ")
     said = (
-        f"Inconclusive: {reason}, so this run does not say {_question(fair)}."
+        f"Inconclusive: {reason}, so this run does not say {_question(fair)} ({state.words})."
         if limited
         else _say(outcome, winner_position, effect, names, limit_ms, metric, f"{unit}, {state.words}", reason, fair)
     )

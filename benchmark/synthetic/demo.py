@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from benchmark.endpoints.fairness import ALWAYS_SHOWN
+from benchmark.endpoints.fairness import ALWAYS_SHOWN, SIMULATED
 from benchmark.endpoints.sample import utc_now
 from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.run import FORMAT_VERSION, Run, RunState, new_run_id
@@ -14,7 +14,7 @@ DEMO = Truth(
     Machine(drift_per_minute=0.1),
 )
 """Two endpoints far away, one of which is 8 ms slower, on a machine that slows down."""
-_FACTS = dict.fromkeys(ALWAYS_SHOWN, "simulated")
+_FACTS = dict.fromkeys(ALWAYS_SHOWN, SIMULATED)
 
 
 def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:

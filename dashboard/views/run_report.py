@@ -16,6 +16,7 @@ from benchmark.record.run import Run
 from benchmark.record.samples import Samples, empty, join
 from benchmark.record.store import Store, StoreError
 from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
+from benchmark.statistics.text import interval
 from benchmark.summary.printing import generator
 from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
@@ -169,7 +170,7 @@ def _verdict(summary: Summary) -> None:
     if verdict is None:
         return
     with st.container(border=True, key="verdict"):
-        known = verdict.effect.estimable
+        known = verdict.effect.low is not None or verdict.effect.high is not None
         text, chart = (
             st.columns([1.25, 1], gap="medium", vertical_alignment="center") if known else (st.container(), None)
         )
@@ -180,11 +181,7 @@ def _verdict(summary: Summary) -> None:
             conditions = " · ".join((f"n = {verdict.effect.n}", verdict.state.words, *verdict.conditions))
             st.caption(words.plain(conditions))
         if chart:
-            rows = say.difference_rows(summary)
-            spoken = "; ".join(
-                f"{row['figure']} {row['value (ms)']} ms, 95% {row['95% from (ms)']} to {row['95% to (ms)']} ms"
-                for row in rows
-            )
+            spoken = "; ".join(f"{name} in ms, 95%: {interval(one)}" for name, one in draw.known_differences(summary))
             with chart:
                 plot(
                     "difference",

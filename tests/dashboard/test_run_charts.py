@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan
-from benchmark.record.samples import COLD, QUEUED, empty
+from benchmark.record.samples import COLD, FAILURES, QUEUED, empty
 from benchmark.summary.summarise import summarise
 from dashboard import run_charts as draw
 from dashboard.theme import DARK, LIGHT, Palette
@@ -153,6 +154,22 @@ def test_the_difference_is_drawn_with_its_interval_and_the_margin() -> None:
     load, _ = summary_of(LOAD)
     assert draw.differences(load, LIGHT).data[0].y[0] == "p50"
     assert len(set(draw.differences(load, LIGHT).data[0].y)) == len(draw.differences(load, LIGHT).data[0].y)
+
+
+def test_a_difference_that_is_known_on_one_side_has_an_arrow_at_the_open_end() -> None:
+    run, samples = simulated()
+    samples["failure"][samples["endpoint"] == 0] = 1 + FAILURES.index(Failure.TIMEOUT)
+    samples["service_ms"][samples["endpoint"] == 0] = 5000.0
+    summary = summarise(run, samples)
+    assert summary.verdict
+    effect = summary.verdict.effect
+    assert effect.low is not None and effect.high is None
+    figure = draw.differences(summary, LIGHT)
+    assert figure.data[0].x[0] == effect.low
+    assert f"at least {effect.low:.3f} ms" in figure.data[0].customdata[0]
+    arrows = [one for one in figure.layout.annotations if one.showarrow and one.y == "paired median"]
+    assert [(one.ax, one.x) for one in arrows] == [(effect.low, figure.layout.xaxis.range[1])]
+    json.loads(figure.to_json(), parse_constant=lambda constant: pytest.fail(f"{constant} in the chart"))
 
 
 def test_only_phases_that_most_requests_had_are_stacked() -> None:

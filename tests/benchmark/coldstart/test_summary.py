@@ -298,6 +298,19 @@ def test_starts_that_never_came_to_an_end_do_not_win() -> None:
     assert found.verdict.effect.value > 0
 
 
+def test_starts_that_mostly_time_out_are_slower_by_at_least_what_was_waited_for() -> None:
+    run, samples = cold_run(
+        ColdPlan("spawn", 30),
+        {"api": TrueStart(10_000, fails=range(29), failure=Failure.TIMEOUT), "function": TrueStart(800)},
+    )
+    verdict = summarise(run, samples).verdict
+    assert verdict is not None
+    assert verdict.winner_position == 1
+    assert verdict.effect.low is not None and verdict.effect.low > 8000
+    assert verdict.effect.high is None
+    assert "at least" in verdict.sentence
+
+
 def test_how_often_a_port_was_tried_is_the_runs_own_and_not_todays() -> None:
     run, samples = cold_run(SPAWN, {"api": TrueStart()})
     assert not any("port" in clause for clause in summarise(run, samples).conditions)

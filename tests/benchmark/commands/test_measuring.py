@@ -63,8 +63,11 @@ def test_a_slower_endpoint_loses_to_a_faster_one(
             connection.send(good)
 
     out = tmp_path / "out.json"
-    benchmark("compare", *endpoints(twins[0], serve(slow)), "--pairs", 60, "--json", out)
-    figures = document(out)
+    for _ in range(10):  # of a client that was held up meanwhile nothing is claimed
+        benchmark("compare", *endpoints(twins[0], serve(slow)), "--pairs", 60, "--json", out)
+        figures = document(out)
+        if not figures["generator"]["limited"]:
+            break
     assert figures["verdict"]["winner"] == "api"
     assert figures["verdict"]["outcome"] == "winner"
     assert figures["difference"]["value_ms"] < -20  # the first minus the second

@@ -187,6 +187,7 @@ def test_only_what_runs_elsewhere_is_charged() -> None:
     here, there = Endpoint("a", "A", "http://127.0.0.1:1"), Endpoint("b", "B", "https://example.com")
     plan = ComparePlan(pairs=980, warmup=20)
     assert estimate(plan, [here, here], 10.0).cost_usd is None
-    # 1000 requests of 100 ms: 100 s of 1 vCPU at 0.000024, of 0.5 GiB at 0.0000025, and 0.40 for a million.
-    assert estimate(plan, [here, there], 10.0).cost_usd == pytest.approx(100 * (0.000024 + 0.5 * 0.0000025) + 0.0004)
+    # In which region is not known, so at most: 1000 requests of 100 ms at the prices of tier 2 are 100 s of 1 vCPU at
+    # 0.0000336, of 0.5 GiB at 0.0000035, and 0.40 for a million.
+    assert estimate(plan, [here, there], 10.0).cost_usd == pytest.approx(100 * (0.0000336 + 0.5 * 0.0000035) + 0.0004)
     assert estimate(plan, [here, there], None).duration_s is None

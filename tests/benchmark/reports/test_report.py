@@ -103,6 +103,10 @@ def test_it_is_whole_html_with_every_section_measured(whole: str) -> None:
     assert "turns cold after" in page.sections["State"]
 
 
+def test_a_verdict_stands_beside_its_rule(whole: str) -> None:
+    assert "A winner needs a 95% interval without 0" in Reader(whole).sections["Verdict"]
+
+
 def test_it_loads_nothing_and_runs_nothing(whole: str) -> None:
     page = Reader(whole)
     assert not {"script", "link", "img", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}

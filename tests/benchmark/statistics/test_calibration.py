@@ -30,6 +30,7 @@ PROCESSES = {
     "long bursts": TrueEndpoint(burst_share=0.1, burst_requests=20),
 }
 RUNS = 1000
+pytestmark = pytest.mark.slow
 
 
 def runs(endpoint: TrueEndpoint, n: int, seed: int, count: int = RUNS) -> NDArray[np.float64]:
@@ -62,22 +63,22 @@ def test_in_short_runs_too(name: str, n: int) -> None:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_median_is_covered_in_19_of_20_runs(name: str) -> None:
     truth_ms = float(np.median(PROCESSES[name].work_ms(2_000_000, np.random.default_rng(0))))
-    blocks = consecutive_blocks(500)
-    found = [quantile(values, 0.5, blocks) for values in runs(PROCESSES[name], 500, 5)]
+    # Of runs of 500 requests one in 12 has none of the long bursts, and cannot know of them.
+    n = 2000 if "bursts" in name else 500
+    blocks = consecutive_blocks(n)
+    found = [quantile(values, 0.5, blocks) for values in runs(PROCESSES[name], n, 5)]
     assert np.mean([within(one.low, truth_ms, one.high) for one in found]) >= 1 - at_most(0.06)
 
 
 @pytest.mark.parametrize("name", ["independent", "memory of 0.5", "memory of 0.7", "heavy tail"])
 def test_tails_are_covered_too(name: str) -> None:
     truth_ms = [PROCESSES[name].quantile_ms(share) for share in (0.95, 0.99)]
-    blocks = consecutive_blocks(1000)
-    found = np.array(
-        [
-            [within(one.low, true, one.high) for one, true in zip(each, truth_ms, strict=True)]
-            for each in (quantiles(values, (0.95, 0.99), blocks) for values in runs(PROCESSES[name], 1000, 6, 1000))
-        ]
-    )
-    assert np.all(found.mean(axis=0) >= 1 - at_most(0.06, 1000))
+    blocks = consecutive_blocks(2000)
+    found = [quantiles(values, (0.95, 0.99), blocks) for values in runs(PROCESSES[name], 2000, 6)]
+    for share, true in enumerate(truth_ms):
+        known = [each[share] for each in found if each[share].estimable]
+        assert len(known) >= 0.95 * RUNS
+        assert np.mean([within(one.low, true, one.high) for one in known]) >= 1 - at_most(0.06)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,16 @@ def test_percentiles_of_equal_endpoints_together_are_told_apart_in_one_run_of_20
 
     false = np.mean([told_apart(*pair) for pair in zip(first, second, strict=True)])
     assert false <= at_most(0.05, 400)
+
+
+@pytest.mark.parametrize("name", ["independent", "memory of 0.5", "memory of 0.7", "heavy tail", "bursts"])
+@pytest.mark.parametrize(("n", "share"), [(100, 0.95), (400, 0.95), (400, 0.99), (1500, 0.95), (1500, 0.99)])
+def test_a_percentile_of_equal_endpoints_is_told_apart_in_one_run_of_20(name: str, n: int, share: float) -> None:
+    first, second = (runs(PROCESSES[name], n, seed, 400) for seed in (9, 10))
+    found = [quantile_differences(*pair, (share,))[0] for pair in zip(first, second, strict=True)]
+    assert np.mean([one.excludes_zero for one in found]) <= at_most(0.05, 400)
+    if name in ("independent", "heavy tail"):
+        assert np.mean([one.estimable for one in found]) >= 0.94, "samples that suffice are not turned down"
 
 
 def within(low: float | None, value: float, high: float | None) -> bool:

@@ -153,7 +153,7 @@ def test_where_the_client_was_the_limit_nothing_is_claimed(effect: Estimate) -> 
     assert verdict.more_pairs is None
     assert verdict.reason == "the client was the limit (it was late; it was slow)"
     assert verdict.sentence.startswith("FastAPI failed 9 of 500 requests")
-    assert verdict.sentence.endswith(f"Inconclusive: {verdict.reason}, so this run does not say who is faster.")
+    assert verdict.sentence.endswith(f"Inconclusive: {verdict.reason}, so this run does not say who is faster (warm).")
 
 
 def test_the_rule_is_beside_the_verdict_with_its_margin() -> None:

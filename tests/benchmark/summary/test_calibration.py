@@ -28,12 +28,14 @@ def loaded(truth: Truth, seed: int, rate: float = 20.0, duration_s: float = 20.0
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5])
+@pytest.mark.slow
 def test_equal_endpoints_have_a_winner_in_at_most_5_of_100_comparisons(correlation: float) -> None:
     truth = Truth((TrueEndpoint(correlation=correlation),) * 2, DRIFTING)
     runs = (compared(simulate_compare(truth, 100 + 100 * (seed % 5), 0, seed), seed) for seed in range(500))
     assert sum(run.winner_key is not None for run in runs) <= 25
 
 
+@pytest.mark.slow
 def test_equal_endpoints_have_a_winner_in_at_most_5_of_100_loads() -> None:
     truth = Truth((TrueEndpoint(correlation=0.5),) * 2, DRIFTING)
     runs = (loaded(truth, seed, *((20, 20) if seed % 2 else (50, 10))) for seed in range(300))
