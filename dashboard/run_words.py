@@ -25,7 +25,7 @@ IMPORTED = Badge("Imported", ":material/upload_file:", "violet")
 OUTCOMES: Mapping[Outcome, Badge] = {
     Outcome.WINNER: Badge("Winner", ":material/trophy:", "green"),
     Outcome.EQUIVALENT: Badge("Equivalent", ":material/equal:", "blue"),
-    Outcome.INCONCLUSIVE: Badge("Inconclusive", ":material/help:", "gray"),
+    Outcome.INCONCLUSIVE: Badge("No winner", ":material/help:", "gray"),
 }
 NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
 """Of a run that measured its own client."""

@@ -52,7 +52,8 @@ def page() -> None:
         st.info(
             f"{words.READ_ONLY}: a check, which sends hundreds of requests to each endpoint, is run from a terminal."
         )
-        st.code("python -m benchmark agree --endpoint api=URL --endpoint function=URL", language="bash")
+        command = "python -m benchmark agree --endpoint api=URL --endpoint function=URL"
+        st.code(command, language="bash", wrap_lines=True)
         return
     checked = checks().state.result
     if checked and checked.audit.card.version != card.version:

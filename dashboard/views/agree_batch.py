@@ -40,7 +40,8 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
         st.markdown("**Your own rows**")
         st.caption(
             f"CSV with the columns {words.plain(', '.join(card.feature_names))} in any order, or these alone without a "
-            f"header, at most {MAX_ROWS:,} rows. A row that cannot be used is named by its line; the others are scored."
+            f"header, at most {words.count(MAX_ROWS)} rows. A row that cannot be used is named by its line; the "
+            "others are scored."
         )
         left, right = st.columns(2, gap="medium")
         with left:

@@ -65,8 +65,7 @@ _ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
 def page() -> None:
     st.markdown(
         "#### Benchmark\n"
-        ":gray[:small[A process of its own sends the requests and records every one of them: this page only looks, "
-        "and can be closed.]]"
+        ":gray[:small[Runs continue in the background, and every request is recorded. You can close this page.]]"
     )
     try:
         known = resources.store().runs(50)

@@ -5,7 +5,7 @@ from time import monotonic
 import streamlit as st
 
 from benchmark.monitor.counts import Traffic, bucket_quantile
-from benchmark.monitor.sampler import OPEN_S, When
+from benchmark.monitor.sampler import OPEN_S, Sampler, When
 from dashboard import monitor_words as say
 from dashboard import resources, words
 from dashboard.watched import Watched, Window, watched
@@ -45,6 +45,14 @@ def page() -> None:
 def _readings() -> None:
     """When the endpoints are read: one choice for all who look, as it is the endpoints that pay."""
     sampler = resources.sampler()
+    if not resources.settings().read_only:  # else MONITOR_READINGS alone says when
+        _choose(sampler)
+    if sampler.when is When.OFF:
+        st.button("Read now", icon=":material/refresh:", key="read-now", on_click=sampler.read_now, kwargs=_PATIENCE)
+        sampler.read_first(wait_s=_WAIT_S)
+
+
+def _choose(sampler: Sampler) -> None:
     with st.popover(f"Readings: {say.READINGS[sampler.when][0].lower()}", icon=":material/schedule:", key="readings"):
         st.session_state["read-when"] = sampler.when
         st.radio(
@@ -59,9 +67,6 @@ def _readings() -> None:
             "For everybody who uses this dashboard, until it restarts. The last 24 hours are kept in memory: all "
             "readings for 10 minutes, then one every 30 s for 2 hours, then one every 5 minutes."
         )
-    if sampler.when is When.OFF:
-        st.button("Read now", icon=":material/refresh:", key="read-now", on_click=sampler.read_now, kwargs=_PATIENCE)
-        sampler.read_first(wait_s=_WAIT_S)
 
 
 _PATIENCE = {"wait_s": 2.0}

@@ -1,7 +1,9 @@
 """Every page, empty and filled, light and dark, on a desktop and on a phone: it fits, and everybody can read it."""
 
-from collections.abc import Iterator
-from typing import Any
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,10 +13,11 @@ from inference.card import ModelCard
 from tests.browser.conftest import NewVisitor, Stack, Visitor
 from tests.browser.filled import fill
 from tests.browser.predict_page import PredictPage
-from tests.browser.settling import DESKTOP, PHONE, cut_off, picture, settle
+from tests.browser.settling import DESKTOP, PHONE, Size, cut_off, picture, settle
 
 PAGES = ("", "agree", "benchmark", "coldstart", "cost", "decide", "monitor", "runs")
 NAMES = ("Predict", "Agree", "Benchmark", "Cold start", "Cost", "Decide", "Monitor", "Runs")
+T = TypeVar("T")
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
@@ -112,17 +115,22 @@ def test_every_page_with_something_on_it_can_be_read_by_all(
     assert found == []
 
 
+def _into(found: list[T]) -> Callable[[T], None]:
+    # No bound method of a list: Playwright marks what it is given.
+    return lambda one: found.append(one)
+
+
 def test_the_address_of_a_page_asks_for_nothing_that_is_not_there(visitor: Visitor) -> None:
     for path in (*PAGES, "predict", "benchmark?run=demo"):
         page = visitor.new_page()
         answers: list[Response] = []
         failed: list[Request] = []
-        page.on("response", answers.append)
-        page.on("requestfailed", failed.append)
+        page.on("response", _into(answers))
+        page.on("requestfailed", _into(failed))
         page.goto(f"{visitor.stack.dashboard.url}/{path}")
         _draw(page)
         missing = [answer.url for answer in answers if answer.status >= 400] + [request.url for request in failed]
-        assert missing == [], f"at /{path}"
+        assert answers and missing == [], f"at /{path}"
         assert visitor.witness.console_errors == [], f"at /{path}"
         page.close()
 
@@ -155,6 +163,50 @@ def test_every_page_can_be_reached_by_its_name(phone: Visitor) -> None:
     expect(page.get_by_role("heading", name="Monitor")).to_be_visible()
 
 
+def test_the_bar_of_pages_is_clear_of_the_edge_and_of_itself(phone: Visitor) -> None:
+    page = phone.open("runs")
+    boxes = [page.get_by_role("link", name=name, exact=True).bounding_box() for name in NAMES]
+    first, second = ({box["y"] for box in row if box} for row in (boxes[:4], boxes[4:]))
+    assert len(first) == len(second) == 1
+    assert boxes[0] is not None
+    assert first.pop() >= 4
+    assert second.pop() >= boxes[0]["y"] + boxes[0]["height"]
+
+
+def test_tab_goes_only_through_what_can_be_seen(phone: Visitor) -> None:
+    page = phone.open("runs")
+    page.get_by_role("link", name="Predict", exact=True).focus()
+    for name in NAMES[1:]:
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
+    page.reload()
+    settle(page)
+    seen = set()
+    while "Runs" not in seen:
+        page.keyboard.press("Tab")
+        x, name = page.evaluate("[document.activeElement.getBoundingClientRect().x, document.activeElement.innerText]")
+        assert 0 <= x < PHONE[0], f"Tab went to {name!r}, which is not in the window"
+        seen.add(name.strip())
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_page_that_is_long_at_work_says_so(new_visitor: NewVisitor, stack: Stack, size: Size) -> None:
+    visitor = new_visitor(viewport={"width": size[0], "height": size[1]})
+    predict = visitor.predict()
+    line = "getComputedStyle(document.querySelector('.stApp'), '::after').opacity"
+    assert predict.page.evaluate(line) == "0"
+    function = stack.function.process
+    assert function is not None
+    os.killpg(function.pid, signal.SIGSTOP)
+    try:
+        predict.compare_button.click()
+        predict.page.wait_for_function(f"{line} === '1'")
+    finally:
+        os.killpg(function.pid, signal.SIGCONT)
+    predict.wait_for_comparison(1)
+    predict.page.wait_for_function(f"{line} === '0'")
+
+
 def test_the_bar_of_pages_is_there_once_on_a_desktop(visitor: Visitor) -> None:
     page = visitor.open("runs")
     for name in NAMES:
@@ -165,12 +217,20 @@ def test_figures_are_shown_whole(phone: Visitor) -> None:
     page = phone.open("monitor")
     card = page.locator(".st-key-card-api")
     expect(card.get_by_test_id("stMetric")).to_have_count(6)
+    assert cut_off(page.locator(".st-key-monitor-controls")) == []
     # An age grows with time: this is one of the longest that the page writes.
     age = card.get_by_test_id("stMetric").filter(has_text="Age").get_by_test_id("stMetricValue")
     age.evaluate(
         "value => { while (value.firstElementChild) value = value.firstElementChild; value.innerText = '23 h 59 min' }"
     )
     assert cut_off(card.get_by_test_id("stMetric")) == []
+
+
+def test_the_figures_of_suspected_cold_starts_are_named_whole(visitor: Visitor, empty: Stack, card: ModelCard) -> None:
+    page = visitor.open(f"coldstart?run={fill(empty, card)['ladder']}")
+    metrics = page.locator(".st-key-coldfigures-function").get_by_test_id("stMetric")
+    expect(metrics.filter(has_text="Slowest suspected (ms)")).to_be_visible()
+    assert cut_off(metrics) == []
 
 
 def test_answers_come_before_long_forms(phone: Visitor, empty: Stack, card: ModelCard) -> None:

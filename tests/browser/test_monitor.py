@@ -43,7 +43,8 @@ def _figure(page: Page, chart: str) -> Locator:
 
 
 def _traces(page: Page, chart: str) -> dict[str, dict[str, Any]]:
-    plot = page.locator(f".st-key-chart-{chart} .js-plotly-plot")
+    # A chart that is drawn anew comes first; the old one stays behind it for a moment.
+    plot = page.locator(f".st-key-chart-{chart} .js-plotly-plot").first
     found: list[dict[str, Any]] = plot.evaluate(
         "plot => plot.data.map(({name, x, y, line, marker}) => ({name, x, y, line, marker}))"
     )

@@ -183,6 +183,17 @@ def test_when_to_read_is_one_choice_for_all_who_look(serve: Serve, monitor: Moni
     assert other.app.radio(key="read-when").value == "off"
 
 
+@pytest.mark.parametrize("when", ["off", "open"])
+def test_visitors_of_a_read_only_dashboard_cannot_choose_when_to_read(serve: Serve, visit: Visit, when: str) -> None:
+    api = serve(counting(tea_service()))
+    page = visit(api.url, api.url, READ_ONLY="1", MONITOR_READINGS=when)
+    page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+    page.open()
+    assert not page.app.radio
+    assert ("Readings are off." if when == "off" else "Read from `/metrics` every 2 s") in page.read()
+    assert [button.key for button in page.app.button if button.key == "read-now"] == ["read-now"] * (when == "off")
+
+
 def test_while_cold_starts_are_measured_nothing_is_read(
     serve: Serve, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
