@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import BrowserContext, Error, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Dialog, Error, Page, Route, sync_playwright
 
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import LittleServer
@@ -59,13 +59,15 @@ class Visitor:
 
     def new_page(self) -> Page:
         page = self.context.new_page()
-        page.on(
-            "dialog", lambda dialog: (self.tell("markup executed", f"a dialog: {dialog.message}"), dialog.dismiss())
-        )
+        page.on("dialog", self._dismiss)
         page.on("request", lambda request: self._asked(request.url))
         page.on("websocket", lambda socket: self._asked(socket.url))
         page.on("download", lambda download: download.cancel())
         return page
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.tell("markup executed", f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def open(self, page: Page, path: str) -> None:
         """A page of the dashboard, settled."""

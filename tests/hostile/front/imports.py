@@ -84,7 +84,7 @@ def exported(directory: Path) -> dict[str, dict[str, Any]]:
     results = ["--results", str(directory / "measured")]
     quiet = ["--progress", "none", *results]
     api = f"api={sys.executable} -m api"
-    documents = {}
+    documents: dict[str, dict[str, Any]] = {}
     with LittleServer(good(card)) as one, LittleServer(good(card)) as other:
         both = ["--endpoint", f"api={one.url}", "--endpoint", f"function={other.url}"]
         for name, arguments in {
