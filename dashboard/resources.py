@@ -16,8 +16,8 @@ from benchmark.launch import Launcher
 from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
 from benchmark.record.store import Store, StoreError
+from dashboard.components.training_rows import TrainingRows, load
 from dashboard.settings import Settings
-from dashboard.training_rows import TrainingRows, load
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 
 

@@ -48,7 +48,7 @@ HISTORY = 500
 """As many comparisons as the charts show at most."""
 WARM_UP = 5
 RESAMPLES = 2000
-DRAWING = "dashboard.plotting"
+DRAWING = "dashboard.components.plotting"
 """Stands for Plotly, which Streamlit itself imports in part wherever it is installed."""
 TABLES = ("pandas", "pyarrow")
 START_LIMIT_S = 90.0

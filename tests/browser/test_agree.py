@@ -1,4 +1,4 @@
-"""The Agree page over real endpoints: from the button to the maps, and rows that are scored."""
+"""The Agreement page over real endpoints: from the button to the maps, and rows that are scored."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from dashboard.theme import DARK, LIGHT, Palette
+from dashboard.components.theme import DARK, LIGHT, Palette
 from inference.card import ModelCard
 from tests.browser.conftest import NewVisitor
 from tests.browser.settling import DESKTOP, PHONE, picture, rerun, settle

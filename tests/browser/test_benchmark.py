@@ -10,7 +10,7 @@ from benchmark.record.plan import ComparePlan
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
 from benchmark.summary.summarise import summarise
-from dashboard.theme import DARK, LIGHT
+from dashboard.components.theme import DARK, LIGHT
 from tests.browser.benchmark_page import BenchmarkPage
 from tests.browser.conftest import NewVisitor, Stack, Visitor
 from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun, settle

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dashboard.theme import DARK, LIGHT
+from dashboard.components.theme import DARK, LIGHT
 from tests.browser.conftest import NewVisitor, Visitor
 from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun
 

@@ -1,4 +1,4 @@
-"""The Decide page in a browser: fits both windows in both themes, follows what is typed, and gives a report to take."""
+"""The Recommendation page in a browser: it fits, follows what is typed, and gives a report to take."""
 
 import re
 from dataclasses import replace

@@ -16,7 +16,7 @@ from tests.browser.predict_page import PredictPage
 from tests.browser.settling import DESKTOP, PHONE, Size, cut_off, picture, settle
 
 PAGES = ("", "agree", "benchmark", "coldstart", "cost", "decide", "monitor", "runs")
-NAMES = ("Predict", "Agree", "Benchmark", "Cold start", "Cost", "Decide", "Monitor", "Runs")
+NAMES = ("Predict", "Agreement", "Benchmark", "Cold start", "Cost", "Recommendation", "Monitor", "Runs")
 T = TypeVar("T")
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import FloatRect, Locator, expect
 
-from dashboard.theme import DARK, LIGHT
+from dashboard.components.theme import DARK, LIGHT
 from inference.card import ModelCard
 from tests.browser.conftest import NewVisitor, Stack
 from tests.browser.filled import EARLIER, earlier

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
-from dashboard.theme import DARK, LIGHT
+from dashboard.components.theme import DARK, LIGHT
 from inference.card import DATA_FILE, ModelCard
 from tests.browser.conftest import ARTIFACT, NewVisitor, Program, Stack, Visitor
 from tests.browser.settling import DESKTOP, PHONE, picture, settle

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.addresses import is_usable
+from dashboard.components.addresses import is_usable
 
 
 @pytest.mark.parametrize("value", ["9" * 400, "1e999", "-inf", "NaN", "x" * 1001, "a\x00b", "\u202eabc", "\ud800"])

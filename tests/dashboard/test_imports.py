@@ -46,16 +46,16 @@ def test_a_cost_is_computed_by_the_standard_library_alone() -> None:
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     # Streamlit itself registers a template with Plotly; the figures, which take most of its time, wait for a chart.
     figures = (
-        "dashboard.plotting",
-        "dashboard.predict_charts",
-        "dashboard.cost_charts",
-        "dashboard.run_charts",
-        "dashboard.panels",
+        "dashboard.components.plotting",
+        "dashboard.views.predict.charts",
+        "dashboard.views.cost.charts",
+        "dashboard.views.benchmark.charts",
+        "dashboard.components.panels",
         "plotly.graph_objs._figure",
         "plotly.subplots",
     )
-    pages = ("predict", "agree", "benchmark", "coldstart", "cost", "decide", "monitor", "runs")
-    statement = "import dashboard.resources, " + ", ".join(f"dashboard.views.{page}" for page in pages)
+    statement = "import dashboard.resources; from dashboard.pages import PAGES; import importlib; "
+    statement += "[importlib.import_module(page.module) for page in PAGES]"
     assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
 
 
@@ -63,14 +63,16 @@ def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     "module",
     [
         "settings",
-        "words",
-        "inputs",
-        "theme",
-        "watched",
-        "monitor_words",
-        "run_words",
-        "agree_words",
-        "background",
+        "components.markup",
+        "components.sample_text",
+        "components.inputs",
+        "components.theme",
+        "components.run_text",
+        "components.background",
+        "views.predict.text",
+        "views.monitor.snapshot",
+        "views.monitor.text",
+        "views.agreement.text",
     ],
 )
 def test_what_is_pure_needs_no_streamlit(module: str) -> None:
@@ -79,13 +81,13 @@ def test_what_is_pure_needs_no_streamlit(module: str) -> None:
 
 
 CHARTS = (
-    "plotting",
-    "predict_charts",
-    "monitor_charts",
-    "agree_charts",
-    "run_charts",
-    "cost_charts",
-    "coldstart_charts",
+    "components.plotting",
+    "views.predict.charts",
+    "views.monitor.charts",
+    "views.agreement.charts",
+    "views.benchmark.charts",
+    "views.cost.charts",
+    "views.coldstart.charts",
 )
 
 
@@ -134,8 +136,8 @@ def draw():
         half_imported.wait()
         importlib.import_module("dashboard.{module}")
         import plotly.graph_objects as go
-        from dashboard import plotting
-        from dashboard.theme import LIGHT
+        from dashboard.components import plotting
+        from dashboard.components.theme import LIGHT
 
         plotting.styled(go.Figure().add_scatter(x=[1.0, 2.0], y=[3.0, 4.0]), LIGHT)
         print("drawn")

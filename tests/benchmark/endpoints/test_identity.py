@@ -20,8 +20,8 @@ from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity, TokenError, expiry
 from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.sample import Failure
+from dashboard.components.sample_text import what_to_try
 from dashboard.settings import Settings, SettingsError
-from dashboard.words import what_to_try
 from inference.card import ModelCard
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
-from dashboard.background import Background
-from dashboard.views.agree import checks
+from dashboard.components.background import Background
+from dashboard.views.agreement.page import checks
 from inference.card import ModelCard
 from tests.benchmark.altered import good
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
@@ -193,7 +193,7 @@ def run_names(pages: Dashboard, one_in: int) -> Problems:
 
 
 def run_tables(pages: Dashboard, tables: Mapping[str, bytes]) -> Problems:
-    """The problems of the Agree page with each CSV file, by the name of the case."""
+    """The problems of the Agreement page with each CSV file, by the name of the case."""
     problems = {}
     for name, data in tables.items():
         page = pages.visit("agree")

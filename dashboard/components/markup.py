@@ -1,0 +1,115 @@
+"""How the pages write text: badges, numbers, durations, tables, and texts that come from elsewhere."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+NOTHING = "\N{EN DASH}"
+
+
+"""Where there is no figure to show."""
+
+
+READ_ONLY = ":material/lock: This dashboard is read-only"
+
+
+"""Markdown; what follows says what that means on a page."""
+
+
+Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word with its icon and colour; the word alone says it all."""
+
+    text: str
+    icon: str
+    color: Color
+
+    @property
+    def markdown(self) -> str:
+        return f":{self.color}-badge[{self.icon} {self.text}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the two agree, in a word, and the sentence that goes with it."""
+
+    outcome: Literal["agree", "disagree", "unknown"]
+    headline: str
+    sentence: str
+
+    @property
+    def badge(self) -> Badge:
+        return agreement_badge(self.outcome, self.headline)
+
+
+_AGREEMENT: Mapping[str, tuple[str, Color]] = {
+    "agree": (":material/check_circle:", "green"),
+    "disagree": (":material/warning:", "red"),
+    "unknown": (":material/help:", "gray"),
+}
+
+
+def agreement_badge(outcome: Literal["agree", "disagree", "unknown"], text: str) -> Badge:
+    """What agreement looks like wherever it is said, in the words of `text`."""
+    return Badge(text, *_AGREEMENT[outcome])
+
+
+def plain(text: str) -> str:
+    """`text` so that Streamlit's Markdown shows it as it is: it may come from an endpoint."""
+    # Escapes do not stop Streamlit from making links of bare addresses and icons of `:material/...:`: it looks for
+    # them in the finished text. A joiner, which has no width, breaks them up.
+    text = re.sub(
+        r"(?i)https?:(?=//)|www(?=\.)|@|:(?=material/|streamlit:)", "\\g<0>\N{WORD JOINER}", " ".join(text.split())
+    )
+    # No more than needed is escaped: the label of a widget is also its name for screen readers, backslashes and all.
+    text = re.sub(r"([\\`*_{}\[\]#|<>~$:&])", r"\\\1", text)
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
+
+
+def sentence(text: str) -> str:
+    """A clause of an error or a problem as a sentence: its first letter large, with a full stop."""
+    return f"{capital(text)}."
+
+
+def capital(text: str) -> str:
+    """`text` with its first letter large, and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def duration(value_ms: float) -> str:
+    """Milliseconds with three significant digits: `4.73`, `24.4`, `1 240`."""
+    # Bounds are where the digits round up to the next power of ten.
+    digits = 2 if value_ms < 9.995 else 1 if value_ms < 99.95 else 0
+    return f"{value_ms:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def count(number: float) -> str:
+    """A whole number with its thousands apart: `1 681`."""
+    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of them: `1 probe`, `1 681 requests`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as the bars and metrics show it; never rounds an uncertain answer up to 100 %."""
+    if 0.9995 <= share < 1:
+        return "> 99.9"
+    if 0 < share < 0.0005:
+        return "< 0.1"
+    return f"{share * 100:.1f}"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
+    """A table whose last `numbers` columns are aligned to the right; the cells are Markdown.
+
+    Streamlit's own tables import pandas.
+    """
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))

@@ -1,0 +1,105 @@
+"""The look that all charts share, and the pieces that several of them are made of. No Streamlit here."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# Whoever draws imports this module, and so waits here until pandas is whole: Plotly looks into any pandas that it finds
+# in memory, also one that another session's thread, which shows a table, has imported by half.
+import pandas  # noqa: F401
+import plotly.graph_objects as go
+
+from benchmark.statistics.estimates import Estimate
+from dashboard.components.theme import Palette
+
+FONT = "Inter, sans-serif"
+HEIGHT_PX = 240
+TALL_PX = 300
+
+# What is told apart by colour is told apart by one of these too.
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
+DASHES = ("solid", "dash")
+PATTERNS = ("", "/", "x", "\\", ".")
+
+
+def styled(figure: go.Figure, palette: Palette) -> go.Figure:
+    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`."""
+    axis: Mapping[str, Any] = {
+        "gridcolor": palette.grid,
+        "linecolor": palette.grid,
+        "zeroline": False,
+        "tickfont": {"size": 11, "color": palette.muted},
+        "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
+    }
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure.update_layout(
+        template="none",
+        height=HEIGHT_PX,
+        margin={"l": 50, "r": 6, "t": 26, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "color": palette.text, "size": 12},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
+        hoverlabel={"font": {"family": FONT}},
+    )
+
+
+def log_ticks(lowest: float, highest: float) -> list[float]:
+    """Ticks at 1, 2 and 5 of every decade that the range touches, or at the decades alone where that is too many."""
+    first, last = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    return [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
+
+
+def log_edges(latencies_ms: Sequence[float], bins_per_decade: int = 12) -> list[float]:
+    """Bin edges with a constant ratio that cover all latencies; at least one bin."""
+    positive = [latency for latency in latencies_ms if latency > 0] or [1.0]
+    first = math.floor(math.log10(min(positive)) * bins_per_decade + 1e-9)
+    last = math.floor(math.log10(max(positive)) * bins_per_decade + 1e-9) + 1
+    return [10 ** (edge / bins_per_decade) for edge in range(first, last + 1)]
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
+    positive = [value for value in values if value > 0]
+    lowest, highest = min(positive, default=1.0), max(positive, default=10.0)
+    ticks = log_ticks(lowest, highest)
+    below = max((tick for tick in ticks if tick <= lowest), default=lowest)
+    above = min((tick for tick in ticks if tick >= highest), default=highest)
+    return {
+        "type": "log",
+        "range": [math.log10(below) - 0.03, math.log10(above) + 0.03],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
+
+
+def whiskers(
+    estimates: Sequence[Estimate], color: str, *, thickness_px: float = 1.5, width_px: float = 5
+) -> dict[str, Any]:
+    """The error bars of figures: their 95% intervals, and none where there is no interval."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [0 if one.high is None else one.high - one.value for one in estimates],
+        "arrayminus": [0 if one.low is None else one.value - one.low for one in estimates],
+        "color": color,
+        "thickness": thickness_px,
+        "width": width_px,
+    }
+
+
+def colorbar(title: str, **more: Any) -> dict[str, Any]:
+    """A narrow scale beside a map, with its title along it; `more` are Plotly's own settings of it."""
+    return {
+        "title": {"text": html_text(title), "side": "right", "font": {"size": 11}},
+        "tickfont": {"size": 10},
+        "thickness": 10,
+        **more,
+    }
+
+
+def html_text(text: str) -> str:
+    """Plotly reads a little HTML in texts; what comes from elsewhere is shown as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,46 @@
+"""What every page does with a run: link to the page that shows it, cancel it, and wait until it is over."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from benchmark.record.run import Run
+from benchmark.record.store import StoreError
+from dashboard import resources
+from dashboard.components import markup
+from dashboard.pages import page_of_run
+
+_EVERY_S = 2.0
+
+
+def run_link(run: Run, label: str, *, heading: bool = False) -> None:
+    """A link to `run` on its page, with `label` as plain text. As the `heading` of a line it is bold and short."""
+    page = page_of_run(run.kind)
+    st.page_link(
+        page.link(),
+        label=f"**{markup.plain(label)}**" if heading else markup.plain(label),
+        icon=None if heading else page.icon,
+        query_params={"run": run.id},
+        width="content" if heading else "stretch",
+    )
+
+
+def cancel_button(run_id: str, key: str) -> None:
+    """A button that asks a run to stop, and says what came of it; none where nothing may be changed."""
+    if resources.settings().read_only or not st.button("Cancel", icon=":material/stop_circle:", key=key):
+        return
+    try:
+        if resources.launcher().cancel(run_id):
+            st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+        else:
+            st.toast("Not cancelled: its process is not on this machine, or has ended.", icon=":material/error:")
+    except StoreError as error:
+        st.toast(markup.plain(f"Not cancelled: {error}"), icon=":material/error:")
+
+
+@st.fragment(run_every=_EVERY_S)
+def wait_for_end(run_id: str) -> None:
+    """Draw the page anew when this run does not go on any more: until then nothing else can be started."""
+    with suppress(StoreError):  # busy perhaps: the next look may succeed
+        if resources.launcher().running() != run_id:
+            st.rerun()

@@ -1,0 +1,188 @@
+"""What the pages say about a run: pure functions from plans, runs and summaries to words and rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from benchmark.coldstart.plan import KIND as COLD_STARTS
+from benchmark.endpoints.fairness import conditions
+from benchmark.engine.forecast import Forecast
+from benchmark.record.plan import ComparePlan, Plan
+from benchmark.record.run import Run, RunState
+from benchmark.statistics.estimates import Estimate as Figure
+from benchmark.statistics.verdict import Outcome
+from benchmark.summary.summarise import SHARE_NAMES, Summary, limits
+from dashboard.components.markup import NOTHING, Badge, count, duration
+
+STATES: Mapping[RunState, Badge] = {
+    RunState.RUNNING: Badge("Running", ":material/play_circle:", "blue"),
+    RunState.FINISHED: Badge("Finished", ":material/check_circle:", "green"),
+    RunState.CANCELLED: Badge("Cancelled", ":material/cancel:", "orange"),
+    RunState.FAILED: Badge("Failed", ":material/error:", "red"),
+    RunState.LOST: Badge("Lost", ":material/help:", "orange"),
+}
+IMPORTED = Badge("Imported", ":material/upload_file:", "violet")
+OUTCOMES: Mapping[Outcome, Badge] = {
+    Outcome.WINNER: Badge("Winner", ":material/trophy:", "green"),
+    Outcome.EQUIVALENT: Badge("Equivalent", ":material/equal:", "blue"),
+    Outcome.INCONCLUSIVE: Badge("No winner", ":material/help:", "gray"),
+}
+NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
+"""Of a run that measured its own client."""
+ENDINGS: Mapping[RunState, str] = {
+    RunState.CANCELLED: "This run was cancelled: what follows is from the requests that were answered before.",
+    RunState.FAILED: "This run broke off: what follows is from the requests that were recorded before.",
+    RunState.LOST: "This run has not been heard of since: what follows is from the requests that were recorded.",
+}
+
+
+def estimate(planned: Forecast, names: Sequence[str]) -> str:
+    """What a run is going to send and how long it takes, before it starts; what it costs where that is known."""
+    parts = [f"{count(planned.requests)} requests to {' and '.join(names)}"]
+    parts.append("duration unknown" if planned.duration_s is None else f"about {span(planned.duration_s)}")
+    if planned.cost_usd is not None:
+        parts.append(f"at most USD {planned.cost_usd:.2g}")
+    return ", ".join(parts)
+
+
+def progress(run: Run) -> tuple[float, str]:
+    """How far a run is, as a share and in words."""
+    done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0))
+    elapsed_s = float(run.progress.get("elapsed_s", 0.0))
+    share = min(1.0, done / total) if total else 0.0
+    left = f", about {span(elapsed_s * (1 - share) / share)} left" if 0 < share < 1 and elapsed_s > 0 else ""
+    return share, f"{count(done)} of {count(total)} requests{left}"
+
+
+def describe(plan: Plan) -> str:
+    """A plan in a few words."""
+    if isinstance(plan, ComparePlan):
+        return f"{count(plan.pairs)} pairs, {plan.connection} connections"
+    if plan.is_open_loop:
+        ramp = "" if plan.ramp is None else f"{plan.ramp:g} to "
+        return f"{ramp}{plan.rate:g}/s for {span(plan.duration_s)}, {plan.connection} connections"
+    return f"{plan.concurrency} callers, {count(plan.total or 0)} requests each, {plan.connection} connections"
+
+
+def title(run: Run) -> str:
+    """What a run is called: its name, else its kind and id."""
+    return run.name or f"{kind(run).capitalize()} {run.id}"
+
+
+def kind(run: Run) -> str:
+    """What kind of run this is, in words."""
+    return "cold start" if run.kind == COLD_STARTS else run.kind
+
+
+def badges(run: Run) -> str:
+    """In which state a run is, and whether it was imported: Markdown."""
+    return " ".join([STATES[run.state].markdown, *([IMPORTED.markdown] if run.is_imported else [])])
+
+
+def headline(run: Run) -> str:
+    """What a run is called, in which state it is, whether it was imported, and when it started."""
+    kinds = [kind(run)] if run.name else []
+    return " · ".join([title(run), *kinds, run.state.value, *(["imported"] if run.is_imported else []), started(run)])
+
+
+def started(run: Run) -> str:
+    """When a run started, to the second."""
+    try:
+        return datetime.fromisoformat(run.started_at_utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except ValueError:  # imported
+        return run.started_at_utc
+
+
+def limited(run: Run) -> str:
+    """That the client was the limit, why, and what to do; empty for a sound run."""
+    reasons = limits(run)
+    if not reasons:
+        return ""
+    return (
+        f"The client was the limit: {'; '.join(reasons)}. These figures are this machine's as much as the endpoints', "
+        "so nothing is claimed. Lower the rate, or measure from a machine that does nothing else."
+    )
+
+
+def claim(summary: Summary) -> Badge:
+    """What the verdict claims, in a word."""
+    if summary.verdict is None or limits(summary.run):
+        return NO_CLAIM
+    return OUTCOMES[summary.verdict.outcome]
+
+
+def latency_name(summary: Summary) -> str:
+    """What the latencies of a run are called, and from when they count."""
+    return "response time" if summary.is_open_loop else "service time"
+
+
+def bounds(figure: Figure) -> str:
+    """The 95% interval of a figure in ms, or that there is none."""
+    if figure.low is not None and figure.high is None:
+        return f"at least {duration(figure.low)}"
+    if figure.low is None or figure.high is None:
+        return "no interval: too few" if figure.n else "not measured"
+    return f"{duration(figure.low)} to {duration(figure.high)}"
+
+
+def value(figure: Figure) -> str:
+    """A figure in ms; a dash where nothing was measured."""
+    return duration(figure.value) if figure.n else NOTHING
+
+
+def percentiles(summary: Summary) -> list[dict[str, Any]]:
+    """Every latency figure with its interval in ms and its n, a row each."""
+    rows = []
+    for one in summary.endpoints:
+        for what, figures in (("response", one.response_ms), ("service", one.service_ms), ("server", one.server_ms)):
+            rows += [
+                _row(one.name, f"{what} {name}", figure)
+                for name, figure in zip(SHARE_NAMES, figures, strict=bool(figures))
+                if figure.n
+            ]
+    return rows
+
+
+def difference_rows(summary: Summary) -> list[dict[str, Any]]:
+    """The differences of a run with their intervals in ms, the verdict's first."""
+    if summary.verdict is None:
+        return []
+    between = " minus ".join(one.name for one in summary.endpoints)
+    named = [(summary.verdict.metric, summary.verdict.effect)]
+    named += [*zip(SHARE_NAMES, summary.differences, strict=True)]
+    return [_row(between, name, figure) for name, figure in named if figure.n]
+
+
+def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
+    """The conditions of all endpoints: name, values, and whether they are equal, in words."""
+    known = [run.manifest["facts"].get(key, {}) for key in run.endpoint_keys]
+    if not any(known):
+        return []
+    rows = []
+    for one in conditions(known):
+        values = tuple("unknown" if value is None else value for value in one.values)
+        rows.append((one.name, values, "equal" if one.is_equal else "differs" if one.is_known else "unknown"))
+    return rows
+
+
+def span(duration_s: float) -> str:
+    """A duration as one says it: `8 s`, `2 min`, `1.5 h`."""
+    if duration_s < 0.95:
+        return "1 s"
+    if duration_s < 99.5:
+        return f"{duration_s:.0f} s"
+    return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
+
+
+def _row(endpoint: str, name: str, figure: Figure) -> dict[str, Any]:
+    def rounded(number: float | None) -> float | None:
+        return None if number is None else round(number, 3)
+
+    return {
+        "endpoint": endpoint,
+        "figure": name,
+        "value (ms)": rounded(figure.value),
+        "95% from (ms)": rounded(figure.low),
+        "95% to (ms)": rounded(figure.high),
+        "n": figure.n,
+    }

@@ -1,0 +1,106 @@
+"""What the pages say of one request and of the endpoint that answered it: pure functions from records to sentences."""
+
+from collections.abc import Sequence
+
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Failure, Sample, Temperature
+from dashboard.components import markup
+from inference.card import ModelCard
+
+
+def latency_split(sample: Sample) -> str:
+    """Where the time went, as far as the server says."""
+    if sample.server_ms is None:
+        return "the server does not say how much of it was its own"
+    assert sample.rest_ms is not None  # noqa: S101
+    return f"server {markup.duration(sample.server_ms)} ms + network and HTTP {markup.duration(sample.rest_ms)} ms"
+
+
+def conditions(sample: Sample) -> str:
+    """Instance, temperature and connection of one sample."""
+    parts = [
+        {
+            Temperature.COLD: "cold start",
+            Temperature.WARM: "warm",
+            Temperature.FIRST_ON_WARM: "warm, first request",
+            Temperature.UNKNOWN: "cold or warm unknown",
+            Temperature.QUEUED: "queued for a cold start",
+        }[sample.temperature]
+    ]
+    parts.append(f"instance {sample.instance_id[:8]}" if sample.instance_id else "instance unknown")
+    if sample.request_count and sample.temperature is not Temperature.FIRST_ON_WARM:
+        parts.append(f"request {sample.request_count}")
+    parts.append("connection reused" if sample.connection_reused else "new connection")
+    return " · ".join(parts)
+
+
+def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard | None) -> str:
+    """Why this endpoint gave no usable answer, and what to do about it, in one sentence."""
+    if card and served and served.card and served.card.version != card.version and sample.status is not None:
+        return (
+            f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
+            "give both endpoints the same artifact."
+        )
+    at = endpoint.address
+    status = sample.status
+    if status in (401, 403):
+        return _what_to_grant(status, endpoint)
+    if status == 404:
+        return f"There is no prediction at {at} (HTTP 404): check {endpoint.key.upper()}_URL."
+    if status == 422:
+        return (
+            "It does not accept these measurements (HTTP 422): it probably serves another model than this page shows."
+        )
+    if status == 429:
+        return "It is out of capacity (HTTP 429): raise its instance limit, or try again later."
+    return {
+        Failure.NO_IDENTITY: f"Nothing was sent: {sample.failure_detail or 'there is no ID token for it'}; or set "
+        f"{endpoint.key.upper()}_TOKEN.",
+        Failure.TIMEOUT: f"No answer within {endpoint.timeout_s:g} s: it may be starting, so try again, "
+        f"or raise {endpoint.key.upper()}_TIMEOUT_S.",
+        Failure.REFUSED: f"Nothing listens at {at}: start it, or check {endpoint.key.upper()}_URL.",
+        Failure.UNREACHABLE: f"{at} cannot be reached: check {endpoint.key.upper()}_URL and the network.",
+        Failure.RESET: f"{at} closed the connection without a complete answer: look at its log.",
+        Failure.TLS: f"No secure connection to {at}: check its certificate, or use http for a local address.",
+        Failure.CLIENT_ERROR: f"It rejected the request (HTTP {status}): check that {at} is a Faceoff endpoint.",
+        Failure.SERVER_ERROR: f"It failed to answer (HTTP {status}): look at its log.",
+        Failure.UNEXPECTED_STATUS: f"It answered HTTP {status} instead of 200: check {endpoint.key.upper()}_URL.",
+        Failure.TOO_LARGE: f"Its answer is too large to be a prediction: check {endpoint.key.upper()}_URL.",
+        Failure.BAD_JSON: f"Its answer is not JSON: check that {endpoint.key.upper()}_URL is a prediction endpoint.",
+        Failure.WRONG_SCHEMA: f"Its answer does not fit this model ({sample.failure_detail}): "
+        "check that both endpoints serve the same artifact.",
+    }[sample.failure or Failure.UNREACHABLE]
+
+
+def _what_to_grant(status: int, endpoint: Endpoint) -> str:
+    """What a private service needs, by what was sent to it."""
+    key = endpoint.key.upper()
+    if endpoint.token:
+        return (
+            f"It refused {key}_TOKEN (HTTP {status}): the token may have expired, after an hour, or its account needs "
+            "roles/run.invoker on this service."
+        )
+    if endpoint.identity:
+        return (
+            f"It refused this dashboard's ID token (HTTP {status}): grant roles/run.invoker on this service to the "
+            f"account that the dashboard runs as, and check that {key}_URL is the service's own run.app address."
+        )
+    return (
+        f"It is private (HTTP {status}): set {key}_TOKEN, or GOOGLE_ID_TOKENS=1 where this runs on Google Cloud, and "
+        "grant roles/run.invoker on this service to that account."
+    )
+
+
+def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> str | None:
+    """The warning that the two endpoints do not serve the same files, or None."""
+    cards = [entry.card for entry in served if entry and entry.card]
+    if len(cards) < 2 or dict(cards[0].sha256) == dict(cards[1].sha256):
+        return None
+    versions = " and ".join(
+        f"{endpoint.name} {card.title} {card.version}" for endpoint, card in zip(endpoints, cards, strict=True)
+    )
+    return (
+        f"The endpoints serve different artifacts ({versions}): differences below may come from the models, "
+        "not from the platforms."
+    )

@@ -1,0 +1,55 @@
+"""Which pages there are: where each is, what it is called, and the package that draws it.
+
+To add a page, write `views/NAME/page.py` with a function `page` and add a line to `PAGES`. A page's modules are
+imported when it is first opened, so that no page pays for another, and so that any page can link to any other.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page. `module` has a function `page`, which draws it; `kinds` are the kinds of run that it shows."""
+
+    url_path: str
+    title: str
+    icon: str
+    module: str
+    kinds: tuple[str, ...] = ()
+
+    def draw(self) -> None:
+        import_module(self.module).page()
+
+    def link(self, *, default: bool = False) -> StreamlitPage:
+        """What Streamlit's navigation and links take. The default page is at the address without a path."""
+        path = (
+            "home" if default else self.url_path
+        )  # Streamlit keeps the default's own path for it, and shows nothing there
+        return st.Page(self.draw, title=self.title, icon=self.icon, url_path=path, default=default)
+
+
+PAGES = [
+    Page("predict", "Predict", ":material/compare_arrows:", "dashboard.views.predict.page"),
+    Page("agree", "Agreement", ":material/rule:", "dashboard.views.agreement.page"),
+    Page("benchmark", "Benchmark", ":material/speed:", "dashboard.views.benchmark.page"),
+    Page("coldstart", "Cold start", ":material/ac_unit:", "dashboard.views.coldstart.page", ("coldstart",)),
+    Page("cost", "Cost", ":material/payments:", "dashboard.views.cost.page"),
+    Page("decide", "Recommendation", ":material/balance:", "dashboard.views.recommendation.page"),
+    Page("monitor", "Monitor", ":material/monitor_heart:", "dashboard.views.monitor.page"),
+    Page("runs", "Runs", ":material/history:", "dashboard.views.runs.page"),
+]
+"""In the order of the navigation; the first is shown at the address without a path."""
+
+
+def page_at(url_path: str) -> Page:
+    """The page of this path. Raises KeyError."""
+    return {page.url_path: page for page in PAGES}[url_path]
+
+
+def page_of_run(kind: str) -> Page:
+    """The page that shows runs of this kind: Benchmark, unless another one names it."""
+    return next((page for page in PAGES if kind in page.kinds), page_at("benchmark"))

@@ -1,0 +1,490 @@
+"""The charts of a run: pure functions from its samples and summary to Plotly figures. No Streamlit here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from benchmark.record.plan import ComparePlan
+from benchmark.record.run import Run
+from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
+from benchmark.statistics.estimates import Estimate, min_samples
+from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
+from dashboard.components.plotting import (
+    DASHES,
+    PATTERNS,
+    SYMBOLS,
+    TALL_PX,
+    html_text,
+    log_axis,
+    log_edges,
+    styled,
+    whiskers,
+)
+from dashboard.components.theme import Palette
+
+POINTS = 1500
+"""How many points of an endpoint are drawn at most: what a browser draws at once without delay."""
+MARKS = {
+    "failed": ("x-thin", 9, 2),
+    "cold start": ("star", 12, 0),
+    "queued for a start": ("star-open", 9, 1),
+    "warm-up": ("circle-open", 4.5, 1),
+}
+"""What is drawn apart: symbol, size and width of its line."""
+_TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The requests of one endpoint in the order in which they were due, at seconds since the run began.
+
+    `latencies_ms` are those that the figures of a summary are from.
+    """
+
+    key: str
+    name: str
+    position: int
+    times_s: Floats
+    latencies_ms: Floats
+    apart: tuple[tuple[str, Floats, Floats], ...]
+    """what no latency figure is from: failures, cold starts, what queued for one, and the warm-up; times in s,
+    latencies in ms"""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} (n = {len(self.latencies_ms)})"
+
+    def color(self, palette: Palette) -> str:
+        return palette.endpoint_color(self.key, self.position)
+
+
+def sides(run: Run, samples: Samples) -> list[Side]:
+    """The endpoints of a run with their samples. Latency is response time in an open loop, else service time."""
+    plan = run.plan
+    open_loop = not isinstance(plan, ComparePlan) and plan.is_open_loop
+    states = temperatures(samples)
+    result = []
+    for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
+        at = np.flatnonzero(samples["endpoint"] == position)
+        at = at[np.argsort(samples["scheduled_ms"][at], kind="stable")]
+        mine, met = samples[at], states[at]
+        latency = response_ms(mine) if open_loop else mine["service_ms"].astype(np.float64)
+        times = mine["scheduled_ms"] / 1000
+        failed = mine["failure"] != 0
+        cold, queued = (~failed & (met == state) for state in (COLD, QUEUED))
+        warmup = ~(failed | cold | queued) & mine["warmup"]
+        usual = ~(failed | cold | queued | warmup)
+        apart = tuple(
+            (what, times[which], latency[which])
+            for what, which in zip(MARKS, (failed, cold, queued, warmup), strict=True)
+            if which.any()
+        )
+        result.append(Side(key, name, position, times[usual], latency[usual], apart))
+    return result
+
+
+def thinned(values: Floats, most: int) -> NDArray[np.int64]:
+    """Positions of at most `most` values: of each stretch of neighbours its largest and one more.
+
+    So no slow request is hidden by drawing fewer of them.
+    """
+    n = len(values)
+    if n <= most:
+        return np.arange(n)
+    edges = np.linspace(0, n, max(1, most // 2) + 1).astype(np.int64)
+    kept = {int(first + np.argmax(values[first:last])) for first, last in pairwise(edges)}
+    return np.array(sorted(kept | {int((first + last) // 2) for first, last in pairwise(edges)}), dtype=np.int64)
+
+
+def drawn(data: Sequence[Side]) -> str | None:
+    """How many points are drawn of how many, where that is not all."""
+    total = sum(len(one.latencies_ms) for one in data)
+    shown = sum(len(thinned(one.latencies_ms, POINTS)) for one in data)
+    if shown == total:
+        return None
+    return f"{shown} of {total} points are drawn, the slowest of each stretch among them; the export holds all."
+
+
+def latency_over_time(
+    data: Sequence[Side], palette: Palette, floor_ms: float | None = None, span_s: float | None = None
+) -> go.Figure:
+    """Latency of every request when it was due; what no figure is from has marks of its own.
+
+    `floor_ms` is what the generator itself takes; `span_s` is how long the axis of time is at least.
+    """
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        color = one.color(palette)
+        kept = thinned(one.latencies_ms, POINTS)
+        figure.add_scatter(
+            x=_rounded(one.times_s[kept]),
+            y=_rounded(one.latencies_ms[kept]),
+            mode="markers",
+            name=html_text(one.label),
+            legendgroup=one.key,
+            marker={"color": color, "size": 4.5, "symbol": SYMBOLS[index % 2], "opacity": 0.6},
+            hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        )
+        for what, times, latencies in one.apart:
+            symbol, size, width = MARKS[what]
+            kept = thinned(latencies, POINTS // 3)
+            figure.add_scatter(
+                x=_rounded(times[kept]),
+                y=_rounded(latencies[kept]),
+                mode="markers",
+                name=f"{what} ({len(times)})" if len(data) == 1 else f"{html_text(one.name)}: {what} ({len(times)})",
+                showlegend=what != "warm-up",
+                marker={
+                    "color": color,
+                    "size": size,
+                    "symbol": symbol,
+                    "opacity": 0.45 if what == "warm-up" else 1,
+                    "line": {"width": width, "color": color},
+                },
+                hovertemplate=f"{what}, " + "%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            )
+    _floor_line(figure, palette, floor_ms)
+    ends = [
+        float(times[-1]) for one in data for times in (one.times_s, *(times for _, times, _ in one.apart)) if len(times)
+    ]
+    last_s = max([*ends, span_s or 0.0]) or 1.0
+    figure.update_xaxes(title_text="Time since the start (s)", range=[-0.01 * last_s, 1.01 * last_s])
+    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_all(data, floor_ms)))
+    return styled(figure, palette).update_layout(height=TALL_PX)
+
+
+def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
+    """The share of requests that were answered within a time."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        if not len(one.latencies_ms):
+            continue
+        times, shares = _steps(one.latencies_ms)
+        figure.add_scatter(
+            x=times,
+            y=shares,
+            mode="lines",
+            name=html_text(one.label),
+            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
+            hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        )
+    for share, name in zip(SHARES, SHARE_NAMES, strict=True):
+        if name == "p99":
+            continue  # it would lie on p95
+        figure.add_hline(
+            y=share,
+            line={"color": palette.muted, "width": 1, "dash": "dot"},
+            annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "right", "x": 1},
+            annotation_position="bottom right",
+        )
+    _floor_line(figure, palette, floor_ms, upright=True)
+    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
+    figure.update_yaxes(title_text="Share answered within", range=[0, 1.03], tickformat=".0%")
+    return styled(figure, palette)
+
+
+def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
+    """How many requests took how long, in bins of a constant ratio."""
+    figure = go.Figure()
+    edges = _edges(data)
+    for index, one in enumerate(data):
+        figure.add_bar(
+            x=[math.sqrt(low * high) for low, high in pairwise(edges)],
+            y=np.histogram(one.latencies_ms, edges)[0].tolist(),
+            width=[high - low for low, high in pairwise(edges)],
+            name=html_text(one.label),
+            marker={
+                "color": one.color(palette),
+                "opacity": 0.6,
+                "line": {"width": 0},
+                "pattern": {"shape": PATTERNS[index % 2]},
+            },
+            hovertemplate="%{y} requests around %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        )
+    _floor_line(figure, palette, floor_ms, upright=True)
+    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
+    figure.update_yaxes(title_text="Requests", rangemode="tozero", nticks=5, tickformat="d")
+    return styled(figure.update_layout(barmode="overlay", bargap=0), palette)
+
+
+def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go.Figure:
+    """The slow end: latency by percentile, as far as the number of requests can bound it and p99.9 at most.
+
+    The whiskers are the intervals of the summary.
+    """
+    figure = go.Figure()
+    furthest = 0.5
+    for index, one in enumerate(data):
+        n = len(one.latencies_ms)
+        last = max((share for share in _TAIL_SHARES if n >= min_samples(share)), default=None)
+        if last is None:
+            continue
+        furthest = max(furthest, last)
+        shares = 1 - np.geomspace(0.5, 1 - last, 120)
+        color = one.color(palette)
+        figure.add_scatter(
+            x=_odds(shares),
+            y=_rounded(np.quantile(one.latencies_ms, shares)),
+            mode="lines",
+            name=html_text(one.label),
+            legendgroup=one.key,
+            line={"color": color, "width": 2, "dash": DASHES[index % 2]},
+            customdata=[f"p{100 * share:.4g}" for share in shares],
+            hovertemplate="%{customdata}: %{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        )
+        known = [
+            (share, figure)
+            for share, figure in zip(SHARES, summary.endpoints[one.position].latency_ms, strict=True)
+            if figure.low is not None and figure.high is not None
+        ]
+        figure.add_scatter(
+            # Side by side, since whiskers on one place hide each other.
+            x=_odds([share for share, _ in known], 1 + 0.04 * (2 * index - 1)),
+            y=[estimate.value for _, estimate in known],
+            error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
+            mode="markers",
+            name=html_text(one.name),
+            legendgroup=one.key,
+            showlegend=False,
+            marker={"color": color, "size": 7, "symbol": SYMBOLS[index % 2]},
+            hovertemplate="%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        )
+    ticks = [share for share in _TAIL_SHARES if share <= furthest]
+    figure.update_xaxes(
+        title_text="Percentile (log scale of the rest)",
+        type="log",
+        tickvals=_odds(ticks),
+        ticktext=[f"p{100 * share:g}" for share in ticks],
+        range=[math.log10(1.9), math.log10(1.15 / (1 - furthest))],
+    )
+    highest = [float(value) for trace in figure.data for value in trace.y]
+    highest += [figure.high for one in summary.endpoints for figure in one.latency_ms if figure.high is not None]
+    lowest = [figure.low for one in summary.endpoints for figure in one.latency_ms if figure.low is not None]
+    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis([*highest, *lowest]))
+    return styled(figure, palette)
+
+
+def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
+    """Where the time of a typical request goes: the median of each phase, one upon the other.
+
+    A phase that fewer than half of the requests had is no part of a typical one, such as a connection that is reused.
+    """
+    figure = go.Figure()
+    names = [name for name, _, _ in endpoints[0].phases_ms]
+    shown = [
+        name
+        for index, name in enumerate(names)
+        if any(one.n and 2 * one.phases_ms[index][2] >= one.n for one in endpoints)
+    ]
+    for number, name in enumerate(shown):
+        medians = [dict((phase, median) for phase, median, _ in one.phases_ms)[name] for one in endpoints]
+        figure.add_bar(
+            y=[html_text(f"{one.name} (n = {one.n})") for one in endpoints],
+            x=[0.0 if median is None else round(median, 4) for median in medians],
+            orientation="h",
+            name=name,
+            text=["" if not median or median < 0.005 else f"{name} {median:.2f}" for median in medians],
+            textposition="inside",
+            insidetextanchor="middle",
+            textfont={"color": palette.background, "size": 11},
+            marker={
+                # No endpoint's colour: the sides are told apart by their place, the phases by shade and pattern.
+                "color": palette.muted,
+                "opacity": 1 - 0.16 * number,
+                "pattern": {"shape": PATTERNS[number % len(PATTERNS)], "solidity": 0.2},
+                "line": {"width": 1, "color": palette.background},
+            },
+            hovertemplate=f"{name}: " + "%{x:.3f} ms<extra>%{y}</extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.45, uniformtext={"minsize": 9, "mode": "hide"})
+    figure.update_xaxes(title_text="Time (ms, median of each phase)", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return styled(figure, palette).update_yaxes(tickfont={"color": palette.text})
+
+
+def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
+    """The differences between two endpoints that have an interval, be it open at one end, the verdict's first."""
+    verdict = summary.verdict
+    assert verdict  # only two endpoints have a difference  # noqa: S101
+    compared = isinstance(summary.plan, ComparePlan)
+    # The effect of a load is the difference of p50, which is not to be drawn twice.
+    lines = [(verdict.metric if compared else "p50", verdict.effect)]
+    lines += list(zip(SHARE_NAMES, summary.differences, strict=True))[0 if compared else 1 :]
+    return [(name, one) for name, one in lines if one.low is not None or one.high is not None]
+
+
+def differences(summary: Summary, palette: Palette) -> go.Figure:
+    """The difference between the two endpoints with its 95% interval, beside the margin that was fixed before.
+
+    Where timeouts leave one end of an interval open, an arrow points there.
+    """
+    verdict = summary.verdict
+    assert verdict  # only two endpoints have a difference  # noqa: S101
+    known = known_differences(summary)
+    figure = go.Figure()
+    figure.add_vrect(x0=-verdict.margin_ms, x1=verdict.margin_ms, fillcolor=palette.muted, opacity=0.14, line_width=0)
+    figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
+    figure.add_scatter(
+        x=[_drawn_at(estimate) for _, estimate in known],
+        y=[name for name, _ in known],
+        error_x=whiskers(
+            [replace(estimate, value=_drawn_at(estimate)) for _, estimate in known], palette.text, thickness_px=2
+        ),
+        mode="markers",
+        showlegend=False,
+        marker={"color": palette.text, "size": [11 if index == 0 else 7 for index in range(len(known))]},
+        customdata=[_words(estimate) for _, estimate in known],
+        hovertemplate="%{y}: %{customdata[0]}<br>95%: %{customdata[1]}<br>n = %{customdata[2]}<extra></extra>",
+    )
+    first, second = (html_text(one.name) for one in summary.endpoints)
+    edges = [edge for _, one in known for edge in (one.low or 0, one.high or 0, _drawn_at(one))]
+    reach = 1.15 * max([abs(edge) for edge in edges] + [verdict.margin_ms, 1e-3])
+    for name, estimate in known:
+        if not estimate.estimable:
+            figure.add_annotation(
+                x=reach if estimate.high is None else -reach, ax=_drawn_at(estimate), y=name, ay=name,
+                xref="x", axref="x", yref="y", ayref="y", text="", showarrow=True, arrowhead=2, arrowwidth=2,
+                arrowcolor=palette.text,
+            )  # fmt: skip
+    figure.update_xaxes(title_text="Difference (ms), margin shaded", range=[-reach, reach])
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    for anchor, where, text in (("left", 0.0, f"◂ {first} faster"), ("right", 1.0, f"{second} faster ▸")):
+        figure.add_annotation(
+            text=text, xref="paper", yref="paper", x=where, y=1.02, xanchor=anchor, yanchor="bottom", showarrow=False,
+            font={"size": 11, "color": palette.muted},
+        )  # fmt: skip
+    return styled(figure, palette).update_layout(height=60 + 34 * max(2, len(known)), margin={"b": 44, "t": 24})
+
+
+def _drawn_at(estimate: Estimate) -> float:
+    """The figure, or its known bound where the figure itself is among the timeouts."""
+    if math.isfinite(estimate.value):
+        return estimate.value
+    return next(bound for bound in (estimate.low, estimate.high) if bound is not None)
+
+
+def _words(estimate: Estimate) -> tuple[str, str, int]:
+    """The figure, its interval and its n."""
+    value = f"{estimate.value:.3f} ms" if math.isfinite(estimate.value) else "beyond the timeout"
+    if estimate.high is None:
+        return value, f"at least {estimate.low:.3f} ms", estimate.n
+    if estimate.low is None:
+        return value, f"at most {estimate.high:.3f} ms", estimate.n
+    return value, f"{estimate.low:.3f} to {estimate.high:.3f} ms", estimate.n
+
+
+def time_table(data: Sequence[Side]) -> list[dict[str, Any]]:
+    """The points of latency over time, a row each."""
+    rows: list[dict[str, Any]] = []
+    for one in data:
+        for what, times, latencies in (("answered", one.times_s, one.latencies_ms), *one.apart):
+            rows += [
+                {
+                    "time (s)": round(float(times[index]), 3),
+                    "endpoint": one.name,
+                    "latency (ms)": round(float(latencies[index]), 3),
+                    "outcome": what,
+                }
+                for index in thinned(latencies, POINTS)
+            ]
+    return sorted(rows, key=lambda row: row["time (s)"])
+
+
+def distribution_table(data: Sequence[Side]) -> list[dict[str, Any]]:
+    """The bins of the distribution, a row each."""
+    edges = _edges(data)
+    counts = {one.name: np.histogram(one.latencies_ms, edges)[0].tolist() for one in data}
+    return [
+        {
+            "from (ms)": round(low, 3),
+            "to (ms)": round(high, 3),
+            **{name: found[index] for name, found in counts.items()},
+        }
+        for index, (low, high) in enumerate(pairwise(edges))
+    ]
+
+
+def share_table(data: Sequence[Side]) -> list[dict[str, Any]]:
+    """Within how many ms each tenth of the requests was answered, and the slow end as far as it can be bounded."""
+    shares = sorted({*(tenth / 10 for tenth in range(1, 10)), *_TAIL_SHARES})
+    return [
+        {
+            "share": f"{100 * share:g}%",
+            **{
+                f"{one.name} (ms)": round(float(np.quantile(one.latencies_ms, share)), 3)
+                for one in data
+                if len(one.latencies_ms) >= min_samples(share)
+            },
+        }
+        for share in shares
+    ]
+
+
+def phase_table(endpoints: Sequence[Figures]) -> list[dict[str, Any]]:
+    """The median of each phase and from how many requests it is."""
+    return [
+        {"endpoint": one.name, "phase": name, "median (ms)": None if median is None else round(median, 3), "n": count}
+        for one in endpoints
+        for name, median, count in one.phases_ms
+    ]
+
+
+def _floor_line(figure: go.Figure, palette: Palette, floor_ms: float | None, *, upright: bool = False) -> None:
+    if floor_ms is None or floor_ms <= 0:
+        return
+    # Plotly places lines on a logarithmic axis by value, but annotations by exponent.
+    note = {
+        "text": f"generator {floor_ms:.2g} ms",
+        "font": {"size": 10, "color": palette.muted},
+        "showarrow": False,
+    }
+    line = {"color": palette.muted, "width": 1, "dash": "dashdot"}
+    at = math.log10(floor_ms)
+    if upright:
+        figure.add_vline(x=floor_ms, line=line)
+        figure.add_annotation(note, x=at, y=0.98, yref="paper", textangle=-90, xanchor="left", yanchor="top")
+    else:
+        figure.add_hline(y=floor_ms, line=line)
+        figure.add_annotation(note, x=1, xref="paper", y=at, xanchor="right", yanchor="bottom")
+
+
+def _steps(latencies_ms: Floats) -> tuple[list[float], list[float]]:
+    ordered = np.sort(latencies_ms)
+    n = len(ordered)
+    ranks = np.unique(np.linspace(0, n - 1, min(n, 400)).astype(np.int64))
+    return _rounded(ordered[ranks]), [(int(rank) + 1) / n for rank in ranks]
+
+
+def _edges(data: Sequence[Side]) -> list[float]:
+    extremes = [
+        float(end) for one in data if len(one.latencies_ms) for end in (one.latencies_ms.min(), one.latencies_ms.max())
+    ]
+    decades = math.log10(max(extremes) / min(extremes)) if extremes and min(extremes) > 0 else 1
+    return log_edges(extremes, bins_per_decade=48 if decades < 0.7 else 24 if decades < 1.5 else 12)
+
+
+def _odds(shares: Sequence[float] | Floats, factor: float = 1.0) -> list[float]:
+    return [factor / (1 - float(share)) for share in shares]
+
+
+def _usual(data: Sequence[Side], floor_ms: float | None) -> list[float]:
+    found = [
+        float(end) for one in data if len(one.latencies_ms) for end in (one.latencies_ms.min(), one.latencies_ms.max())
+    ]
+    return [*found, floor_ms] if floor_ms else found
+
+
+def _all(data: Sequence[Side], floor_ms: float | None) -> list[float]:
+    found = [float(end) for one in data for _, _, values in one.apart for end in (values.min(), values.max())]
+    return [*found, *_usual(data, floor_ms)]
+
+
+def _rounded(values: Floats) -> list[float]:
+    """Three decimals are more than a screen shows, and half of the bytes."""
+    return [round(float(value), 4) for value in values]

@@ -1,0 +1,347 @@
+"""The Benchmark page: plan a run, watch it, read what it says.
+
+The run itself is a process of its own. What is shown is the record's run of `?run=ID`, so that a refresh, a second
+browser or a closed tab change nothing about it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from benchmark.coldstart.plan import KIND as COLD_STARTS
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.forecast import estimate, typical_ms
+from benchmark.launch import LaunchError
+from benchmark.record.plan import (
+    MARGIN_PCT,
+    Arrivals,
+    ComparePlan,
+    Connection,
+    LoadPlan,
+    Plan,
+    PlanError,
+    default_margin_ms,
+)
+from benchmark.record.run import Run
+from benchmark.record.store import StoreError, UnknownRun
+from benchmark.statistics.estimates import min_samples
+from dashboard import resources
+from dashboard.components import markup, run_text
+from dashboard.components.run_actions import cancel_button, run_link, wait_for_end
+
+DEMO = "demo"
+"""`?run=demo` is a simulated run that is in no record."""
+_KINDS = (
+    (
+        "compare",
+        ":material/balance:",
+        "Compare",
+        "Which is faster? Pairs of the same request in random order, one in flight: service time, and a winner only "
+        "where the interval excludes zero and the difference exceeds the margin.",
+    ),
+    (
+        "rate",
+        ":material/stacked_line_chart:",
+        "Load",
+        "How do they hold up? Requests arrive at a rate whatever becomes of them (open loop): response time counts "
+        "from the moment a request was due, so that no stall is hidden.",
+    ),
+    (
+        "callers",
+        ":material/group:",
+        "Callers",
+        "How many at once? So many clients that each wait for their answer (closed loop): throughput, and a service "
+        "time that hides stalls.",
+    ),
+)
+_CARD_WAIT_S = 1.5
+_POLL_S = 1.0
+_LATEST = 5
+_CONNECTIONS: tuple[Connection, ...] = ("reused", "new")
+_ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
+
+
+def page() -> None:
+    st.markdown(
+        "#### Benchmark\n"
+        ":gray[:small[Runs continue in the background, and every request is recorded. You can close this page.]]"
+    )
+    try:
+        known = resources.store().runs(50)
+    except StoreError as error:
+        known = []
+        st.warning(markup.plain(f"The record cannot be read: {error}. No run can be kept until that is mended."))
+    going_on = next((run for run in known if not run.is_over), None)
+    if going_on and going_on.kind != COLD_STARTS and "run" not in st.query_params:
+        st.query_params["run"] = going_on.id
+    if resources.settings().read_only:
+        st.caption(f"{markup.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+        _chosen(known, going_on)
+        return
+    left, right = st.columns([1, 3], gap="medium")
+    with left, st.container(border=True, key="plan"):
+        st.fragment(_planning)(resources.settings().endpoints, known)
+    with right:
+        _chosen(known, going_on)
+
+
+def _chosen(known: Sequence[Run], going_on: Run | None) -> None:
+    """The run that the address names, or what there is to choose from."""
+    run_id = st.query_params.get("run")
+    if run_id is None:
+        _nothing_yet(known)
+    elif run_id == DEMO:
+        _show_demo()
+    else:
+        _show(run_id, going_on)
+
+
+# --- Planning
+
+
+def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
+    """A fragment, so that a change of the plan draws nothing but the plan anew."""
+    plan = None
+    try:
+        plan = _plan(endpoints)
+    except PlanError as error:
+        st.error(markup.plain(markup.sentence(str(error))))
+    else:
+        _estimate(plan, endpoints, known)
+    name = st.text_input(
+        "Name", placeholder="A name for the record (optional)", label_visibility="collapsed", key="name"
+    )
+    try:
+        busy = resources.launcher().running()
+    except StoreError:  # which the page says by itself
+        busy = None
+    pressed = st.button(
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        key="start",
+        disabled=plan is None or busy is not None,
+    )
+    if pressed and plan and _start(plan, endpoints, name):
+        st.rerun()
+    if busy:
+        st.caption("One run at a time: two would disturb each other.")
+        wait_for_end(busy)
+
+
+def _plan(endpoints: Sequence[Endpoint]) -> Plan:
+    """What the controls ask for. Raises PlanError."""
+    kind = st.segmented_control(
+        "What to find out",
+        [key for key, *_ in _KINDS],
+        default="compare",
+        required=True,
+        format_func={key: name for key, _, name, _ in _KINDS}.__getitem__,
+        width="stretch",
+        key="kind",
+        bind="query-params",
+        help="  \n".join(f"**{name}**: {text}" for _, _, name, text in _KINDS),
+    )
+    amount, other = st.columns(2)
+    if kind == "compare":
+        pairs = amount.number_input("Pairs", 1, 100_000, 500, 100, key="pairs", bind="query-params")
+        warmup = other.number_input("Warm-up pairs", 0, 1000, 20, 10, key="warmup", bind="query-params")
+        st.caption(
+            f"p95 needs {min_samples(0.95)} pairs, p99 {min_samples(0.99)}; smaller differences need more of them."
+        )
+    elif kind == "rate":
+        rate = amount.number_input(
+            "Requests/s to each", 0.1, 1000.0, 50.0, 10.0, format="%g", key="rate", bind="query-params"
+        )
+        duration_s = other.number_input("Duration (s)", 1, 3600, 30, 10, key="duration", bind="query-params")
+    else:
+        callers = amount.number_input("Callers to each", 1, 200, 8, 1, key="callers", bind="query-params")
+        total = other.number_input("Requests to each", 1, 100_000, 2000, 500, key="total", bind="query-params")
+    connection = st.segmented_control(
+        "Connections",
+        _CONNECTIONS,
+        default="reused",
+        required=True,
+        format_func=str.capitalize,
+        width="stretch",
+        key="connection",
+        bind="query-params",
+        help="New: each request opens a connection of its own, and pays for it.",
+    )
+    with st.expander("Margin, seed and more", key="advanced"):
+        margin_ms = st.number_input(
+            "A difference that matters (ms)",
+            0.0,
+            10_000.0,
+            default_margin_ms(endpoints),
+            format="%g",
+            key="margin-ms",
+            bind="query-params",
+            help="Fixed before the run. The larger of this and the percentage counts.",
+        )
+        margin_pct = st.number_input(
+            "The same (%)", 0.0, 100.0, MARGIN_PCT, format="%g", key="margin-pct", bind="query-params"
+        )
+        seed = st.number_input("Seed of the order", 0, 2**31, 0, key="seed", bind="query-params")
+        if kind == "rate":
+            arrivals = st.selectbox(
+                "Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals", bind="query-params"
+            )
+    timeout_s = max(endpoint.timeout_s for endpoint in endpoints)
+    common: dict[str, Any] = {
+        "connection": connection,
+        "margin_ms": margin_ms,
+        "margin_pct": margin_pct,
+        "timeout_s": timeout_s,
+        "seed": seed,
+    }
+    if kind == "compare":
+        return ComparePlan(pairs, warmup, **common)
+    if kind == "rate":
+        return LoadPlan(rate=rate, duration_s=float(duration_s), arrivals=arrivals, **common)
+    return LoadPlan(rate=None, concurrency=callers, total=total, **common)
+
+
+def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
+    """What the run will send, before anything is sent."""
+    names = [endpoint.name for endpoint in endpoints]
+    request_ms = typical_ms(known, endpoints, plan)
+    if request_ms is None:
+        served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
+        for endpoint, entry in zip(endpoints, served, strict=True):
+            if entry is None or entry.problem:
+                problem = (entry.problem if entry else None) or "has not answered yet"
+                st.caption(f":material/error: {markup.plain(f'{endpoint.name} at {endpoint.address} {problem}.')}")
+        # Before the first run a guess: how long they took to say what they serve.
+        took_ms = [entry.took_ms for entry in served if entry and entry.took_ms is not None]
+        request_ms = sum(took_ms) / len(took_ms) if len(took_ms) == len(endpoints) else None
+    planned = estimate(plan, endpoints, request_ms)
+    with st.container(key="estimate"):
+        st.markdown(f":material/schedule: {markup.plain(run_text.estimate(planned, names))}")
+
+
+def _start(plan: Plan, endpoints: Sequence[Endpoint], name: str) -> bool:
+    try:
+        st.query_params["run"] = resources.launcher().start(plan, endpoints, name.strip())
+    except (LaunchError, PlanError) as error:
+        st.error(markup.plain(f"Not started: {error}."))
+        return False
+    return True
+
+
+# --- What there is to see
+
+
+def _nothing_yet(known: Sequence[Run]) -> None:
+    with st.container(border=True, key="nothing"):
+        st.markdown("**Which endpoint is faster, and how sure is that?**")
+        how = "Open a run below."
+        if not resources.settings().read_only:
+            how = "Choose what to find out, look at the estimate, and press **Start**."
+        st.markdown(
+            f"{how} What you get: a verdict with its interval, errors first, percentiles, latency over time, the slow "
+            "tail, where the time goes, and under which conditions each endpoint ran."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Show a simulated run", icon=":material/science:", on_click=_open, args=(DEMO,), key="show-demo")
+            st.caption("Two endpoints whose truth is known; nothing is sent.", width="content")
+    for column, (key, icon, name, text) in zip(st.columns(len(_KINDS), gap="medium"), _KINDS, strict=True):
+        with column, st.container(border=True, key=f"kind-{key}", height="stretch"):
+            st.markdown(f"{icon} **{name}**")
+            st.caption(text)
+    if known:
+        st.markdown("**Latest runs**")
+        for run in known[:_LATEST]:
+            run_link(run, run_text.headline(run))
+
+
+def _open(run_id: str) -> None:
+    st.query_params["run"] = run_id
+
+
+def _close() -> None:
+    st.query_params.pop("run", None)
+
+
+def _show_demo() -> None:
+    st.info(
+        "This run is simulated: one endpoint was made 8 ms slower, on a machine that slows down. Nothing was sent.",
+        icon=":material/science:",
+    )
+    from dashboard.views.benchmark.report import demo, report
+
+    report(demo())
+
+
+def _show(run_id: str, going_on: Run | None) -> None:
+    launcher, store = resources.launcher(), resources.store()
+    try:
+        run = store.run(run_id)
+        if launcher.close_dead(run):
+            run = store.run(run_id)
+    except UnknownRun:
+        if launcher.is_alive(run_id):
+            _follow(run_id)
+        else:
+            problem = launcher.problem(run_id)
+            if problem:
+                st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
+            else:
+                st.warning(markup.plain(f"There is no run {run_id} in the record: it may have been deleted."))
+            st.button("Show what there is", on_click=_close, key="close")
+        return
+    except StoreError as error:
+        problem = launcher.problem(run_id)
+        st.error(markup.plain(problem or f"This run cannot be read: {error}"), icon=":material/error:")
+        return
+    if run.kind == COLD_STARTS:
+        st.info(f"Run {run.id} is one of cold starts, which have a page of their own.", icon=":material/info:")
+        run_link(run, run_text.headline(run))
+    elif run.is_over:
+        if going_on and going_on.id == run.id:
+            st.rerun()  # it ended since the plan on the left was drawn, which still waits for it
+        from dashboard.views.benchmark.report import finished
+
+        finished(store, run)
+    else:
+        _follow(run.id)
+
+
+def _follow(run_id: str) -> None:
+    """Watch a run until it is over, which is for the whole page to show."""
+
+    @st.fragment(run_every=_POLL_S)
+    def follow() -> None:
+        launcher, store = resources.launcher(), resources.store()
+        try:
+            run = store.run(run_id)
+        except UnknownRun:
+            if not launcher.is_alive(run_id):
+                st.rerun()
+            run = None
+        except StoreError as error:  # busy perhaps: the next look may succeed
+            st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+            return
+        if run and (run.is_over or launcher.close_dead(run)):
+            st.rerun()
+        with st.container(border=True, key="progress"):
+            share, text = run_text.progress(run) if run else (0.0, "Asking the endpoints what they serve")
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                title = (
+                    f"**{markup.plain(run_text.title(run))}** · {run_text.describe(run.plan)}"
+                    if run
+                    else "**Starting**"
+                )
+                st.markdown(title, width="content")
+                cancel_button(run_id, "cancel")
+            st.progress(share, text=text)
+        if run:
+            from dashboard.views.benchmark.report import live
+
+            live(store, run)
+        else:
+            st.skeleton(height=300)
+
+    follow()

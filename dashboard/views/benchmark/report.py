@@ -1,0 +1,318 @@
+"""What a run says, drawn; apart from the page, so that Plotly is imported when there is something to draw.
+
+Every figure comes from `benchmark.summary.summarise`, which the command line prints from too.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from benchmark.decision.findings import UNREADABLE
+from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run
+from benchmark.record.samples import Samples, empty, join
+from benchmark.record.store import Store, StoreError
+from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
+from benchmark.statistics.text import interval
+from benchmark.summary.printing import generator
+from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, summarise
+from benchmark.synthetic.demo import DEMO, simulate_run
+from dashboard.components import markup, reports
+from dashboard.components import run_text as say
+from dashboard.components.panels import panel, plot
+from dashboard.components.reports import Report
+from dashboard.components.theme import LIGHT, palette
+from dashboard.views.benchmark import charts as draw
+
+_LIVE = "live-samples"
+"""What came so far of the run that is watched: its id, its samples and the number of the last chunk."""
+
+
+def finished(store: Store, run: Run) -> None:
+    """The report of a run in the record, or why there is none."""
+    st.session_state.pop(_LIVE, None)
+    try:
+        found = reports.read(store, run)
+    except UNREADABLE as error:
+        st.error(markup.plain(f"Run {run.id} cannot be read: {error}"), icon=":material/broken_image:")
+        return
+    report(found)
+
+
+@st.cache_resource(show_spinner="Simulating")
+def demo() -> Report:
+    """A simulated run that is in no record."""
+    run, samples = simulate_run(DEMO, ComparePlan(pairs=500))
+    return Report(samples, summarise(run, samples))
+
+
+def live(store: Store, run: Run) -> None:
+    """What has come so far of a run that goes on."""
+    known: tuple[str, Samples, int] = st.session_state.get(_LIVE, ("", empty(), 0))
+    if known[0] != run.id:
+        known = (run.id, empty(), 0)
+    try:
+        fresh, last = load_samples(store, run.id, known[2])
+    except (StoreError, ValueError) as error:
+        st.caption(markup.plain(f"The samples cannot be read just now: {error}"))
+        return
+    samples = join([known[1], fresh])
+    # Kept so that each look reads only what is new: a refresh reads all of it again.
+    st.session_state[_LIVE] = (run.id, samples, last)
+    data = draw.sides(run, samples)
+    plan = run.plan
+    span_s = plan.duration_s if isinstance(plan, LoadPlan) and plan.is_open_loop else None
+    counts = " and ".join(one.label for one in data)
+    panel(
+        "time",
+        "Latency so far",
+        draw.latency_over_time(data, palette(st.context.theme.type), span_s=span_s),
+        f"Latency in milliseconds of each request over time in seconds, for {counts}.",
+        lambda: draw.time_table(data),
+    )
+
+
+def report(found: Report) -> None:
+    """All of a run: what makes it no evidence, errors, the verdict, figures, charts, conditions, exports."""
+    run, summary = found.run, found.summary
+    _head(found)
+    if ending := say.ENDINGS.get(run.state):
+        st.warning(ending, icon=say.STATES[run.state].icon)
+    if limited := say.limited(run):
+        st.warning(markup.plain(limited), icon=":material/speed:")
+    _errors(summary)
+    _verdict(summary)
+    _figures(summary)
+    if any(one.attempts or one.warmup for one in summary.endpoints):
+        _charts(found)
+    _conditions(found)
+
+
+def _head(found: Report) -> None:
+    run = found.run
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+            st.markdown(
+                f"**{markup.plain(say.title(run))}** {say.badges(run)} "
+                f":gray[:small[{markup.plain(say.describe(found.summary.plan))} · {markup.plain(say.started(run))}]]",
+                width="content",
+            )
+        with st.popover("Export", icon=":material/download:", type="tertiary", key="export"):
+            export_buttons(run, lambda: found.samples)
+
+
+def export_buttons(run: Run, samples: Callable[[], Samples]) -> None:
+    """The raw data in the formats of the command line."""
+    stem = f"faceoff-{run.id}"
+    st.download_button(
+        "Requests (CSV)",
+        lambda: samples_to_csv(run, samples()),
+        f"{stem}.csv",
+        "text/csv",
+        on_click="ignore",
+        key=f"csv-{run.id}",
+        width="stretch",
+    )
+    st.download_button(
+        "Whole run (JSON)",
+        lambda: json.dumps(run_to_document(run, samples())),
+        f"{stem}.json",
+        "application/json",
+        on_click="ignore",
+        key=f"json-{run.id}",
+        width="stretch",
+        help="All of it, for the Import of the Runs page.",
+    )
+    for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
+        st.download_button(
+            markup.plain(f"{name} (hgrm)"),
+            partial(_percentiles, run, samples, position),
+            f"{stem}-{key}.hgrm",
+            "text/plain",
+            on_click="ignore",
+            key=f"hgrm-{run.id}-{key}",
+            width="stretch",
+            help="Percentiles for the plotter of HdrHistogram.",
+        )
+
+
+def _percentiles(run: Run, samples: Callable[[], Samples], position: int) -> str:
+    return percentile_log(run, samples(), position)
+
+
+def _errors(summary: Summary) -> None:
+    failed = [one for one in summary.endpoints if one.failed]
+    if not failed:
+        return
+    lines = []
+    for one in failed:
+        kinds = ", ".join(
+            f"{markup.count(line.count)} {line.failure.value.replace('_', ' ')}"
+            + (f" ({line.detail})" if line.detail else "")
+            for line in one.ledger
+        )
+        share = one.availability
+        available = f"{100 * share.value:.4g}% available"
+        if share.low is not None and share.high is not None:
+            available += f" (95% {100 * share.low:.4g} to {100 * share.high:.4g}%)"
+        lines.append(
+            f"**{markup.plain(one.name)}** failed {markup.count(one.failed)} of {markup.count(one.attempts)} requests: "
+            f"{markup.plain(kinds)}. {available}."
+        )
+    st.error("  \n".join(lines), icon=":material/error:")
+
+
+def _verdict(summary: Summary) -> None:
+    verdict = summary.verdict
+    if verdict is None:
+        return
+    with st.container(border=True, key="verdict"):
+        known = verdict.effect.low is not None or verdict.effect.high is not None
+        text, chart = (
+            st.columns([1.25, 1], gap="medium", vertical_alignment="center") if known else (st.container(), None)
+        )
+        with text:
+            st.markdown(
+                f"{say.claim(summary).markdown} {markup.plain(verdict.sentence)}", help=markup.plain(verdict.rule)
+            )
+            conditions = " · ".join((f"n = {verdict.effect.n}", verdict.state.words, *verdict.conditions))
+            st.caption(markup.plain(conditions))
+        if chart:
+            spoken = "; ".join(f"{name} in ms, 95%: {interval(one)}" for name, one in draw.known_differences(summary))
+            with chart:
+                plot(
+                    "difference",
+                    draw.differences(summary, palette(st.context.theme.type)),
+                    f"Differences with their intervals and the margin of {verdict.margin_ms:.3g} ms: {spoken}.",
+                )
+
+
+def _figures(summary: Summary) -> None:
+    columns = st.columns(len(summary.endpoints), gap="medium")
+    for position, (column, one) in enumerate(zip(columns, summary.endpoints, strict=True)):
+        key = LIGHT.endpoint_key(one.key, position)  # its edge has the colour of the endpoint in the charts
+        with column, st.container(border=True, key=f"card-{key}", height="stretch"):
+            _card(one, say.latency_name(summary), not isinstance(summary.plan, ComparePlan))
+
+
+def _card(one: Figures, latency: str, loaded: bool) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**{markup.plain(one.name)}**", width="content")
+        st.markdown(f":gray[:small[{latency}, n = {markup.count(one.n)}, {one.state.words}]]", width="content")
+    with st.container(horizontal=True, key=f"metrics-{one.key}"):
+        for name, figure in zip(SHARE_NAMES, one.latency_ms, strict=True):
+            with st.container(gap=None):
+                st.metric(f"{name} (ms)", say.value(figure))
+                st.caption(f":small[{say.bounds(figure)}]")
+    server = f"server p50 {say.value(one.server_ms[0])} ms" if one.server_ms[0].n else "server time not given"
+    parts = [server, f"{markup.count(one.warmup)} warm-up"]
+    if loaded:
+        parts.insert(0, f"{one.rate:.3g} answered/s")
+    if one.response_ms:
+        parts.insert(1, f"service p50 {say.value(one.service_ms[0])} ms")
+    if one.cold_ms:
+        parts.append(f"{len(one.cold_ms)} cold start{'s' if len(one.cold_ms) > 1 else ''}")
+    if one.queued_ms:
+        parts.append(f"{markup.count(len(one.queued_ms))} queued for a start")
+    parts.append(f"{one.instances or 'unknown'} instance{'' if one.instances == 1 else 's'}")
+    st.caption(markup.plain(" · ".join(parts)))
+
+
+def _charts(found: Report) -> None:
+    summary = found.summary
+    colors = palette(st.context.theme.type)
+    data = draw.sides(found.run, found.samples)
+    floor_ms = found.run.outcome.get("generator", {}).get("floor_ms")
+    counts = " and ".join(one.label for one in data)
+    latency = say.latency_name(summary).capitalize()
+    panel(
+        "time",
+        f"{latency} over time",
+        draw.latency_over_time(data, colors, floor_ms),
+        f"{latency} in milliseconds of each request over time in seconds, for {counts}.",
+        lambda: draw.time_table(data),
+    )
+    if thinned := draw.drawn(data):
+        st.caption(thinned)
+    if not any(one.n for one in summary.endpoints):
+        return
+    panels = (
+        (
+            "shares",
+            "Answered within",
+            draw.latency_shares(data, colors, floor_ms),
+            f"Cumulative distribution of the {latency.lower()} in milliseconds, for {counts}.",
+            lambda: draw.share_table(data),
+        ),
+        (
+            "distribution",
+            "Distribution",
+            draw.latency_distribution(data, colors, floor_ms),
+            f"Histogram of the {latency.lower()} in milliseconds, for {counts}.",
+            lambda: draw.distribution_table(data),
+        ),
+        (
+            "tail",
+            "Tail, with 95% intervals",
+            draw.latency_tail(data, summary, colors),
+            f"{latency} in milliseconds by percentile, as far as n allows, for {counts}.",
+            lambda: say.percentiles(summary),
+        ),
+    )
+    for column, one in zip(st.columns(len(panels), gap="medium"), panels, strict=True):
+        with column:
+            panel(*one)
+
+
+def _conditions(found: Report) -> None:
+    summary, run = found.summary, found.run
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if any(one.n for one in summary.endpoints):
+            spoken = "; ".join(
+                f"{one.name}: " + ", ".join(f"{name} {median:.2f} ms" for name, median, _ in one.phases_ms if median)
+                for one in summary.endpoints
+            )
+            panel(
+                "phases",
+                "Where the time goes",
+                draw.phases(summary.endpoints, palette(st.context.theme.type)),
+                f"Median of each phase of a request: {spoken}.",
+                lambda: draw.phase_table(summary.endpoints),
+            )
+        with st.container(border=True, key="chart-generator"):
+            st.markdown("**The generator**")
+            st.caption(markup.plain(generator(run)))
+    with right, st.container(border=True, key="chart-fairness", height="stretch"):
+        st.markdown("**Under which conditions they ran**")
+        _fairness(run)
+
+
+def _fairness(run: Run) -> None:
+    rows = say.fairness(run)
+    if not rows:
+        st.caption("Neither endpoint says how it is served, so nothing is known to be equal.")
+        return
+    unequal = sum(verdict != "equal" for _, _, verdict in rows)
+    st.caption(
+        f"{unequal} of {len(rows)} are not equal, or not known to be: two deployments differ, not two platforms."
+        if unequal and len(run.endpoint_keys) > 1
+        else "All that is known is equal."
+    )
+    marks = {"equal": ":green[equal]", "differs": ":orange[**differs**]", "unknown": ":gray[unknown]"}
+    names = [markup.plain(name) for name in run.endpoint_names]
+    body = [[markup.plain(name), *map(_shortened, values), marks[verdict]] for name, values, verdict in rows]
+    if len(names) == 1:
+        body = [line[:-1] for line in body]
+        header = ["", *names]
+    else:
+        header = ["", *names, ""]
+    st.markdown(markup.markdown_table(header, body))
+
+
+def _shortened(value: str) -> str:
+    """A hash is known by its beginning."""
+    return markup.plain(f"{value[:8]}…" if len(value) == 64 else value)

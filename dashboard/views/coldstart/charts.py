@@ -1,0 +1,293 @@
+"""Charts of the Cold start page: pure functions from a summary to Plotly figures. No Streamlit here."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from benchmark.coldstart.plan import gap_text
+from benchmark.coldstart.summary import ColdSummary, part_names
+from dashboard.components import markup
+from dashboard.components.plotting import HEIGHT_PX, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, styled, whiskers
+from dashboard.components.theme import Palette
+
+_NICE_GAPS_S = (
+    *(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    *(60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0),
+)
+_MAX_TICKS = 6
+_ROW_PX = 46
+
+
+def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
+    """Cold and warm answers of each endpoint on one log axis: every answer a point, medians with their intervals."""
+    figure = go.Figure()
+    labels: list[str] = []
+    everything: list[float] = []
+    for index, side in enumerate(summary.endpoints):
+        for word, values, estimate in (
+            (side.cold_word, side.cold_values_ms, side.cold_ms[0]),
+            (side.warm_word, side.warm_values_ms, side.warm_ms[0]),
+        ):
+            row = len(labels)
+            name = f"{html_text(side.name)}, {word} (n = {markup.count(len(values))})"
+            labels.append(f"{html_text(side.name)}<br>{word} (n = {markup.count(len(values))})")
+            everything += values
+            color = palette.endpoint_color(side.key, index)
+            figure.add_scatter(
+                x=list(values),
+                y=[row + _spread(number) for number in range(len(values))],
+                mode="markers",
+                name=name,
+                marker={"color": color, "symbol": _marker(index, word == side.cold_word), "size": 7, "opacity": 0.55},
+                hovertemplate="%{x:.4~g} ms<extra>" + name + "</extra>",
+            )
+            if values:
+                figure.add_scatter(
+                    x=[estimate.value],
+                    y=[row],
+                    mode="markers",
+                    name=f"median of {name}",
+                    marker={"color": palette.text, "symbol": "line-ns", "size": 20, "line": {"width": 2}},
+                    error_x=whiskers([estimate], palette.text, thickness_px=2, width_px=0),
+                    hovertemplate="median %{x:.4~g} ms<extra>" + name + "</extra>",
+                )
+    figure.update_traces(marker_line_color=palette.text, selector={"marker.symbol": "line-ns"})
+    figure.update_xaxes(title_text="Time to the answer (ms, log scale)", **log_axis(everything))
+    figure.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, automargin=True)
+    figure.update_yaxes(range=[len(labels) - 0.45, -0.55], showgrid=False)
+    return _framed(figure, palette, 70 + _ROW_PX * max(len(labels), 2)).update_layout(showlegend=False, margin_t=8)
+
+
+def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
+    """Where a cold start goes: a bar an endpoint, of the median of each part."""
+    figure = go.Figure()
+    for pattern, (name, values) in zip(PATTERNS[:3], _parts(summary), strict=True):
+        shape = {"shape": pattern, "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.75, "size": 7}
+        figure.add_bar(
+            y=[f"{html_text(side.name)}<br>(n = {side.split_n})" for side in summary.endpoints],
+            x=values,
+            orientation="h",
+            name=name,
+            marker={
+                "color": [palette.endpoint_color(side.key, index) for index, side in enumerate(summary.endpoints)],
+                "pattern": shape,
+            },
+            hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
+            showlegend=False,
+        )
+        # The legend is about the patterns: in neither endpoint's colour.
+        figure.add_bar(
+            y=[None],
+            x=[None],
+            orientation="h",
+            name=name,
+            marker={"color": palette.muted, "pattern": shape},
+        )
+    figure.update_xaxes(title_text="Median of each part (ms)", rangemode="tozero", nticks=6)
+    figure.update_yaxes(automargin=True, autorange="reversed")
+    figure.update_layout(barmode="stack", bargap=0.35)
+    return _framed(figure, palette, 70 + 2 * _ROW_PX * 2).update_layout(legend_traceorder="normal")
+
+
+def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
+    """Each cold start in the order of the run, so that a drift of the machine is seen; failures as crosses at 0."""
+    figure = go.Figure()
+    for index, side in enumerate(summary.endpoints):
+        color = palette.endpoint_color(side.key, index)
+        cold = [probe for probe in side.probes if probe.is_cold]
+        figure.add_scatter(
+            x=[probe.step + 1 for probe in cold],
+            y=[probe.response_ms for probe in cold],
+            mode="markers",
+            name=f"{html_text(side.name)} (n = {len(cold)})",
+            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 8},
+            hovertemplate="%{y:.4~g} ms<extra>" + html_text(side.name) + "</extra>",
+        )
+        if side.failed:
+            figure.add_scatter(
+                x=[probe.step + 1 for probe in side.probes if probe.failure],
+                y=[0] * side.failed,
+                mode="markers",
+                name=f"{html_text(side.name)} failed ({side.failed})",
+                cliponaxis=False,
+                marker={"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": color}},
+                hovertemplate="failed<extra>" + html_text(side.name) + "</extra>",
+            )
+    count = max((probe.step + 1 for side in summary.endpoints for probe in side.probes), default=1)
+    figure.update_xaxes(title_text="Cold start in order", range=[0.5, count + 0.5], dtick=1 if count <= 10 else None)
+    figure.update_yaxes(title_text="Cold start (ms)", rangemode="tozero", nticks=6)
+    return _framed(figure, palette)
+
+
+def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
+    """Response time against the measured idle gap: filled is cold, crossed suspected, hollow warm, or presumed to be;
+    a band is where an endpoint turns cold."""
+    figure = go.Figure()
+    gaps_s: list[float] = []
+    times_ms: list[float] = []
+    for index, side in enumerate(summary.endpoints):
+        color = palette.endpoint_color(side.key, index)
+        symbol = SYMBOLS[index % 2]
+        for word, mark, probes in (
+            ("cold", symbol, [probe for probe in side.probes if probe.is_cold and not probe.suspected]),
+            ("suspected cold", f"{symbol}-x", [probe for probe in side.probes if probe.is_cold and probe.suspected]),
+            (side.warm_word, f"{symbol}-open", [probe for probe in side.probes if probe.is_warm]),
+        ):
+            found = [(probe.idle_s, probe.response_ms) for probe in probes if probe.idle_s is not None]
+            if not found:
+                continue
+            gaps_s += [gap_s for gap_s, _ in found]
+            times_ms += [time_ms for _, time_ms in found]
+            figure.add_scatter(
+                x=[gap_s for gap_s, _ in found],
+                y=[time_ms for _, time_ms in found],
+                mode="markers",
+                name=f"{html_text(side.name)} {word} (n = {len(found)})",
+                marker={
+                    "color": color,
+                    "symbol": mark,
+                    "size": 9,
+                    # What crosses a suspected one has to be seen on it.
+                    "line": {"width": 1.5, "color": palette.background if mark.endswith("-x") else color},
+                },
+                customdata=[gap_text(gap_s) for gap_s, _ in found],
+                hovertemplate="%{y:.4~g} ms after %{customdata}<extra>" + f"{html_text(side.name)}, {word}</extra>",
+            )
+        if side.threshold:
+            figure.add_vrect(
+                x0=side.threshold.low_s, x1=side.threshold.high_s, fillcolor=color, opacity=0.1, line_width=0
+            )
+    figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(gaps_s or summary.plan.idle_s))
+    figure.update_yaxes(title_text="Response (ms, log scale)", **log_axis(times_ms))
+    return _framed(figure, palette, TALL_PX)
+
+
+def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
+    """The share of cold probes after each idle gap, with Wilson's 95% interval."""
+    figure = go.Figure()
+    for index, side in enumerate(summary.endpoints):
+        told = [gap for gap in side.gaps if gap.share.n]
+        color = palette.endpoint_color(side.key, index)
+        # A little beside each other, or the interval of one would hide the other's.
+        shift = 1.0 if len(summary.endpoints) == 1 else 0.965 if index == 0 else 1.035
+        figure.add_scatter(
+            x=[gap.idle_s * shift for gap in told],
+            y=[gap.share.value for gap in told],
+            mode="lines+markers",
+            name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in told)})",
+            line={"color": color, "width": 1.5, "dash": ("solid", "dash")[index % 2]},
+            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 9},
+            error_y=whiskers([gap.share for gap in told], color),
+            customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in told],
+            hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
+        )
+    figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(summary.plan.idle_s))
+    figure.update_yaxes(title_text="Share of cold probes", tickformat=".0%", range=[-0.04, 1.04], nticks=6)
+    return _framed(figure, palette, TALL_PX)
+
+
+# --- The numbers behind them
+
+
+def probe_table(summary: ColdSummary) -> list[dict[str, Any]]:
+    """A row a probe, in order."""
+    return [
+        {
+            "probe": probe.step + 1,
+            "endpoint": side.name,
+            "idle gap (s)": None if probe.idle_s is None else round(probe.idle_s, 3),
+            "response (ms)": round(probe.response_ms, 2),
+            "instance": "suspected cold" if probe.suspected else probe.state.value,
+            "failure": probe.failure.value if probe.failure else None,
+        }
+        for side in summary.endpoints
+        for probe in side.probes
+    ]
+
+
+def population_table(summary: ColdSummary) -> list[dict[str, Any]]:
+    """A row a population: n, and p50 and p95 with their intervals."""
+    return [
+        {
+            "endpoint": side.name,
+            "instances": word,
+            "n": estimates[0].n,
+            **{
+                f"{name} {part} (ms)": None if value is None or not math.isfinite(value) else round(value, 2)
+                for name, estimate in zip(("p50", "p95"), estimates, strict=True)
+                for part, value in (("", estimate.value), ("from", estimate.low), ("to", estimate.high))
+            },
+        }
+        for side in summary.endpoints
+        for word, estimates in ((side.cold_word, side.cold_ms), (side.warm_word, side.warm_ms))
+    ]
+
+
+def split_table(summary: ColdSummary) -> list[dict[str, Any]]:
+    """A row an endpoint: the median of each part of its cold starts."""
+    parts = _parts(summary)
+    return [
+        {
+            "endpoint": side.name,
+            "n": side.split_n,
+            **{f"{name} (ms)": None if (value := values[index]) is None else round(value, 2) for name, values in parts},
+        }
+        for index, side in enumerate(summary.endpoints)
+    ]
+
+
+def share_table(summary: ColdSummary) -> list[dict[str, Any]]:
+    """A row an idle gap of an endpoint: how many probes were cold, and the interval of their share."""
+    return [
+        {
+            "endpoint": side.name,
+            "idle gap (s)": gap.idle_s,
+            "cold": gap.cold,
+            "n": gap.share.n,
+            "from (%)": None if gap.share.low is None else round(100 * gap.share.low, 1),
+            "to (%)": None if gap.share.high is None else round(100 * gap.share.high, 1),
+        }
+        for side in summary.endpoints
+        for gap in side.gaps
+    ]
+
+
+def _parts(summary: ColdSummary) -> list[tuple[str, list[float | None]]]:
+    return [
+        (name, [getattr(side.split, part) if side.split else None for side in summary.endpoints])
+        for name, part in zip(part_names(summary.plan), ("imports_ms", "model_ms", "rest_ms"), strict=True)
+    ]
+
+
+def _marker(index: int, is_cold: bool) -> str:
+    return SYMBOLS[index % 2] + ("" if is_cold else "-open")
+
+
+def _spread(number: int) -> float:
+    """Where a point lies beside the middle of its row: even, and the same each time (the golden ratio's sequence)."""
+    return 0.5 * ((number * 0.618034) % 1 - 0.5)
+
+
+def _gap_axis(gaps_s: Sequence[float]) -> dict[str, Any]:
+    """A log axis whose ticks are times as people say them."""
+    lowest, highest = min(gaps_s, default=1.0), max(gaps_s, default=10.0)
+    ticks = [gap_s for gap_s in _NICE_GAPS_S if lowest / 1.3 <= gap_s <= highest * 1.3]
+    ticks = ticks[:: math.ceil(len(ticks) / _MAX_TICKS)] if ticks else [lowest, highest]
+    return {
+        "type": "log",
+        "range": [math.log10(lowest) - 0.12, math.log10(highest) + 0.12],
+        "tickvals": ticks,
+        "ticktext": [_tick(gap_s) for gap_s in ticks],
+        "tickangle": 0,
+    }
+
+
+def _tick(gap_s: float) -> str:
+    return gap_text(gap_s) if gap_s < 60 else f"{gap_s / 60:g} min" if gap_s < 3600 else f"{gap_s / 3600:g} h"
+
+
+def _framed(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX) -> go.Figure:
+    """In the theme, with room for the last label."""
+    return styled(figure, palette).update_layout(height=height_px, margin={"r": 18})

@@ -1,0 +1,303 @@
+"""The Cold start page: start a run of cold starts, follow it, and see what it says of new instances.
+
+The run is a process of its own; the page knows it by the `run` of its address, so that a refresh loses nothing.
+"""
+
+import streamlit as st
+
+from benchmark.coldstart import local
+from benchmark.coldstart.plan import KIND, ColdPlan, gap_text, parse_gaps
+from benchmark.coldstart.program import ProgramError
+from benchmark.launch import LaunchError
+from benchmark.record.plan import PlanError
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import StoreError, UnknownRun
+from dashboard import resources
+from dashboard.components import markup, run_text
+from dashboard.components.run_actions import cancel_button, run_link, wait_for_end
+from dashboard.settings import Settings
+
+LOCAL, LADDER, FORCED = _MODES = ("Local programs", "Idle ladder", "Forced")
+_EVERY_S = 1.0
+_CHARTS_EVERY_S = 5.0
+_LATEST = 5
+_LOOK_BACK = 200
+_SPAWN_S = 1.5
+"""About what starting, asking and stopping one program takes, to say how long a run will be."""
+_EXPLAINED = {
+    LOCAL: "Starts both programs on this machine again and again, in random order, and times each from its spawn to "
+    "its first answer.",
+    LADDER: "Leaves both endpoints alone for each gap, then asks once: was an instance still there? Longer gaps need "
+    "patience; the run goes on when this page is closed.",
+    FORCED: "Runs a command before each sample that makes the platform start a new instance. This is not scaling from "
+    "zero, and is marked so.",
+}
+
+
+def page() -> None:
+    st.markdown(
+        "#### Cold start\n"
+        ":gray[:small[How long the first answer of a new instance takes, where that time goes, and after which idle "
+        "gap there is no instance left.]]"
+    )
+    try:
+        if resources.settings().read_only:
+            st.caption(f"{markup.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+        else:
+            _controls(resources.launcher().running())
+        _chosen()
+    except StoreError as error:
+        st.error(markup.plain(f"The record cannot be used: {error}."), icon=":material/error:")
+
+
+# --- Starting a run
+
+
+def _controls(busy: str | None) -> None:
+    settings = resources.settings()
+    offered = _offered()
+    with st.container(border=True, key="inputs"):
+        mode = offered[0]
+        if len(offered) > 1:
+            mode = (
+                st.segmented_control(
+                    "How a new instance comes about",
+                    offered,
+                    default=mode,
+                    required=True,
+                    key="cold_mode",
+                    label_visibility="collapsed",
+                )
+                or mode
+            )
+        st.caption(_EXPLAINED[mode])
+        with st.container(horizontal=True, vertical_alignment="bottom", key="coldgo"):
+            gaps = ""
+            if mode == LADDER:
+                gaps = st.text_input("Idle gaps", "1m, 5m, 15m, 30m", key="cold_gaps", width=220)
+            repeats = st.number_input(
+                "Probes a gap" if mode == LADDER else "Cold starts each",
+                min_value=1,
+                max_value=1000,
+                value=5 if mode == LADDER else 20,
+                key=f"cold_repeats_{_MODES.index(mode)}",
+                width=150,
+            )
+            plan, problem = _plan(mode, int(repeats), gaps, settings)
+            st.button(
+                "Start",
+                type="primary",
+                icon=":material/play_arrow:",
+                key="cold_start",
+                disabled=plan is None or busy is not None,
+                on_click=_start,
+                args=(plan,),
+            )
+        if problem:
+            st.caption(f":material/info: {problem}")
+        elif busy:
+            st.caption(f":material/info: Run {busy} goes on; one run at a time: two would disturb each other.")
+            wait_for_end(busy)
+        elif plan:
+            st.caption(_effort(plan, settings))
+
+
+def _offered() -> tuple[str, ...]:
+    """The ways to a new instance that can be gone here; none where nothing may be started.
+
+    An image of the dashboard has neither the programs nor, unless it was given one, a command.
+    """
+    settings, here = resources.settings(), local.are_here()
+    possible = {LOCAL: here, LADDER: True, FORCED: here or settings.force_command is not None}
+    return tuple(mode for mode in _MODES if possible[mode] and not settings.read_only)
+
+
+def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdPlan | None, str | None]:
+    """What would be done, or in a sentence why it cannot."""
+    if mode == FORCED and not settings.force_command:
+        return None, (
+            "Set FORCE_COMMAND for the dashboard to the command that forces a new instance, for example "
+            "`gcloud run services update NAME-$FORCE_ENDPOINT --update-env-vars COLD=$FORCE_ID`. It is never taken "
+            "from a page, since a shell runs it."
+        )
+    try:
+        if mode == LADDER:
+            return ColdPlan("ladder", repeats, parse_gaps(gaps)), None
+        if mode == LOCAL:
+            local.require_directories(local.programs())
+        return ColdPlan("spawn" if mode == LOCAL else "forced", repeats), None
+    except (PlanError, ProgramError) as error:
+        return None, markup.plain(markup.sentence(str(error)))
+
+
+def _effort(plan: ColdPlan, settings: Settings) -> str:
+    requests = 2 * plan.probes * (1 + plan.warm_requests)
+    if plan.mode == "spawn":
+        return f"About {gap_text(2 * plan.probes * _SPAWN_S)}, {markup.count(requests)} requests on this machine."
+    names = markup.plain(" and ".join(endpoint.address for endpoint in settings.endpoints))
+    wait = f"At least {gap_text(plan.waits_s)}" if plan.waits_s else "A deployment for each sample"
+    return f"{wait}, {markup.count(requests)} requests in all to {names}."
+
+
+def _start(plan: ColdPlan) -> None:
+    try:
+        st.query_params["run"] = resources.launcher().start(plan, resources.settings().endpoints)
+    except LaunchError as error:
+        st.toast(markup.plain(f"Not started: {error}."), icon=":material/error:")
+
+
+def _resume(run: Run) -> None:
+    try:
+        resources.launcher().resume(run, resources.settings().endpoints)
+    except (LaunchError, PlanError) as error:
+        st.toast(markup.plain(f"Not resumed: {error}."), icon=":material/error:")
+
+
+# --- The run that the address names
+
+
+def _chosen() -> None:
+    store = resources.store()
+    run_id = st.query_params.get("run", "")
+    if not run_id:
+        if earlier := _recorded():
+            st.markdown("**Latest runs**")
+            for one in earlier[:_LATEST]:
+                run_link(one, f"{run_text.headline(one)} · {_mode(one).lower()}")
+        else:
+            how = " Local programs need no cloud account and about a minute." if LOCAL in _offered() else ""
+            st.info(f"No cold start has been measured yet.{how}", icon=":material/info:")
+        return
+    launcher = resources.launcher()
+    run: Run | None
+    try:
+        run = store.run(run_id)
+        if launcher.close_dead(run):
+            run = store.run(run_id)
+    except UnknownRun:
+        run = None
+    if run is None or launcher.is_resuming(run):
+        _not_there_yet(run_id)
+    elif run.kind != KIND:
+        st.info(f"Run {run.id} is no run of cold starts.", icon=":material/info:")
+        run_link(run, run_text.headline(run))
+    else:
+        _run(run)
+
+
+def _not_there_yet(run_id: str) -> None:
+    """A process that has just been started, or one that never got as far as a record."""
+    launcher = resources.launcher()
+    if launcher.is_alive(run_id):
+        _starting(run_id)
+        return
+    problem = launcher.problem(run_id)
+    if problem:
+        st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
+    else:
+        st.warning(markup.plain(f"There is no run {run_id} in the record: it may have been deleted."))
+    _earlier(None)
+
+
+@st.fragment(run_every=_EVERY_S)
+def _starting(run_id: str) -> None:
+    launcher = resources.launcher()
+    try:
+        there = not launcher.is_resuming(resources.store().run(run_id))
+    except UnknownRun:
+        there = False
+    except StoreError as error:  # busy perhaps: the next look may succeed
+        st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+        return
+    if there or not launcher.is_alive(run_id):
+        st.rerun()
+    with st.container(border=True, key="progress"):
+        st.progress(0.0, text="Starting: asking what is served, with one start that is not measured")
+
+
+def _run(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="runhead"):
+        st.markdown(
+            f"**{markup.plain(run_text.title(run))}** {run_text.badges(run)} "
+            f":gray[:small[{markup.plain(f'{_mode(run)} · {run_text.started(run)}')}]]",
+            width="content",
+        )
+        if run.state is RunState.RUNNING:
+            cancel_button(run.id, "cold_cancel")
+        elif run.state is not RunState.FINISHED and not run.is_imported and not resources.settings().read_only:
+            st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
+        _earlier(run.id)
+    if run.state is RunState.RUNNING:
+        _progress(run.id)
+    elif said := resources.launcher().problem(run.id):  # resumed here, in vain
+        st.error(markup.plain(f"It ended early: {said}"), icon=":material/error:")
+    elif reason := run.outcome.get("reason"):
+        st.warning(markup.plain(f"It ended early: {reason}."), icon=":material/warning:")
+    if not run.progress.get("done"):
+        st.caption("Figures appear here with the first probe.")
+        return
+    st.fragment(_results, run_every=_CHARTS_EVERY_S if run.state is RunState.RUNNING else None)(run.id)
+
+
+@st.fragment(run_every=_EVERY_S)
+def _progress(run_id: str) -> None:
+    try:
+        run = resources.store().run(run_id)
+        closed = resources.launcher().close_dead(run)
+    except UnknownRun:  # deleted meanwhile, which is for the whole page to say
+        st.rerun()
+    except StoreError as error:  # busy perhaps: the next look may succeed
+        st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+        return
+    if closed:
+        st.rerun()
+    done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0) or 1)
+    known = st.session_state.setdefault("cold-seen", {})
+    if run.is_over or (done and not known.get(run_id)):  # its end, or its first figures
+        known[run_id] = True
+        st.rerun()
+    with st.container(border=True, key="progress"):
+        phase = markup.plain(str(run.progress.get("phase", "starting")))
+        st.progress(min(1.0, done / total), text=f"{done} of {total} probes, {phase}")
+
+
+def _recorded() -> list[Run]:
+    """The newest runs of cold starts. Raises StoreError."""
+    return [run for run in resources.store().runs(_LOOK_BACK) if run.kind == KIND]
+
+
+def _earlier(shown: str | None) -> None:
+    others = [run for run in _recorded() if run.id != shown]
+    if not others:
+        return
+
+    def show() -> None:
+        chosen = st.session_state.cold_earlier
+        if chosen:
+            st.query_params["run"] = chosen
+            st.session_state.cold_earlier = None
+
+    titles = {run.id: f"{run_text.title(run)}, {_mode(run).lower()}, {run_text.started(run)}" for run in others}
+    st.selectbox(
+        "Earlier runs",
+        list(titles),
+        index=None,
+        format_func=lambda run_id: titles[run_id],
+        placeholder="Earlier runs",
+        key="cold_earlier",
+        on_change=show,
+        label_visibility="collapsed",
+        width=460,
+    )
+
+
+def _mode(run: Run) -> str:
+    modes = {"spawn": LOCAL, "ladder": LADDER, "forced": FORCED}
+    return modes.get(str(run.manifest["plan"].get("mode")), "Unknown")
+
+
+def _results(run_id: str) -> None:
+    # Imported here: drawing costs most of a second to import, which no other page should pay.
+    from dashboard.views.coldstart.panels import results
+
+    results(run_id)

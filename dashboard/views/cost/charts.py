@@ -1,0 +1,193 @@
+"""The chart of the Cost page: pure functions from bills to a figure. No Streamlit here."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import plotly.graph_objects as go
+
+from benchmark.cost.bill import CostError, Crossing, crossings, grid
+from dashboard.components.plotting import html_text, log_ticks, styled
+from dashboard.components.theme import Palette
+from dashboard.views.cost.text import count
+
+_POINTS = 73
+_LEAST_USD = 0.01
+_READABLE_RATIO = 2.5
+HEIGHT_PX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to run and pay for an endpoint: what it costs in USD a month at a number of requests.
+
+    `chosen` is the one that the page is set to; the other kind of billing is drawn beside it.
+    """
+
+    label: str
+    endpoint: str
+    chosen: bool
+    cost_usd: Callable[[int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCrossing:
+    """Where `cheaper` begins to cost less than `dearer`."""
+
+    cheaper: Option
+    dearer: Option
+    at: Crossing
+
+
+def named_crossings(options: Sequence[Option], span: tuple[int, int]) -> list[NamedCrossing]:
+    """Where the chosen options cross each other, and where each crosses its own endpoint's other billing."""
+    found = []
+    for first, second in combinations(options, 2):
+        if (first.chosen and second.chosen) or first.endpoint == second.endpoint:
+            for at in crossings(first.cost_usd, second.cost_usd, *span):
+                pair = (first, second) if at.first_is_cheaper_above else (second, first)
+                found.append(NamedCrossing(*pair, at))
+    return sorted(found, key=lambda one: one.at.requests_per_month)
+
+
+def break_even(
+    options: Sequence[Option],
+    found: Sequence[NamedCrossing],
+    requests: int,
+    span: tuple[int, int],
+    palette: Palette,
+) -> go.Figure:
+    """Cost of each option over requests a month, from `span[0]` to `span[1]`; `requests` is where the page stands.
+
+    What is below a cent is not drawn: a logarithmic axis has no place for it.
+    """
+    figure = go.Figure()
+    lines = {option.label: line(option, *span) for option in options}
+    # The first endpoint's line is the broader one: where both cost the same, both can be seen.
+    widths = {option.endpoint: 5 if option.endpoint == options[0].endpoint else 2 for option in options}
+    for option in options:
+        xs, ys = lines[option.label]
+        figure.add_scatter(
+            x=xs,
+            y=ys,
+            mode="lines",
+            name=html_text(option.label),
+            line={
+                "color": palette.endpoints[option.endpoint],
+                "width": widths[option.endpoint] if option.chosen else 1.5,
+                "dash": "solid" if option.chosen else "dash",
+            },
+            opacity=1 if option.chosen else 0.85,
+            hovertemplate="%{x:,.0f} requests: %{y:,.2f} USD<extra>" + html_text(option.label) + "</extra>",
+        )
+    drawn = [one for one in found if one.at.usd >= _LEAST_USD]
+    if drawn:
+        figure.add_scatter(
+            x=[one.at.requests_per_month for one in drawn],
+            y=[one.at.usd for one in drawn],
+            mode="markers+text",
+            name="break-even",
+            showlegend=False,
+            text=_labels([one.at.requests_per_month for one in drawn]),
+            textposition=["top left" if index % 2 == 0 else "bottom right" for index in range(len(drawn))],
+            textfont={"size": 11, "color": palette.text},
+            marker={
+                "color": palette.text,
+                "symbol": "diamond",
+                "size": 9,
+                "line": {"width": 1.5, "color": palette.background},
+            },
+            hovertext=[
+                f"from {count(one.at.requests_per_month)} on {html_text(one.cheaper.label)} costs less" for one in drawn
+            ],
+            hoverinfo="text",
+        )
+    if span[0] <= requests <= span[1]:
+        figure.add_vline(x=requests, line={"color": palette.muted, "width": 1, "dash": "dot"})
+        # Apart from its line: on a logarithmic axis an annotation's place is a logarithm, which a line's is not.
+        figure.add_annotation(
+            text="your traffic",
+            x=math.log10(requests),
+            y=0,
+            yref="y domain",
+            xanchor="left" if requests < math.sqrt(span[0] * span[1]) else "right",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 10, "color": palette.muted},
+        )
+    ticks = [10**power for power in range(math.ceil(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)]
+    figure.update_xaxes(
+        title_text="Requests a month (log scale)",
+        type="log",
+        range=[math.log10(span[0]) - 0.02, math.log10(span[1]) + 0.02],
+        tickvals=ticks,
+        # Every other one in words: all of them have no room on a phone.
+        ticktext=[count(tick) if index % 2 == 0 else "" for index, tick in enumerate(ticks)],
+        tickangle=0,
+    )
+    figure.update_yaxes(
+        title_text="USD a month (log scale)", **_money_axis([y for _, ys in lines.values() for y in ys])
+    )
+    styled(figure, palette)
+    return figure.update_layout(height=HEIGHT_PX, margin={"l": 62, "r": 14})
+
+
+def _labels(numbers: Sequence[int]) -> list[str]:
+    """What is written at each crossing, in ascending order; nothing where the one before is too near to be read."""
+    labels: list[str] = []
+    last = 0.0
+    for number in numbers:
+        near = last and number / last < _READABLE_RATIO
+        labels.append("" if near else count(number))
+        last = last if near else number
+    return labels
+
+
+def line(option: Option, low: int, high: int) -> tuple[list[int], list[float | None]]:
+    """Requests and USD of an option; None below a cent; ends where the platform offers nothing for so many."""
+    xs: list[int] = []
+    ys: list[float | None] = []
+    for requests in grid(low, high, _POINTS):
+        try:
+            cost = option.cost_usd(requests)
+        except CostError:
+            break
+        xs.append(requests)
+        ys.append(cost if cost >= _LEAST_USD else None)
+    return xs, ys
+
+
+def table(options: Sequence[Option], span: tuple[int, int]) -> list[dict[str, Any]]:
+    """The costs at 1, 2 and 5 of every power of ten, a row a number of requests."""
+    rows: list[dict[str, Any]] = []
+    for requests in (round(tick) for tick in _steps(span)):
+        row: dict[str, Any] = {"requests a month": requests}
+        for option in options:
+            try:
+                row[f"{option.label} (USD)"] = round(option.cost_usd(requests), 2)
+            except CostError:
+                row[f"{option.label} (USD)"] = None
+        rows.append(row)
+    return rows
+
+
+def _steps(span: tuple[int, int]) -> list[float]:
+    first, last = math.floor(math.log10(span[0])), math.ceil(math.log10(span[1]))
+    steps = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
+    return [step for step in steps if span[0] <= step <= span[1]]
+
+
+def _money_axis(values: Sequence[float | None]) -> dict[str, Any]:
+    known = [value for value in values if value]
+    lowest, highest = min(known, default=1.0), max(known, default=10.0)
+    if highest < lowest * 10:
+        highest = lowest * 10
+    ticks = log_ticks(lowest, highest)
+    return {
+        "type": "log",
+        "range": [math.log10(lowest) - 0.08, math.log10(highest) + 0.2],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,.12g}".replace(",", "\N{NARROW NO-BREAK SPACE}") for tick in ticks],
+    }

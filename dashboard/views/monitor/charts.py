@@ -1,0 +1,420 @@
+"""Charts of the Monitor page: pure functions from readings to Plotly figures. No Streamlit here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from benchmark.monitor.counts import Interval, bucket_quantile
+from benchmark.monitor.drift import LARGE, SOME, Drift
+from dashboard.components import markup
+from dashboard.components.plotting import HEIGHT_PX, html_text, log_axis, styled
+from dashboard.components.theme import Palette
+from dashboard.views.monitor import text as say
+from dashboard.views.monitor.snapshot import Watched
+from inference.card import ModelCard
+
+_DASHES = ("solid", "dash")
+_SYMBOLS = ("circle", "diamond")
+_PATTERNS = ("", "/")
+_TALL_PX = 280
+_LEAST_PSI = 0.001
+"""What is less is drawn here: a log scale has no 0."""
+_TICKS_S = (15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+_MOST_HOLES = 20
+"""Holes shaded of one endpoint, the newest: with many, such as of many instances, shading says nothing."""
+
+
+def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Prediction requests per second between one reading and the next, and dotted those of tests.
+
+    A reading that failed is a cross at 0. What came while nobody read is shaded, as it has no place in time.
+    """
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        color, name = palette.endpoints[one.endpoint.key], html_text(one.endpoint.name)
+        at_s, steps = _points(one, now_s, with_start=True)
+        line = {"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"}
+        figure.add_scatter(
+            x=at_s,
+            y=[step and step.requests_per_s for step in steps],
+            mode="lines",
+            line=line,
+            name=f"{name} (n = {markup.count(one.timeline.counts)})",
+            hovertemplate="%{y:.2f} requests/s<extra>" + name + "</extra>",
+        )
+        if one.timeline.tests:
+            figure.add_scatter(
+                x=at_s,
+                y=[step and step.tests_per_s for step in steps],
+                mode="lines",
+                line={**line, "width": 1.5, "dash": "dot"},
+                name=f"{name} tests (n = {markup.count(one.timeline.tests)})",
+                hovertemplate="%{y:.2f} test requests/s<extra>" + name + "</extra>",
+            )
+        if one.failures:
+            figure.add_scatter(
+                x=[failure.taken_s - now_s for failure in one.failures],
+                y=[0] * len(one.failures),
+                mode="markers",
+                marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
+                name="not read",
+                showlegend=False,
+                hovertemplate="could not be read<extra>" + name + "</extra>",
+            )
+    figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
+    return _over_time(figure, data, now_s, palette)
+
+
+def failures_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Of the prediction requests between two readings, the share that failed (5xx) and, dotted, was refused (4xx)."""
+    figure = go.Figure()
+    highest = 0.0
+    for one in data:
+        color = palette.endpoints[one.endpoint.key]
+        at_s, points = _points(one, now_s)
+        for hundreds, what, dash in ((5, "failed", "solid"), (4, "refused", "dot")):
+            shares = [point and point.counts.share_of_requests(hundreds) for point in points]
+            highest = max([highest, *(share for share in shares if share)])
+            figure.add_scatter(
+                x=at_s,
+                y=shares,
+                mode="lines+markers",
+                line={"color": color, "width": 2 if what == "failed" else 1.5, "dash": dash},
+                marker={"size": 4},
+                name=f"{html_text(one.endpoint.name)} {what} (n = {markup.count(one.timeline.counts)})",
+                hovertemplate=f"%{{y:.1%}} {what}<extra>{html_text(one.endpoint.name)}</extra>",
+            )
+    figure.update_yaxes(
+        title_text="Share of requests (%)",
+        tickformat=".0%" if highest > 0.05 else ".1%",
+        range=[-0.02 * max(highest, 0.01), 1.1 * max(highest, 0.01)],
+        nticks=5,
+    )
+    return _over_time(figure, data, now_s, palette)
+
+
+def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Estimated p50 (line) and p95 (dotted) of the server's own time, between one reading and the next."""
+    figure = go.Figure()
+    values_ms: list[float] = []
+    for index, one in enumerate(data):
+        color = palette.endpoints[one.endpoint.key]
+        at_s, points = _points(one, now_s)
+        for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
+            found = [point and bucket_quantile(point.counts.latency, share) for point in points]
+            values_ms += [estimate.value_s * 1000 for estimate in found if estimate and estimate.value_s > 0]
+            figure.add_scatter(
+                x=at_s,
+                y=[estimate and estimate.value_s * 1000 for estimate in found],
+                customdata=[
+                    estimate and _bounds_ms(estimate.above_s, estimate.upto_s, estimate.count) for estimate in found
+                ],
+                mode="lines+markers",
+                line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
+                marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
+                name=f"{html_text(one.endpoint.name)} {name} (n = {markup.count(one.timeline.counts)})",
+                hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
+            )
+    figure.update_yaxes(title_text="Server's time (ms, log scale)", **log_axis(values_ms or [0.1, 1.0]))
+    return _over_time(figure, data, now_s, palette)
+
+
+def memory_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """Resident memory of the process that answered, at each reading."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        at_s: list[float | None] = []
+        mib: list[float | None] = []
+        for stretch in one.timeline.stretches:
+            for snapshot in (stretch.first, *(snapshot for snapshot, _ in stretch.steps)):
+                at_s.append(snapshot.taken_s - now_s)
+                mib.append(None if snapshot.memory_bytes is None else snapshot.memory_bytes / 2**20)
+            at_s.append(None)
+            mib.append(None)
+        figure.add_scatter(
+            x=at_s[:-1],
+            y=mib[:-1],
+            mode="lines",
+            line={"color": palette.endpoints[one.endpoint.key], "width": 2, "dash": _DASHES[index % 2]},
+            name=f"{html_text(one.endpoint.name)} (n = {markup.count(sum(value is not None for value in mib))})",
+            hovertemplate="%{y:.1f} MiB<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+    figure.update_yaxes(title_text="Memory (MiB)", rangemode="tozero", nticks=5)
+    return _over_time(figure, data, now_s, palette)
+
+
+def predictions(
+    data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None, palette: Palette
+) -> go.Figure:
+    """The share of each class among the predictions, beside its share of the training rows."""
+    figure = go.Figure()
+    names = [html_text(name) for name in card.classes]
+    if prior:
+        total = sum(prior.values())
+        figure.add_bar(
+            x=names,
+            y=[prior[name] / total for name in card.classes],
+            name=f"Training (n = {markup.count(total)})",
+            marker={"color": palette.muted, "opacity": 0.55},
+            hovertemplate="%{y:.1%} of the training rows<extra></extra>",
+        )
+    for index, one in enumerate(data):
+        counts = _counted(one).get("predictions", {})
+        total = sum(counts.get(name, 0) for name in card.classes)
+        figure.add_bar(
+            x=names,
+            y=[counts.get(name, 0) / total if total else None for name in card.classes],
+            name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
+            marker=_bar(one, index, palette),
+            hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+    figure.update_xaxes(title_text=html_text(card.target_label))
+    figure.update_yaxes(title_text="Share", tickformat=".0%", rangemode="tozero", nticks=5)
+    figure.update_layout(barmode="group", bargap=0.3)
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
+    """PSI of each feature on a log scale, a row a feature, and as a bar the PSI up to which chance explains it."""
+    figure = go.Figure()
+    rows = {name: index for index, name in enumerate(reversed(card.feature_names))}
+    values: list[float] = [SOME, LARGE]
+    for index, (one, found) in enumerate(data):
+        shown = [(each, max(each.psi, _LEAST_PSI), each.chance) for each in found if each.psi is not None]
+        values += [value for _, psi, chance in shown for value in (psi, chance) if value]
+        color = palette.endpoints[one.endpoint.key]
+        places = [rows[each.feature] + 0.17 * (1 - 2 * index) for each, _, _ in shown]
+        count = max((each.count for each in found), default=0)
+        figure.add_scatter(
+            y=places,
+            x=[psi for _, psi, _ in shown],
+            mode="markers",
+            name=f"{html_text(one.endpoint.name)} (n = {markup.count(count)})",
+            customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
+            marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 10},
+            hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+        figure.add_scatter(
+            y=places,
+            x=[chance for _, _, chance in shown],
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
+            name="chance alone reaches",
+            showlegend=index == len(data) - 1,
+            hovertemplate="chance alone reaches %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+    for value in (SOME, LARGE):
+        figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
+    ticks = (0.001, 0.01, SOME, LARGE, 1.0, 10.0)
+    figure.update_xaxes(
+        title_text="PSI (log scale)",
+        type="log",
+        range=[math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15],
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+        tickangle=0,
+    )
+    figure.update_yaxes(
+        tickvals=list(rows.values()),
+        ticktext=[html_text(feature.label) for feature in reversed(card.features)],
+        range=[-0.6, len(rows) - 0.4],
+        automargin=True,
+    )
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> go.Figure:
+    """Of the predicted rows, the share whose value of a feature was outside of the training range."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        counts = _counted(one)
+        total = sum(counts.get("predictions", {}).values())
+        outside = [counts.get("out_of_range", {}).get(name, 0) for name in card.feature_names]
+        figure.add_bar(
+            y=[html_text(feature.label) for feature in card.features],
+            x=[count / total if total else None for count in outside],
+            orientation="h",
+            customdata=outside,
+            name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
+            marker=_bar(one, index, palette),
+            hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
+            + html_text(one.endpoint.name)
+            + "</extra>",
+        )
+    figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
+    # Reversed as a whole, so that also of two bars the first endpoint's is above.
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=[html_text(feature.label) for feature in card.features],
+        autorange="reversed",
+        automargin=True,
+    )
+    figure.update_layout(barmode="group", bargap=0.35)
+    return _roomy(styled(figure, palette), _TALL_PX)
+
+
+# --- The numbers behind them
+
+
+def time_table(data: Sequence[Watched], now_s: float) -> list[dict[str, Any]]:
+    """A row for each pair of readings that is drawn: when, which process, what was asked, and what it took."""
+    rows = []
+    for one in data:
+        for stretch in one.timeline.stretches:
+            for snapshot, interval in stretch.steps:
+                rows.append(
+                    {
+                        "ago (s)": round(now_s - snapshot.taken_s, 1),
+                        "endpoint": one.endpoint.name,
+                        "instance": (snapshot.instance_id or "")[:8],
+                        "over (s)": round(interval.duration_s, 1),
+                        "requests": interval.counts.request_count,
+                        "requests/s": round(interval.requests_per_s or 0.0, 3),
+                        "tests": interval.test_counts.request_count,
+                        "failed (5xx)": interval.counts.count_of_requests(5),
+                        "refused (4xx)": interval.counts.count_of_requests(4),
+                        **_quantiles(interval),
+                        "memory (MiB)": snapshot.memory_bytes and round(snapshot.memory_bytes / 2**20, 1),
+                    }
+                )
+    return sorted(rows, key=lambda row: (row["ago (s)"], row["endpoint"]))
+
+
+def _quantiles(interval: Interval) -> dict[str, float | None]:
+    found = {name: bucket_quantile(interval.counts.latency, share) for name, share in (("p50", 0.5), ("p95", 0.95))}
+    return {
+        key: value
+        for name, estimate in found.items()
+        for key, value in (
+            (f"{name} (ms)", round(estimate.value_s * 1000, 3) if estimate else None),
+            (f"{name} above (ms)", estimate.above_s * 1000 if estimate else None),
+            (f"{name} up to (ms)", estimate.upto_s * 1000 if estimate else None),
+        )
+    }
+
+
+def prediction_table(data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None) -> list[dict[str, Any]]:
+    """Training rows and predictions by class."""
+    return [
+        {
+            card.target_label: name,
+            **({"training rows": prior[name]} if prior else {}),
+            **{one.endpoint.name: _counted(one).get("predictions", {}).get(name, 0) for one in data},
+        }
+        for name in card.classes
+    ]
+
+
+def drift_table(data: Sequence[tuple[Watched, Sequence[Drift]]]) -> list[dict[str, Any]]:
+    """A row for each feature of each endpoint, also where nothing can be said yet."""
+    return [
+        {
+            "feature": each.feature,
+            "endpoint": one.endpoint.name,
+            "n": each.count,
+            "PSI": None if each.psi is None else round(each.psi, 4),
+            "chance alone reaches": None if each.chance is None else round(each.chance, 4),
+            "verdict": str(each.verdict),
+        }
+        for one, found in data
+        for each in found
+    ]
+
+
+def range_table(data: Sequence[Watched], card: ModelCard) -> list[dict[str, Any]]:
+    """Values out of the training range by feature, with that range."""
+    return [
+        {
+            "feature": feature.title,
+            "training range": f"{feature.training.minimum:g} to {feature.training.maximum:g}",
+            **{
+                f"{one.endpoint.name} outside": _counted(one).get("out_of_range", {}).get(feature.name, 0)
+                for one in data
+            },
+            **{f"{one.endpoint.name} rows": sum(_counted(one).get("predictions", {}).values()) for one in data},
+        }
+        for feature in card.features
+    ]
+
+
+def _bar(one: Watched, index: int, palette: Palette) -> dict[str, Any]:
+    """An endpoint's bars: its colour, and stripes for the second, so that colour alone means nothing."""
+    pattern = {"shape": _PATTERNS[index % 2], "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.5}
+    return {"color": palette.endpoints[one.endpoint.key], "pattern": {**pattern, "size": 6, "solidity": 0.2}}
+
+
+def _roomy(figure: go.Figure, height_px: int = HEIGHT_PX) -> go.Figure:
+    """Room for the last label of the axis, and for a legend of several lines."""
+    return figure.update_layout(height=height_px, margin={"r": 18})
+
+
+def _counted(one: Watched) -> dict[str, Mapping[str, int]]:
+    """Counts of the time asked about, by kind; empty where nothing was read."""
+    if one.interval is None:
+        return {}
+    return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
+
+
+def _over_time(figure: go.Figure, data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
+    """The axis and the holes that all charts over time share; changes and returns `figure`."""
+    axis = _time_axis(data, now_s)
+    figure.update_xaxes(**axis)
+    for one in data:
+        for hole in one.timeline.counted_holes[-_MOST_HOLES:]:
+            figure.add_vrect(
+                x0=max(hole.from_s - now_s, axis["range"][0]),
+                x1=hole.to_s - now_s,
+                fillcolor=palette.muted,
+                opacity=0.14,
+                layer="below",
+                line_width=0,
+            )
+    return _roomy(styled(figure, palette))
+
+
+def _points(
+    one: Watched, now_s: float, *, with_start: bool = False
+) -> tuple[list[float | None], list[Interval | None]]:
+    """The end of each interval and the interval, and None between two stretches, so that no line is drawn over a gap.
+
+    `with_start` repeats the first interval of a stretch at its start: steps drawn back from each time span it then.
+    """
+    at_s: list[float | None] = []
+    intervals: list[Interval | None] = []
+    for stretch in one.timeline.stretches:
+        if not stretch.steps:
+            continue
+        if at_s:
+            at_s.append(None)
+            intervals.append(None)
+        if with_start:
+            at_s.append(stretch.first.taken_s - now_s)
+            intervals.append(stretch.steps[0][1])
+        for snapshot, interval in stretch.steps:
+            at_s.append(snapshot.taken_s - now_s)
+            intervals.append(interval)
+    return at_s, intervals
+
+
+def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
+    upto = "" if upto_s == math.inf else f" and {upto_s * 1000:g}"
+    return f"{'between' if upto else 'above'} {above_s * 1000:g}{upto} ms, n = {markup.count(count)}"
+
+
+def _time_axis(data: Sequence[Watched], now_s: float) -> dict[str, Any]:
+    """Seconds before now, over the time asked about or from the first reading on; ticks are whole and read as ago."""
+    taken = [one.snapshots[0].taken_s for one in data if one.snapshots]
+    taken += [one.failures[0].taken_s for one in data if one.failures]
+    window_s = next((one.window_s for one in data if one.window_s), None)
+    span_s = window_s or max(60.0, now_s - min(taken, default=now_s))
+    step_s = next((step for step in _TICKS_S if span_s / step <= 6), 14400)
+    ticks = [-step_s * index for index in range(int(span_s // step_s) + 1)]
+    unit_s, title = (60, "min:s") if step_s < 600 else (3600, "h:min")
+    return {
+        "title_text": f"Time ago ({title})",
+        "range": [-span_s, 0.02 * span_s],
+        "tickvals": ticks,
+        "ticktext": [f"{-tick // unit_s}:{-tick % unit_s * 60 // unit_s:02d}" if tick else "now" for tick in ticks],
+    }

@@ -1,0 +1,149 @@
+"""The charts of the Monitor page; apart from the page, so that Plotly is imported when there is something to draw."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from benchmark.monitor.counts import Traffic, training_prior
+from benchmark.monitor.drift import Drift, drift
+from dashboard.components import markup
+from dashboard.components.panels import empty_panel, panel
+from dashboard.components.theme import Palette, palette
+from dashboard.views.monitor import charts as draw
+from dashboard.views.monitor import text as say
+from dashboard.views.monitor.snapshot import Watched
+from inference.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    key: str
+    title: str
+    draw: Callable[[Sequence[Watched], float, Palette], go.Figure]
+    alt: str
+
+
+_OVER_TIME = (
+    _Chart("requests", "Requests", draw.requests_over_time, "Prediction requests per second over time,"),
+    _Chart(
+        "server-latency",
+        "Latency inside the server",
+        draw.latency_over_time,
+        "Estimated 50th and 95th percentile of the server's own time in milliseconds over time,",
+    ),
+    _Chart(
+        "failures",
+        "Failed and refused",
+        draw.failures_over_time,
+        "Share of the prediction requests that failed and that were refused, over time,",
+    ),
+    _Chart("memory", "Memory", draw.memory_over_time, "Resident memory of the process in MiB over time,"),
+)
+
+
+def panels(data: Sequence[Watched], traffic: Traffic, now_s: float) -> None:
+    """Draw what was read: over time what was asked and how it went, then predictions and inputs of the time asked
+    about."""
+    colors = palette(st.context.theme.type)
+    read = [one for one in data if one.snapshots]
+    for row in (_OVER_TIME[:2], _OVER_TIME[2:]):
+        for chart, column in zip(row, st.columns(2, gap="medium"), strict=True):
+            with column:
+                panel(
+                    chart.key,
+                    chart.title,
+                    chart.draw(read, now_s, colors),
+                    f"{chart.alt} {_over_time(read, traffic)}",
+                    lambda: draw.time_table(read, now_s),
+                )
+    if unplaced := say.unplaced(read):
+        st.caption(markup.plain(unplaced))
+    card = next((one.card for one in read if one.card), None)
+    if card is None:
+        st.caption("Predictions by class and drift need the model card, which no endpoint has given yet.")
+        return
+    alike = [one for one in read if one.card and one.card.version == card.version]
+    if len(alike) < len(read):
+        st.caption(f"Below is {markup.plain(alike[0].endpoint.name)} alone: the endpoints serve different models.")
+    columns = st.columns(3 if card.is_classifier else 2, gap="medium")
+    if card.is_classifier:
+        with columns[0]:
+            _predictions(alike, card, traffic, colors)
+    with columns[-2]:
+        _drift(alike, card, colors)
+    with columns[-1]:
+        _out_of_range(alike, card, traffic, colors)
+
+
+def _predictions(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+    prior = training_prior(card.document, card.classes)
+    if not _predicted(data):
+        empty_panel("predictions", "Predictions", say.nothing_asked(traffic))
+        return
+    panel(
+        "predictions",
+        "Predictions",
+        draw.predictions(data, card, prior, colors),
+        f"Share of each class among the predictions, beside its share of the training rows: {_counts(data)}.",
+        lambda: draw.prediction_table(data, card, prior),
+    )
+
+
+def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
+    found: list[tuple[Watched, Sequence[Drift]]] = [
+        (one, drift(card, one.interval.counts.binned if one.interval else {})) for one in data
+    ]
+    if not any(each.psi is not None for _, several in found for each in several):
+        empty_panel("drift", "Drift of the inputs", say.no_drift([each for _, several in found for each in several]))
+        return
+    labels = {feature.name: feature.label for feature in card.features}
+    states = "; ".join(
+        f"{one.endpoint.name} {each.feature}: {say.drift_state(each)}" for one, several in found for each in several
+    )
+    panel(
+        "drift",
+        "Drift of the inputs",
+        draw.drift(found, card, colors),
+        f"Population stability index of each feature against the training data. {states}.",
+        lambda: draw.drift_table(found),
+        note="  \n".join(
+            [
+                *(markup.plain(say.drift_words(one.endpoint.name, several, labels)) for one, several in found),
+                say.PSI_METHOD,
+            ]
+        ),
+    )
+
+
+def _out_of_range(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+    if not _predicted(data):
+        empty_panel("range", "Inputs out of range", say.nothing_asked(traffic))
+        return
+    if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
+        empty_panel("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
+        return
+    panel(
+        "range",
+        "Inputs out of range",
+        draw.out_of_range(data, card, colors),
+        f"Share of the inputs outside the training range, by feature: {_counts(data)}.",
+        lambda: draw.range_table(data, card),
+    )
+
+
+def _predicted(data: Sequence[Watched]) -> int:
+    return sum(one.interval.counts.prediction_count for one in data if one.interval)
+
+
+def _over_time(data: Sequence[Watched], traffic: Traffic) -> str:
+    return f"{traffic} traffic, for " + " and ".join(
+        f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data
+    )
+
+
+def _counts(data: Sequence[Watched]) -> str:
+    return " and ".join(
+        f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data
+    )

@@ -1,0 +1,269 @@
+"""Charts of the Predict page: pure functions from the record to Plotly figures. No Streamlit here."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Comparison, Sample
+from dashboard.components.plotting import DASHES, PATTERNS, SYMBOLS, colorbar, html_text, log_axis, log_edges, styled
+from dashboard.components.theme import Palette
+from dashboard.components.training_rows import TrainingRows
+from inference.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The samples of one endpoint so far: request numbers and latencies in ms, answered and failed apart."""
+
+    endpoint: Endpoint
+    requests: tuple[int, ...]
+    latencies_ms: tuple[float, ...]
+    failed_requests: tuple[int, ...]
+    failed_latencies_ms: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        failed = f", {len(self.failed_requests)} failed" if self.failed_requests else ""
+        return f"{self.endpoint.name} (n = {len(self.requests)}{failed})"
+
+
+def series(endpoints: Sequence[Endpoint], comparisons: Sequence[Comparison], first_number: int = 1) -> list[Series]:
+    """One series an endpoint; requests are numbered from `first_number` in the order of the comparisons."""
+    result = []
+    for endpoint in endpoints:
+        found: list[tuple[int, Sample]] = [
+            (number, sample)
+            for number, comparison in enumerate(comparisons, first_number)
+            for sample in comparison.samples
+            if sample.endpoint == endpoint.key
+        ]
+        answered = [(number, sample.latency_ms) for number, sample in found if not sample.failure]
+        failed = [(number, sample.latency_ms) for number, sample in found if sample.failure]
+        result.append(
+            Series(
+                endpoint,
+                tuple(number for number, _ in answered),
+                tuple(latency for _, latency in answered),
+                tuple(number for number, _ in failed),
+                tuple(latency for _, latency in failed),
+            )
+        )
+    return result
+
+
+def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
+    """Latency of every request in order; a failed one is a cross at the time it took to fail."""
+    figure = go.Figure()
+    for index, one in enumerate(data):
+        color = palette.endpoint_color(one.endpoint.key, index)
+        figure.add_scatter(
+            x=one.requests,
+            y=one.latencies_ms,
+            mode="markers",
+            name=html_text(one.label),
+            marker={"color": color, "size": 7, "symbol": SYMBOLS[index], "opacity": 0.85},
+            hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
+        )
+        if one.failed_requests:
+            figure.add_scatter(
+                x=one.failed_requests,
+                y=one.failed_latencies_ms,
+                mode="markers",
+                name=html_text(one.label),
+                showlegend=not one.requests,
+                marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
+                hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
+            )
+    figure.update_xaxes(title_text="Request", tickvals=request_ticks(data))
+    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_latencies(data)))
+    return styled(figure, palette)
+
+
+def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
+    """Above, how many requests took how long; below, the share answered within a time. One shared time axis."""
+    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.42, 0.58], vertical_spacing=0.06)
+    edges = log_edges([latency for one in data for latency in one.latencies_ms])
+    for index, one in enumerate(data):
+        color = palette.endpoint_color(one.endpoint.key, index)
+        figure.add_bar(
+            x=[math.sqrt(low * high) for low, high in pairwise(edges)],
+            y=histogram(one.latencies_ms, edges),
+            width=[high - low for low, high in pairwise(edges)],
+            name=html_text(one.label),
+            legendgroup=one.endpoint.key,
+            marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": PATTERNS[index % 2]}},
+            hovertemplate="%{y} requests around %{x:.2f} ms<extra></extra>",
+            row=1,
+            col=1,
+        )
+        times, shares = ecdf(one.latencies_ms)
+        figure.add_scatter(
+            x=times,
+            y=shares,
+            mode="lines",
+            line={"color": color, "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
+            name=html_text(one.label),
+            legendgroup=one.endpoint.key,
+            showlegend=False,
+            hovertemplate="%{y:.0%} within %{x:.2f} ms<extra></extra>",
+            row=2,
+            col=1,
+        )
+    for share, name in ((0.5, "p50"), (0.95, "p95")):
+        figure.add_hline(
+            y=share,
+            row=2,
+            col=1,
+            line={"color": palette.muted, "width": 1, "dash": "dot"},
+            annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "left", "x": 0},
+            annotation_position="top left",
+        )
+    figure.update_xaxes(**log_axis(_latencies(data)))
+    figure.update_xaxes(title_text="Latency (ms, log scale)", row=2, col=1)
+    tallest = max((max(histogram(one.latencies_ms, edges)) for one in data), default=0)
+    figure.update_yaxes(title_text="Requests", row=1, col=1, rangemode="tozero", nticks=4, tickformat="d")
+    if tallest < 4:
+        figure.update_yaxes(dtick=1, row=1, col=1)
+    figure.update_yaxes(title_text="Share within", row=2, col=1, range=[0, 1.02], tickformat=".0%", nticks=4)
+    figure.update_layout(barmode="overlay", bargap=0)
+    return styled(figure, palette)
+
+
+def training_map(
+    card: ModelCard, rows: TrainingRows, point: Sequence[float], x: int, y: int, palette: Palette
+) -> go.Figure:
+    """The training rows over two features (indices `x`, `y`), and the measured point among them."""
+    figure = go.Figure()
+    if card.is_classifier:
+        for index, name in enumerate(card.classes):
+            members = [row for row, target in zip(rows.inputs, rows.targets, strict=True) if target == index]
+            figure.add_scatter(
+                x=[row[x] for row in members],
+                y=[row[y] for row in members],
+                mode="markers",
+                name=f"{html_text(name)} (n = {len(members)})",
+                marker={
+                    "color": palette.class_color(index),
+                    "symbol": SYMBOLS[index % len(SYMBOLS)],
+                    "size": 7,
+                    "opacity": 0.75,
+                },
+                hovertemplate="%{x}, %{y}<extra>" + html_text(name) + "</extra>",
+            )
+    else:
+        figure.add_scatter(
+            x=[row[x] for row in rows.inputs],
+            y=[row[y] for row in rows.inputs],
+            mode="markers",
+            name=f"training rows (n = {len(rows.inputs)})",
+            marker={
+                "color": rows.targets,
+                "colorscale": "Viridis",
+                "size": 7,
+                "colorbar": colorbar(card.target_title),
+            },
+            hovertemplate="%{x}, %{y}<br>%{marker.color}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[point[x]],
+        y=[point[y]],
+        mode="markers",
+        name="your input",
+        marker={
+            "color": palette.text,
+            "symbol": "star",
+            "size": 16,
+            "line": {"width": 1.5, "color": palette.background},
+        },
+        hovertemplate="your input: %{x}, %{y}<extra></extra>",
+    )
+    figure.update_xaxes(title_text=html_text(card.features[x].title))
+    figure.update_yaxes(title_text=html_text(card.features[y].title))
+    return styled(figure, palette)
+
+
+def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
+    """How many values are in each bin; the last bin includes its upper edge."""
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        counts[min(max(bisect_right(edges, value) - 1, 0), len(counts) - 1)] += 1
+    return counts
+
+
+def ecdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The empirical distribution: sorted values, the first one twice, and the share of values at or below each.
+
+    It begins with a share of 0, so that the first step is drawn, which is the tallest where n is small.
+    """
+    ordered = sorted(values)
+    steps = [index / len(ordered) for index in range(len(ordered) + 1)] if ordered else []
+    return [*ordered[:1], *ordered], steps
+
+
+def latency_table(data: Sequence[Series]) -> list[dict[str, Any]]:
+    """The rows behind the latency charts."""
+    rows: list[dict[str, Any]] = []
+    for one in data:
+        answered = zip(one.requests, one.latencies_ms, strict=True)
+        failed = zip(one.failed_requests, one.failed_latencies_ms, strict=True)
+        for outcome, pairs in (("answered", answered), ("failed", failed)):
+            rows += [
+                {
+                    "request": number,
+                    "endpoint": one.endpoint.name,
+                    "latency (ms)": round(latency, 3),
+                    "outcome": outcome,
+                }
+                for number, latency in pairs
+            ]
+    return sorted(rows, key=lambda row: (row["request"], row["endpoint"]))
+
+
+def quantile_table(data: Sequence[Series]) -> list[dict[str, Any]]:
+    """The distribution in numbers: what share of an endpoint's requests was answered within how many ms."""
+    return [
+        {
+            "endpoint": one.endpoint.name,
+            "n": len(one.latencies_ms),
+            **{
+                name: round(sorted(one.latencies_ms)[max(0, math.ceil(share * len(one.latencies_ms)) - 1)], 3)
+                for name, share in (("min (ms)", 0.0), ("p50 (ms)", 0.5), ("p95 (ms)", 0.95), ("max (ms)", 1.0))
+                if one.latencies_ms
+            },
+        }
+        for one in data
+    ]
+
+
+def training_table(card: ModelCard, rows: TrainingRows) -> list[dict[str, Any]]:
+    """The rows behind the map: all features and the target."""
+    return [
+        {
+            **dict(zip((feature.title for feature in card.features), row, strict=True)),
+            card.target_label: card.classes[int(target)] if card.is_classifier else target,
+        }
+        for row, target in zip(rows.inputs, rows.targets, strict=True)
+    ]
+
+
+def _latencies(data: Sequence[Series]) -> list[float]:
+    return [latency for one in data for latency in (*one.latencies_ms, *one.failed_latencies_ms)]
+
+
+def request_ticks(data: Sequence[Series]) -> list[int]:
+    """Up to seven numbers of requests that were made: Plotly's own ticks begin at a request 0, or show request 1.5."""
+    numbers = [number for one in data for number in (*one.requests, *one.failed_requests)]
+    if not numbers:
+        return []
+    first, last = min(numbers), max(numbers)
+    apart = max(1, (last - first) / 6)
+    decade = 10 ** math.floor(math.log10(apart))
+    step = next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= apart)
+    return [number for number in range(-(-first // step) * step, last + 1, step) if number >= first]

@@ -1,0 +1,332 @@
+"""The Predict page: one input to both endpoints at once, their answers side by side, and the record so far."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.observe import new_comparison_id, observe
+from benchmark.endpoints.sample import Comparison, Sample, utc_now
+from benchmark.record.store import StoreError
+from benchmark.reports.export import comparisons_to_csv
+from dashboard import resources
+from dashboard.components import markup, sample_text
+from dashboard.components.inputs import outside_training, slider
+from dashboard.components.theme import LIGHT
+from dashboard.frontend import CHARTS_COOKIE
+from dashboard.views.predict import text as say
+from inference.card import Feature, ModelCard
+
+HISTORY_LENGTH = 500
+"""How many of the last comparisons the charts show; the export holds all."""
+_CARD_WAIT_S = 1.5
+_TWO_COLUMNS_FROM = 6
+_BARS_AT_MOST = 6
+_OWN_KEYS = (
+    *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear", "record"),
+    *("charts", "comparison", "compared_inputs", "compared_version"),
+)
+
+
+def page() -> None:
+    endpoints = resources.settings().endpoints
+    served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
+    card = resources.shown_card(served)
+    if card is None:
+        _no_model(endpoints, served)
+        return
+    st.markdown(
+        f"#### {markup.plain(card.title)}, two ways\n"
+        ":gray[:small[The same measurements go to both endpoints at the same time: "
+        "compare the answer, the confidence and the time.]]"
+    )
+    warning = sample_text.artifact_warning(endpoints, served)
+    if warning:
+        st.warning(markup.plain(warning), icon=":material/difference:")
+
+    left, right = st.columns([1, 2.15], gap="medium")
+    with left:
+        inputs, wanted = _inputs(card)
+    with right:
+        _answers(endpoints, served, card, inputs, wanted)
+    _history(endpoints, card, inputs)
+
+
+def _no_model(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> None:
+    st.markdown("#### No model to show")
+    st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
+    for endpoint, entry in zip(endpoints, served, strict=True):
+        problem = (entry.problem if entry else None) or "has not answered yet"
+        st.caption(markup.plain(f"{endpoint.name} at {endpoint.address} {problem}."))
+
+
+# --- Inputs
+
+
+def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
+    """The sliders' values in the card's order, and whether they are to be compared now."""
+    with st.container(border=True, key="inputs"):
+        if card.presets:
+            st.pills(
+                "Examples",
+                [preset.label for preset in card.presets],
+                format_func=markup.plain,
+                key="preset",
+                on_change=_apply_preset,
+                args=(card,),
+                label_visibility="collapsed",
+            )
+        live = st.session_state.get("live", False)
+        places: Sequence[DeltaGenerator] = (
+            st.columns(2) if len(card.features) >= _TWO_COLUMNS_FROM else (st.container(gap="small"),)
+        )
+        values = []
+        for index, feature in enumerate(card.features):
+            bounds = slider(feature, card, index)
+            with places[index % len(places)]:
+                values.append(
+                    st.slider(
+                        markup.plain(feature.title),
+                        min_value=bounds.minimum,
+                        max_value=bounds.maximum,
+                        value=feature.default,
+                        step=bounds.step,
+                        format=bounds.format,
+                        key=slider_key(feature),
+                        # A slider alone never sends a request, which may cost money; the Live switch changes that.
+                        on_change="rerun" if live else "ignore",
+                        bind="query-params",
+                    )
+                )
+        inputs = tuple(values)
+        outside = outside_training(card, inputs)
+        with st.container(horizontal=True, vertical_alignment="center", key="go"):
+            pressed = st.button(
+                "Compare", type="primary", icon=":material/bolt:", shortcut="Ctrl+Enter", width="stretch", key="compare"
+            )
+            st.toggle("Live", key="live", help="Compare now, and on every change of a slider.")
+        if outside:
+            st.caption(f":material/info: Outside the training data: {markup.plain(', '.join(outside))}.")
+    changed = live and inputs != st.session_state.get("compared_inputs")
+    return inputs, pressed or changed
+
+
+def slider_key(feature: Feature) -> str:
+    """The slider's key and query parameter: the feature's name, unless the page itself has a use for it."""
+    return f"{feature.name}-input" if feature.name in _OWN_KEYS else feature.name
+
+
+def _apply_preset(card: ModelCard) -> None:
+    chosen = st.session_state.preset
+    for preset in card.presets:
+        if preset.label == chosen:
+            for feature, value in zip(card.features, preset.values, strict=True):
+                st.session_state[slider_key(feature)] = value
+    # A pill is a shortcut, not a state: after the next move of a slider it would be wrong.
+    st.session_state.preset = None
+
+
+# --- Answers
+
+
+def _answers(
+    endpoints: Sequence[Endpoint],
+    served: Sequence[Served | None],
+    card: ModelCard,
+    inputs: tuple[float, ...],
+    wanted: bool,
+) -> None:
+    columns = st.columns(len(endpoints), gap="medium")
+    slots = {
+        endpoint.key: column.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
+        for endpoint, column in zip(endpoints, columns, strict=True)
+    }
+    known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
+    by_key = {endpoint.key: endpoint for endpoint in endpoints}
+    shown: Comparison | None = st.session_state.get("comparison")
+    if wanted or st.session_state.get("compared_version") != card.version:
+        shown = None
+    if wanted:
+        for endpoint in endpoints:
+            _waiting_card(slots[endpoint.key], endpoint)
+        at_utc = utc_now()
+        found: dict[str, Sample] = {}
+        for sample in observe(resources.client(), endpoints, card, inputs):
+            found[sample.endpoint] = sample
+            _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
+        samples = tuple(found[endpoint.key] for endpoint in endpoints)
+        shown = Comparison(new_comparison_id(), at_utc, card.name, inputs, samples)
+        st.session_state.comparison = shown
+        st.session_state.compared_inputs = inputs
+        st.session_state.compared_version = card.version
+        _verdict(say.verdict(endpoints, samples, card), inputs, inputs)
+        _record(shown)
+        _notice_other_versions(endpoints, samples, card)
+    elif shown:
+        for sample in shown.samples:
+            _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
+        _verdict(say.verdict(endpoints, shown.samples, card), shown.inputs, inputs)
+    else:
+        for endpoint in endpoints:
+            _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
+        with st.container(border=True, key="verdict"):
+            st.markdown(":gray[Press **Compare** or Ctrl+Enter: both endpoints get the same input at the same time.]")
+
+
+def _waiting_card(slot: DeltaGenerator, endpoint: Endpoint) -> None:
+    with slot.container():
+        st.markdown(f"**{markup.plain(endpoint.name)}**")
+        st.skeleton(height=210)
+
+
+def _empty_card(slot: DeltaGenerator, endpoint: Endpoint, served: Served | None) -> None:
+    with slot.container():
+        st.markdown(f"**{markup.plain(endpoint.name)}**")
+        st.caption(markup.plain(endpoint.address))
+        if served and served.problem:
+            st.caption(f":material/error: {markup.plain(markup.sentence(served.problem))}")
+        elif served and served.card:
+            st.caption(
+                markup.plain(f"Serves {served.card.title}, {served.card.model_type}, version {served.card.version}.")
+            )
+        else:
+            st.caption("Has not answered yet.")
+
+
+def _answer_card(
+    slot: DeltaGenerator, endpoint: Endpoint, sample: Sample, served: Served | None, card: ModelCard
+) -> None:
+    with slot.container():
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{markup.plain(endpoint.name)}**", width="content")
+            if sample.failure:
+                st.badge(
+                    f"HTTP {sample.status}" if sample.status else "No answer", icon=":material/close:", color="red"
+                )
+            else:
+                st.badge(f"HTTP {sample.status}", icon=":material/check:", color="green")
+        if sample.failure:
+            st.markdown(markup.plain(sample_text.what_to_try(sample, endpoint, served, card)))
+            st.caption(f"After {markup.duration(sample.latency_ms)} ms.")
+            return
+        _metrics(endpoint, sample, card)
+        st.caption(f"{sample_text.latency_split(sample)}  \n{markup.plain(sample_text.conditions(sample))}")
+
+
+def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
+    answer = sample.answer
+    assert answer  # a sample without a failure has an answer  # noqa: S101
+    with st.container(horizontal=True, key=f"metrics-{endpoint.key}"):
+        if answer.label is None:
+            st.metric(markup.plain(card.target_title), f"{answer.prediction:.4g}")
+        else:
+            st.metric(markup.plain(card.target_label), markup.plain(markup.capital(answer.label)))
+        if answer.confidence is not None:
+            st.metric("Confidence (%)", markup.percent(answer.confidence))
+        st.metric(
+            "Latency (ms)",
+            markup.duration(sample.latency_ms),
+            help="From sending the request to the last byte of the answer, as seen by the dashboard's server.",
+        )
+    if answer.probabilities:
+        ranked = sorted(enumerate(answer.probabilities), key=lambda item: -item[1])[:_BARS_AT_MOST]
+        for index, probability in sorted(ranked):
+            with st.container(key=f"bar-{index % len(LIGHT.classes)}-{endpoint.key}-{index}"):
+                label = markup.plain(markup.capital(card.classes[index]))
+                st.progress(min(1.0, probability), text=f"**{markup.plain(markup.percent(probability))} %** {label}")
+
+
+def _verdict(verdict: markup.Verdict, asked: Sequence[float], inputs: Sequence[float]) -> None:
+    """What both say of `asked`; the sliders, which stand at `inputs`, may have been moved since without a request."""
+    # Said always: a slider that is moved by hand does not run this page.
+    values = markup.plain(", ".join(f"{value:g}" for value in asked))
+    of = f":gray[:small[For {values}.]]"
+    if tuple(asked) != tuple(inputs):
+        of = f"**These answers are to {values}; press Compare for the sliders.**"
+    with st.container(border=True, key="verdict"):
+        st.markdown(f"{verdict.badge.markdown} {markup.plain(verdict.sentence)} {of}")
+
+
+def _record(comparison: Comparison) -> None:
+    if resources.settings().read_only:  # which the history says
+        return
+    try:
+        resources.store().add(comparison)
+    except StoreError as error:
+        st.warning(markup.plain(f"This comparison is not in the history: {error}."))
+
+
+def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> None:
+    for endpoint, sample in zip(endpoints, samples, strict=True):
+        version = sample.answer.model_version if sample.answer else None
+        refused = sample.status == 422
+        if refused or (version is not None and version != card.version):
+            resources.catalog().forget(endpoint)
+
+
+# --- The record so far
+
+
+def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
+    store = resources.store()
+    unrecorded = store.read_only
+    try:
+        comparisons, total = store.history(card.name, HISTORY_LENGTH)
+    except StoreError as error:
+        st.warning(markup.plain(f"The history cannot be read: {error}. Comparing works all the same."))
+        comparisons, total, unrecorded = [], 0, True
+    shown = st.session_state.get("comparison")
+    if unrecorded and shown and shown.model == card.name:
+        comparisons, total = [*comparisons, shown], total + 1
+    if not comparisons:
+        st.caption(
+            "Latencies, their distribution and your point among the training data appear here after the first Compare."
+        )
+        return
+    if _charts_wanted():
+        # Imported here: drawing costs most of a second to import, which the first look at the page should not pay.
+        from dashboard.views.predict.panels import charts
+
+        charts(endpoints, card, comparisons, total, inputs)
+    with st.container(horizontal=True, vertical_alignment="center", key="record"):
+        counted = markup.counted(total, "comparison")
+        said = (
+            f"{markup.READ_ONLY}: what you compare is not recorded."
+            if store.read_only
+            else f"{counted} in the history."
+        )
+        st.caption(said, width="content")
+        st.download_button(
+            "Export CSV",
+            lambda: comparisons_to_csv(store.latest(card.name), card.feature_names, card.classes),
+            file_name=f"faceoff-{card.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            type="tertiary",
+        )
+        if not store.read_only:
+            with st.popover("Clear", icon=":material/delete:", type="tertiary"):
+                st.markdown(f"Delete {counted}?")
+                st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
+
+
+def _charts_wanted() -> bool:
+    """Charts come with 1.4 MB of Plotly: at once where the browser has it already, else when there is a reason."""
+    if st.session_state.get("comparison") or CHARTS_COOKIE in st.context.cookies or st.session_state.get("charts"):
+        return True
+    return st.button("Show the charts", icon=":material/monitoring:", key="show-charts", on_click=_show_charts)
+
+
+def _show_charts() -> None:
+    st.session_state.charts = True
+
+
+def _clear(card: ModelCard) -> None:
+    try:
+        resources.store().clear(card.name)
+        st.session_state.pop("comparison", None)
+    except StoreError as error:
+        st.toast(markup.plain(f"Not cleared: {error}"), icon=":material/error:")

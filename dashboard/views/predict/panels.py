@@ -1,0 +1,62 @@
+"""The charts below the answers; apart from the page, so that Plotly is imported when there is something to draw."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import Comparison
+from dashboard import resources
+from dashboard.components.feature_pair import choose_feature_pair, feature_pair
+from dashboard.components.panels import panel
+from dashboard.components.theme import palette
+from dashboard.components.training_rows import TrainingRows
+from dashboard.views.predict import charts as draw
+from inference.card import ModelCard
+
+
+def charts(
+    endpoints: Sequence[Endpoint],
+    card: ModelCard,
+    comparisons: Sequence[Comparison],
+    total: int,
+    inputs: tuple[float, ...],
+) -> None:
+    """Draw the record: `comparisons` are the last of `total`, `inputs` is where the sliders stand."""
+    colors = palette(st.context.theme.type)
+    data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
+    rows = resources.training_rows(card)
+    counts = " and ".join(one.label for one in data)
+    columns = st.columns(3 if rows else 2, gap="medium")
+    with columns[0]:
+        panel(
+            "latency",
+            "Latency per request",
+            draw.latency_per_request(data, colors),
+            f"Latency in milliseconds of each request in order, for {counts}.",
+            lambda: draw.latency_table(data),
+        )
+    with columns[1]:
+        panel(
+            "distribution",
+            "Distribution of latency",
+            draw.latency_distribution(data, colors),
+            f"Histogram and cumulative distribution of the latency in milliseconds, for {counts}.",
+            lambda: draw.quantile_table(data),
+        )
+    if rows:
+        with columns[2]:
+            _training_panel(card, rows, inputs)
+
+
+def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...]) -> None:
+    x, y = feature_pair(card, "axes")
+    across, up = card.features[x].title, card.features[y].title
+    panel(
+        "map",
+        "Training data",
+        draw.training_map(card, rows, inputs, x, y, palette(st.context.theme.type)),
+        f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
+        lambda: draw.training_table(card, rows),
+        lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),
+    )

@@ -1,0 +1,341 @@
+"""The Recommendation page: which endpoint to choose for your needs, what that rests on, and where the answer flips."""
+
+from collections.abc import Sequence
+from math import isinf
+from typing import Any
+
+import streamlit as st
+
+from benchmark.decision.answer import Outcome
+from benchmark.decision.decide import Decision, decide
+from benchmark.decision.evidence import Evidence
+from benchmark.decision.findings import Findings, PassedOver, Side, gather
+from benchmark.decision.missing import Missing
+from benchmark.decision.needs import MATTER_NAMES, Needs, NeedsError, Percentile
+from benchmark.decision.objectives import Holds, Objective
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.sample import utc_now
+from benchmark.record.recording import load_samples
+from benchmark.record.run import RunState
+from benchmark.record.store import Store, StoreError
+from benchmark.reports.document import to_html
+from benchmark.reports.redaction import without_secrets
+from benchmark.reports.report import build
+from benchmark.statistics.estimates import Estimate
+from benchmark.summary.summarise import SHARE_NAMES, SHARES
+from dashboard import resources
+from dashboard.components import markup, run_text
+from dashboard.components.markup import Badge
+from dashboard.components.run_actions import run_link
+from dashboard.pages import page_at
+from dashboard.views.cost import text as cost_text
+
+_DEFAULT = Needs()
+_IDS_SHOWN = 6
+_MATTERS = {name[:1].upper() + name[1:]: matter for matter, name in MATTER_NAMES.items()}
+_PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
+_OUTCOMES = {
+    Outcome.CHOICE: Badge("Choose", ":material/trophy:", "green"),
+    Outcome.TIE: Badge("A tie", ":material/equal:", "blue"),
+    Outcome.NEITHER: Badge("Neither", ":material/block:", "red"),
+    Outcome.NOT_ENOUGH: Badge("Not enough evidence", ":material/help:", "orange"),
+}
+_HOLDS = {
+    Holds.KEPT: Badge("kept", ":material/check:", "green"),
+    Holds.BROKEN: Badge("broken", ":material/close:", "red"),
+    Holds.UNKNOWN: Badge("unknown", ":material/help:", "gray"),
+}
+
+
+def page() -> None:
+    endpoints = resources.settings().endpoints
+    st.markdown(
+        "#### Which should I choose?\n"
+        ":gray[:small[One sentence from all sound runs of the newest plan for these two endpoints, and the values at "
+        "which it becomes another. What no run shows is not guessed.]]"
+    )
+    needs = _inputs()
+    if needs is None:
+        return
+    findings = _evidence(endpoints)
+    if findings is None:
+        return
+    decision = decide(needs, findings, resources.prices())
+    _answer(decision, findings)
+    evidence = Evidence(findings, resources.prices())
+    columns = st.columns(2, gap="medium")
+    for position, column in enumerate(columns):
+        with column:
+            _card(position, decision, evidence)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if findings.runs:  # without any run there is no answer that could change
+            _flips(decision)
+        _missing(decision.missing)
+    with right:
+        _sources(decision, findings)
+        _passed_over(decision.passed_over)
+        _assumptions(decision.assumptions)
+
+
+# --- Inputs
+
+
+def _inputs() -> Needs | None:
+    """What is asked for, or None where it makes no sense, which is said."""
+    with st.container(border=True, key="inputs-needs"):
+        with st.container(horizontal=True, key="needs-first"):
+            requests = st.number_input(
+                "Requests a month",
+                min_value=1,
+                max_value=100_000_000_000,
+                value=_DEFAULT.requests_per_month,
+                step=1_000_000,
+                key="requests",
+                bind="query-params",
+            )
+            latency_ms = _optional(
+                "Latency objective (ms)",
+                "latency_ms",
+                0.1,
+                600_000.0,
+                "Within how many milliseconds 95 or 99 % of the requests must be answered.",
+            )
+            availability_pct = _optional(
+                "Availability (%)",
+                "availability",
+                50.0,
+                99.999,
+                "Which share of the requests must be answered.",
+                step=0.1,
+            )
+            budget_usd = _optional(
+                "Budget (USD / month)", "budget", 0.0, 1e9, "What a month may cost after the free tier."
+            )
+            min_instances = st.number_input(
+                "Min instances",
+                min_value=0,
+                max_value=1000,
+                value=0,
+                key="min_instances",
+                bind="query-params",
+                help="Of each endpoint, kept alive and paid for always: no request waits for a first instance.",
+            )
+        with st.container(horizontal=True, key="needs-second"):
+            shape = st.segmented_control(
+                "Traffic", list(cost_text.SHAPES), default="Steady", required=True, key="traffic", bind="query-params"
+            )
+            percentile = st.segmented_control(
+                "Latency of", _PERCENTILES, default="p95", required=True, key="percentile", bind="query-params"
+            )
+            matters = st.multiselect(
+                "What matters, most first",
+                list(_MATTERS),
+                default=["Latency", "Cost"],
+                key="matters",
+                bind="query-params",
+                help="The first decides; each further one where those before it tie.",
+            )
+    if not matters:
+        st.info("Choose what matters: it decides between two that keep every objective.")
+        return None
+    try:
+        return Needs(
+            requests,
+            cost_text.SHAPES[shape or "Steady"],
+            percentile or "p95",
+            latency_ms,
+            availability_pct,
+            budget_usd,
+            tuple(_MATTERS[name] for name in matters),
+            min_instances,
+        )
+    except NeedsError as error:
+        st.warning(markup.plain(f"{str(error)[:1].upper()}{str(error)[1:]}."))
+        return None
+
+
+def _optional(label: str, key: str, low: float, high: float, help_text: str, **more: Any) -> float | None:
+    """A number that may be left out."""
+    value: float | None = st.number_input(
+        label,
+        min_value=low,
+        max_value=high,
+        value=None,
+        format="%g",
+        placeholder="none",
+        key=key,
+        bind="query-params",
+        help=help_text,
+        **more,
+    )
+    return value
+
+
+# --- Evidence
+
+
+def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
+    store = resources.store()
+    try:
+        known = tuple((run.id, run.name) for run in store.runs(with_imported=False) if run.state is RunState.FINISHED)
+        return _findings(store, tuple(Side(one.key, one.name, one.url) for one in endpoints), known)
+    except StoreError as error:
+        st.warning(
+            markup.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one.")
+        )
+        return None
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the runs", hash_funcs={Side: repr})
+def _findings(_store: Store, sides: tuple[Side, ...], known: tuple[tuple[str, str], ...]) -> Findings | None:
+    # Read again only where the endpoints or the finished runs are others: every change of an input asks for it.
+    return gather(_store, sides)
+
+
+def _report(store: Store, findings: Findings, decision: Decision) -> str:
+    recorded = [(summary.run, load_samples(store, summary.run.id)[0]) for summary in findings.runs]
+    document = build(recorded, resources.prices(), utc_now(), findings, decision)
+    return without_secrets(to_html(document))
+
+
+# --- The answer
+
+
+def _answer(decision: Decision, findings: Findings) -> None:
+    with st.container(border=True, key="verdict"):
+        badge = _OUTCOMES[decision.outcome]
+        text = decision.sentence
+        if decision.outcome is Outcome.NOT_ENOUGH:  # the badge says so, and what is missing has its own place
+            text = f"{decision.why[:1].upper()}{decision.why[1:]}."
+        st.markdown(f"{badge.markdown} {markup.plain(text)}")
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
+        ):
+            ids = [source.run_id for source in decision.sources]
+            said = f"From {_counted(ids)}." if ids else "There is no run yet."
+            if not decision.fair and ids:
+                said += " Their conditions are not equal, or not known to be: two deployments, not two platforms."
+            st.caption(markup.plain(said), width="stretch")
+            if findings.runs:
+                store = resources.store()
+                st.download_button(
+                    "Download the report",
+                    lambda: _report(store, findings, decision),
+                    "faceoff-report.html",
+                    "text/html",
+                    icon=":material/download:",
+                    on_click="ignore",
+                    key="report",
+                )
+
+
+def _counted(ids: Sequence[str]) -> str:
+    """`run A`, `2 runs: A, B`, or of many the number alone: they are listed below."""
+    if len(ids) == 1:
+        return f"run {ids[0]}"
+    return f"{len(ids)} runs: {', '.join(ids)}" if len(ids) <= _IDS_SHOWN else f"{len(ids)} runs"
+
+
+def _card(position: int, decision: Decision, evidence: Evidence) -> None:
+    side, needs = evidence.findings.sides[position], decision.needs
+    with st.container(border=True, key=f"card-{side.key}", height="stretch"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{markup.plain(side.name)}**", width="content")
+            if decision.key == side.key:
+                st.badge("Chosen", icon=":material/check:", color="green")
+        bill = decision.bills[position]
+        with st.container(horizontal=True, key=f"metrics-{side.key}"):
+            share = SHARES[SHARE_NAMES.index(needs.percentile)]
+            _metric(f"{needs.percentile} (ms)", evidence.latency_ms(position, share))
+            _metric("Cold p50 (ms)", evidence.start_ms(position))
+            with st.container(gap=None):
+                net = _usd(bill.low.net_usd, bill.high.net_usd) if bill else markup.NOTHING
+                st.metric("Net (USD / month)", net)
+                st.caption(f":small[{markup.plain(_bill_note(position, decision, evidence))}]")
+        objectives = [one for one in decision.objectives if one.key == side.key]
+        for one in objectives:
+            _objective(one)
+        if not objectives:
+            st.caption("No objective is asked for: latency, availability and budget are inputs above.")
+
+
+def _bill_note(position: int, decision: Decision, evidence: Evidence) -> str:
+    """What stands below a bill, or why there is none."""
+    bill = evidence.bill(decision.needs, position)
+    if isinstance(bill, str):
+        return bill
+    region = evidence.findings.sides[position].configuration.region
+    return f"gross {_usd(bill.low.gross_usd, bill.high.gross_usd)}, {region or 'at tier 1 prices'}"
+
+
+def _usd(low_usd: float, high_usd: float) -> str:
+    low, high = cost_text.usd(low_usd), cost_text.usd(high_usd)
+    return low if low == high else f"{low} to {high}"
+
+
+def _metric(label: str, figure: Estimate | None) -> None:
+    with st.container(gap=None):
+        if figure is None or not figure.n:
+            value, note = markup.NOTHING, "not measured"
+        elif isinf(figure.value):
+            value, note = markup.NOTHING, f"beyond the timeout, n = {markup.count(figure.n)}"
+        else:
+            value, note = run_text.value(figure), f"{run_text.bounds(figure)}, n = {markup.count(figure.n)}"
+        st.metric(label, value)
+        st.caption(f":small[{note}]")
+
+
+def _objective(one: Objective) -> None:
+    st.markdown(
+        f"{_HOLDS[one.holds].markdown} {markup.plain(one.name)}  \n:gray[:small[{markup.plain(one.found)}]]",
+    )
+
+
+def _flips(decision: Decision) -> None:
+    with st.container(border=True, key="note-flips"):
+        st.markdown("**Where the answer flips**")
+        if not decision.flips and decision.outcome is Outcome.NOT_ENOUGH:
+            st.caption("No value of a single input gives an answer: the evidence does not suffice at any of them.")
+        elif not decision.flips:
+            st.caption("Nowhere: no single input changes it within its range.")
+        for flip in decision.flips:
+            st.markdown(f"{markup.plain(flip.given)}: **{markup.plain(flip.then)}**")
+
+
+def _assumptions(texts: Sequence[str]) -> None:
+    if texts:
+        with st.container(border=True, key="note-assumptions"):
+            st.markdown("**Taken for granted**")
+            for text in texts:
+                st.caption(markup.plain(text))
+
+
+def _missing(missing: Sequence[Missing]) -> None:
+    if not missing:
+        return
+    with st.container(border=True, key="note-missing"):
+        st.markdown("**What is missing**")
+        for one in missing:
+            st.markdown(markup.plain(one.what))
+            st.code(one.command, language="bash", wrap_lines=True)
+            page = page_at(one.page)
+            st.page_link(page.link(), label=f"Open the {page.title} page", icon=":material/arrow_forward:")
+
+
+def _passed_over(passed_over: Sequence[PassedOver]) -> None:
+    if passed_over:
+        with st.container(border=True, key="note-passed-over"):
+            st.markdown("**Passed over**")
+            for one in passed_over:
+                st.caption(markup.plain(f"Run {one.run_id}, {one.kind}: {one.why}."))
+
+
+def _sources(decision: Decision, findings: Findings) -> None:
+    with st.container(border=True, key="note-evidence"):
+        st.markdown("**What it rests on**")
+        if not decision.sources:
+            st.caption("Nothing yet: no finished run of these two endpoints is in the record.")
+        for one, summary in zip(decision.sources, findings.runs, strict=True):
+            run_link(summary.run, f"Run {one.run_id}, {one.kind}: {one.samples}")
+            st.caption(markup.plain(" · ".join(one.conditions)))

@@ -1,0 +1,191 @@
+"""The maps of the Agreement page as data, and the words beside them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+import pytest
+
+from benchmark.agreement.audit import Audit, Surface
+from benchmark.agreement.judge import InvalidResult, Outcome, Refusal, compare
+from benchmark.agreement.trials import Invalid, Trial, plane
+from benchmark.endpoints.sample import Answer, Failure
+from dashboard.components.theme import DARK, LIGHT, Palette
+from dashboard.views.agreement import charts as draw
+from dashboard.views.agreement import text as say
+from inference.card import ModelCard
+from tests.benchmark.cards import make_card, mileage_document, mileage_outputs, tea_document, tea_outputs
+from tests.dashboard.views.predict.test_charts import titles
+
+TEA = make_card(tea_document())
+MILEAGE = make_card(mileage_document())
+NAMES = ("FastAPI", "Cloud <Function>")
+PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
+
+Change = Callable[[Outcome], Outcome]
+
+
+def answered(card: ModelCard, values: Sequence[float]) -> Outcome:
+    if not card.is_classifier:
+        return Outcome(200, answer=Answer(mileage_outputs(values)[0]))
+    shares = tea_outputs(values)
+    index = shares.index(max(shares))
+    return Outcome(200, answer=Answer(index, card.classes[index], max(shares), tuple(shares)))
+
+
+def surface(card: ModelCard, change: Change = lambda outcome: outcome) -> Surface:
+    """Five by five points over the first two features; `change` is applied to every third of the second's answers."""
+    across, up, trials = plane(card, 0, 1, 5)
+    one = [answered(card, trial.values) for trial in trials]
+    other = [change(outcome) if index % 3 == 0 else outcome for index, outcome in enumerate(one)]
+    return Surface(card, NAMES, 0, 1, across, up, trials, (one, other), compare(one, other, card, NAMES))
+
+
+def to_black(outcome: Outcome) -> Outcome:
+    return replace(outcome, answer=Answer(2, "black", 0.9, (0.05, 0.05, 0.9)))
+
+
+def lost(_: Outcome) -> Outcome:
+    return Outcome(failure=Failure.TIMEOUT)
+
+
+@PALETTES
+def test_classes_have_their_colours_and_their_names_in_their_regions(colors: Palette) -> None:
+    figure = draw.surface_of(surface(TEA), 0, colors)
+    (heatmap,) = figure.data
+    assert [color for _, color in heatmap.colorscale] == [
+        color for index in range(3) for color in [colors.class_color(index)] * 2
+    ]
+    assert (heatmap.zmin, heatmap.zmax) == (-0.5, 2.5)
+    assert len(heatmap.z) == len(heatmap.z[0]) == 5
+    assert {note.text for note in figure.layout.annotations} == {"<b>green</b>", "<b>oolong</b>", "<b>black</b>"}
+    assert titles(figure) == ["Leaf length (cm)", "Leaf width (cm)"]
+    assert "green, " in heatmap.text[0][0]
+
+
+def test_values_share_one_scale_at_both_endpoints() -> None:
+    both = surface(MILEAGE, lambda outcome: replace(outcome, answer=Answer(99.0)))
+    first, second = (draw.surface_of(both, side, LIGHT).data[0] for side in (0, 1))
+    assert (first.zmin, first.zmax) == (second.zmin, second.zmax)
+    assert second.zmax == 99.0
+    assert first.colorbar.title.text == "Consumption (l/100 km)"
+
+
+def test_no_difference_is_said_in_the_map_with_its_n() -> None:
+    figure = draw.difference(surface(TEA), LIGHT)
+    assert [note.text for note in figure.layout.annotations] == ["no difference in 25 points"]
+    assert len(figure.data) == 1
+    assert not figure.data[0].showscale
+
+
+def test_differences_are_where_they_were_found() -> None:
+    both = surface(TEA, to_black)
+    gaps = draw.gaps_of(both)
+    differing = {one.index for one in both.agreement.differences}
+    assert {index for index, gap in enumerate(gaps) if gap} == differing
+    heatmap, crosses = draw.difference(both, LIGHT).data
+    assert heatmap.z[0][0] == gaps[0]
+    moved = [one for one in both.agreement.differences if "label" in one.kinds]
+    assert crosses.name == f"another answer (n = {len(moved)})"
+    assert len(crosses.x) == len(moved)
+
+
+def test_points_without_an_answer_are_holes() -> None:
+    both = surface(TEA, lost)
+    figure = draw.surface_of(both, 1, LIGHT)
+    assert figure.data[0].z[0][0] is None
+    assert figure.data[0].text[0][0] == "no answer (timeout)"
+    assert draw.gaps_of(both)[0] is None
+    assert draw.answered(both.outcomes[1]) == 16
+    nothing = replace(both, outcomes=([lost(Outcome())] * 25, [lost(Outcome())] * 25))
+    nothing = replace(nothing, agreement=compare(*nothing.outcomes, TEA, NAMES))
+    assert draw.difference(nothing, LIGHT).layout.annotations[0].text == "nothing to compare"
+
+
+def test_the_table_has_every_point_and_both_answers() -> None:
+    rows = draw.surface_table(surface(TEA, to_black))
+    assert len(rows) == 25
+    assert list(rows[0]) == ["Leaf length (cm)", "Leaf width (cm)", *NAMES, "difference"]
+    assert rows[0]["Cloud <Function>"] == "black"
+    assert rows[0]["difference"].startswith("green and black")
+
+
+# --- Words
+
+
+REFUSED = Refusal(422, "invalid_input")
+
+
+def audit(
+    change: Change = lambda outcome: outcome,
+    refusals: tuple[Refusal, Refusal] = (REFUSED, REFUSED),
+    identity: tuple[str, ...] = (),
+) -> Audit:
+    both = surface(TEA, change)
+    trials = tuple(Trial("rows", trial.values, line) for line, trial in enumerate(both.trials, 2))
+    invalid = (InvalidResult(Invalid("a | pipe", b""), refusals),)
+    return Audit(
+        TEA,
+        ("api", "function"),
+        NAMES,
+        trials,
+        both.outcomes,
+        both.agreement,
+        invalid,
+        identity,
+        ("instances", "named"),
+        0,
+        "2026-01-01T00:00",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "said"),
+    [
+        (audit(), "agree", "They agree"),
+        (audit(to_black), "disagree", "They disagree"),
+        (audit(refusals=(REFUSED, Refusal(500))), "disagree", "Not all refused alike"),
+        (audit(refusals=(Refusal(200), Refusal(200))), "disagree", "Not all refused alike"),
+        (audit(refusals=(REFUSED, Refusal(None))), "unknown", "Not all compared"),
+        (audit(lost), "unknown", "Not all compared"),
+        (audit(identity=("FastAPI serves another.",)), "disagree", "Different models"),
+    ],
+)
+def test_the_verdict_is_a_word_and_a_sentence(found: Audit, outcome: str, said: str) -> None:
+    verdict = say.verdict(found)
+    assert (verdict.outcome, verdict.headline) == (outcome, said)
+    assert "disagreement" in verdict.sentence
+
+
+def test_which_model_is_served_comes_first() -> None:
+    assert say.verdict(audit(to_black, identity=("FastAPI serves another.",))).sentence.startswith("FastAPI serves")
+
+
+def test_every_worst_difference_links_to_its_input() -> None:
+    found = audit(to_black)
+    lines = say.worst_table(found, 3, TEA.feature_names).splitlines()
+    assert len(lines) == 2 + 3
+    query = lines[2].partition("](./?")[2].partition(")")[0]
+    values = found.trials[found.agreement.worst(1)[0].index].values
+    assert [float(parse_qs(query)[name][0]) for name in TEA.feature_names] == pytest.approx(values, abs=0.05 + 1e-9)
+
+
+def test_a_link_says_where_the_sliders_can_only_come_near() -> None:
+    assert say.slider_query(TEA, (3.2, 1.1, 2.2), TEA.feature_names) == (
+        "leaf_length=3.2&leaf_width=1.1&steep_time=2.2",
+        True,
+    )
+    query, exact = say.slider_query(TEA, (3.2123, 3000.0, 2.2), ("leaf_length-input", "leaf_width", "steep_time"))
+    assert query == "leaf_length-input=3.2&leaf_width=3.5&steep_time=2.2"
+    assert not exact
+
+
+def test_other_people_s_text_stays_in_its_cell() -> None:
+    table = say.invalid_table(audit(refusals=(REFUSED, Refusal(500))).invalid, NAMES)
+    assert "a \\| pipe" in table
+    assert "Cloud \\<Function\\>" in table
+    assert "**no**" in table
+
+
+def test_failures_are_told_with_their_number() -> None:
+    assert say.failures(audit(lost)) == ["Cloud <Function>: 9 of 25 inputs no answer (timeout)."]

@@ -1,0 +1,281 @@
+"""The Agreement page in a session without a browser, over real HTTP endpoints that agree, and that do not."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import resources
+from dashboard.views.agreement.page import checks
+from inference.card import ModelCard
+from tests.benchmark.altered import altered, call_itself, good, round_to_2
+from tests.benchmark.cards import make_card, make_service, mileage_document, tea_outputs
+from tests.benchmark.little_server import serving
+from tests.dashboard.conftest import Serve
+from tests.dashboard.page import Page
+
+Visit = Callable[..., Page]
+Agree = Callable[[str, str], Page]
+SCRIPT = "from dashboard.views.agreement import page\npage.page()"
+MAPS = ("surface-0", "surface-1", "surface-difference")
+
+
+@pytest.fixture
+def agree(visit: Visit, tea_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Agree:
+    """The page over two addresses, opened."""
+    monkeypatch.setattr("dashboard.views.agreement.page._CARD_WAIT_S", 20.0)
+
+    def agree(api: str, function: str) -> Page:
+        page = visit(api, function, MODEL_DIR=str(tea_dir))
+        page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+        return page.open()
+
+    return agree
+
+
+def checked(page: Page, button: str = "Check agreement") -> Page:
+    """The page after a check has come to its end."""
+    page.press(button)
+    deadline = time.monotonic() + 30
+    while checks().state.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return page.rerun()
+
+
+def waiting_for(event: threading.Event) -> Callable[[dict[str, Any]], None]:
+    """Alters nothing of an answer but when it comes."""
+
+    def wait(_: dict[str, Any]) -> None:
+        event.wait(30)
+
+    return wait
+
+
+def figures(page: Page) -> dict[str, str]:
+    block: Any = page.app.get_by_key("figures-agreement")
+    return {metric.label: metric.value for metric in block.metric}
+
+
+def score(page: Page, text: str) -> Page:
+    page.app.text_area(key="rows-text").set_value(text)
+    return scored(page)
+
+
+def scored(page: Page, button: str = "Score on both") -> Page:
+    """The page after a batch has come to its end."""
+    if button:
+        page.press(button)
+    deadline = time.monotonic() + 30
+    while page.app.session_state["rows-scoring"].state.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return page.rerun()
+
+
+def test_before_the_first_check_nothing_is_sent_and_nothing_claimed(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    api, function = serve(good(tea)), serve(good(tea))
+    page = agree(api.url, function.url)
+    assert api.paths("POST") == function.paths("POST") == []
+    assert not page.has("card-verdict")
+    assert "Check agreement" in page.read()
+
+
+def test_two_that_agree_are_shown_with_their_n_and_the_bounds_of_what_was_drawn(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    asked = int(figures(page)["Inputs compared"].replace("\N{NARROW NO-BREAK SPACE}", ""))
+    assert asked > 1100
+    assert figures(page)["Disagreements"] == "0"
+    assert "They agree" in page.read("card-verdict")
+    assert f"0 disagreements in {asked} inputs. With 95% confidence at most 1% of inputs drawn uniformly" in page.read(
+        "card-verdict"
+    )
+    assert "| Random, uniform | 300 | 0 | 1% |" in page.read("card-asked")
+    assert "| Training rows | 5 | 0 | \N{EN DASH} |" in page.read("card-asked")
+    assert "seed 0" in page.read("card-asked")
+    assert "25 of 25 refused alike" in page.read("card-invalid")
+    assert not page.has("card-worst")
+    for chart in MAPS:
+        assert page.has(f"figure-{chart}"), chart
+    assert "Difference (n = 1\N{NARROW NO-BREAK SPACE}681)" in page.read("chart-surface-difference")
+
+
+def test_one_that_rounds_is_named_and_its_worst_inputs_can_be_loaded(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(altered(tea, round_to_2)).url))
+    assert "They disagree" in page.read("card-verdict")
+    assert "Cloud Function: probabilities rounded to 2 digits." in page.read("card-verdict")
+    assert "| Rounded |" in page.read("card-asked")
+    worst = page.read("card-worst")
+    assert worst.count("](./?leaf_length=") == 10
+    assert "rounded" in worst
+
+
+def test_another_version_is_the_first_thing_that_is_said(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(altered(tea, call_itself("v9"))).url))
+    verdict = page.texts("card-verdict")[0].readable
+    assert "Different models" in verdict
+    assert "Cloud Function v9" in verdict
+
+
+def test_an_endpoint_that_is_down_is_no_disagreement(serve: Serve, agree: Agree, tea: ModelCard, nobody: str) -> None:
+    page = checked(agree(serve(good(tea)).url, nobody))
+    assert "Nothing compared" in page.read("card-verdict")
+    assert "no answer (refused)" in page.read("card-verdict")
+    assert figures(page)["Inputs compared"] == "0"
+    assert figures(page)["Largest gap"] == "\N{EN DASH}"
+    assert "confidence" not in page.read("card-verdict")
+
+
+def test_without_any_model_the_page_says_what_to_do(visit: Visit, nobody: str) -> None:
+    page = visit(nobody, nobody)
+    page.app = AppTest.from_string(SCRIPT, default_timeout=60)
+    page.open()
+    assert "make train" in page.read()
+
+
+def test_other_features_make_another_map(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    page.app.selectbox(key="map-features").set_value((0, 1))
+    page = checked(page, "Draw the map")
+    layout = page.figure("surface-0")["layout"]
+    assert layout["xaxis"]["title"]["text"] == "Leaf length (cm)"
+    assert layout["yaxis"]["title"]["text"] == "Leaf width (cm)"
+
+
+def test_a_dashboard_that_is_read_only_sends_no_check_and_no_rows(
+    serve: Serve, visit: Visit, tea: ModelCard, tea_dir: Path
+) -> None:
+    servers = [serve(serving(make_service(tea, tea_outputs))) for _ in range(2)]
+    page = visit(*(server.url for server in servers), READ_ONLY="1", MODEL_DIR=str(tea_dir)).at("agree").open()
+    assert "This dashboard is read-only" in page.app.info[0].value
+    assert not page.app.button and not page.app.get("file_uploader")
+    assert not any(request.method == "POST" for server in servers for request in server.requests)
+
+
+def test_the_last_check_is_still_there_in_another_session(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    urls = serve(good(tea)).url, serve(good(tea)).url
+    checked(agree(*urls))
+    assert "They agree" in agree(*urls).read("card-verdict")
+
+
+def test_a_regressor_is_compared_by_value(serve: Serve, agree: Agree) -> None:
+    card = make_card(mileage_document())
+    page = checked(agree(serve(good(card)).url, serve(good(card)).url))
+    assert "They agree" in page.read("card-verdict")
+    assert "Decision boundary" not in page.read("card-asked")
+    assert page.figure("surface-0")["data"][0]["colorbar"]["title"]["text"] == "Consumption (l/100 km)"
+
+
+# --- Rows of one's own
+
+
+def test_pasted_rows_are_scored_and_a_bad_one_is_named_by_its_line(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    score(page, "steep_time,leaf_length,leaf_width\n2,3,1\nlong,3,1\n5,7,3\n")
+    assert page.warnings() == ["1 row was not sent: line 3: steep_time is not a finite number."]
+    assert "0 disagreements in 2 inputs" in page.read("card-batch")
+    table = page.app.dataframe[0].value
+    assert list(table["line"]) == [2, 4]
+    assert list(table["FastAPI prediction"]) == list(table["Cloud Function prediction"]) == ["green", "black"]
+    assert list(table["agree"]) == ["yes", "yes"]
+
+
+def test_rows_that_were_not_all_used_are_no_agreement(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = score(agree(serve(good(tea)).url, serve(good(tea)).url), "2,3,1\nx,3,1\n,3,1\n5,nan,3\n5,7,3,9\n")
+    assert "1 of 5 rows compared" in page.read("card-batch")
+    assert "They agree" not in page.read("card-batch")
+    assert "line 5: has 4 values for 3 columns" in page.warnings()[0]
+    assert "They agree" in score(page, "2,3,1\n").read("card-batch")
+
+
+def test_rows_that_repeat_others_count_once(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = score(agree(serve(good(tea)).url, serve(good(tea)).url), "2,3,1\n" * 4 + "5,7,3\n")
+    assert "0 disagreements in 2 inputs. 3 rows repeat others and are not counted." in page.read("card-batch")
+    assert len(page.app.dataframe[0].value) == 5
+
+
+def test_rows_that_differ_are_marked(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(altered(tea, round_to_2)).url)
+    score(page, "3.4,1,2\n4.3,2,3\n")
+    table = page.app.dataframe[0].value
+    assert list(table["agree"]) == ["no", "no"]
+    assert table["difference"][0].startswith("rounded: probabilities 0.")
+
+
+def test_a_text_without_usable_rows_says_why(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    page.app.text_area(key="rows-text").set_value("leaf_length,leaf_width\n1,2\n")
+    page.press("Score on both")
+    assert [error.value for error in page.app.error] == ["The text has no column steep\\_time."]
+    score(page, "1,2,oops\n")
+    assert not page.app.dataframe
+
+
+def test_an_uploaded_file_is_scored_in_place_of_the_text(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"3,1,2\n", "text/csv"))
+    scored(page)
+    assert list(page.app.dataframe[0].value["FastAPI prediction"]) == ["green"]
+
+
+def test_a_spreadsheet_s_file_with_decimal_commas_in_utf_16_is_read(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    page = agree(serve(good(tea)).url, serve(good(tea)).url)
+    content = "leaf_length;leaf_width;steep_time\r\n3,25;1;2,5\r\n".encode("utf-16")
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", content, "text/csv"))
+    scored(page)
+    assert list(page.app.dataframe[0].value["leaf_length"]) == [3.25]
+    page.app.file_uploader(key="rows-file").set_value(("rows.csv", b"PK\x03\x04", "text/csv"))
+    page.press("Score on both")
+    assert [error.value for error in page.app.error] == [
+        "The file is a workbook or another ZIP archive\\: save it as CSV."
+    ]
+
+
+def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    may_answer = threading.Event()
+    may_answer.set()
+    slow = altered(tea, waiting_for(may_answer))
+    page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
+    may_answer.clear()
+    page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    page.press("Score on both")
+    page.app.selectbox(key="map-features").set_value((0, 1))
+    page.rerun()
+    assert list(page.app.dataframe[0].value["line"]) == [1]
+    assert "Cancel" in page.read("card-batch")
+    may_answer.set()
+    assert list(scored(page, "").app.dataframe[0].value["line"]) == [1, 2]
+
+
+def test_a_cancelled_batch_keeps_the_last_one(serve: Serve, agree: Agree, tea: ModelCard) -> None:
+    may_answer = threading.Event()
+    may_answer.set()
+    slow = altered(tea, waiting_for(may_answer))
+    page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
+    may_answer.clear()
+    page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    page.press("Score on both").press("Cancel")
+    may_answer.set()
+    assert list(scored(page, "").app.dataframe[0].value["line"]) == [1]
+    assert not page.warnings()
+
+
+def test_the_result_for_another_model_is_neither_shown_nor_drawn_on(
+    serve: Serve, agree: Agree, tea: ModelCard, mileage: ModelCard
+) -> None:
+    page = checked(agree(serve(good(tea)).url, serve(good(tea)).url))
+    assert "Draw the map" in page.read("check")
+    resources.settings.clear()  # another model is deployed: the dashboard and its last check go on
+    page = agree(serve(good(mileage)).url, serve(good(mileage)).url)
+    assert not page.has("card-verdict")
+    assert "Draw the map" not in page.read("check")
