@@ -6,8 +6,8 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test check docs format lock lock-check stage-function bench-serving bench-engine hostile faults images bare \
-	clean clean-results .run-packages .all-packages
+.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving bench-engine hostile \
+	faults images bare clean clean-results .run-packages .all-packages
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' Makefile
@@ -31,9 +31,19 @@ train: .run-packages ## train into artifacts/iris; other data: make train DATASE
 stage-function: .run-packages artifacts/iris/model.json ## fill build/function with exactly what is deployed
 	@$(PY) -m deploy.stage_function $(DEPLOY)
 
-test: .all-packages artifacts/iris/model.json ## run all tests (installs a Chromium if there is none)
+# A file's tests share what they start, so they stay on one processor.
+TESTS = $(PY) -m pytest --numprocesses auto --dist loadfile
+
+test: .all-packages artifacts/iris/model.json ## run the tests, with a real browser (installs a Chromium if there is none)
 	@tools/chromium.sh
-	@$(PY) -m pytest
+	@$(TESTS) -m "not slow"
+
+test-fast: .all-packages artifacts/iris/model.json ## what is tested within a minute: no browser, no deployed programs
+	@$(TESTS) -m "not slow" tests/api tests/benchmark/cost tests/benchmark/decision tests/benchmark/endpoints tests/benchmark/monitor \
+		tests/benchmark/record tests/benchmark/reports tests/benchmark/summary tests/dashboard/components tests/docs tests/inference
+
+test-slow: .all-packages artifacts/iris/model.json ## calibrations over a thousand runs, and soaks
+	@$(TESTS) -m slow
 
 check: .all-packages ## format, lint, types, import rules, pins
 	@.venv/bin/ruff format --check .

@@ -43,9 +43,12 @@ print(json.dumps(dict(sorted(found.items(), key=lambda item: -item[1])[:10])))
 
 # Streamlit answers with the same page whatever the script does: run the script, and import what it imports later.
 _TRIAL = """
-import sys
-import benchmark.__main__, benchmark.endpoints.identity, dashboard.predict_charts
+import importlib, sys
+import benchmark.__main__, benchmark.endpoints.identity, dashboard.views.predict.charts
 import google.oauth2.id_token, plotly.io, scipy.special
+from dashboard.pages import PAGES
+for page in PAGES:
+    importlib.import_module(page.module)
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("dashboard/app.py", default_timeout=60).run()
 sys.exit(str([error.value for error in app.exception]) if app.exception or not app.slider else 0)

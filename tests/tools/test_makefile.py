@@ -58,7 +58,9 @@ def test_continuous_integration_proves_a_bare_machine_and_the_images_and_ends_wi
     assert [line for line in lines if line.startswith("make ")] == [
         "make bare",
         "make check",
+        "make docs",
         "make images",
+        "make test-slow",
         "make test",
     ]
     assert lines[-1] == "make test"
