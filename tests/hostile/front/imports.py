@@ -16,10 +16,8 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmark.__main__ import main
-from benchmark.record.samples import ROW, from_rows, pack
+from benchmark.record.samples import ROW, from_rows, pack, unpack
 from tests.benchmark.altered import good
 from tests.benchmark.cards import make_card, tea_document
 from tests.benchmark.little_server import LittleServer
@@ -270,22 +268,29 @@ def _samples(kind: str, document: Any) -> Iterator[Import]:
         samples = {"count": count, "packed": base64.b64encode(chunk).decode()}
         return Import(f"{kind}: samples {name}", _later({**document, "samples": samples}), thorough)
 
-    data = zlib.decompress(chunk)
+    head = chunk[: len(pack(from_rows([]))) - len(zlib.compress(b"", 1))]  # which names the version
+    data = zlib.decompress(chunk[len(head) :])
+
+    def packed(data: bytes) -> bytes:
+        return head + zlib.compress(data)
+
     yield with_chunk("are none", pack(from_rows([])), 0, thorough=True)
     yield with_chunk("are cut off", chunk[:-5])
     yield with_chunk("go on", chunk + b"x")
     yield with_chunk("are gzip", gzip.compress(data))
-    yield with_chunk("are half a row", zlib.compress(data[:-1]))
+    yield with_chunk("are half a row", packed(data[:-1]))
     yield with_chunk("are random", bytes(range(256)))
-    yield with_chunk("are all 0xff", zlib.compress(b"\xff" * len(data)))
-    yield with_chunk("are all 0x7f", zlib.compress(b"\x7f" * len(data)))
-    yield with_chunk("are all zero", zlib.compress(b"\0" * len(data)), thorough=True)
+    yield with_chunk("name no version", chunk[len(head) :])
+    yield with_chunk("name a later version", head[:-1] + b"\xff" + chunk[len(head) :])
+    yield with_chunk("are all 0xff", packed(b"\xff" * len(data)))
+    yield with_chunk("are all 0x7f", packed(b"\x7f" * len(data)))
+    yield with_chunk("are all zero", packed(b"\0" * len(data)), thorough=True)
     squeezer = zlib.compressobj(9)
-    bomb = b"".join(squeezer.compress(b"\0" * 2**20) for _ in range(1024)) + squeezer.flush()
+    bomb = head + b"".join(squeezer.compress(b"\0" * 2**20) for _ in range(1024)) + squeezer.flush()
     yield with_chunk("are a bomb of 1 GB", bomb, 2**30 // ROW.itemsize)
     yield with_chunk("are a bomb that says that it is small", bomb)
-    yield with_chunk("are 500 000", zlib.compress(b"\0" * 500_000 * ROW.itemsize), 500_000)
-    rows = _unpacked(data, count)
+    yield with_chunk("are 500 000", packed(b"\0" * 500_000 * ROW.itemsize), 500_000)
+    rows = unpack(chunk)
     for name in ROW.names or ():
         for what, value in _ODD[ROW[name].kind].items():
             changed = rows.copy()
@@ -298,15 +303,6 @@ _ODD: dict[str, dict[str, float]] = {
     "u": {"zero": 0, "one": 1, "255": 255},
     "b": {"zero": 0, "one": 1},
 }
-
-
-def _unpacked(data: bytes, count: int) -> Any:
-    rows, start = np.empty(count, dtype=ROW), 0
-    for name in ROW.names or ():
-        end = start + count * ROW[name].itemsize
-        rows[name] = np.frombuffer(data[start:end], dtype=ROW[name])
-        start = end
-    return rows
 
 
 # --- What is no run at all
