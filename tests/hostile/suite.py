@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from tests.hostile import (
     cases_bodies,
@@ -16,26 +15,12 @@ from tests.hostile import (
 )
 from tests.hostile.case import Case
 from tests.hostile.client import Exchange, exchange, predicts
+from tests.hostile.front.figures import Figures
 from tests.hostile.verdict import KINDS, LIMIT_S, Problem, judge
 
 AT_ONCE = 48
 """Most cases only wait; this many wait side by side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """How many cases were tried, and in how many each kind of problem was found."""
-
-    tried: int
-    found: Mapping[str, int]
-
-    @property
-    def clean(self) -> bool:
-        return not any(self.found.values())
-
-    def __str__(self) -> str:
-        plural = {"hang": "hangs", "leak": "leaks", "disagreement": "disagreements"}
-        return ", ".join([f"tried {self.tried}", *(f"{plural.get(kind, kind)} {self.found[kind]}" for kind in KINDS)])
+_PLURAL = {"hang": "hangs", "leak": "leaks", "disagreement": "disagreements"}
 
 
 def all_cases() -> list[Case]:
@@ -66,7 +51,7 @@ def run(cases: Sequence[Case], ports: Mapping[str, int]) -> dict[str, list[Probl
 def summary(problems: Mapping[str, Sequence[Problem]]) -> Figures:
     """The figures of a run."""
     counts = Counter(kind for found in problems.values() for kind in {problem.kind for problem in found})
-    return Figures(len(problems), {kind: counts[kind] for kind in KINDS})
+    return Figures(len(problems), {_PLURAL.get(kind, kind): counts[kind] for kind in KINDS})
 
 
 def _try(port: int, case: Case) -> tuple[Exchange, bool]:

@@ -43,7 +43,7 @@ class Figures:
         return not any(self.found.values())
 
     def __str__(self) -> str:
-        return ", ".join([f"tried {self.tried}", *(f"{kind} {self.found[kind]}" for kind in KINDS)])
+        return ", ".join([f"tried {self.tried}", *(f"{kind} {count}" for kind, count in self.found.items())])
 
 
 def summary(problems: Mapping[str, Sequence[Problem]]) -> Figures:
