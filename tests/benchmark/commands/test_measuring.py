@@ -39,7 +39,8 @@ def test_compare_prints_figures_with_intervals_and_one_sentence(
         assert side["errors"] == {}
         p50 = side["service_ms"]["p50"]
         assert p50["low"] <= p50["value"] <= p50["high"]
-        assert side["service_ms"]["p95"]["high"] is not None
+        p95 = side["service_ms"]["p95"]
+        assert p95["high"] is None or p95["high"] >= p95["value"]  # None: latency came in bursts
         assert side["service_ms"]["p99"]["high"] is None  # 80 requests cannot bound it
         assert side["server_ms"]["p50"]["value"] > 0
         assert side["phases_ms"]["wait"] > 0
