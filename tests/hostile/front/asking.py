@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference.card import ModelCard
 from tests.benchmark.altered import good
-from tests.benchmark.little_server import Connection, Conversation, LittleServer
+from tests.benchmark.little_server import Connection, Conversation, LittleServer, Request
 from tests.hostile.front.command_line import OURS, Terminal
 from tests.hostile.front.figures import Problem, Problems
 
@@ -79,12 +79,17 @@ def _ask(terminal: Terminal, both: tuple[str, ...], rows: Path, *, measured: boo
 
 
 def counting(conversation: Conversation) -> tuple[Conversation, Callable[[], int]]:
-    """The same conversation, and the most bytes that went out on one of its connections."""
+    """The same conversation, and the most bytes that went out in answer to one request."""
     sent: list[int] = [0]
 
     def counted(connection: Connection) -> None:
         total = 0
-        send = connection.send
+        receive, send = connection.receive, connection.send
+
+        def receive_next() -> Request | None:
+            nonlocal total
+            total = 0
+            return receive()
 
         def counting_send(data: bytes) -> None:
             nonlocal total
@@ -92,6 +97,7 @@ def counting(conversation: Conversation) -> tuple[Conversation, Callable[[], int
             total += len(data)
             sent[0] = max(sent[0], total)
 
+        connection.receive = receive_next  # type: ignore[method-assign]
         connection.send = counting_send  # type: ignore[method-assign]
         conversation(connection)
 
