@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from benchmark.agreement.trials import Invalid, Source, Trial
-from benchmark.endpoints.answer import OTHER_LABEL, NotJson, WrongSchema, decode, judge, read_answer
+from benchmark.endpoints.answer import NotJson, decode, judge
 from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.protocols import WrongSchema
+from benchmark.endpoints.protocols.faceoff import OTHER_LABEL, PROTOCOL, read_answer
 from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer, Failure
 from inference.card import ModelCard
@@ -141,7 +143,7 @@ _Scales = Mapping[str, tuple[_Scale, _Scale]]
 
 def read_outcome(status: int, body: bytes, card: ModelCard) -> Outcome:
     """The outcome of a request with one row."""
-    judged = judge(status, body, card)
+    judged = judge(status, body, card, PROTOCOL)
     if judged.answer is None:
         return Outcome(status, judged.failure, judged.detail)
     return Outcome(status, answer=judged.answer, fields=tuple(sorted(decode(body))))

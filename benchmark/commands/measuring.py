@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from re import fullmatch
@@ -16,6 +16,7 @@ from benchmark.endpoints import readable
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.endpoints.protocols import DEFAULT, PROTOCOLS
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask, execute, make_manifest
@@ -51,6 +52,13 @@ def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, tim
         metavar="NAME=URL",
         help="an endpoint; a URL without a path is a base, to which /predict is added. NAME_TOKEN in the environment "
         "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens",
+    )
+    parser.add_argument(
+        "--protocol",
+        action="append",
+        default=[],
+        metavar="NAME=PROTOCOL",
+        help=f"what an endpoint speaks: {', '.join(PROTOCOLS)} (default {DEFAULT})",
     )
     parser.add_argument(
         "--timeout", type=float, default=timeout_s, metavar="S", help=f"per request (default {timeout_s:g})"
@@ -93,6 +101,7 @@ def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = 
     endpoints: list[Endpoint] = []
     wanted = (environ.get("GOOGLE_ID_TOKENS") or "0").replace(",", " ").split()
     identity = GoogleIdentity()
+    protocols = dict(_protocols(arguments.protocol))
     for text in arguments.endpoint:
         key, equals, url = text.partition("=")
         if not equals or not fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", key):
@@ -110,11 +119,22 @@ def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = 
                     arguments.timeout,
                     environ.get(f"{prefix}_TOKEN") or None,
                     identity if "1" in wanted or key in wanted else None,
+                    protocols.pop(key, DEFAULT),
                 )
             )
         except EndpointError as error:
             raise UsageError(f"--endpoint {key}: {url} {error}") from error
+    if protocols:
+        raise UsageError(f"--protocol {next(iter(protocols))}: no endpoint has this name")
     return endpoints
+
+
+def _protocols(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        key, equals, name = text.partition("=")
+        if not equals:
+            raise UsageError(f"--protocol {text}: must be NAME=PROTOCOL")
+        yield key, name
 
 
 def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""What is sent: bodies made from a model card, or from the rows of a CSV file."""
+"""What is sent: inputs from a model card or a CSV file, as JSON objects of names and values.
+
+Each endpoint's protocol encodes them as it needs them.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ class BodyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Request bodies, and where they come from in a few words."""
+    """Inputs as JSON objects, and where they come from in a few words."""
 
     source: str
     bodies: tuple[bytes, ...]
@@ -27,7 +30,7 @@ class Bodies:
 
 
 def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
-    """The named form of `inputs` (the card's order), which every known service of this kind accepts."""
+    """The JSON object of `inputs` (in the card's order) by their names."""
     return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
 
 

@@ -14,7 +14,7 @@ from benchmark.endpoints.bounded import TooLarge, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.traffic import TEST_HEADERS
-from inference.card import CardError, ModelCard, parse_card
+from inference.card import CardError, ModelCard
 
 INFO_TIMEOUT_S = 5.0
 _MAX_CARD_BYTES = 4 * 1024 * 1024
@@ -107,10 +107,8 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
             return Served(problem="did not answer")
         took_ms = (perf_counter_ns() - started_ns) / 1e6
         try:
-            document = decode(body)
-            card = parse_card(document.get("card") if isinstance(document, dict) else None)
-            serving = document.get("serving")
-            return Served(card, serving=serving if isinstance(serving, dict) else {}, took_ms=took_ms)
+            card, serving = endpoint.spoken.read_info(decode(body))
+            return Served(card, serving=serving, took_ms=took_ms)
         except (NotJson, CardError):
             problem = "gives a model card that cannot be read"
     return Served(problem=problem)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.endpoints.protocols import DEFAULT, Protocol, UnknownProtocol, protocol_named
 
 
 class EndpointError(ValueError):
@@ -22,14 +23,20 @@ class Endpoint:
     token: str | None = field(default=None, repr=False)
     identity: GoogleIdentity | None = field(default=None, repr=False, compare=False)
     """where tokens come from, unless `token` is given"""
+    protocol: str = DEFAULT
+    """the name of the protocol that it speaks"""
 
     def __post_init__(self) -> None:
+        try:
+            spoken = self.spoken
+        except UnknownProtocol as error:
+            raise EndpointError(str(error)) from error
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:  # half of an IPv6 address, or a port that is none
             usable = False
-        if not usable or not _can_be_asked(self.info_urls[0]):
+        if not usable or not _can_be_asked(spoken.predict_url(self.url)):
             raise EndpointError("is not an http or https address")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise EndpointError("may not hold credentials, a query or a fragment")
@@ -56,18 +63,19 @@ class Endpoint:
         return is_on_this_machine(self.url)
 
     @property
+    def spoken(self) -> Protocol:
+        """How to talk to it."""
+        return protocol_named(self.protocol)
+
+    @property
     def predict_url(self) -> str:
-        """A URL without a path is a base, to which /predict is added; one with a path is used exactly."""
-        return self.url if urlsplit(self.url).path.strip("/") else self.url.rstrip("/") + "/predict"
+        """Where predictions are posted."""
+        return self.spoken.predict_url(self.url)
 
     @property
     def info_urls(self) -> tuple[str, ...]:
-        """Where the model card may be, most likely first: below the address, or beside a path that it names."""
-        base = self.url.rstrip("/")
-        below = base + "/model-info"
-        if not urlsplit(base).path:
-            return (below,)
-        return (below, base.rpartition("/")[0] + "/model-info")
+        """Where the model card may be, the most likely first."""
+        return self.spoken.info_urls(self.url)
 
     @property
     def audience(self) -> str:

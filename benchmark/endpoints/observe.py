@@ -110,7 +110,7 @@ def _run(
             request = client.build_request(
                 "POST",
                 endpoint.predict_url,
-                content=body,
+                content=endpoint.spoken.encode(body),
                 headers={"content-type": "application/json", **headers},
                 timeout=endpoint.timeout_s,
             )
@@ -168,7 +168,7 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
         return sample(transport_failure(error))
     latency_ms = _ms_since(started_ns)
     evidence = read_evidence(response.headers)
-    judged = judge(response.status_code, body, card)
+    judged = judge(response.status_code, body, card, endpoint.spoken)
     return sample(
         judged.failure,
         latency_ms=latency_ms,

@@ -60,7 +60,9 @@ class Client:
         """an example of each failure, in words"""
         self._connections = Connections(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
         # The same body gets the same bytes again and again: what has been checked once need not be parsed again.
-        self._judge = lru_cache(maxsize=256)(lambda status, content: judge(status, content, card))
+        protocol = endpoint.spoken
+        self._judge = lru_cache(maxsize=256)(lambda status, content: judge(status, content, card, protocol))
+        self._encode = lru_cache(maxsize=4096)(protocol.encode)
         self._instances = instances
 
     async def __aenter__(self) -> Self:
@@ -86,16 +88,16 @@ class Client:
         waited_from_ns: int | None = None,
         warmup: bool,
     ) -> Row:
-        """Send `body` once. Never raises for what an endpoint does; cancelling gives no row.
+        """Send the input in `body`, a JSON object of names and values, once. Cancelling gives no row.
 
-        `began_ns`, when the run began, and `due_ns`, when this should have been sent, are of `perf_counter_ns`;
-        without the latter it is due now. `waited_from_ns` is since when an instance has been waited for, where that
+        Never raises for what an endpoint does. `began_ns`, when the run began, and `due_ns`, when this should have been
+        sent, are of `perf_counter_ns`; without the latter it is due now. `waited_from_ns` is since when an instance has been waited for, where that
         is before the send: an instance that was started for this request is cold, however long ago that was.
         """
         exchange, judged = Exchange(), Judged()
         started_ns = perf_counter_ns()
         try:
-            await self._connections.post(body, exchange)
+            await self._connections.post(self._encode(body), exchange)
             ended_ns = exchange.ended_ns
             judged = self._judge(exchange.status, exchange.body)
             failure, detail = judged.failure, judged.detail

@@ -26,8 +26,8 @@ _HEADERS = {"accept": "text/plain;version=0.0.4", **TEST_HEADERS}
 
 
 def metrics_urls(endpoint: Endpoint) -> tuple[str, ...]:
-    """Where the metrics may be, most likely first: beside the model card."""
-    return tuple(url.removesuffix("/model-info") + "/metrics" for url in endpoint.info_urls)
+    """Where the metrics may be, the most likely first."""
+    return endpoint.spoken.metrics_urls(endpoint.url)
 
 
 def scrape(client: httpx.Client, endpoint: Endpoint) -> Reading:

@@ -19,7 +19,7 @@ from benchmark.agreement.judge import (
 )
 from benchmark.agreement.trials import Invalid, Source, Trial
 from benchmark.agreement.words import bound_percent, bounds, headline
-from benchmark.endpoints.answer import OTHER_LABEL
+from benchmark.endpoints.protocols.faceoff import OTHER_LABEL
 from benchmark.endpoints.sample import Answer, Failure
 from benchmark.statistics.estimates import upper_bound
 from inference.card import ModelCard

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.endpoints.answer import NotJson, WrongSchema, decode, read_answer
+from benchmark.endpoints.answer import NotJson, decode
+from benchmark.endpoints.protocols import WrongSchema
+from benchmark.endpoints.protocols.faceoff import read_answer
 from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard
 from tests.benchmark.cards import make_card, mileage_document, tea_document

@@ -1,0 +1,105 @@
+"""Faceoff's own protocol, which also reads services that answer only `{"prediction": ...}`."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmark.endpoints.protocols import WrongSchema
+from benchmark.endpoints.readable import is_readable
+from benchmark.endpoints.sample import Answer
+from inference.card import ModelCard, parse_card
+
+OTHER_LABEL = "prediction_label is not the class that prediction names"
+_SUM_TOLERANCE = 0.05
+"""Endpoints may round probabilities, but they must add up to about 1."""
+
+
+class Faceoff:
+    """The protocol as an object, for the registry."""
+
+    def predict_url(self, address: str) -> str:
+        """An address without a path is a base, to which /predict is added; one with a path is used as it is."""
+        return address if urlsplit(address).path.strip("/") else address.rstrip("/") + "/predict"
+
+    def info_urls(self, address: str) -> tuple[str, ...]:
+        """Below the address, or beside the path that it names."""
+        base = address.rstrip("/")
+        below = base + "/model-info"
+        if not urlsplit(base).path:
+            return (below,)
+        return (below, base.rpartition("/")[0] + "/model-info")
+
+    def metrics_urls(self, address: str) -> tuple[str, ...]:
+        """Beside the model card."""
+        return tuple(url.removesuffix("/model-info") + "/metrics" for url in self.info_urls(address))
+
+    def encode(self, named: bytes) -> bytes:
+        """The named form, which every known service of this kind accepts."""
+        return named
+
+    def read_info(self, document: Any) -> tuple[ModelCard, Mapping[str, Any]]:
+        """The members `card` and `serving`. Raises CardError."""
+        card = parse_card(document.get("card") if isinstance(document, dict) else None)
+        serving = document.get("serving")
+        return card, serving if isinstance(serving, dict) else {}
+
+    def read_answer(self, document: Any, card: ModelCard | None) -> Answer:
+        """See `read_answer`."""
+        return read_answer(document, card)
+
+
+PROTOCOL = Faceoff()
+
+
+def read_answer(document: Any, card: ModelCard | None) -> Answer:
+    """The answer to one row, checked against `card`; where no card is known only `prediction` is read.
+
+    Only `prediction` is required, as the smallest of the known services answers only that; what else is there
+    has to be right. Raises WrongSchema.
+    """
+    if not isinstance(document, dict):
+        raise WrongSchema("the answer is not an object")
+    version = document.get("model_version")
+    if version is not None and (not isinstance(version, str) or len(version) > 200 or not is_readable(version)):
+        raise WrongSchema("model_version is not a short text")
+    prediction: Any = document.get("prediction")
+    if not _is_number(prediction):
+        raise WrongSchema("prediction is not a number")
+    if card is None or not card.is_classifier:
+        return Answer(float(prediction), model_version=version)
+    if prediction not in range(len(card.classes)):
+        raise WrongSchema("prediction is not one of the model's classes")
+    label = document.get("prediction_label", card.classes[int(prediction)])
+    if label != card.classes[int(prediction)]:
+        raise WrongSchema(OTHER_LABEL)
+    confidence = document.get("confidence")
+    if confidence is not None and not _is_probability(confidence):
+        raise WrongSchema("confidence is not between 0 and 1")
+    return Answer(
+        prediction=int(prediction),
+        label=label,
+        confidence=confidence,
+        probabilities=_probabilities(document.get("probabilities"), card),
+        model_version=version,
+    )
+
+
+def _probabilities(document: Any, card: ModelCard) -> tuple[float, ...] | None:
+    if document is None:
+        return None
+    if not isinstance(document, dict) or set(document) != set(card.classes):
+        raise WrongSchema("probabilities do not name the model's classes")
+    values = tuple(document[name] for name in card.classes)
+    if not all(map(_is_probability, values)) or abs(sum(values) - 1) > _SUM_TOLERANCE:
+        raise WrongSchema("probabilities are not between 0 and 1 with the sum 1")
+    return values
+
+
+def _is_number(value: Any) -> bool:
+    # Written so that NaN is none, and so that an integer too long for a float is compared and not converted.
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _is_probability(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1 + 1e-9
