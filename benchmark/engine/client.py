@@ -91,8 +91,9 @@ class Client:
         """Send the input in `body`, a JSON object of names and values, once. Cancelling gives no row.
 
         Never raises for what an endpoint does. `began_ns`, when the run began, and `due_ns`, when this should have been
-        sent, are of `perf_counter_ns`; without the latter it is due now. `waited_from_ns` is since when an instance has been waited for, where that
-        is before the send: an instance that was started for this request is cold, however long ago that was.
+        sent, are of `perf_counter_ns`; without the latter it is due now. `waited_from_ns` is since when an instance has
+        been waited for, where that is before the send: an instance that was started for this request is cold, however
+        long ago that was.
         """
         exchange, judged = Exchange(), Judged()
         started_ns = perf_counter_ns()
