@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "diff": "two runs, only what differs",
     "export": "a run as CSV, JSON or percentiles for HdrHistogram's plotter",
     "import": "add a run that was exported as JSON",
-    "gate": "does a run keep what was promised? The exit status says it",
+    "gate": "check SLOs against a run; the exit status is 1 if one is broken",
     "cost": "what a month of requests costs, gross and net of the free tier",
     "decide": "which of two endpoints to choose for your needs, and where the answer flips",
     "report": "runs as one page to hand in: verdict, charts, cost, methods and limits",

@@ -1,16 +1,16 @@
-"""A run of cold starts as text on a terminal: failures first, then figures with intervals, then the verdict."""
+"""A cold-start run as text on a terminal: failures first, then figures with intervals, then the verdict."""
 
 from rich.console import Console
 from rich.markup import escape
 
 from benchmark.coldstart.plan import gap_text
-from benchmark.coldstart.summary import SHARE_NAMES, ColdFigures, ColdSummary, part_names, threshold_text
+from benchmark.coldstart.summary import COLD_PERCENTILES, ColdFigures, ColdSummary, part_names, threshold_text
 from benchmark.statistics.text import interval, number
-from benchmark.summary.printing import print_head, print_verdict, table
+from benchmark.summary.printing import pairs_table, print_head, print_verdict, table
 
 
 def print_coldstart(summary: ColdSummary, console: Console | None = None) -> None:
-    """Everything about one run in one screen."""
+    """Print everything about one run on one screen."""
     console = console or Console(highlight=False)
     sides = summary.endpoints
     print_head(console, summary.run, "Cold starts, run")
@@ -24,6 +24,8 @@ def print_coldstart(summary: ColdSummary, console: Console | None = None) -> Non
     if summary.plan.mode == "ladder":
         for side in sides:
             console.print(escape(threshold_text(side)))
+    if summary.verdict and len(sides) > 2:
+        console.print(table(*pairs_table(summary.verdict, [side.name for side in sides])))
     print_verdict(console, summary.verdict, summary.mismatches, summary.conditions)
 
 
@@ -36,13 +38,13 @@ def rows(summary: ColdSummary) -> list[tuple[str, list[str]]]:
         ("warm_ms", [side.warm_word for side in sides]),
     ):
         said = " or ".join(sorted(set(words), key=len))
-        for index, share in enumerate(SHARE_NAMES):
+        for index, share in enumerate(COLD_PERCENTILES):
             lines.append((f"{said} {share} (ms)", [interval(getattr(side, pick)[index]) for side in sides]))
     parts = zip(part_names(summary.plan), ("imports_ms", "model_ms", "rest_ms"), strict=True)
     if any(side.split for side in sides):
         for name, part in parts:
             values = [
-                f"{number(getattr(side.split, part))} (n = {side.split_n})" if side.split else "not said"
+                f"{number(getattr(side.split, part))} (n = {side.split_n})" if side.split else "not reported"
                 for side in sides
             ]
             lines.append((f"  {name}, median (ms)", values))

@@ -1,9 +1,10 @@
-"""What a run of cold starts says: cold and warm as two populations, how long a start takes and where, and after which
+"""The results of a cold-start run: cold and warm as two populations, how long a start takes and where, and after which
 idle gap an endpoint is cold. Computed from the manifest and the samples alone, for the command line and the dashboard.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import isnan, sqrt
 from typing import Any
 
@@ -14,17 +15,19 @@ from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, UNKNOWN, Samples, response_ms
-from benchmark.statistics.documents import estimate_document, estimates_document, verdict_document
+from benchmark.statistics.documents import estimate_document, estimates_document, pairs_document, verdict_document
 from benchmark.statistics.estimates import Estimate, paired_median_difference, quantiles, wilson
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import span
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
-SHARES = (0.5, 0.95)
-SHARE_NAMES = ("p50", "p95")
+COLD_PERCENTILES = {name: PERCENTILES[name] for name in ("p50", "p95")}
+"""Cold starts are few: they hardly ever bound a higher percentile."""
 SUSPECT_FACTOR = 3.0
 SUSPECT_MS = 100.0
-"""Without evidence from the server, an answer is suspected to be cold that took this many times, and this much longer
-than, the median of those that followed another at once. The published cold starts of both platforms are 300 ms and
-more; the factor keeps a slow network's jitter out, the milliseconds that of a fast one."""
+"""Without evidence from the server, an answer is suspected to be cold if it took this many times as long as the median
+of answers that followed another at once, and this much longer. The published cold starts of both platforms are 300 ms
+and more; the factor excludes the jitter of a slow network, the milliseconds that of a fast one."""
 _MIN_FOLLOWERS = 3
 _STARTS = (Temperature.COLD, Temperature.QUEUED)
 _WARM = TEMPERATURES.index(Temperature.WARM)
@@ -37,18 +40,18 @@ _MODE_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where a cold start went, in ms. Of a spawned program it is whole; of an endpoint elsewhere the last part is what
-    neither the server accounts for nor the model: platform, network and the request itself."""
+    """Where the time of a cold start went, in ms. A spawned program accounts for all of it. For an endpoint elsewhere,
+    the last part is what the server does not report: platform, network and the request itself."""
 
     imports_ms: float
-    """the interpreter, imports and the framework, until requests can come"""
+    """the interpreter, imports and the framework, until the port is open"""
     model_ms: float
     rest_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The one request of a step that tells whether an instance was there."""
+    """The first request of a step, which shows whether an instance was there."""
 
     step: int
     planned_idle_s: float | None
@@ -59,8 +62,8 @@ class Probe:
     state: Temperature
     suspected: bool
     """cold by its latency alone, since the server gives no evidence"""
-    told: bool
-    """whether anything tells cold from warm: the server's evidence, or answers that are known to be warm"""
+    is_classified: bool
+    """whether it is known to be cold or warm, by the server's evidence or by comparison with warm answers"""
     failure: Failure | None
     split: Split | None
 
@@ -68,16 +71,16 @@ class Probe:
     def is_cold(self) -> bool:
         """Known or suspected to have waited for a start, with an answer.
 
-        Of this run there is one request in flight: one that queued behind somebody else's is a sample of its start too.
+        This run has one request in flight: one that queued for a start that another client caused is a sample too.
         """
         return self.failure is None and (self.state in _STARTS or self.suspected)
 
     @property
     def is_warm(self) -> bool:
-        """An answer of an instance that had answered before."""
+        """Answered by an instance that had answered before."""
         return (
             self.failure is None
-            and self.told
+            and self.is_classified
             and not self.suspected
             and self.state in (Temperature.WARM, Temperature.UNKNOWN)
         )
@@ -96,8 +99,8 @@ class GapShare:
 class Threshold:
     """The idle gap after which an endpoint is cold, in s.
 
-    Where it is `sharp`, every gap up to `low_s` was warm and every one from `high_s` on cold; else both happened
-    between the two, as they do where a platform decides by chance.
+    If it is `sharp`, every gap up to `low_s` was warm and every gap from `high_s` on was cold. Otherwise both happened
+    between the two, as on a platform that decides by chance.
     """
 
     low_s: float
@@ -106,13 +109,13 @@ class Threshold:
 
     @property
     def value_s(self) -> float:
-        """The middle on a logarithmic scale."""
+        """The middle on a logarithmic scale, in s."""
         return sqrt(self.low_s * self.high_s)
 
 
 @dataclass(frozen=True, slots=True)
 class ColdFigures:
-    """One endpoint in a run of cold starts. Estimates are p50 and p95 in ms; failures are in none of them."""
+    """One endpoint in a cold-start run. Estimates are those of `COLD_PERCENTILES` in ms, without failures."""
 
     key: str
     name: str
@@ -121,17 +124,17 @@ class ColdFigures:
     cold_ms: tuple[Estimate, ...]
     warm_ms: tuple[Estimate, ...]
     split: Split | None
-    """medians, each part by itself"""
+    """the median of each part"""
     split_n: int
     gaps: tuple[GapShare, ...]
     threshold: Threshold | None
     has_evidence: bool
     cold_word: str
-    """what its cold starts may be called: suspected, where neither the instance nor a spawn tells"""
+    """what its cold starts are called: `suspected cold` without evidence from the instance or a spawn"""
     warm_word: str
-    """what its warm answers may be called: presumed, where an instance does not say so of itself"""
+    """what its warm answers are called: `presumed warm` without evidence from the instance"""
     suspect_from_ms: float | None
-    """from which latency on a cold start is suspected, where there is no evidence"""
+    """without evidence, the latency from which a cold start is suspected"""
     failure_details: Mapping[str, str]
 
     @property
@@ -144,13 +147,13 @@ class ColdFigures:
 
     @property
     def first_on_warm(self) -> int:
-        """First requests of an instance that had been started in advance: neither cold nor warm."""
+        """How many probes met an instance that had been started in advance: neither cold nor warm."""
         return sum(probe.failure is None and probe.state is Temperature.FIRST_ON_WARM for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True)
 class ColdSummary:
-    """All that is shown of a run of cold starts. The verdict's effect is the first endpoint's minus the second's."""
+    """All that is shown of a cold-start run. The effect of a pair is the first endpoint's minus the second's."""
 
     run: Run
     plan: ColdPlan
@@ -168,31 +171,39 @@ def summarise(run: Run, samples: Samples) -> ColdSummary:
     sides = [_figures(run, plan, samples, position, known) for position in range(len(run.endpoint_keys))]
     unequal = tuple(mismatches(list(run.manifest["facts"].values()))) if len(sides) > 1 else ()
     said = conditions(run, plan, sides)
-    verdict = None
-    if len(sides) == 2:
-        first, second = sides
-        others = {probe.step: probe for probe in second.probes}
-        pairs = [(probe, others[probe.step]) for probe in first.probes if probe.step in others]
-        state = _state(pairs)
-        starts = "cold starts" if state is State.COLD else "suspected cold starts"
-        verdict = decide(
-            _paired_difference(pairs),
-            (first.name, second.name),
-            (first.cold_ms[0].value, second.cold_ms[0].value),
-            margin_ms=plan.margin_ms,
-            margin_pct=plan.margin_pct,
-            metric=f"median of paired {starts}",
-            unit=f"pairs of {starts}",
-            state=state,
-            attempts=(Attempts(len(first.probes), first.failed), Attempts(len(second.probes), second.failed)),
-            fair=not unequal,
-            conditions=said,
-        )
+    verdict = _verdict(plan, sides, said, fair=not unequal) if len(sides) > 1 else None
     return ColdSummary(run, plan, tuple(sides), verdict, unequal, said)
 
 
+def _verdict(plan: ColdPlan, sides: Sequence[ColdFigures], said: tuple[str, ...], *, fair: bool) -> Verdict:
+    """What is claimed of all endpoints, by the cold starts that they had in the same step."""
+    steps = [{probe.step: probe for probe in side.probes} for side in sides]
+
+    def shared(first: int, second: int) -> list[tuple[Probe, Probe]]:
+        return [(probe, steps[second][step]) for step, probe in steps[first].items() if step in steps[second]]
+
+    def effect(first: int, second: int, confidence: float) -> Estimate:
+        return _paired_difference(shared(first, second), confidence)
+
+    state = _state([pair for both in combinations(range(len(sides)), 2) for pair in shared(*both)])
+    starts = "cold starts" if state is State.COLD else "suspected cold starts"
+    return decide(
+        effect,
+        [side.name for side in sides],
+        [side.cold_ms[0].value for side in sides],
+        margin_ms=plan.margin_ms,
+        margin_pct=plan.margin_pct,
+        metric=f"median of paired {starts}",
+        unit=f"pairs of {starts}",
+        state=state,
+        attempts=[Attempts(len(side.probes), side.failed) for side in sides],
+        fair=fair,
+        conditions=said,
+    )
+
+
 def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[str, ...]:
-    """Under which conditions the figures hold, a short clause each."""
+    """The conditions under which the figures hold, each a short clause."""
     client = run.manifest["client"]
     said = [_MODE_TEXT[plan.mode], "one request in flight, new connections, endpoints in random order"]
     if plan.mode == "spawn":
@@ -213,7 +224,7 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
 
 
 def part_names(plan: ColdPlan) -> tuple[str, str, str]:
-    """What the parts of a `Split` are called."""
+    """The names of the parts of a `Split`."""
     rest = "first request" if plan.mode == "spawn" else "platform, network and request"
     return "start and imports", "model load", rest
 
@@ -228,17 +239,17 @@ def find_threshold(warm_s: Sequence[float], cold_s: Sequence[float]) -> Threshol
 
 
 def threshold_text(side: ColdFigures) -> str:
-    """What the ladder says of the time after which an endpoint is cold, in a sentence."""
+    """After which idle gap an endpoint is cold, by an idle sweep, in a sentence."""
     found = side.threshold
     tried = [probe.idle_s for probe in side.probes if probe.idle_s is not None and (probe.is_cold or probe.is_warm)]
     if not tried:
-        return f"{side.name}: no probe tells yet."
+        return f"{side.name}: no probe is classified yet."
     if found is None:
         if any(probe.is_cold for probe in side.probes):
             return f"{side.name}: {side.cold_word} after every gap from {gap_text(min(tried))} on: try shorter ones."
         return f"{side.name}: still {side.warm_word} after every gap up to {gap_text(max(tried))}: try longer ones."
     if found.sharp:
-        between = f"{gap_text(found.low_s)} to {gap_text(found.high_s)}"
+        between = span(found.low_s, found.high_s, gap_text)
         return f"{side.name} turns {side.cold_word} after {between} without a request."
     return (
         f"{side.name} may be {side.cold_word} from {gap_text(found.low_s)} without a request on, "
@@ -248,12 +259,10 @@ def threshold_text(side: ColdFigures) -> str:
 
 def _suspicion(side: ColdFigures) -> str:
     if side.suspect_from_ms is None:
-        return (
-            f"{side.name} says nothing of its instances, and too few of its answers are known to be warm to suspect any"
-        )
+        return f"{side.name} gives no evidence, and too few of its answers are known to be warm to suspect cold starts"
     return (
-        f"{side.name} gives no evidence: suspected cold is what took {side.suspect_from_ms:.3g} ms or more, "
-        f"{SUSPECT_FACTOR:g} times and {SUSPECT_MS:g} ms above the median of requests that followed another at once"
+        f"{side.name} gives no evidence: answers of {side.suspect_from_ms:.3g} ms or more are suspected to be cold "
+        f"({SUSPECT_FACTOR:g} times and {SUSPECT_MS:g} ms above the median of requests that followed another at once)"
     )
 
 
@@ -289,8 +298,8 @@ def _figures(
         name=run.endpoint_names[position],
         probes=probes,
         warm_values_ms=tuple(warm),
-        cold_ms=tuple(quantiles(cold, SHARES)),
-        warm_ms=tuple(quantiles(np.array(warm), SHARES)),
+        cold_ms=tuple(quantiles(cold, COLD_PERCENTILES.values())),
+        warm_ms=tuple(quantiles(np.array(warm), COLD_PERCENTILES.values())),
         split=_median_split(splits),
         split_n=len(splits),
         gaps=_gaps(plan, probes),
@@ -311,10 +320,10 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
     taken_ms = float(response_ms(row))
     failure = FAILURES[row["failure"] - 1] if row["failure"] else None
     if plan.mode == "spawn" and state in (Temperature.FIRST_ON_WARM, Temperature.UNKNOWN):
-        state = Temperature.COLD  # nobody started it in advance: it is new, whether it says so or not
-    told, suspected = state is not Temperature.UNKNOWN, False
-    if not told and suspect_from_ms is not None:
-        told, suspected = True, taken_ms >= suspect_from_ms
+        state = Temperature.COLD  # the run has just started it, whether it says so or not
+    is_classified, suspected = state is not Temperature.UNKNOWN, False
+    if not is_classified and suspect_from_ms is not None:
+        is_classified, suspected = True, taken_ms >= suspect_from_ms
     suspected = suspected and failure is None
     split = None
     if failure is None and (state in _STARTS or suspected):
@@ -327,14 +336,14 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
         taken_ms,
         state,
         suspected,
-        told,
+        is_classified,
         failure,
         split,
     )
 
 
 def split_start(startup_ms: Mapping[str, float], response_ms: float, ready_ms: float | None) -> Split | None:
-    """Split one cold start of `response_ms` by what its server says of it.
+    """Split one cold start of `response_ms` by what its server reports.
 
     `ready_ms` is when the port was open, which only who spawned it knows; elsewhere the server's own account has to be
     whole. None where there is too little to go by, or where the parts are more than the whole: then the instance had
@@ -364,26 +373,26 @@ def _median_split(splits: Sequence[Split]) -> Split | None:
 def _gaps(plan: ColdPlan, probes: Sequence[Probe]) -> tuple[GapShare, ...]:
     found = []
     for gap_s in sorted(plan.idle_s):
-        told = [probe for probe in probes if probe.planned_idle_s == gap_s and (probe.is_cold or probe.is_warm)]
-        cold = sum(probe.is_cold for probe in told)
-        found.append(GapShare(gap_s, cold, wilson(cold, len(told))))
+        classified = [probe for probe in probes if probe.planned_idle_s == gap_s and (probe.is_cold or probe.is_warm)]
+        cold = sum(probe.is_cold for probe in classified)
+        found.append(GapShare(gap_s, cold, wilson(cold, len(classified))))
     return tuple(found)
 
 
-def _paired_difference(pairs: Sequence[tuple[Probe, Probe]]) -> Estimate:
-    """The median difference in ms between cold starts of the same step, in time order; those that did not happen, or
-    failed, are left out. Of a timeout it is known how long it was waited for, which bounds the difference on one side.
+def _paired_difference(pairs: Sequence[tuple[Probe, Probe]], confidence: float) -> Estimate:
+    """The median difference in ms between cold starts of the same step, in time order, without those that failed or did
+    not happen. A timeout took at least as long as the client waited, which bounds the difference on one side.
     """
     first_ms, second_ms = (np.array([_censored(pair[side]) for pair in pairs], dtype=np.float64) for side in (0, 1))
     first_waited_ms, second_waited_ms = (
         np.where(np.isinf(values), [pair[side].response_ms for pair in pairs], values)
         for side, values in enumerate((first_ms, second_ms))
     )
-    return paired_median_difference(first_ms, second_ms, (first_waited_ms, second_waited_ms))
+    return paired_median_difference(first_ms, second_ms, (first_waited_ms, second_waited_ms), confidence=confidence)
 
 
 def _state(pairs: Sequence[tuple[Probe, Probe]]) -> State:
-    """Cold where all that is compared is known to be: by evidence, or since the run itself started the program."""
+    """Cold if everything that is compared is known to be, by evidence or because the run started the program."""
     compared = [probe for pair in pairs if not any(isnan(_censored(one)) for one in pair) for probe in pair]
     return State.COLD if all(probe.state in _STARTS for probe in compared) else State.UNKNOWN
 
@@ -395,16 +404,18 @@ def _censored(probe: Probe) -> float:
 
 
 def to_document(summary: ColdSummary) -> dict[str, Any]:
-    """The figures as JSON holds them; the format has a version, and a member is never given another meaning."""
+    """The figures as JSON; the format has a version, and no member changes its meaning."""
     run, verdict = summary.run, summary.verdict
+    keys = [side.key for side in summary.endpoints]
     return {
         "format_version": 1,
         **run.head,
         "endpoints": {side.key: _side_document(side) for side in summary.endpoints},
-        "verdict": verdict_document(verdict, [side.key for side in summary.endpoints])
-        | {"effect_ms": estimate_document(verdict.effect)}
+        "verdict": verdict_document(verdict, keys)
+        | {"effect_ms": estimate_document(verdict.pairs[0].effect) if len(verdict.pairs) == 1 else None}
         if verdict
         else None,
+        "pairs": pairs_document(verdict, keys) if verdict else [],
         "conditions": list(summary.conditions),
         "fairness": [{"name": one.name, "values": list(one.values)} for one in summary.mismatches],
     }
@@ -418,9 +429,9 @@ def _side_document(side: ColdFigures) -> dict[str, Any]:
         "first_on_warm": side.first_on_warm,
         "cold_word": side.cold_word,
         "warm_word": side.warm_word,
-        "cold_ms": estimates_document(SHARE_NAMES, side.cold_ms),
+        "cold_ms": estimates_document(COLD_PERCENTILES, side.cold_ms),
         "cold_values_ms": list(side.cold_values_ms),
-        "warm_ms": estimates_document(SHARE_NAMES, side.warm_ms),
+        "warm_ms": estimates_document(COLD_PERCENTILES, side.warm_ms),
         "split_ms": {"imports": split.imports_ms, "model": split.model_ms, "rest": split.rest_ms, "n": side.split_n}
         if split
         else None,

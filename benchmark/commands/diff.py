@@ -1,4 +1,4 @@
-"""`diff`: two runs side by side, only what differs."""
+"""`diff`: show only what differs between two runs."""
 
 import argparse
 
@@ -6,12 +6,12 @@ from rich.console import Console
 
 from benchmark.commands import add_results, results_store
 from benchmark.commands.reading import read_summary
-from benchmark.summary.comparison import differences
+from benchmark.summary.diff import differences
 from benchmark.summary.printing import table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument("first", metavar="ID")
     parser.add_argument("second", metavar="ID")
     add_results(parser)

@@ -1,4 +1,4 @@
-"""`gate`: does a run keep what was promised? For pipelines: the exit status says it."""
+"""`gate`: check SLOs against a run, for a pipeline that stops when one is broken."""
 
 import argparse
 from pathlib import Path
@@ -9,22 +9,26 @@ from benchmark.summary.gate import GateError, check_non_inferior, check_slo, fla
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument(
         "run_id",
         metavar="ID",
-        help="a run, or the beginning of its id; one that did not finish or is generator-limited fails",
+        help="a run, or the beginning of its ID; one that did not finish or is generator-limited fails",
     )
     parser.add_argument(
-        "--slo", action="append", default=[], metavar="PROMISE", help="like 'api.p95_ms<200' or 'api.error_rate<0.01'"
+        "--slo", action="append", default=[], metavar="SLO", help="like 'api.p95_ms<200' or 'api.error_rate<0.01'"
     )
     parser.add_argument(
-        "--non-inferior", action="append", default=[], metavar="A:B:LIMIT", help="like function:api:10%% or a:b:5ms"
+        "--non-inferior",
+        action="append",
+        default=[],
+        metavar="A:B:LIMIT",
+        help="A's median exceeds B's by less than LIMIT, like function:api:10%% or a:b:5ms",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="a promise holds only where its whole interval does, and so none of a rate",
+        help="an SLO is kept only if its whole interval keeps it; a rate has no interval and never is",
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for a pull request")
@@ -32,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check it; returns 0 where a sound run keeps all promises, else 1."""
+    """Check the run; returns 0 if a sound run keeps every SLO, else 1."""
     if not arguments.slo and not arguments.non_inferior:
         raise UsageError("nothing to check: give --slo or --non-inferior")
     summary = read_summary(results_store(arguments.results), arguments.run_id)
@@ -45,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not any(side.attempts for side in summary.endpoints):
         raise UsageError(f"run {summary.run.id} measured nothing")
     for check in checks:
-        print(f"{'kept  ' if check.holds else 'BROKEN'}  {check.promise}: {check.found}")
+        print(f"{'kept  ' if check.holds else 'BROKEN'}  {check.objective}: {check.found}")
     for path, text in ((arguments.junit, to_junit), (arguments.markdown, to_markdown)):
         if path:
             try:

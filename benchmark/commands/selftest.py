@@ -1,4 +1,4 @@
-"""`selftest`: the same server against itself, several times: by how much runs differ here though nothing does."""
+"""`selftest`: measure one server against itself, to find the smallest difference that this machine can resolve."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ from benchmark.engine.floor import FloorError, null_server
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
 from benchmark.record.run import RunState, new_run_id
 from benchmark.record.store import Store
-from benchmark.statistics.text import number
+from benchmark.statistics.text import number, span
 from benchmark.summary.summarise import Summary
 from benchmark.synthetic.selftest import FEWEST_RUNS, KIND, resolution
 
@@ -30,7 +30,7 @@ _NULL_BODY = Bodies("null", (json.dumps({"features": [1.0, 2.0, 3.0, 4.0]}).enco
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument("--runs", type=int, default=8, metavar="N", help="runs against itself (default 8)")
     parser.add_argument("--pairs", type=int, default=100, metavar="N", help="measured pairs of each (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the order (default 0)")
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
     if not FEWEST_RUNS <= arguments.runs <= _MOST_RUNS:
-        raise UsageError(f"--runs {arguments.runs}: must be {FEWEST_RUNS} to {_MOST_RUNS}, so that there is a spread")
+        raise UsageError(f"--runs {arguments.runs}: must be {FEWEST_RUNS} to {_MOST_RUNS}, to have a spread")
     try:
         # Whether something matters is not the question here, but what is seen at all: no margin.
         plan = ComparePlan(
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             null = Endpoint("null", "a server that does nothing", stack.enter_context(null_server()))
         except FloorError as error:
             raise UsageError(str(error)) from error
-        served = [Served(problem="is no model")] * 2
+        served = [Served(problem="has no model")] * 2
         floor = _against_itself(null, None, plan, arguments.runs, served, _NULL_BODY, store)
     text_to = sys.stderr if str(arguments.json) == "-" else sys.stdout
     floor_ms = median(summary.endpoints[0].service_ms[0].value for summary in floor)
@@ -89,7 +89,7 @@ def _against_itself(
     bodies: Bodies,
     store: Store,
 ) -> list[Summary]:
-    """So many runs, each with an order of its own."""
+    """Run `runs` times, each with its own seed."""
     sides = [
         Endpoint(key, f"{endpoint.name} ({key})", endpoint.url, endpoint.timeout_s, endpoint.token, endpoint.identity)
         for key in ("first", "second")
@@ -102,15 +102,15 @@ def _against_itself(
         run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest)
         summary = conduct(run, sides, bodies, served[0].card, store, "auto")
         if summary.run.state is not RunState.FINISHED:
-            raise UsageError(f"it was {summary.run.state} before its end, so it says nothing of what can be resolved")
+            raise UsageError(f"it was {summary.run.state} before its end, so it does not show what can be resolved")
         summaries.append(summary)
     return summaries
 
 
 def _report(summaries: Sequence[Summary], endpoint: Endpoint, text_to: TextIO) -> dict[str, Any]:
-    """Print what runs of one server against itself say; returns it as JSON holds it."""
+    """Print the result of runs of one server against itself; returns it as JSON."""
     found = resolution(summaries)
-    pairs = [one.verdict.effect.n for one in summaries if one.verdict]
+    pairs = [one.verdict.pairs[0].effect.n for one in summaries if one.verdict]
     document = {"resolution_ms": found.ms, "differences_ms": list(found.differences_ms), "pairs": pairs}
     if found.ms is None:
         failed = sum(one.endpoints[0].failed for one in summaries)
@@ -118,10 +118,11 @@ def _report(summaries: Sequence[Summary], endpoint: Endpoint, text_to: TextIO) -
         return document
     p50_ms = median(one.endpoints[0].service_ms[0].value for one in summaries)
     low_ms, high_ms, runs = min(found.differences_ms), max(found.differences_ms), len(found.differences_ms)
+    differed = span(low_ms, high_ms, "{:.4f}".format)
     print(
-        f"{endpoint.name}: p50 {number(p50_ms)} ms. In {runs} runs of {min(pairs)} pairs it differed "
-        f"from itself by {low_ms:.4f} to {high_ms:.4f} ms in the median. One more such run would differ by more than "
-        f"{found.ms:.4f} ms in 5% of cases: smaller differences than that are not claimed on this machine.",
+        f"{endpoint.name}: p50 {number(p50_ms)} ms. In {runs} runs of {min(pairs)} pairs it differed from itself by "
+        f"{differed} ms in the median. One more such run would differ by more than {found.ms:.4f} ms in 5% of cases. "
+        "Smaller differences are not claimed on this machine.",
         file=text_to,
     )
     return document

@@ -21,7 +21,7 @@ from benchmark.decision.needs import Needs
 from benchmark.endpoints.sample import Failure
 from benchmark.record.samples import Floats
 from benchmark.statistics.estimates import Estimate, quantile
-from benchmark.summary.summarise import SHARES
+from benchmark.statistics.percentiles import PERCENTILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,9 @@ class Evidence:
         measured = self.findings.measured
         if measured is None:
             return None
-        if len(measured.runs) == 1 and share in SHARES:  # what the run itself says
-            return measured.newest.endpoints[position].censored_ms[SHARES.index(share)]
+        shares = list(PERCENTILES.values())
+        if len(measured.runs) == 1 and share in shares:  # what the run itself says
+            return measured.newest.endpoints[position].censored_ms[shares.index(share)]
         return together.latency(self.findings.latencies_ms[position], share)
 
     # --- Cold starts

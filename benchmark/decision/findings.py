@@ -261,13 +261,14 @@ def _verdict(runs: Sequence[Summary] | Sequence[ColdSummary]) -> Verdict | None:
         return None
     newest = verdicts[0]
     names = (runs[0].run.endpoint_names[0], runs[0].run.endpoint_names[1])
-    effect = together.effect([verdict.effect for verdict in verdicts])
+    effect = together.effect([verdict.pairs[0].effect for verdict in verdicts])
     if not effect.estimable:  # too few samples, or too many timeouts: then all have to say the same by themselves
         if len({(verdict.outcome, verdict.winner_position) for verdict in verdicts}) == 1:
             return newest
-        return replace(newest, outcome=Outcome.INCONCLUSIVE, winner=None, winner_position=None, effect=effect)
+        pair = replace(newest.pairs[0], outcome=Outcome.INCONCLUSIVE, winner=None, winner_position=None, effect=effect)
+        return replace(newest, outcome=Outcome.INCONCLUSIVE, winner=None, winner_position=None, pairs=(pair,))
     return decide(
-        effect,
+        lambda *_: effect,
         names,
         (np.nan, np.nan),  # the margin is in milliseconds already
         margin_ms=newest.margin_ms,

@@ -17,7 +17,7 @@ from benchmark.decision.objectives import Holds, Objective
 from benchmark.decision.words import count
 from benchmark.record.plan import MAX_REQUESTS
 from benchmark.statistics.estimates import min_samples, more_samples
-from benchmark.summary.summarise import SHARE_NAMES, SHARES
+from benchmark.statistics.percentiles import PERCENTILES
 
 LADDER = "--idle 1m,5m,15m,30m"
 """Options of a first ladder: gaps around the 15 minutes after which the platforms may end an instance."""
@@ -67,7 +67,7 @@ def _for_matter(evidence: Evidence, needs: Needs, matter: Matter) -> Missing:
     findings, sides = evidence.findings, evidence.findings.sides
     if matter == "coldstart":
         verdict = findings.starts.verdict if findings.starts else None
-        repeats = verdict.effect.n + verdict.more_pairs if verdict and verdict.more_pairs else 20
+        repeats = verdict.pairs[0].effect.n + verdict.more_pairs if verdict and verdict.more_pairs else 20
         what = "Too few cold starts to tell." if findings.starts else "Cold starts have not been measured."
         if all(side.url is None for side in sides):  # programs that a run starts itself
             return Missing(what, f"python -m benchmark coldstart --repeats {repeats}", "coldstart")
@@ -84,7 +84,8 @@ def _for_matter(evidence: Evidence, needs: Needs, matter: Matter) -> Missing:
     if verdict is None:
         return Missing("Latency has not been compared.", command("compare", sides, _PAIRS), "benchmark")
     # A comparison that more of the same would hardly settle is at least worth a longer one.
-    pairs = verdict.effect.n + verdict.more_pairs if verdict.more_pairs else max(500, 2 * verdict.effect.n)
+    n = verdict.pairs[0].effect.n
+    pairs = n + verdict.more_pairs if verdict.more_pairs else max(500, 2 * n)
     what = "The comparison does not settle who is faster."
     return Missing(what, command("compare", sides, f"--pairs {pairs}"), "benchmark")
 
@@ -120,7 +121,7 @@ def _samples_needed(evidence: Evidence, needs: Needs, one: Objective, position: 
         if available.n < n:
             return n
         return available.n + (more_samples(available, abs(available.value - share)) or available.n)
-    share = SHARES[SHARE_NAMES.index(needs.percentile)]
+    share = PERCENTILES[needs.percentile]
     latency = evidence.latency_ms(position, share)
     if latency is None or not latency.estimable:
         return 2 * min_samples(share)

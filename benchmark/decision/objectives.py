@@ -10,7 +10,7 @@ from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Needs
 from benchmark.decision.words import figure, percent, usd
 from benchmark.statistics.estimates import Estimate, min_samples
-from benchmark.summary.summarise import SHARE_NAMES, SHARES
+from benchmark.statistics.percentiles import PERCENTILES
 
 _NO_USD = 1e-9
 """Bills are sums of floating-point numbers."""
@@ -52,7 +52,7 @@ def objectives(evidence: Evidence, needs: Needs, position: int) -> Iterator[Obje
 
 
 def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -> tuple[Holds, str]:
-    share = SHARES[SHARE_NAMES.index(needs.percentile)]
+    share = PERCENTILES[needs.percentile]
     warm = evidence.latency_ms(position, share)
     if warm is None or not warm.n:
         return Holds.UNKNOWN, "not measured"

@@ -113,7 +113,7 @@ def _by_verdict(
     verdict = repeated.verdict if repeated else None
     if repeated is None or verdict is None:
         return Preference(matter, None, False, nothing)
-    effect = verdict.effect
+    effect = verdict.pairs[0].effect
     n = sampled(effect.n, len(repeated.runs))
     if verdict.outcome is Outcome.WINNER:
         winner = verdict.winner_position or 0

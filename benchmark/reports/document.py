@@ -1,6 +1,6 @@
 """A document of headings, texts, tables and drawings, and its two forms: one HTML file without scripts, and Markdown.
 
-All texts are plain: each form escapes them for itself, so that nothing an endpoint says becomes markup.
+All texts are plain. Each form escapes them, so that nothing an endpoint says becomes markup.
 """
 
 import re
@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from benchmark.reports import palette
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; `small` is what one reads later, `mark` a word in front that says what it is."""
+    """A paragraph; `small` is secondary text, `mark` a bold label in front."""
 
     text: str
     small: bool = False
@@ -20,7 +22,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Callout:
-    """The sentence that one came for."""
+    """The main sentence of a section."""
 
     text: str
 
@@ -32,7 +34,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first column names the rows. With `sides` the heads of the next two have the endpoints' colours."""
+    """The first column names the rows. With `sides` the heads after it have the endpoints' colours, in their order."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -42,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An SVG element, which is trusted, with its title and what it shows in words."""
+    """An SVG element, which is trusted, with its title and a description in words."""
 
     title: str
     svg: str
@@ -131,8 +133,9 @@ def _html(block: Block) -> str:
 
 
 def _html_table(table: Table) -> str:
+    coloured = range(1, 1 + len(palette.LIGHT)) if table.sides else ()
     heads = "".join(
-        f'<th scope="col"{f" class=e{column - 1}" if table.sides and column in (1, 2) else ""}>{escape(text)}</th>'
+        f'<th scope="col"{f" class=e{column - 1}" if column in coloured else ""}>{escape(text)}</th>'
         for column, text in enumerate(table.header)
     )
     rows = "".join(
@@ -172,11 +175,25 @@ def _plain(text: str) -> str:
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
 
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1f2430; --muted: #5f6573; --grid: #e2e4ea; --page: #fcfcfd; --card: #f4f5f8;
-  --e0: #2563eb; --e1: #c2570a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ee; --muted: #9ba1af; --grid: #2b303b; --page: #0f1218;
-  --card: #171b23; --e0: #5b9bff; --e1: #ff9a4d; } }
+def _variables(backgrounds: tuple[str, str], colours: tuple[str, ...]) -> str:
+    page, card = backgrounds
+    endpoints = "".join(f" --e{position}: {colour};" for position, colour in enumerate(colours))
+    return f"--page: {page}; --card: {card};{endpoints}"
+
+
+_OF_ENDPOINTS = "\n".join(
+    f"th.e{at} {{ color: var(--e{at}); }} svg .e{at} {{ stroke: var(--e{at}); }} "
+    f"svg .e{at}.full {{ fill: var(--e{at}); }}"
+    for at, _ in enumerate(palette.LIGHT)
+)
+_STYLE = (
+    f"""
+:root {{ color-scheme: light dark; --ink: #1f2430; --muted: #5f6573; --grid: #e2e4ea;
+  {_variables(palette.LIGHT_BACKGROUNDS, palette.LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e6e8ee; --muted: #9ba1af; --grid: #2b303b;
+  {_variables(palette.DARK_BACKGROUNDS, palette.DARK)} }} }}
+"""
+    """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -199,7 +216,6 @@ caption { text-align: left; padding-bottom: .35rem; }
 th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--grid); vertical-align: top;
   overflow-wrap: break-word; }
 tbody th { font-weight: 450; color: var(--muted); }
-th.e0 { color: var(--e0); } th.e1 { color: var(--e1); }
 figure { background: var(--card); border-radius: .6rem; margin: 1rem 0; padding: .8rem .9rem .5rem; overflow-x: auto; }
 figcaption { font-weight: 600; font-size: .9rem; margin-bottom: .4rem; }
 svg { display: block; width: 100%; min-width: 34rem; height: auto; }
@@ -207,12 +223,15 @@ svg text { fill: var(--muted); font-size: 12px; font-variant-numeric: tabular-nu
 svg .grid { stroke: var(--grid); fill: none; }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; } svg .dashed { stroke-dasharray: 5 4; }
 svg .dots { fill: none; stroke-linecap: round; stroke-opacity: .5; } svg .ring { fill: none; stroke-width: 1.6; }
-svg .e0 { stroke: var(--e0); } svg .e1 { stroke: var(--e1); }
-svg .e0.full { fill: var(--e0); } svg .e1.full { fill: var(--e1); }
 pre { background: var(--card); border-radius: .6rem; padding: .8rem 1rem; font-size: .78rem; line-height: 1.45;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-@media print { :root { color-scheme: light; --ink: #000; --muted: #444; --grid: #ccc; --page: #fff; --card: #f6f6f6;
-  --e0: #2563eb; --e1: #c2570a; }
+""" + _OF_ENDPOINTS + f"""
+@media print {{ :root {{ color-scheme: light; --ink: #000; --muted: #444; --grid: #ccc;
+  {_variables(("#fff", "#f6f6f6"), palette.LIGHT)} }} }}
+"""
+    """
+@media print {
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; } nav { display: none; } svg { min-width: 0; }
   figure, table, .callout { break-inside: avoid; } h2 { break-after: avoid; } }
 """
+)

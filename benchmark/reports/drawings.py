@@ -1,4 +1,4 @@
-"""The drawings of a report: what of a run is drawn, on which axes, and what each drawing shows in words."""
+"""The drawings of a report: the data, the axes, and a description in words for each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,15 +11,16 @@ from benchmark.cost.prices import BILLINGS, Billing
 from benchmark.record.samples import Floats, Samples, warm
 from benchmark.reports import svg
 from benchmark.reports.document import Drawing
-from benchmark.statistics.text import interval
-from benchmark.summary.summarise import SHARE_NAMES, Summary
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import interval, listed, number
+from benchmark.summary.summarise import Summary
 
 _MOST_POINTS = 500
-"""Dots of an endpoint in one drawing, so that a report of many runs stays small."""
+"""The most dots of an endpoint in one drawing, to keep reports small."""
 
 
 def ecdf(values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
-    """Which share of the requests was answered within which time."""
+    """The share of requests answered within each time, as a line for each endpoint."""
     shares = np.unique(np.concatenate([np.linspace(0, 1, 160), 1 - np.geomspace(0.1, 0.001, 40)]))
     lines = [
         svg.Line(position, tuple(zip(np.quantile(one, shares).tolist(), (100 * shares).tolist(), strict=True)))
@@ -27,7 +28,7 @@ def ecdf(values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
     ]
     x = svg.log_axis(f"{kind} (ms, log scale)", [float(edge) for one in values for edge in (one.min(), one.max())])
     medians = "; ".join(
-        f"{name}: half within {np.median(one):.3g} ms, 95 % within {np.quantile(one, 0.95):.3g} ms"
+        f"{name}: half within {number(np.median(one))} ms, 95 % within {number(np.quantile(one, 0.95))} ms"
         for name, one in zip(legend, values, strict=True)
     )
     alt = f"Cumulative share of requests by {kind}. {medians}."
@@ -36,22 +37,25 @@ def ecdf(values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
 
 
 def percentiles(summary: Summary, legend: Sequence[str], kind: str) -> Drawing:
-    """p50, p95 and p99 of each endpoint with their intervals."""
+    """Each percentile of each endpoint with its interval."""
     marks, edges, said = [], [], []
+    heights = dict(zip(PERCENTILES, reversed(range(len(PERCENTILES))), strict=True))
+    apart = min(0.32, 0.8 / len(summary.endpoints))
     for position, one in enumerate(summary.endpoints):
-        for index, estimate in enumerate(one.latency_ms):
-            y = 2 - index + (0.16 if position == 0 else -0.16)
+        for (name, height), estimate in zip(heights.items(), one.latency_ms, strict=True):
+            y = height + apart * ((len(summary.endpoints) - 1) / 2 - position)
             marks.append(svg.Whisker(position, y, estimate.value, estimate.low, estimate.high))
             edges += [edge for edge in (estimate.low, estimate.value, estimate.high) if edge is not None]
-            said.append(f"{one.name} {SHARE_NAMES[index]} {interval(estimate)} ms")
+            said.append(f"{one.name} {name} {interval(estimate)} ms")
     alt = f"Percentiles of the {kind} with 95 % intervals: {'; '.join(said)}."
-    y_axis = svg.Axis("", -0.5, 2.5, names=tuple((2 - index, name) for index, name in enumerate(SHARE_NAMES)))
+    ticks = tuple((float(height), name) for name, height in heights.items())
+    y_axis = svg.Axis("", -0.5, len(PERCENTILES) - 0.5, names=ticks)
     x_axis = svg.log_axis(f"{kind} (ms, log scale)", edges)
     return Drawing("Percentiles, with 95 % intervals", svg.chart(x_axis, y_axis, marks, legend, alt), alt)
 
 
 def over_time(samples: Samples, values: Sequence[Floats], legend: Sequence[str], kind: str) -> Drawing:
-    """A dot a request, by when it was due."""
+    """A dot for each request, by when it was due."""
     marks = []
     last_s = 1.0
     for position, one in enumerate(values):
@@ -61,7 +65,7 @@ def over_time(samples: Samples, values: Sequence[Floats], legend: Sequence[str],
         points = zip(times_s[kept].tolist(), one[kept].tolist(), strict=True)
         marks.append(svg.Dots(position, tuple(points), size=1.6))
     y = svg.log_axis(f"{kind} (ms, log)", [float(edge) for one in values for edge in (one.min(), one.max())])
-    alt = f"{kind.capitalize()} of each request over {last_s:.3g} s, for {' and '.join(legend)}."
+    alt = f"{kind.capitalize()} of each request over {last_s:.3g} s, for {listed(legend)}."
     more = max(map(len, values)) > _MOST_POINTS
     title = "Over time" + (f" ({_MOST_POINTS} of each endpoint, the slowest among them)" if more else "")
     return Drawing(title, svg.chart(svg.Axis("time (s)", 0, last_s), y, marks, legend, alt), alt)
@@ -76,13 +80,13 @@ def _thinned(values: Floats) -> Any:
 
 
 def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
-    """A dot an answer, cold ones and warm ones apart."""
+    """A dot for each answer, with cold and warm answers in separate rows."""
     marks: list[svg.Mark] = []
     edges: list[float] = []
     names = []
     for position, side in enumerate(sides):
         for row, (values, hollow) in enumerate(((side.cold_values_ms, False), (side.warm_values_ms, True))):
-            y = 3.0 - 2 * row - position * 0.8
+            y = 2 * len(sides) - 1 - row * len(sides) - position * 0.8
             shown = values[:_MOST_POINTS]
             # A little up and down, the same each time, so that equal ones do not hide each other.
             points = tuple((value, y + 0.12 * ((index * 7) % 5 - 2) / 2) for index, value in enumerate(shown))
@@ -97,14 +101,14 @@ def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
         for side in sides
         for word, estimates in ((side.cold_word, side.cold_ms), (side.warm_word, side.warm_ms))
     )
-    y_axis = svg.Axis("", -0.4, 3.5, names=tuple(names))
+    y_axis = svg.Axis("", -0.4, 2 * len(sides) - 0.5, names=tuple(names))
     drawing = svg.chart(svg.log_axis("to the last byte (ms, log scale)", edges), y_axis, marks, legend, alt + ".")
-    return Drawing("Cold and warm (hollow), one dot an answer", drawing, alt + ".")
+    return Drawing("Cold and warm (hollow), one dot per answer", drawing, alt + ".")
 
 
 def costs(names: Sequence[str], net_usd: Callable[[int, Billing, int], float | None]) -> Drawing:
-    """USD a month over requests a month; `net_usd` is of an endpoint's position, a billing and so many requests, None
-    where the platform does not offer it."""
+    """USD a month over requests a month. `net_usd` takes an endpoint's position, a billing and a number of requests;
+    it returns None if the platform does not offer that."""
     marks = []
     edges = []
     for position in range(len(names)):
@@ -114,7 +118,7 @@ def costs(names: Sequence[str], net_usd: Callable[[int, Billing, int], float | N
             edges += [usd for _, usd in points]
             marks.append(svg.Line(position, points, dashed=billing == "instance"))
     alt = (
-        f"USD a month after the free tier over requests a month, for {' and '.join(names)}, request-based "
+        f"USD a month after the free tier over requests a month, for {listed(names)}, request-based "
         "and, dashed, instance-based; the table has the figures."
     )
     x = svg.Axis("requests a month (log scale)", 1e5, 1e8, log=True)

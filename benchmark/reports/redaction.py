@@ -1,4 +1,4 @@
-"""What is told of a run without its secrets: tokens, passwords, and whatever is called one."""
+"""Texts and documents without secrets: tokens, passwords, and values with such names."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ _SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """`text` without bearer tokens, signed tokens, passwords in addresses, and values called a secret."""
+    """`text` without bearer tokens, signed tokens, passwords in addresses, and values named like secrets."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
 def redacted(value: Any) -> Any:
-    """`value`, as JSON holds it, without what is called a secret and without those in its texts."""
+    """`value`, as in JSON, without members that are named like secrets and without secrets in its texts."""
     if isinstance(value, Mapping):
         return {
             str(name): "(removed)" if _SECRET_NAME.search(str(name)) and entry else redacted(entry)

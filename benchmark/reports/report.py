@@ -1,7 +1,7 @@
-"""Runs as a document to hand in: the comparison that is otherwise written by hand, each part from evidence or marked.
+"""Runs as a document to hand in: each part comes from evidence, or is marked as not measured.
 
-What no run shows is said to be not measured, with the command that would measure it. Pure: runs with their samples go
-in, a document comes out, which `benchmark.reports.document` gives its form.
+A part that no run shows comes with the command that would measure it. Pure: runs with their samples go in, a document
+comes out, which `benchmark.reports.document` gives its form.
 """
 
 import json
@@ -33,34 +33,38 @@ from benchmark.record.samples import Samples, latency_ms, warm
 from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
 from benchmark.reports.redaction import redacted
-from benchmark.statistics.text import interval, number
+from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import interval, listed, number
 from benchmark.statistics.verdict import Verdict
 from benchmark.summary import printing
-from benchmark.summary.summarise import SHARE_NAMES, Summary, conditions, summarise
+from benchmark.summary.summarise import Summary, conditions, summarise
 
 Recorded = tuple[Run, Samples]
 
 _REQUESTS = (100_000, 1_000_000, 10_000_000, 100_000_000)
 _SAME_PREDICTION = 1e-5
 _METHODS = (
-    "Both endpoints get the same bodies from the same client over the same network, in pairs whose order is random: "
-    "what drifts meanwhile meets both.",
+    "All endpoints get the same bodies from the same client over the same network, in blocks of one request to each "
+    "whose order is random (of two endpoints, pairs). Drift during the run affects all of them alike.",
     "A comparison is a closed loop with one request in flight and gives service time. A load run at a rate is an open "
     "loop: response time counts from when a request was due, so that a stall is not hidden.",
-    "Intervals are 95 %. Those of quantiles and of their differences are free of a distribution (order statistics), "
-    "and wider by how much neighbouring requests resemble each other, which is seen in slow waves along the run; those "
-    "of shares are Wilson's. A quantile has an interval from n = 6 (p50), 72 (p95) and 368 (p99) on. Below that it has "
-    "none, nor where requests come in clusters that are worth fewer independent ones.",
+    "Intervals are 95 %. Those of quantiles and their differences assume no distribution (order statistics) and are "
+    "widened by how much neighbouring requests resemble each other, which shows in slow waves along the run. Those of "
+    "shares are Wilson's. A quantile has an interval from n = 6 (p50), 72 (p95) and 368 (p99) on, unless requests come "
+    "in clusters that are worth fewer independent ones.",
     "A winner is named only where the interval excludes zero and the point estimate lies beyond a margin that was "
-    "fixed before the run; the interval may reach into the margin. Equivalent means that the whole interval is within "
-    "the margin; all else is inconclusive. Nothing is claimed that is smaller than what runs of one server against "
-    "itself differ by on the measuring machine, nor where the client was the limit.",
-    "No outlier is dropped. Warm-up is counted and kept apart; failures are in no latency and have a ledger of their "
-    "own; a timeout counts as longer than any answer.",
-    "Cold is what the server's own headers say, the first answer of an instance that was started while it was waited "
-    "for; what queued for the same start is counted apart. Without headers a cold start is suspected, and of other "
-    "answers the state of the instance is unknown. Cold and warm are never mixed, and unknown is called neither.",
-    "Costs follow the platform's billing rules over the instances that the traffic needs, from a dated price list.",
+    "fixed before the run. The interval may reach into the margin. Equivalent means that the whole interval is within "
+    "the margin. Everything else is inconclusive. Nothing is claimed that is smaller than the difference between runs "
+    "of one server against itself on the measuring machine, or where the client was the limit.",
+    "With more than two endpoints, every pair is tested with Holm's correction: the chance of any false winner among "
+    "all pairs is at most 5 %. Endpoints that no winner separates are tied.",
+    "No outlier is dropped. Warm-up requests are counted separately. Failures are in no latency and are listed "
+    "separately. A timeout counts as longer than any answer.",
+    "A cold start is the first answer of an instance that started while the request waited, by the server's own "
+    "headers. Requests that queued for the same start are counted separately. Without headers, a cold start is "
+    "suspected and the state of other answers is unknown. Cold and warm are never mixed.",
+    "Costs follow the platform's billing rules for the instances that the traffic needs, from a dated price list.",
     "All figures are computed from the recorded requests, by the code that the command line and the dashboard share.",
 )
 
@@ -78,7 +82,7 @@ def build(
     Raises PlanError and KeyError for a run that cannot be read.
     """
     material = _Material(recorded, prices, findings)
-    names = " and ".join(material.names) or "no endpoint"
+    names = listed(material.names) if material.names else "no endpoint"
     kinds = ", ".join(f"{run.id} ({run.kind})" for run, _ in recorded)
     made = made_at_utc[:16].replace("T", " ")
     return Document(
@@ -139,7 +143,7 @@ class _Material:
         return self.recorded[0][0].endpoint_names if self.recorded else ()
 
     def command(self, kind: str, options: str = "") -> str:
-        """What would measure what is missing."""
+        """The command that would measure what is missing."""
         run = next((run for run, _ in self.recorded if run.kind != COLDSTART), None)
         sides = sides_of(run) if run else [Side(key, key, None) for key in ("api", "function")]
         return command(kind, sides, options)
@@ -165,16 +169,16 @@ def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
     if asked:
         yield Text(f"{asked}.", small=True, mark="Asked for:")
     if assumed:
-        yield Text(f"{assumed}.", small=True, mark="Assumed, since nothing else is asked for:")
+        yield Text(f"{assumed}.", small=True, mark="Assumed:")
     if decision.objectives and material.findings:
         by_side = [[one for one in decision.objectives if one.key == key] for key in material.findings.keys]
         rows = [(of[0].name, *(f"{one.holds}: {one.found}" for one in of)) for of in zip(*by_side, strict=True)]
         yield Table(("objective", *material.findings.names), tuple(rows))
     if decision.flips:
-        yield Text("The answer flips:")
+        yield Text("What would change the answer:")
         yield Items(tuple(flip.sentence for flip in decision.flips))
     if decision.passed_over:
-        yield Text("Passed over:")
+        yield Text("Runs that were not used:")
         yield Items(tuple(f"Run {one.run_id}, {one.kind}: {one.why}." for one in decision.passed_over))
     for missing in decision.missing:
         yield Text(missing.what, mark="Missing:")
@@ -184,18 +188,27 @@ def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
 def _verdicts(material: _Material) -> Iterator[Block]:
     for summary, _ in material.warm:
         if summary.verdict:
-            yield from _claim(summary.verdict)
+            yield from _claim(summary.verdict, summary.run.endpoint_names)
         yield Text(f"{_title(summary.run)}: {'; '.join(conditions(summary.run, summary.plan))}.", small=True)
     for cold in material.cold:
         if cold.verdict:
-            yield from _claim(cold.verdict)
+            yield from _claim(cold.verdict, cold.run.endpoint_names)
         yield Text(f"{_title(cold.run)}: {'; '.join(cold.conditions)}.", small=True)
 
 
-def _claim(verdict: Verdict) -> Iterator[Block]:
-    """What is claimed and by which rule; the sentence says why, where nothing is."""
+def _claim(verdict: Verdict, names: Sequence[str]) -> Iterator[Block]:
+    """What is claimed and by which rule, and of more than two endpoints about each pair."""
     yield Callout(verdict.sentence)
     yield Text(verdict.rule, mark="Rule:", small=True)
+    if len(names) > 2:
+        yield _pairs(verdict, names, f"Pairs by the {verdict.metric}, the first minus the second")
+
+
+def _pairs(
+    verdict: Verdict, names: Sequence[str], caption: str, differences: Sequence[Sequence[Estimate]] = ()
+) -> Table:
+    heads, lines = printing.pairs_table(verdict, names, differences)
+    return Table(("", *heads), tuple((label, *texts) for label, texts in lines), caption, sides=False)
 
 
 def _latency(material: _Material) -> Iterator[Block]:
@@ -217,11 +230,14 @@ def _latency(material: _Material) -> Iterator[Block]:
         yield drawings.ecdf(values, legend, kind)
         yield drawings.percentiles(summary, legend, kind)
         yield drawings.over_time(samples, values, legend, kind)
-        if summary.verdict:
-            pairs = zip(SHARE_NAMES, summary.differences, strict=True)
+        if len(summary.differences) == 1:
+            pairs = zip(PERCENTILES, summary.differences[0], strict=True)
             rows = tuple((name, interval(estimate)) for name, estimate in pairs)
             caption = f"Differences in ms, {header[1]} minus {header[2]}, with 95 % intervals"
             yield Table(("", "difference (ms)"), rows, caption, sides=False)
+        elif summary.verdict:
+            caption = "Differences in ms, the first minus the second, with intervals that hold for all pairs together"
+            yield _pairs(summary.verdict, header[1:], caption, summary.differences)
 
 
 def _cold(material: _Material) -> Iterator[Block]:
@@ -237,13 +253,13 @@ def _cold(material: _Material) -> Iterator[Block]:
         if any(side.cold_values_ms for side in sides):
             yield drawings.cold_starts(sides)
     if not any(summary.plan.mode == "ladder" for summary in material.cold):
-        yield from _not_measured("after which idle gap an instance is gone.", material.command("coldstart", LADDER))
+        yield from _not_measured("after which idle gap an instance stops.", material.command("coldstart", LADDER))
 
 
 def _state(material: _Material) -> Iterator[Block]:
     rows = []
     for summary, _ in material.warm:
-        counts = (str(one.instances) if one.instances else "not said" for one in summary.endpoints)
+        counts = (str(one.instances) if one.instances else "not reported" for one in summary.endpoints)
         colds = (str(len(one.cold_ms)) for one in summary.endpoints)
         rows.append((f"instances that answered in run {summary.run.id}", *counts))
         rows.append(("of which started during it", *colds))
@@ -253,17 +269,17 @@ def _state(material: _Material) -> Iterator[Block]:
         yield Items(tuple(": ".join((row[0], ", ".join(row[1:]))) for row in rows))
     else:
         yield from _not_measured("how many instances answer at a time.", material.command("load", "--rate 50"))
-    ladders = [summary for summary in material.cold if summary.plan.mode == "ladder"]
-    for ladder in ladders:
-        for side in ladder.endpoints:
+    sweeps = [summary for summary in material.cold if summary.plan.mode == "ladder"]
+    for sweep in sweeps:
+        for side in sweep.endpoints:
             yield Text(threshold_text(side))
-    if not ladders:
+    if not sweeps:
         yield from _not_measured(
             "how long an idle instance keeps what it has in memory.",
             material.command("coldstart", LADDER),
         )
     yield Text(
-        "What an instance keeps in memory is its own: another one does not have it, and it is gone with the instance.",
+        "What an instance keeps in memory is not shared with other instances, and is lost when the instance stops.",
         small=True,
     )
 
@@ -282,7 +298,7 @@ def _artifact(material: _Material) -> Iterator[Block]:
         rows = []
         names = coldstart_summary.part_names(summary.plan)
         for name, part in zip(names, ("imports_ms", "model_ms", "rest_ms"), strict=True):
-            rows.append((f"{name} (ms)", *(number(getattr(one, part)) if one else "not said" for one in splits)))
+            rows.append((f"{name} (ms)", *(number(getattr(one, part)) if one else "not reported" for one in splits)))
         counts = ", ".join(f"n = {side.split_n} of {side.name}" for side in summary.endpoints)
         yield Table(
             ("median", *(side.name for side in summary.endpoints)), tuple(rows), f"{_title(summary.run)}; {counts}"
@@ -305,13 +321,15 @@ def _reproducibility(material: _Material) -> Iterator[Block]:
             # A model that is asked the same again answers the same: requests of a few bodies are no sample of inputs.
             bodies = (summary.run.manifest.get("bodies") or {}).get("count")
             inputs = f"{bodies} input{'' if bodies == 1 else 's'}" if bodies else "an unknown number of inputs"
+            several = len(summary.endpoints) > 2
             yield Text(
-                f"In run {summary.run.id} both answered {n} pairs of the same request, made from {inputs}, and gave "
-                f"another prediction in {differing}. No bound for other inputs follows from it.",
+                f"In run {summary.run.id} {'two or more endpoints' if several else 'both'} answered {n} "
+                f"{'blocks' if several else 'pairs'} of the same request, made from {inputs}, and gave different "
+                f"predictions in {differing}. This says nothing about other inputs.",
                 mark="Same answers:",
             )
     if not compared:
-        yield from _not_measured("whether both give the same answers.", material.command("agree"))
+        yield from _not_measured("whether all give the same answers.", material.command("agree"))
     for run, _ in material.recorded:
         plan, bodies = run.manifest["plan"], run.manifest.get("bodies") or {}
         sent = f"{bodies.get('count')} bodies from {bodies.get('source')}, sha256 {str(bodies.get('sha256'))[:12]}"
@@ -321,7 +339,9 @@ def _reproducibility(material: _Material) -> Iterator[Block]:
 def _cost(material: _Material, decision: Decision | None) -> Iterator[Block]:
     findings, prices = material.findings, material.prices
     if findings is None or not all(side.services_ms for side in findings.sides):
-        yield from _not_measured("the service times of both, which a bill is made from.", material.command("compare"))
+        yield from _not_measured(
+            "the service times of all endpoints, which a bill is made from.", material.command("compare")
+        )
     else:
         yield from _bills(findings, prices, decision.needs if decision else Needs())
     yield Text(
@@ -347,15 +367,15 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
     is_open = False
     for requests in sorted({*_REQUESTS, needs.requests_per_month}):
         for billing in BILLINGS:
-            found = [bill(position, billing, requests) for position in (0, 1)]
+            found = [bill(position, billing, requests) for position in range(len(findings.names))]
             texts = [usd(one.low.net_usd, one.high.net_usd) if one else "no bill" for one in found]
             rows.append((f"{count(requests)}, {billing}-based", *texts))
             is_open |= any(one and one.low != one.high for one in found)
     yield Table(("", *findings.names), tuple(rows), "USD a month after the free tier, by requests a month")
     if is_open:
         yield Text(
-            "From the fewest to the most cold starts that the idle gaps which were tried allow. What follows is with "
-            "the most.",
+            "From the fewest to the most cold starts that the measured idle gaps allow. The rest of this section "
+            "assumes the most.",
             small=True,
         )
     yield drawings.costs(findings.names, most_usd)
@@ -373,7 +393,7 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
 
 
 def _cheaper(findings: Findings, net_usd: Callable[[int, Billing, int], float | None]) -> Iterator[str]:
-    """From where on which of two is the cheaper one."""
+    """From how many requests on one option is cheaper than another."""
 
     def option(position: int, billing: Billing) -> Callable[[int], float]:
         def total_usd(requests: int) -> float:
@@ -403,7 +423,7 @@ def _fairness(material: _Material) -> Iterator[Block]:
     for run, _ in material.recorded:
         facts = [run.manifest["facts"].get(key, {}) for key in run.endpoint_keys]
         if len(facts) < 2:
-            yield Text(f"Run {run.id} is about one endpoint: there is nothing to compare.", small=True)
+            yield Text(f"Run {run.id} has one endpoint: there is nothing to compare.", small=True)
             continue
         rows = tuple(
             (
@@ -419,12 +439,16 @@ def _fairness(material: _Material) -> Iterator[Block]:
         unequal = sum(row[-1] != "equal" for row in rows)
         if unequal:
             yield Text(
-                f"{unequal} of {len(rows)} are not equal, or not known to be: these two deployments are compared, not "
-                "two platforms.",
+                f"{unequal} of {len(rows)} conditions differ or are unknown: this compares {_number(facts)} "
+                "deployments, not platforms.",
             )
         else:
-            yield Text("All that is known of both is equal.")
+            yield Text("All known conditions are equal.")
         yield Table(("", *run.endpoint_names, ""), rows, f"Run {run.id}")
+
+
+def _number(several: Sequence[Any]) -> str:
+    return ("two", "three", "four", "five", "six")[len(several) - 2] if len(several) <= 6 else str(len(several))
 
 
 def _limits(material: _Material, decision: Decision | None) -> Iterator[Block]:
@@ -467,9 +491,12 @@ def _manifests(material: _Material) -> Iterator[Block]:
 
 
 def disagreements(samples: Samples) -> tuple[int, int]:
-    """How many of the pairs that both answered have different predictions, and how many such pairs there are."""
+    """In how many blocks the endpoints' predictions differ, and how many blocks two or more of them answered."""
     usable = samples[~samples["warmup"] & (samples["failure"] == 0) & ~np.isnan(samples["prediction"])]
-    first, second = (usable[usable["endpoint"] == position] for position in (0, 1))
-    _, one, other = np.intersect1d(first["group"], second["group"], return_indices=True)
-    left, right = first["prediction"][one], second["prediction"][other]
-    return int(np.count_nonzero(~np.isclose(left, right, rtol=_SAME_PREDICTION, atol=0))), len(left)
+    _, block, answers = np.unique(usable["group"], return_inverse=True, return_counts=True)
+    low, high = np.full(len(answers), np.inf), np.full(len(answers), -np.inf)
+    np.minimum.at(low, block, usable["prediction"])
+    np.maximum.at(high, block, usable["prediction"])
+    shared = answers > 1
+    same = np.isclose(low, high, rtol=_SAME_PREDICTION, atol=0)
+    return int(np.count_nonzero(shared & ~same)), int(np.count_nonzero(shared))

@@ -1,4 +1,4 @@
-"""Charts as SVG for a page without scripts: two axes and marks in the colours of endpoints, drawn by the page's CSS.
+"""Charts as SVG for a page without scripts: two axes, and marks in the endpoints' colours, drawn by the page's CSS.
 
 Only classes are written, no colours, so that one drawing is right in light, dark and print.
 """
@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 720, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 30, 44
 _NICE = (1, 2, 5)
 _DENSE = (1, 1.5, 2, 3, 4, 5, 6, 8)
+_LEGEND_LINE = 18
 
 Point = tuple[float, float]
 
@@ -25,10 +26,10 @@ class Axis:
     high: float
     log: bool = False
     names: tuple[tuple[float, str], ...] = ()
-    """ticks with words, in the place of numbers"""
+    """ticks with words instead of numbers"""
 
     def share(self, value: float) -> float:
-        """Where `value` is, 0 at the low end and 1 at the high one."""
+        """The position of `value`: 0 at the low end, 1 at the high end."""
         if self.log:
             value, low, high = (math.log(max(one, 1e-12)) for one in (value, self.low, self.high))
         else:
@@ -36,7 +37,7 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values with their texts, about five."""
+        """About five round values with their texts."""
         if self.names:
             return list(self.names)
         if not self.log:
@@ -65,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """A dot at each point; hollow ones are of another kind than full ones."""
+    """A dot at each point, filled or hollow."""
 
     position: int
     points: tuple[Point, ...]
@@ -75,7 +76,7 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """A value with its interval along x, at the height `y`; without bounds a dot alone."""
+    """A value with its interval along x, at the height `y`; without bounds only a dot."""
 
     position: int
     y: float
@@ -94,10 +95,12 @@ def log_axis(title: str, values: Sequence[float]) -> Axis:
 
 
 def chart(x: Axis, y: Axis, marks: Sequence[Mark], legend: Sequence[str], alt: str) -> str:
-    """The drawing as an SVG element; `legend` names the endpoints in their order, `alt` says in words what it shows."""
+    """The drawing as an SVG element; `legend` names the endpoints in order, `alt` describes the drawing in words."""
+    lines = _legend_lines(legend)
+    above = _LEGEND_LINE * (len(lines) - 1)  # a longer legend grows upwards, out of the way of the axes
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(alt)}">',
-        *_legend(legend),
+        f'<svg viewBox="0 {-above} {WIDTH} {HEIGHT + above}" role="img" aria-label="{escape(alt)}">',
+        *(entry for row, line in enumerate(lines) for entry in _legend_line(line, _LEGEND_LINE * row - above)),
         *_axes(x, y),
     ]
     for mark in marks:
@@ -106,7 +109,7 @@ def chart(x: Axis, y: Axis, marks: Sequence[Mark], legend: Sequence[str], alt: s
 
 
 def _drawn(mark: Mark, x: Axis, y: Axis) -> list[str]:
-    css = f"e{mark.position % 2}"
+    css = f"e{mark.position}"
     if isinstance(mark, Whisker):
         at, height = _x(x, mark.value), _y(y, mark.y)
         dot = f'<circle class="{css} full" cx="{at}" cy="{height}" r="4.5"/>'
@@ -151,12 +154,25 @@ def _axes(x: Axis, y: Axis) -> list[str]:
     return parts
 
 
-def _legend(names: Sequence[str]) -> list[str]:
-    parts, at = [], float(_LEFT)
+def _legend_lines(names: Sequence[str]) -> list[list[tuple[int, float, str]]]:
+    """The names as lines that fit, each name with the endpoint's position and where along x it begins."""
+    lines: list[list[tuple[int, float, str]]] = [[]]
+    at = float(_LEFT)
     for position, name in enumerate(names):
-        parts.append(f'<circle class="e{position % 2} full" cx="{at + 5:g}" cy="12" r="4.5"/>')
-        parts.append(f'<text class="name" x="{at + 14:g}" y="16">{escape(name)}</text>')
-        at += 34 + 7.2 * len(name)
+        width = 34 + 7.2 * len(name)
+        if lines[-1] and at + width > WIDTH:
+            lines.append([])
+            at = float(_LEFT)
+        lines[-1].append((position, at, name))
+        at += width
+    return lines
+
+
+def _legend_line(line: Sequence[tuple[int, float, str]], y: int) -> list[str]:
+    parts = []
+    for position, at, name in line:
+        parts.append(f'<circle class="e{position} full" cx="{at + 5:g}" cy="{y + 12}" r="4.5"/>')
+        parts.append(f'<text class="name" x="{at + 14:g}" y="{y + 16}">{escape(name)}</text>')
     return parts
 
 

@@ -1,1 +1,1 @@
-"""From numbers to intervals, and from intervals to one claim."""
+"""From samples to intervals, and from intervals to a verdict in words."""

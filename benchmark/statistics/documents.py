@@ -1,6 +1,6 @@
-"""Estimates and verdicts as JSON holds them, the same for every kind of run."""
+"""Estimates and verdicts as JSON, the same for every kind of run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,13 +13,13 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     return {"value": finite(estimate.value), "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def estimates_document(names: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
+def estimates_document(names: Iterable[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
     """Estimates by their names, of which there are as many."""
     return {name: estimate_document(estimate) for name, estimate in zip(names, estimates, strict=True)}
 
 
 def verdict_document(verdict: Verdict, keys: Sequence[str]) -> dict[str, Any]:
-    """What is claimed between the endpoints of these `keys`, in their order."""
+    """What is claimed of the endpoints of these `keys`: `order` is groups of keys, the fastest first."""
     return {
         "outcome": verdict.outcome.value,
         "winner": None if verdict.winner_position is None else keys[verdict.winner_position],
@@ -28,7 +28,29 @@ def verdict_document(verdict: Verdict, keys: Sequence[str]) -> dict[str, Any]:
         "rule": verdict.rule,
         "margin_ms": verdict.margin_ms,
         "state": verdict.state.value,
+        "order": [[keys[position] for position in group] for group in verdict.order],
     }
+
+
+def pairs_document(verdict: Verdict, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Every pair of the endpoints of these `keys`: the difference, first minus second, and what is claimed of it.
+
+    The interval's `confidence` is what keeps any false claim among all pairs at 5% (Holm).
+    """
+    return [
+        {
+            "first": keys[pair.first],
+            "second": keys[pair.second],
+            "value_ms": finite(pair.effect.value),
+            "low_ms": pair.effect.low,
+            "high_ms": pair.effect.high,
+            "n": pair.effect.n,
+            "confidence": pair.confidence,
+            "outcome": pair.outcome.value,
+            "winner": None if pair.winner_position is None else keys[pair.winner_position],
+        }
+        for pair in verdict.pairs
+    ]
 
 
 def finite(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""What samples say and how surely: quantiles, shares and differences, each with its interval.
+"""Estimates from samples: quantiles, shares and differences, each with its interval.
 
 Requests of one run resemble their neighbours, so n of them are worth fewer independent ones. How many fewer is seen in
 how much they move together slowly: in the weights of a dozen slow cosines over the run, each of which is about one
@@ -8,7 +8,7 @@ in clusters that are, there is none, instead of a wide guess.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, isfinite, isnan, log, nan, pi, sqrt
 from typing import Any
@@ -33,7 +33,7 @@ Blocks = NDArray[Any]
 class Estimate:
     """A figure from `n` samples with its interval; without bounds the interval is not estimable.
 
-    With one bound alone the other end is open: it lies among timeouts, which would have taken nobody knows how long.
+    With one bound alone the other end is open: it lies among timeouts, whose true duration is unknown.
     """
 
     value: float
@@ -55,25 +55,28 @@ class Estimate:
         return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
 
 
-def min_samples(share: float) -> int:
-    """The smallest n for which observations can bound the quantile: 6 for p50, 72 for p95, 368 for p99.
+def min_samples(share: float, confidence: float = CONFIDENCE) -> int:
+    """The smallest n for which observations can bound the quantile: at 95% 6 for p50, 72 for p95, 368 for p99.
 
     Below it, the chance that all n lie on one side of the quantile exceeds the error allowed to that side.
     """
-    return ceil(log((1 - CONFIDENCE) / 2) / log(max(share, 1 - share)) - 1e-9)
+    return ceil(log((1 - confidence) / 2) / log(max(share, 1 - share)) - 1e-9)
 
 
-def quantile(values: Values, share: float, blocks: Blocks | None = None) -> Estimate:
+def quantile(values: Values, share: float, blocks: Blocks | None = None, *, confidence: float = CONFIDENCE) -> Estimate:
     """One quantile; see `quantiles`."""
-    return quantiles(values, (share,), blocks)[0]
+    return quantiles(values, (share,), blocks, confidence=confidence)[0]
 
 
-def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = None) -> list[Estimate]:
+def quantiles(
+    values: Values, shares: Iterable[float], blocks: Blocks | None = None, *, confidence: float = CONFIDENCE
+) -> list[Estimate]:
     """Quantiles as numpy computes them, with distribution-free intervals, in the values' unit.
 
     The bounds lie between neighbouring order statistics that the binomial chooses (Nyblom 1992, Statistics &
-    Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is 95% and not
-    "at least 95%". With `blocks` the bounds move outward by the design effect (Woodruff 1952, Korn and Graubard 1998).
+    Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is `confidence`
+    and not "at least" that. With `blocks` the bounds move outward by the design effect (Woodruff 1952, Korn and
+    Graubard 1998).
     No bounds below `min_samples`, nor where the samples are worth fewer (`_worth_too_few`); NaN is the value of none.
     Infinity is a censored value, which ranks last; bounds that reach it are none.
 
@@ -88,17 +91,17 @@ def quantiles(values: Values, shares: Sequence[float], blocks: Blocks | None = N
     estimates = []
     for share in shares:
         estimate = Estimate(_at(ordered, (n - 1) * share + 1), None, None, n)
-        if n >= min_samples(share):
-            centre, *ends = _rank_interval(n, share, CONFIDENCE)
+        if n >= min_samples(share, confidence):
+            centre, *ends = _rank_interval(n, share, confidence)
             waves = None if blocks is None else _waves(_beyond(values, estimate.value), blocks)
-            if not _worth_too_few(values, ordered, share, waves):
-                stretch = sqrt(_design_effect(waves))
+            if not _worth_too_few(values, ordered, share, waves, confidence):
+                stretch = sqrt(_design_effect(waves, confidence))
                 estimate = _bounded(estimate, *(_at(ordered, centre + stretch * (end - centre)) for end in ends))
         estimates.append(estimate)
     return estimates
 
 
-def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
+def wilson(successes: int, n: int, design_effect: float = 1.0, *, confidence: float = CONFIDENCE) -> Estimate:
     """A share with Wilson's score interval (Wilson 1927), which holds near 0 and 1 too.
 
     With a `design_effect` it is the interval of as many independent samples as the `n` are worth (Korn and Graubard
@@ -106,7 +109,7 @@ def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
     """
     if not n:
         return Estimate(nan, None, None, 0)
-    z = float(ndtri((1 + CONFIDENCE) / 2))
+    z = float(ndtri((1 + confidence) / 2))
     share, worth = successes / n, n / design_effect
     centre = (share + z * z / (2 * worth)) / (1 + z * z / worth)
     half = z / (1 + z * z / worth) * sqrt(share * (1 - share) / worth + z * z / (4 * worth * worth))
@@ -119,7 +122,7 @@ def wilson(successes: int, n: int, design_effect: float = 1.0) -> Estimate:
 def design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
     """How many times as uncertain the share of `hits` is as that of independent samples, from how they cluster in
     time; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
-    return max(1.0, _design_effect(_waves(hits, blocks)))
+    return max(1.0, _design_effect(_waves(hits, blocks), CONFIDENCE))
 
 
 def upper_bound(count: int, n: int) -> float:
@@ -146,7 +149,11 @@ def time_blocks(times_ms: Sequence[Values]) -> list[Blocks]:
 
 
 def paired_median_difference(
-    first_ms: Values, second_ms: Values, waited_ms: tuple[Values, Values] | None = None
+    first_ms: Values,
+    second_ms: Values,
+    waited_ms: tuple[Values, Values] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> Estimate:
     """The median of first minus second over pairs in time order, in ms.
 
@@ -159,20 +166,22 @@ def paired_median_difference(
     differences_ms = _subtracted(first_ms, second_ms)
     known = ~np.isnan(differences_ms)
     blocks = consecutive_blocks(int(np.count_nonzero(known)))
-    most = quantile(most_ms[known], 0.5, blocks)
+    most = quantile(most_ms[known], 0.5, blocks, confidence=confidence)
     if np.array_equal(least_ms, most_ms, equal_nan=True):
         return most
-    least = quantile(least_ms[known], 0.5, blocks)
+    least = quantile(least_ms[known], 0.5, blocks, confidence=confidence)
     return Estimate(quantile(differences_ms[known], 0.5).value, least.low, most.high, most.n)
 
 
 def quantile_differences(
     first_ms: Values,
     second_ms: Values,
-    shares: Sequence[float],
+    shares: Iterable[float],
     blocks: tuple[Blocks, Blocks] | None = None,
     primary: float | None = None,
     waited_ms: tuple[Values, Values] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> list[Estimate]:
     """First minus second of each quantile, in ms.
 
@@ -185,10 +194,11 @@ def quantile_differences(
     the interval is from the least to the greatest difference of what has these ranks (as in MOVER, Zou and Donner
     2008, Statistics in Medicine 27, which takes the quantiles for linear in their ranks).
 
-    The metrics are corrected for their number (Bonferroni): together the intervals hold with 95%. The `primary` share,
-    if any, was named before the run and keeps its 95% for itself. An interval needs `min_samples` from either endpoint,
-    which are not worth fewer (`_worth_too_few`); n is the smaller endpoint's.
+    The metrics are corrected for their number (Bonferroni): together the intervals hold with `confidence`. The
+    `primary` share, if any, was named before the run and keeps that confidence for itself. An interval needs
+    `min_samples` from either endpoint, which are not worth fewer (`_worth_too_few`); n is the smaller endpoint's.
     """
+    shares = tuple(shares)
     extremes = _extremes(first_ms, second_ms, waited_ms)
     if blocks is None:
         shared = consecutive_blocks(len(first_ms))
@@ -208,13 +218,13 @@ def quantile_differences(
     for share in shares:
         quantiles_ms = [_at(side, (len(side) - 1) * share + 1) for side in ordered]
         estimate = Estimate(quantiles_ms[0] - quantiles_ms[1], None, None, n)
-        if n >= min_samples(share):
-            level = CONFIDENCE if share == primary else 1 - (1 - CONFIDENCE) / secondary
+        if n >= min_samples(share, confidence):
+            level = confidence if share == primary else 1 - (1 - confidence) / secondary
             waves = [
                 _waves(_beyond(side, value), ids, count, number)
                 for side, value, ids in zip(sides, quantiles_ms, blocks, strict=True)
             ]
-            if not any(_worth_too_few(sides[at], ordered[at], share, waves[at]) for at in (0, 1)):
+            if not any(_worth_too_few(sides[at], ordered[at], share, waves[at], confidence) for at in (0, 1)):
                 ranks = [
                     _ranks(len(side), share, level, steps)
                     for side, steps in zip(sides, _stretch(number, level) * _ellipse(waves), strict=True)
@@ -324,13 +334,16 @@ def _beyond(values: Values, quantile_value: float) -> NDArray[np.bool_]:
     return above
 
 
-def _worth_too_few(values: Values, ordered: Values, share: float, waves: NDArray[np.float64] | None) -> bool:
+def _worth_too_few(
+    values: Values, ordered: Values, share: float, waves: NDArray[np.float64] | None, confidence: float
+) -> bool:
     """Whether so few independent samples are behind these that they cannot bound the quantile.
 
     A design effect from a dozen waves errs by half. So that independent samples that just suffice are not turned down
     by chance, their clusters have to show as well.
     """
-    return len(values) / _mean_square(waves) < min_samples(share) and _come_in_clusters(values, ordered, share)
+    few = len(values) / _mean_square(waves) < min_samples(share, confidence)
+    return few and _come_in_clusters(values, ordered, share)
 
 
 def _come_in_clusters(values: Values, ordered: Values, share: float) -> bool:
@@ -353,13 +366,13 @@ def _come_in_clusters(values: Values, ordered: Values, share: float) -> bool:
 
 
 def _mean_square(waves: NDArray[np.float64] | None) -> float:
-    """The variance of a share of hits over that of independent samples; 1 where it cannot be told."""
+    """The variance of a share of hits over that of independent samples; 1 if it is unknown."""
     return 1.0 if waves is None else float(np.mean(waves**2))
 
 
-def _design_effect(waves: NDArray[np.float64] | None) -> float:
+def _design_effect(waves: NDArray[np.float64] | None, confidence: float) -> float:
     """The same with Student's t for so many waves in it, as in Korn and Graubard's effective number of samples."""
-    return 1.0 if waves is None else _stretch(len(waves), CONFIDENCE) ** 2 * _mean_square(waves)
+    return 1.0 if waves is None else _stretch(len(waves), confidence) ** 2 * _mean_square(waves)
 
 
 def _number_of_waves(n: int) -> int:

@@ -1,1 +1,1 @@
-"""What a run of pairs or of load says."""
+"""The results of a comparison or a load run: summary, printing, gate and diff."""

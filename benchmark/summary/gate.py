@@ -1,8 +1,8 @@
-"""Promises checked against a run: pure, for a pipeline that must stop when one is broken.
+"""Objectives (SLOs) checked against a run, for a pipeline that must stop when one is missed.
 
-The measured value decides, as everywhere else that promises are checked, and it is said where its interval reaches
-beyond the limit; a strict gate holds only where the whole interval does. A run that did not finish, or measured its own
-client, keeps no promise: that is a broken check of its own.
+The measured value decides, as everywhere that objectives are checked, and the text says where its interval reaches
+beyond the limit. A strict gate passes only where the whole interval does. A run that did not finish, or that measured
+its own client, adds a check that fails.
 """
 
 import re
@@ -13,10 +13,12 @@ from xml.etree import ElementTree
 
 from benchmark.record.run import RunState
 from benchmark.statistics.estimates import Estimate
-from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, limits
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import span
+from benchmark.summary.summarise import Figures, Summary, limits
 
 _SLO = re.compile(
-    r"(?P<key>[A-Za-z][A-Za-z0-9_-]*)\.(?P<metric>p50_ms|p95_ms|p99_ms|error_rate|rate)"
+    r"(?P<key>[A-Za-z][A-Za-z0-9_-]*)\.(?P<metric>[a-z0-9._]+)"
     r"\s*(?P<operator><=|>=|<|>)\s*(?P<limit>[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?)"
 )
 _NON_INFERIOR = re.compile(
@@ -25,20 +27,20 @@ _NON_INFERIOR = re.compile(
 
 
 class GateError(ValueError):
-    """A promise that cannot be read, or is about what the run does not have; the message says which."""
+    """An objective that cannot be read, or that is about what the run does not have; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise and whether it was kept, with the figure in words."""
+    """One objective and whether the run keeps it, with the figure in words."""
 
-    promise: str
+    objective: str
     holds: bool
     found: str
 
 
 def flaws(summary: Summary) -> Iterator[Check]:
-    """Why the run is no evidence for any promise, each as a broken check; none of a sound run."""
+    """Why the run proves nothing, each as a failed check; none for a sound run."""
     run = summary.run
     if run.state is not RunState.FINISHED:
         yield Check("the run finished", False, f"it is {run.state.value}")
@@ -46,15 +48,22 @@ def flaws(summary: Summary) -> Iterator[Check]:
         yield Check("the client kept up", False, f"generator-limited: {'; '.join(reasons)}")
 
 
-def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
-    """`NAME.METRIC<LIMIT`, METRIC one of p50_ms, p95_ms, p99_ms, error_rate and rate. Raises GateError.
+def metrics() -> tuple[str, ...]:
+    """What an objective may be about."""
+    return (*(f"{name}_ms" for name in PERCENTILES), "error_rate", "rate")
 
-    Of response time where there is one, with timeouts as longer than every answer. `strict` takes the upper end of the
-    interval (for > the lower); a rate has none, so that nothing strict can be said of it.
+
+def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
+    """`NAME.METRIC<LIMIT`, METRIC a percentile such as p95_ms, error_rate or rate. Raises GateError.
+
+    Percentiles are those of response time in an open loop, with timeouts longer than every answer. `strict` checks the
+    upper end of the interval (for > the lower). A rate has no interval, so it never holds strictly.
     """
     found = _SLO.fullmatch(text.strip())
-    if not found:
-        raise GateError(f"--slo {text}: must be like api.p95_ms<200 or function.error_rate<0.01")
+    if not found or found["metric"] not in metrics():
+        raise GateError(
+            f"--slo {text}: must be like api.p95_ms<200 or function.error_rate<0.01, of {', '.join(metrics())}"
+        )
     side = _side(summary, found["key"], text)
     metric, limit = found["metric"], float(found["limit"])
     estimate = _estimate(side, metric)
@@ -64,19 +73,19 @@ def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
     bound = estimate.low if above else estimate.high
     certain = bound is not None and _within(bound, found["operator"], limit)
     holds = certain if strict else _within(estimate.value, found["operator"], limit)
-    value = "beyond the timeout" if isinf(estimate.value) else f"{estimate.value:.6g}"
+    value = "beyond the timeout" if isinf(estimate.value) else _exact(estimate.value)
     low, high = estimate.low, estimate.high
-    span = "interval not estimable" if low is None or high is None else f"{low:.6g} to {high:.6g}"
+    known = "interval not estimable" if low is None or high is None else span(low, high, _exact)
     doubt = ""
     if holds and not certain:
         doubt = ", not certain" if metric == "rate" else ", not certain: more requests would tell"
-    return Check(text, holds, f"{value} ({span}, n = {estimate.n}{doubt})")
+    return Check(text, holds, f"{value} ({known}, n = {estimate.n}{doubt})")
 
 
 def check_non_inferior(summary: Summary, text: str) -> Check:
     """`NAME:REFERENCE:LIMIT%`, or `ms`: NAME's median exceeds REFERENCE's by less than the limit. Raises GateError.
 
-    Held against the end of the difference's interval that is worse for NAME.
+    The end of the difference's interval that is worse for NAME must keep the limit.
     """
     found = _NON_INFERIOR.fullmatch(text.strip())
     if not found:
@@ -84,8 +93,9 @@ def check_non_inferior(summary: Summary, text: str) -> Check:
     side, reference = (_side(summary, found[name], text) for name in ("key", "reference"))
     if side is reference or not summary.verdict:
         raise GateError(f"--non-inferior {text}: needs two endpoints")
-    effect = summary.verdict.effect
-    first = side is summary.endpoints[0]
+    positions = summary.endpoints.index(side), summary.endpoints.index(reference)
+    pair = next(pair for pair in summary.verdict.pairs if {pair.first, pair.second} == set(positions))
+    effect, first = pair.effect, pair.first == positions[0]
     value, bound = (effect.value, effect.high) if first else (-effect.value, effect.low)
     if bound is None:
         return Check(text, False, f"interval not estimable (n = {effect.n})")
@@ -101,24 +111,29 @@ def check_non_inferior(summary: Summary, text: str) -> Check:
 
 def to_markdown(summary: Summary, checks: Sequence[Check]) -> str:
     """A table for a pull request."""
-    lines = ["| promise | kept | measured |", "|---|---|---|"]
-    lines += [f"| `{check.promise}` | {'yes' if check.holds else '**no**'} | {check.found} |" for check in checks]
+    lines = ["| objective | kept | measured |", "|---|---|---|"]
+    lines += [f"| `{check.objective}` | {'yes' if check.holds else '**no**'} | {check.found} |" for check in checks]
     verdict = f"\n{summary.verdict.sentence}\n" if summary.verdict else ""
     return "\n".join([f"Run {summary.run.id}", "", *lines]) + f"\n{verdict}"
 
 
 def to_junit(summary: Summary, checks: Sequence[Check]) -> str:
-    """JUnit's XML, which pipelines show as tests."""
+    """JUnit XML, which CI systems show as tests."""
     failures = sum(not check.holds for check in checks)
     suite = ElementTree.Element(
         "testsuite", name=f"run {summary.run.id}", tests=str(len(checks)), failures=str(failures)
     )
     for check in checks:
-        case = ElementTree.SubElement(suite, "testcase", classname="faceoff", name=check.promise)
+        case = ElementTree.SubElement(suite, "testcase", classname="faceoff", name=check.objective)
         if not check.holds:
             ElementTree.SubElement(case, "failure", message=check.found)
         ElementTree.SubElement(case, "system-out").text = check.found
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _exact(value: float) -> str:
+    """Six digits: a limit is compared with all of them."""
+    return f"{value:.6g}"
 
 
 def _within(value: float, operator: str, limit: float) -> bool:
@@ -138,4 +153,4 @@ def _estimate(side: Figures, metric: str) -> Estimate:
         return side.error_rate
     if metric == "rate":
         return Estimate(side.rate, None, None, side.n)
-    return side.censored_ms[SHARE_NAMES.index(metric.removesuffix("_ms"))]
+    return side.censored_ms[list(PERCENTILES).index(metric.removesuffix("_ms"))]

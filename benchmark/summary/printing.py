@@ -8,13 +8,15 @@ from rich.table import Table
 
 from benchmark.endpoints.fairness import Condition
 from benchmark.record.run import Run
+from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import interval, number
 from benchmark.statistics.verdict import Verdict
-from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, conditions
+from benchmark.summary.summarise import Figures, Summary, conditions
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
-    """Everything about one run in one screen."""
+    """Print everything about one run on one screen."""
     console = console or Console(highlight=False)
     run, sides = summary.run, summary.endpoints
     print_head(console, run, "Run")
@@ -22,22 +24,24 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         for line in one.ledger:
             detail = f" ({escape(line.detail)})" if line.detail else ""
             console.print(f"[red]{escape(one.name)}: {line.count} of {one.attempts} {line.failure.value}{detail}[/red]")
-    console.print(table([one.name for one in sides], rows(sides)))
-    if summary.verdict:
-        named = zip(SHARE_NAMES, summary.differences, strict=True)
+    console.print(table(run.endpoint_names, rows(sides)))
+    if len(summary.differences) == 1:
+        named = zip(PERCENTILES, summary.differences[0], strict=True)
         console.print(f"Differences in ms, {escape(sides[0].name)} minus {escape(sides[1].name)}:")
         console.print(f"  {', '.join(f'{name} {interval(estimate)}' for name, estimate in named)}")
+    elif summary.verdict:
+        console.print(table(*pairs_table(summary.verdict, run.endpoint_names, summary.differences)))
     print_verdict(console, summary.verdict, summary.mismatches, (*conditions(run, summary.plan), generator(run)))
 
 
 def print_head(console: Console, run: Run, what: str) -> None:
-    """Which run this is, how it ended and when it began."""
+    """Print which run this is, how it ended and when it began."""
     title = f"{what} {run.id}" + (f", {escape(run.name)}" if run.name else "")
     console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
 
 
 def table(names: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> Table:
-    """A column for each endpoint, by their names; a line for each label with as many texts."""
+    """A column for each of `names` after the labels; a line for each label with as many texts."""
     found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("", *names):
         found.add_column(escape(name))
@@ -49,14 +53,36 @@ def table(names: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> T
 def print_verdict(
     console: Console, verdict: Verdict | None, unequal: Sequence[Condition], conditions: Sequence[str]
 ) -> None:
-    """What is claimed, if anything, and under which conditions."""
+    """Print the verdict, if any, and its conditions."""
     if verdict:
         console.print(f"[bold]{escape(verdict.sentence)}[/bold]")
         console.print(f"  {escape(verdict.rule)}", style="dim")
     if unequal:
-        console.print("Not equal, or not known to be: " + escape("; ".join(one.describe() for one in unequal)))
+        console.print("Different or unknown conditions: " + escape("; ".join(one.describe() for one in unequal)))
     for condition in conditions:
         console.print(f"  {escape(condition)}", style="dim")
+
+
+def pairs_table(
+    verdict: Verdict, names: Sequence[str], differences: Sequence[Sequence[Estimate]] = ()
+) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Every pair of the endpoints called `names`: the columns' heads, and by line which pair and its texts.
+
+    `differences` are those of the percentiles, parallel to the verdict's pairs; one that the verdict is about is not
+    shown twice.
+    """
+    shown = [
+        place
+        for place, _ in enumerate(PERCENTILES if differences else ())
+        if any(found[place] != pair.effect for found, pair in zip(differences, verdict.pairs, strict=True))
+    ]
+    heads = [f"{verdict.metric} (ms)", *(f"{name} (ms)" for at, name in enumerate(PERCENTILES) if at in shown)]
+    lines = []
+    for index, pair in enumerate(verdict.pairs):
+        texts = [interval(pair.effect), *(interval(differences[index][at]) for at in shown)]
+        claim = pair.outcome.value if pair.winner_position is None else f"{names[pair.winner_position]} faster"
+        lines.append((f"{names[pair.first]} minus {names[pair.second]}", [*texts, claim]))
+    return [*heads, "result"], lines
 
 
 def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
@@ -68,14 +94,14 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
         ("instances that answered", [_state(one) for one in sides]),
     ]
     for label, pick in (("response", "response_ms"), ("service", "service_ms"), ("server", "server_ms")):
-        for index, share in enumerate(SHARE_NAMES):
+        for index, share in enumerate(PERCENTILES):
             estimates = [getattr(one, pick) for one in sides]
             if any(found and found[0].n for found in estimates):
                 lines.append(
                     (f"{label} {share} (ms)", [interval(found[index]) if found else "-" for found in estimates])
                 )
-    if any(one.censored_ms is not one.latency_ms for one in sides):  # what comparisons and promises are about
-        for index, share in enumerate(SHARE_NAMES):
+    if any(one.censored_ms is not one.latency_ms for one in sides):  # what comparisons and SLOs are about
+        for index, share in enumerate(PERCENTILES):
             lines.append((f"{share} with timeouts (ms)", [interval(one.censored_ms[index]) for one in sides]))
     for index, (name, _, _) in enumerate(sides[0].phases_ms):
         medians = [one.phases_ms[index] for one in sides]
@@ -96,7 +122,7 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
 
 
 def _state(one: Figures) -> str:
-    """Of how many answers of which instances the latencies are."""
+    """How many of the answers came from warm instances, and how many from unknown ones."""
     warm = one.n - one.unknown
     return ", ".join(f"{count} {state}" for count, state in ((warm, "warm"), (one.unknown, "unknown")) if count) or "-"
 
@@ -112,12 +138,13 @@ def _few(values_ms: Sequence[float]) -> str:
 
 
 def generator(run: Run) -> str:
-    """How the generator did, in a sentence."""
+    """How the load generator did, in a sentence."""
     health = run.outcome.get("generator")
     if not health:
         return "No generator: simulated." if "truth" in run.manifest else "The run did not end by itself."
-    floor = "unknown" if health["floor_ms"] is None else f"{number(health['floor_ms'])} ms"
-    text = f"Generator: floor {floor}, loop {health['loop_lag_ms']:.1f} ms late (p99), {health['cpu']:.0%} of a core"
+    overhead = "unknown" if health["floor_ms"] is None else f"{number(health['floor_ms'])} ms"
+    text = f"Generator: client overhead {overhead}, loop {health['loop_lag_ms']:.1f} ms late (p99)"
+    text += f", {health['cpu']:.0%} of a core"
     if health["late_ms"] is not None:
         text += f", sends {health['late_ms']:.1f} ms late (p99)"
     if health["limited"]:

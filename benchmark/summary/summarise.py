@@ -1,8 +1,9 @@
-"""What a run says: everything that is shown of it, computed from its manifest and samples alone.
+"""The results of a run: everything that is shown of it, computed from its manifest and samples alone.
 
 The command line and the dashboard both show this, so that their figures are the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,14 @@ from benchmark.record.samples import (
     response_ms,
     temperatures,
 )
-from benchmark.statistics.documents import estimate_document, estimates_document, finite, verdict_document
+from benchmark.statistics.contrasts import corrected
+from benchmark.statistics.documents import (
+    estimate_document,
+    estimates_document,
+    finite,
+    pairs_document,
+    verdict_document,
+)
 from benchmark.statistics.estimates import (
     Blocks,
     Estimate,
@@ -39,10 +47,10 @@ from benchmark.statistics.estimates import (
     time_blocks,
     wilson,
 )
-from benchmark.statistics.verdict import Attempts, State, Verdict, decide
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.verdict import Attempts, PairVerdict, State, Verdict, decide
 
-SHARES = (0.5, 0.95, 0.99)
-SHARE_NAMES = ("p50", "p95", "p99")
+_MEDIAN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Figures:
     """One endpoint in one run. Latencies are of measured successes of instances that were warm, or of which nothing
     tells; failures, cold starts and what waited for one are beside them.
 
-    Alone in `censored_ms`, which comparisons and promises are about, a timeout counts: as longer than every answer.
+    Alone in `censored_ms`, which comparisons and SLOs are about, a timeout counts, as longer than every answer.
     """
 
     key: str
@@ -69,16 +77,16 @@ class Figures:
     """measured requests, successes and failures, without the warm-up"""
     ledger: tuple[Failed, ...]
     failures_design_effect: float
-    """how many times as uncertain the share of failures is because they come together, as in an outage"""
+    """how much more uncertain the share of failures is because they come together, as in an outage (a factor)"""
     service_ms: tuple[Estimate, ...]
-    """p50, p95, p99: from the send to the last byte"""
+    """each of `PERCENTILES`, from the send to the last byte"""
     response_ms: tuple[Estimate, ...]
     """the same from the scheduled send; empty for a closed loop, which has none"""
     censored_ms: tuple[Estimate, ...]
     """`latency_ms` with timeouts, each infinite"""
     server_ms: tuple[Estimate, ...]
     phases_ms: tuple[tuple[str, float | None, int], ...]
-    """median of each phase, and from how many requests"""
+    """of each phase the name, the median and the number of requests"""
     rate: float
     """successes per second"""
     cold_ms: tuple[float, ...]
@@ -86,7 +94,7 @@ class Figures:
     queued_ms: tuple[float, ...]
     """the same of requests that waited for such a start, which another request had caused"""
     unknown: int
-    """of how many of the latencies nothing tells whether they are of a warm instance"""
+    """how many of the latencies have no evidence of a warm instance"""
     instances: int
 
     @property
@@ -101,28 +109,29 @@ class Figures:
 
     @property
     def error_rate(self) -> Estimate:
-        """The share of the others."""
+        """The share of measured requests without one."""
         return wilson(self.failed, self.attempts, self.failures_design_effect)
 
     @property
     def n(self) -> int:
-        """How many requests the latencies are from."""
+        """The number of requests behind the latencies."""
         return self.service_ms[0].n
 
     @property
     def state(self) -> State:
-        """Of the instances that the latencies are of."""
+        """Of the instances behind the latencies."""
         return State.WARM if self.n and not self.unknown else State.UNKNOWN
 
     @property
     def latency_ms(self) -> tuple[Estimate, ...]:
-        """Response time where there is one, else service time."""
+        """Response time in an open loop, otherwise service time."""
         return self.response_ms or self.service_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that is shown of a run. `differences` are p50, p95 and p99, the first endpoint's minus the second's.
+    """All that is shown of a run. `differences` are those of `PERCENTILES` for each of the verdict's pairs, the first
+    endpoint's minus the second's in ms.
 
     Where there were timeouts they are of `Figures.censored_ms`, and so not between the percentiles of the answers.
     """
@@ -130,9 +139,9 @@ class Summary:
     run: Run
     plan: Plan
     endpoints: tuple[Figures, ...]
-    differences: tuple[Estimate, ...]
+    differences: tuple[tuple[Estimate, ...], ...]
     verdict: Verdict | None
-    """None unless two endpoints were measured"""
+    """None where one endpoint was measured"""
     mismatches: tuple[Condition, ...]
 
     @property
@@ -141,7 +150,7 @@ class Summary:
 
     @property
     def winner_key(self) -> str | None:
-        """The key of the endpoint that won."""
+        """The key of the winner; None without one."""
         if self.verdict is None or self.verdict.winner_position is None:
             return None
         return self.endpoints[self.verdict.winner_position].key
@@ -153,48 +162,55 @@ def summarise(run: Run, samples: Samples) -> Summary:
     sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
     figures = tuple(_figures(run, plan, samples, position, side) for position, side in enumerate(sides))
     unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(figures) > 1 else ()
-    verdict, differences = None, tuple[Estimate, ...]()
-    if len(figures) == 2:
-        effect, differences = _compared(plan, sides[0], sides[1])
-        verdict = decide(
-            effect,
-            (figures[0].name, figures[1].name),
-            (figures[0].latency_ms[0].value, figures[1].latency_ms[0].value),
-            margin_ms=plan.margin_ms,
-            margin_pct=plan.margin_pct,
-            metric=metric_name(plan),
-            unit="pairs" if isinstance(plan, ComparePlan) else "requests to each",
-            state=_state(sides),
-            attempts=(
-                Attempts(figures[0].attempts, figures[0].failed, figures[0].failures_design_effect),
-                Attempts(figures[1].attempts, figures[1].failed, figures[1].failures_design_effect),
-            ),
-            resolution_ms=run.manifest.get("resolution_ms"),
-            fair=not unequal,
-            conditions=conditions(run, plan),
-            limited=limits(run),
-        )
+    if len(figures) < 2:
+        return Summary(run, plan, figures, (), None, unequal)
+    comparison = (_Blocks if plan.kind == ComparePlan.kind else _Streams)(plan.is_open_loop, sides)
+    verdict = decide(
+        comparison.effect,
+        [one.name for one in figures],
+        [one.latency_ms[0].value for one in figures],
+        margin_ms=plan.margin_ms,
+        margin_pct=plan.margin_pct,
+        metric=metric_name(plan),
+        unit=unit_name(plan, len(figures)),
+        state=_state(sides),
+        attempts=[Attempts(one.attempts, one.failed, one.failures_design_effect) for one in figures],
+        resolution_ms=run.manifest.get("resolution_ms"),
+        fair=not unequal,
+        conditions=conditions(run, plan),
+        limited=limits(run),
+    )
+    confidence = corrected(len(verdict.pairs))
+    differences = tuple(tuple(comparison.differences(pair, confidence)) for pair in verdict.pairs)
     return Summary(run, plan, figures, differences, verdict, unequal)
 
 
 def limits(run: Run) -> tuple[str, ...]:
-    """Why the figures of a run are its client's as much as the endpoints'; none of a sound run."""
+    """Why the client limited the run, so that its figures are not those of the endpoints; none for a sound run."""
     health = run.outcome.get("generator", {})
     return tuple(health.get("reasons", ())) or ("it did not keep up",) if health.get("limited") else ()
 
 
 def metric_name(plan: Plan) -> str:
     """What the verdict is about."""
-    if isinstance(plan, ComparePlan):
+    if plan.kind == ComparePlan.kind:
         return "paired median"
     return "p50 of the response time" if plan.is_open_loop else "p50 of the service time"
 
 
+def unit_name(plan: Plan, endpoints: int) -> str:
+    """What the verdict counts. A block is one request to each endpoint; with two endpoints it is a pair."""
+    if plan.kind == ComparePlan.kind:
+        return "pairs" if endpoints == 2 else "blocks"
+    return "requests to each"
+
+
 def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
-    """Under which conditions a run's figures hold, a short clause each."""
+    """The conditions under which a run's figures hold, each a short clause."""
     client = run.manifest["client"]
     if isinstance(plan, ComparePlan):
-        loop = "closed loop, one request in flight, pairs in random order: service time"
+        what = "pairs" if len(run.endpoint_keys) < 3 else "blocks of one request to each"
+        loop = f"closed loop, one request in flight, {what} in random order: service time"
     elif plan.is_open_loop:
         ramp = "" if plan.ramp is None else f" from {plan.ramp:g}"
         loop = f"open loop, {plan.arrivals} arrivals at{ramp} {plan.rate:g}/s to each: response time"
@@ -209,19 +225,21 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
 
 
 def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Samples) -> Figures:
-    """Of the endpoint at `position`; `side` is what `measured` takes of `samples` for it."""
+    """Of the endpoint at `position`; `side` is what `measured` selects from `samples` for it."""
     key = run.endpoint_keys[position]
     mine = samples["endpoint"] == position
     met = temperatures(samples)
     attempted = samples[mine & ~samples["warmup"]]
     answered = side[side["failure"] == 0]
     blocks = _blocks(plan, answered)
-    service_ms = tuple(quantiles(answered["service_ms"], SHARES, blocks))
-    responded_ms = tuple(quantiles(response_ms(answered), SHARES, blocks)) if plan.is_open_loop else ()
+    service_ms = tuple(quantiles(answered["service_ms"], PERCENTILES.values(), blocks))
+    responded_ms = tuple(quantiles(response_ms(answered), PERCENTILES.values(), blocks)) if plan.is_open_loop else ()
     censored_ms = responded_ms or service_ms
     ended = _without_failures(side)
     if len(ended) > len(answered):
-        censored_ms = tuple(quantiles(censored_latency_ms(ended, plan.is_open_loop), SHARES, _blocks(plan, ended)))
+        censored_ms = tuple(
+            quantiles(censored_latency_ms(ended, plan.is_open_loop), PERCENTILES.values(), _blocks(plan, ended))
+        )
     cold, queued = (
         tuple(map(float, samples["service_ms"][mine & (met == state) & (samples["failure"] == 0)]))
         for state in (COLD, QUEUED)
@@ -245,7 +263,7 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
         service_ms=service_ms,
         response_ms=responded_ms,
         censored_ms=censored_ms,
-        server_ms=tuple(quantiles(server[timed], SHARES, blocks[timed])),
+        server_ms=tuple(quantiles(server[timed], PERCENTILES.values(), blocks[timed])),
         phases_ms=tuple(_phase(name, answered[name]) for name in PHASES),
         rate=_rate(answered),
         cold_ms=cold,
@@ -268,65 +286,107 @@ def _rate(answered: Samples) -> float:
 
 
 def _blocks(plan: Plan, samples: Samples) -> Blocks:
-    """Requests resemble their neighbours: when each was, in the order of pairs, or in time."""
+    """When each request was, in the order of blocks or in time, because requests resemble their neighbours."""
     return (
-        consecutive_blocks(len(samples)) if isinstance(plan, ComparePlan) else time_blocks([samples["scheduled_ms"]])[0]
+        consecutive_blocks(len(samples)) if plan.kind == ComparePlan.kind else time_blocks([samples["scheduled_ms"]])[0]
     )
 
 
-def _compared(plan: Plan, first: Samples, second: Samples) -> tuple[Estimate, tuple[Estimate, ...]]:
-    """The difference that the verdict is about, and those of the percentiles.
+class _Blocks:
+    """Differences between endpoints that were asked in blocks, one request to each: block by block.
 
     Timeouts rank after every answer, and are known to have taken at least as long as was waited for them.
     """
-    if isinstance(plan, ComparePlan):
-        _, *whole = np.intersect1d(first["group"], second["group"], assume_unique=True, return_indices=True)
-        pairs = [side[at] for side, at in zip((first, second), whole, strict=True)]
-        first_ms, second_ms = (censored_latency_ms(side, False) for side in pairs)
-        waited_ms = _waited_ms(pairs[0], False), _waited_ms(pairs[1], False)
-        effect = paired_median_difference(first_ms, second_ms, waited_ms)
-        return effect, tuple(quantile_differences(first_ms, second_ms, SHARES, waited_ms=waited_ms))
-    first, second = _without_failures(first), _without_failures(second)
-    blocks = time_blocks([first["scheduled_ms"], second["scheduled_ms"]])
-    differences = quantile_differences(
-        censored_latency_ms(first, plan.is_open_loop),
-        censored_latency_ms(second, plan.is_open_loop),
-        SHARES,
-        blocks=(blocks[0], blocks[1]),
-        primary=0.5,
-        waited_ms=(_waited_ms(first, plan.is_open_loop), _waited_ms(second, plan.is_open_loop)),
-    )
-    return differences[0], tuple(differences)
+
+    def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
+        self._sides = sides
+        self._known: dict[tuple[int, int], tuple[Floats, Floats, tuple[Floats, Floats]]] = {}
+
+    def effect(self, first: int, second: int, confidence: float) -> Estimate:
+        """The median of the differences."""
+        first_ms, second_ms, waited_ms = self._pairs(first, second)
+        return paired_median_difference(first_ms, second_ms, waited_ms, confidence=confidence)
+
+    def differences(self, pair: PairVerdict, confidence: float) -> Sequence[Estimate]:
+        """Of each percentile."""
+        first_ms, second_ms, waited_ms = self._pairs(pair.first, pair.second)
+        shares = PERCENTILES.values()
+        return quantile_differences(first_ms, second_ms, shares, waited_ms=waited_ms, confidence=confidence)
+
+    def _pairs(self, first: int, second: int) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+        """Both latencies in ms of the blocks that have both, and how long was waited for each."""
+        if (first, second) not in self._known:
+            sides = self._sides[first], self._sides[second]
+            _, *whole = np.intersect1d(sides[0]["group"], sides[1]["group"], assume_unique=True, return_indices=True)
+            one, other = (side[at] for side, at in zip(sides, whole, strict=True))
+            waited_ms = _waited_ms(one, False), _waited_ms(other, False)
+            found = censored_latency_ms(one, False), censored_latency_ms(other, False), waited_ms
+            self._known[first, second] = found
+        return self._known[first, second]
+
+
+class _Streams:
+    """Differences between endpoints whose requests were sent independently of each other: by when each was."""
+
+    def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
+        ended = [_without_failures(side) for side in sides]
+        self._censored_ms = [censored_latency_ms(side, is_open_loop) for side in ended]
+        self._waited_ms = [_waited_ms(side, is_open_loop) for side in ended]
+        self._times_ms = [side["scheduled_ms"] for side in ended]
+
+    def effect(self, first: int, second: int, confidence: float) -> Estimate:
+        """Of the medians: the primary metric, named before the run."""
+        return self._differences(first, second, [_MEDIAN], confidence)[0]
+
+    def differences(self, pair: PairVerdict, confidence: float) -> Sequence[Estimate]:
+        """Of each percentile; the median's is the verdict's own."""
+        others = [share for share in PERCENTILES.values() if share != _MEDIAN]
+        found = iter(self._differences(pair.first, pair.second, others, confidence))
+        return [pair.effect if share == _MEDIAN else next(found) for share in PERCENTILES.values()]
+
+    def _differences(self, first: int, second: int, shares: Sequence[float], confidence: float) -> list[Estimate]:
+        blocks = time_blocks([self._times_ms[first], self._times_ms[second]])
+        return quantile_differences(
+            self._censored_ms[first],
+            self._censored_ms[second],
+            shares,
+            blocks=(blocks[0], blocks[1]),
+            primary=_MEDIAN,
+            waited_ms=(self._waited_ms[first], self._waited_ms[second]),
+            confidence=confidence,
+        )
 
 
 def _waited_ms(samples: Samples, open_loop: bool) -> Floats:
-    """How long was waited for an answer, whether it came or not."""
+    """How long the client waited for each answer, whether it came or not."""
     waited: Floats = latency_ms(samples, open_loop).astype(np.float64)
     return waited
 
 
 def _state(sides: list[Samples]) -> State:
-    """Of the instances behind all that is compared: a timeout that nothing tells of may have been a start."""
+    """Of the instances behind everything that is compared. A timeout without evidence may have been a start."""
     compared = [_without_failures(side)["temperature"] for side in sides]
     known = all(len(found) and not np.any(found == UNKNOWN) for found in compared)
     return State.WARM if known else State.UNKNOWN
 
 
 def _without_failures(samples: Samples) -> Samples:
-    """Answers and timeouts: of these it is known how long they took, or that they took longer than any answer."""
+    """Answers, whose duration is known, and timeouts, which took longer than any answer."""
     known: Samples = samples[np.isin(samples["failure"], (0, TIMEOUT))]
     return known
 
 
 def to_document(summary: Summary) -> dict[str, Any]:
-    """The figures as JSON holds them; the format has a version, and a member is never given another meaning.
+    """The figures as JSON; the format has a version, and no member changes its meaning.
 
     `n` counts the answers that the latencies are of: those of warm instances, and those of which nothing tells
     (`unknown`).
-    `errors` counts failures by their kind, and is empty where there was none.
+    `errors` counts failures by their kind, and is empty where there was none. `difference` and `differences_ms` are of
+    exactly two endpoints; `pairs` has every pair of any number.
     """
     run, verdict = summary.run, summary.verdict
     generator = run.outcome.get("generator", {})
+    only = verdict.pairs[0] if verdict and len(verdict.pairs) == 1 else None
     return {
         "format_version": 1,
         **run.head,
@@ -339,12 +399,12 @@ def to_document(summary: Summary) -> dict[str, Any]:
                 "warmup": one.warmup,
                 "errors": {line.failure.value: line.count for line in one.ledger},
                 "availability": estimate_document(one.availability),
-                "service_ms": estimates_document(SHARE_NAMES, one.service_ms),
-                **({"response_ms": estimates_document(SHARE_NAMES, one.response_ms)} if one.response_ms else {}),
-                "censored_ms": estimates_document(SHARE_NAMES, one.censored_ms),
+                "service_ms": estimates_document(PERCENTILES, one.service_ms),
+                **({"response_ms": estimates_document(PERCENTILES, one.response_ms)} if one.response_ms else {}),
+                "censored_ms": estimates_document(PERCENTILES, one.censored_ms),
                 "rate": one.rate,
                 "phases_ms": {name: value for name, value, _ in one.phases_ms},
-                "server_ms": estimates_document(SHARE_NAMES, one.server_ms),
+                "server_ms": estimates_document(PERCENTILES, one.server_ms),
                 "cold_ms": list(one.cold_ms),
                 "queued_ms": list(one.queued_ms),
                 "instances": one.instances,
@@ -352,15 +412,21 @@ def to_document(summary: Summary) -> dict[str, Any]:
             for one in summary.endpoints
         },
         "difference": {
-            "metric": verdict.metric,
-            "value_ms": finite(verdict.effect.value),
-            "low_ms": verdict.effect.low,
-            "high_ms": verdict.effect.high,
-            "n": verdict.effect.n,
+            "metric": only.metric,
+            "value_ms": finite(only.effect.value),
+            "low_ms": only.effect.low,
+            "high_ms": only.effect.high,
+            "n": only.effect.n,
         }
-        if verdict
+        if only
         else None,
-        "differences_ms": estimates_document(SHARE_NAMES, summary.differences) if verdict else None,
+        "differences_ms": estimates_document(PERCENTILES, summary.differences[0]) if only else None,
+        "pairs": [
+            pair | {"differences_ms": estimates_document(PERCENTILES, differences)}
+            for pair, differences in zip(pairs_document(verdict, run.endpoint_keys), summary.differences, strict=True)
+        ]
+        if verdict
+        else [],
         "verdict": verdict_document(verdict, run.endpoint_keys)
         | {"more": verdict.more_pairs, "conditions": list(verdict.conditions)}
         if verdict

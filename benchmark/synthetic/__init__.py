@@ -1,1 +1,1 @@
-"""Runs whose truth is known: simulated, for the demo, or against oneself."""
+"""Runs whose truth is known: simulations, the demo, and one server measured against itself."""

@@ -1,4 +1,4 @@
-"""Simulated runs in the form of real ones: for the command line, and for a page that has nothing to show yet."""
+"""Simulated runs in the form of real ones, for the command line and for pages that have no run to show yet."""
 
 from dataclasses import asdict
 
@@ -13,12 +13,16 @@ DEMO = Truth(
     (TrueEndpoint(base_ms=42.0, network_ms=8.0, spread=0.25), TrueEndpoint(base_ms=50.0, network_ms=8.0, spread=0.3)),
     Machine(drift_per_minute=0.1),
 )
-"""Two endpoints far away, one of which is 8 ms slower, on a machine that slows down."""
+"""Two remote endpoints, one of them 8 ms slower, on a machine that slows down."""
 _FACTS = dict.fromkeys(ALWAYS_SHOWN, SIMULATED)
 
 
+KEYS = ("first", "second", "third", "fourth", "fifth", "sixth")
+"""The keys of simulated endpoints, of which there are up to six."""
+
+
 def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
-    """A finished run of two endpoints called `first` and `second`, with nothing unequal but their truth.
+    """A finished run of up to six endpoints called by `KEYS`, equal in everything but their truth.
 
     Raises PlanError for a ramp: the simulator knows one rate.
     """
@@ -26,7 +30,10 @@ def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
         samples = simulate_compare(truth, plan.pairs, plan.warmup, plan.seed)
     else:
         samples = _load(truth, plan)
-    sides = [{"key": key, "name": f"{key.capitalize()} (simulated)", "url": "simulated"} for key in ("first", "second")]
+    sides = [
+        {"key": key, "name": f"{key.capitalize()} (simulated)", "url": "simulated"}
+        for key in KEYS[: len(truth.endpoints)]
+    ]
     manifest = {
         "format_version": FORMAT_VERSION,
         "plan": to_document(plan),

@@ -1,36 +1,63 @@
-"""How often a plan would find what on endpoints whose truth is known: the errors and the power of the verdict."""
+"""How often a plan finds what on endpoints whose truth is known: the errors and the power of the verdict."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from benchmark.record.plan import Plan
 from benchmark.statistics.documents import estimate_document
 from benchmark.statistics.estimates import Estimate, wilson
-from benchmark.statistics.verdict import Outcome, Verdict
+from benchmark.statistics.verdict import Outcome, PairVerdict, Verdict
 from benchmark.summary.summarise import summarise
-from benchmark.synthetic.demo import simulate_run
+from benchmark.synthetic.demo import KEYS, simulate_run
 from benchmark.synthetic.simulate import Truth
-
-FOUND = ("first", "second", "equivalent", "inconclusive")
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """How many of `runs` found what, each of `FOUND`: by the verdict's rule, and by one that is stricter."""
+    """How many of `runs` found what: the key of the one winner, `equivalent` or `inconclusive`."""
 
     runs: int
     verdict: dict[str, int]
+    """by the verdict's rule"""
     strict: dict[str, int]
     """a winner only where the whole interval lies beyond the margin: a test against the margin itself"""
+    any_winner: int
+    """runs in which any pair has a winner: of equal endpoints, the family-wise error"""
+    true_order: int
+    """runs whose order is that of the true medians, with equal ones in one group"""
+
+
+def found_names(endpoints: int) -> tuple[str, ...]:
+    """What a run of so many endpoints can find."""
+    return (*KEYS[:endpoints], Outcome.EQUIVALENT.value, Outcome.INCONCLUSIVE.value)
 
 
 def count_verdicts(truth: Truth, plan: Plan, runs: int) -> Power:
-    """Simulate so many runs of `plan`, each with a seed of its own. Raises PlanError."""
-    found = [(_found(verdict), _strictly(verdict)) for verdict in _verdicts(truth, plan, runs)]
-    verdict, strict = (Counter(one[rule] for one in found) for rule in (0, 1))
-    return Power(runs, *({name: counts[name] for name in FOUND} for counts in (verdict, strict)))
+    """Simulate so many runs of `plan`, each with its own seed. Raises PlanError."""
+    names, order = found_names(len(truth.endpoints)), true_order(truth)
+    verdicts = list(_verdicts(truth, plan, runs))
+
+    def counted(found: Iterable[str]) -> dict[str, int]:
+        counts = Counter(found)
+        return {name: counts[name] for name in names}
+
+    return Power(
+        runs,
+        counted(map(_found, verdicts)),
+        counted(map(_strictly, verdicts)),
+        sum(any(pair.winner_position is not None for pair in verdict.pairs) for verdict in verdicts),
+        sum(tuple(map(frozenset, verdict.order)) == order for verdict in verdicts),
+    )
+
+
+def true_order(truth: Truth) -> tuple[frozenset[int], ...]:
+    """Groups of positions with the same true median, the fastest first."""
+    medians_ms = [endpoint.quantile_ms(0.5) for endpoint in truth.endpoints]
+    ranked = sorted(range(len(medians_ms)), key=medians_ms.__getitem__)
+    return tuple(frozenset(group) for _, group in groupby(ranked, key=medians_ms.__getitem__))
 
 
 def share(count: int, runs: int) -> Estimate:
@@ -40,10 +67,16 @@ def share(count: int, runs: int) -> Estimate:
 
 def to_document(power: Power) -> dict[str, Any]:
     """The counts as JSON holds them, and each as a share with its interval."""
-    return {"runs": power.runs} | {
-        rule: {name: {"count": count} | estimate_document(share(count, power.runs)) for name, count in counts.items()}
-        for rule, counts in (("verdict", power.verdict), ("against_margin", power.strict))
-    }
+
+    def counted(count: int) -> dict[str, Any]:
+        return {"count": count} | estimate_document(share(count, power.runs))
+
+    rules = (("verdict", power.verdict), ("against_margin", power.strict))
+    return (
+        {"runs": power.runs}
+        | {rule: {name: counted(count) for name, count in counts.items()} for rule, counts in rules}
+        | {"any_winner": counted(power.any_winner), "true_order": counted(power.true_order)}
+    )
 
 
 def _verdicts(truth: Truth, plan: Plan, runs: int) -> Iterator[Verdict]:
@@ -54,15 +87,21 @@ def _verdicts(truth: Truth, plan: Plan, runs: int) -> Iterator[Verdict]:
 
 
 def _found(verdict: Verdict) -> str:
-    if verdict.winner_position is not None:
-        return FOUND[verdict.winner_position]
-    return "equivalent" if verdict.outcome is Outcome.EQUIVALENT else "inconclusive"
+    return verdict.outcome.value if verdict.winner_position is None else KEYS[verdict.winner_position]
 
 
 def _strictly(verdict: Verdict) -> str:
-    low, high = verdict.effect.low, verdict.effect.high
-    if high is not None and high < -verdict.margin_ms:
-        return "first"
-    if low is not None and low > verdict.margin_ms:
-        return "second"
-    return "equivalent" if verdict.outcome is Outcome.EQUIVALENT else "inconclusive"
+    endpoints = sum(map(len, verdict.order))
+    won = Counter(_strict_winner(pair) for pair in verdict.pairs)
+    for position in range(endpoints):
+        if won[position] == endpoints - 1:
+            return KEYS[position]
+    equivalent = verdict.outcome is Outcome.EQUIVALENT
+    return Outcome.EQUIVALENT.value if equivalent else Outcome.INCONCLUSIVE.value
+
+
+def _strict_winner(pair: PairVerdict) -> int | None:
+    low, high = pair.effect.low, pair.effect.high
+    if high is not None and high < -pair.margin_ms:
+        return pair.first
+    return pair.second if low is not None and low > pair.margin_ms else None

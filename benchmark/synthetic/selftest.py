@@ -1,4 +1,4 @@
-"""What this machine can tell apart at all: the same server measured against itself, several times.
+"""The smallest difference that this machine can resolve, from one server measured against itself several times.
 
 One such run says how surely it saw no difference, which is a matter of how long it was. Several say by how much runs on
 this machine differ though nothing does: a difference that is no larger is not evidence, and such claims are refused.
@@ -19,18 +19,18 @@ from benchmark.summary.summarise import Summary, summarise
 
 KIND = "selftest"
 FEWEST_RUNS = 3
-"""Fewer say next to nothing of a spread."""
+"""Fewer runs say almost nothing about a spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What runs of one server against itself say: `differences_ms` are their paired medians."""
+    """The result of runs of one server against itself: `differences_ms` are their paired medians."""
 
     differences_ms: tuple[float, ...]
 
     @property
     def ms(self) -> float | None:
-        """What the difference of one more such run exceeds in 5% of cases; None of too few runs.
+        """The difference that one more such run exceeds in 5% of cases; None if there are too few runs.
 
         Which of the two comes first is chance, so the true mean is 0, and the spread about it has as many degrees of
         freedom as there are runs: Student's prediction interval for a known mean.
@@ -43,13 +43,13 @@ class Resolution:
 
 
 def resolution(summaries: Sequence[Summary]) -> Resolution:
-    """Of A/A runs; those that have no interval count for nothing."""
-    effects = [one.verdict.effect for one in summaries if one.verdict]
+    """From A/A runs; those without an interval do not count."""
+    effects = [one.verdict.pairs[0].effect for one in summaries if one.verdict]
     return Resolution(tuple(effect.value for effect in effects if effect.estimable))
 
 
 def known_resolution_ms(store: Store, host: str, urls: Collection[str]) -> float | None:
-    """What the last self-tests of this machine found; None where there was none. Raises StoreError.
+    """What the last self-tests of this machine found; None if there was none. Raises StoreError.
 
     The one against a server that does nothing always counts, one against an endpoint for that endpoint alone.
     """

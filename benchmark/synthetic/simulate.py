@@ -1,4 +1,4 @@
-"""Endpoints whose truth is known, measured in virtual time: what shows whether the statistics tell it.
+"""Endpoints whose truth is known, measured in virtual time, to show whether the statistics find it.
 
 The samples have the form of a real run's. Nothing sleeps, and one seed gives the same run every time.
 """
@@ -72,7 +72,7 @@ class TrueEndpoint:
         return self.network_ms + self.base_ms * float(self._factor(float(ndtri(share))))
 
     def work_ms(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """What so many requests in a row take, without a network and a machine."""
+        """How long each of `count` requests in a row takes, without network and machine, in ms."""
         factor = self._factor(_noise(random, count, self.correlation))
         if self.burst_share:
             factor = (
@@ -91,7 +91,7 @@ class TrueEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What befalls both endpoints alike: slowness that grows with time, and freezes in which nothing advances."""
+    """What affects all endpoints alike: slowness that grows with time, and freezes in which nothing advances."""
 
     drift_per_minute: float = 0.0  # 0.2: after a minute all work takes 20% longer
     freezes: tuple[tuple[float, float], ...] = ()  # start and duration in ms since the run began, in order, apart
@@ -108,7 +108,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """All there is to know of a simulated run but its seed."""
+    """Everything that defines a simulated run except its plan and seed."""
 
     endpoints: tuple[TrueEndpoint, ...]
     machine: Machine = Machine()
@@ -117,21 +117,20 @@ class Truth:
 def simulate_compare(
     truth: Truth, pairs: int, warmup: int, seed: int, *, pause_ms: float = 0.0, sequential: bool = False
 ) -> Samples:
-    """Randomised AB/BA pairs in a closed loop: one request in flight, `warmup` pairs first.
+    """Blocks of one request to each endpoint in random order, `warmup` of them first: one request in flight.
 
-    With `sequential` the first endpoint has all its requests before the second begins, as a naive script would do it.
-    Returns 2 x (warmup + pairs) rows in the order of sending. Raises ValueError unless there are two endpoints.
+    With `sequential` the first endpoint has all its requests before the next one begins, as a naive script does it.
+    Returns endpoints x (warmup + pairs) rows in the order of sending.
     """
-    if len(truth.endpoints) != 2:
-        raise ValueError("a comparison needs two endpoints")
     random = np.random.default_rng(seed)
     count = warmup + pairs
     servers = [_Server(endpoint, truth.machine, count, random) for endpoint in truth.endpoints]
+    positions = range(len(servers))
     if sequential:
-        plan = [(pair, endpoint) for endpoint in (0, 1) for pair in range(count)]
+        plan = [(pair, endpoint) for endpoint in positions for pair in range(count)]
     else:
-        leaders = random.integers(0, 2, count).tolist()
-        plan = [(pair, endpoint) for pair, leader in enumerate(leaders) for endpoint in (leader, 1 - leader)]
+        orders = random.permuted(np.tile(positions, (count, 1)), axis=1).tolist()
+        plan = [(pair, endpoint) for pair, order in enumerate(orders) for endpoint in order]
     now_ms = 0.0
     rows = []
     for pair, endpoint in plan:
@@ -150,7 +149,7 @@ def simulate_load(
     poisson: bool = True,
     connections: int = 1000,
 ) -> Samples:
-    """An open loop: `rate` requests a second to each endpoint, sent when they are due, whatever became of the last.
+    """An open loop: `rate` requests a second to each endpoint, each sent when it is due.
 
     A request that finds all `connections` of its endpoint busy is sent late: that is the client's queue, and is in the
     response time alone. What waits in the server's queue is in the service time too.
@@ -175,7 +174,7 @@ def simulate_load(
 def simulate_closed(
     truth: Truth, requests: int, seed: int, *, connections: int = 1, rate: float | None = None
 ) -> Samples:
-    """A closed loop: each of `connections` sends its next request when it has the answer to its last.
+    """A closed loop: each of `connections` sends its next request when it has the answer to the last one.
 
     With `rate` the sends are paced to that many a second in total, as long as the answers keep up: the same demand as
     in `simulate_load`, until something stalls. Then the loop stalls with it and hardly anything sees the stall.

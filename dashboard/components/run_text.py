@@ -10,8 +10,9 @@ from benchmark.engine.forecast import Forecast
 from benchmark.record.plan import ComparePlan, Plan
 from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate as Figure
+from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome
-from benchmark.summary.summarise import SHARE_NAMES, Summary, limits
+from benchmark.summary.summarise import Summary, limits
 from dashboard.components.markup import NOTHING, Badge, count, duration
 
 STATES: Mapping[RunState, Badge] = {
@@ -137,7 +138,7 @@ def percentiles(summary: Summary) -> list[dict[str, Any]]:
         for what, figures in (("response", one.response_ms), ("service", one.service_ms), ("server", one.server_ms)):
             rows += [
                 _row(one.name, f"{what} {name}", figure)
-                for name, figure in zip(SHARE_NAMES, figures, strict=bool(figures))
+                for name, figure in zip(PERCENTILES, figures, strict=bool(figures))
                 if figure.n
             ]
     return rows
@@ -148,8 +149,8 @@ def difference_rows(summary: Summary) -> list[dict[str, Any]]:
     if summary.verdict is None:
         return []
     between = " minus ".join(one.name for one in summary.endpoints)
-    named = [(summary.verdict.metric, summary.verdict.effect)]
-    named += [*zip(SHARE_NAMES, summary.differences, strict=True)]
+    named = [(summary.verdict.metric, summary.verdict.pairs[0].effect)]
+    named += [*zip(PERCENTILES, summary.differences[0], strict=True)]
     return [_row(between, name, figure) for name, figure in named if figure.n]
 
 

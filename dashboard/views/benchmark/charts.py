@@ -14,7 +14,8 @@ from benchmark.record.plan import ComparePlan
 from benchmark.record.run import Run
 from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
 from benchmark.statistics.estimates import Estimate, min_samples
-from benchmark.summary.summarise import SHARE_NAMES, SHARES, Figures, Summary
+from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.summary.summarise import Figures, Summary
 from dashboard.components.plotting import (
     DASHES,
     PATTERNS,
@@ -174,7 +175,7 @@ def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | Non
             line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
             hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
-    for share, name in zip(SHARES, SHARE_NAMES, strict=True):
+    for name, share in PERCENTILES.items():
         if name == "p99":
             continue  # it would lie on p95
         figure.add_hline(
@@ -240,7 +241,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
         )
         known = [
             (share, figure)
-            for share, figure in zip(SHARES, summary.endpoints[one.position].latency_ms, strict=True)
+            for share, figure in zip(PERCENTILES.values(), summary.endpoints[one.position].latency_ms, strict=True)
             if figure.low is not None and figure.high is not None
         ]
         figure.add_scatter(
@@ -314,8 +315,8 @@ def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
     assert verdict  # only two endpoints have a difference  # noqa: S101
     compared = isinstance(summary.plan, ComparePlan)
     # The effect of a load is the difference of p50, which is not to be drawn twice.
-    lines = [(verdict.metric if compared else "p50", verdict.effect)]
-    lines += list(zip(SHARE_NAMES, summary.differences, strict=True))[0 if compared else 1 :]
+    lines = [(verdict.metric if compared else "p50", verdict.pairs[0].effect)]
+    lines += list(zip(PERCENTILES, summary.differences[0], strict=True))[0 if compared else 1 :]
     return [(name, one) for name, one in lines if one.low is not None or one.high is not None]
 
 

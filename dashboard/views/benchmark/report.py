@@ -16,9 +16,10 @@ from benchmark.record.run import Run
 from benchmark.record.samples import Samples, empty, join
 from benchmark.record.store import Store, StoreError
 from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
+from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import interval
 from benchmark.summary.printing import generator
-from benchmark.summary.summarise import SHARE_NAMES, Figures, Summary, summarise
+from benchmark.summary.summarise import Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
 from dashboard.components import markup, reports
 from dashboard.components import run_text as say
@@ -170,7 +171,7 @@ def _verdict(summary: Summary) -> None:
     if verdict is None:
         return
     with st.container(border=True, key="verdict"):
-        known = verdict.effect.low is not None or verdict.effect.high is not None
+        known = verdict.pairs[0].effect.low is not None or verdict.pairs[0].effect.high is not None
         text, chart = (
             st.columns([1.25, 1], gap="medium", vertical_alignment="center") if known else (st.container(), None)
         )
@@ -178,7 +179,7 @@ def _verdict(summary: Summary) -> None:
             st.markdown(
                 f"{say.claim(summary).markdown} {markup.plain(verdict.sentence)}", help=markup.plain(verdict.rule)
             )
-            conditions = " · ".join((f"n = {verdict.effect.n}", verdict.state.words, *verdict.conditions))
+            conditions = " · ".join((f"n = {verdict.pairs[0].effect.n}", verdict.state.words, *verdict.conditions))
             st.caption(markup.plain(conditions))
         if chart:
             spoken = "; ".join(f"{name} in ms, 95%: {interval(one)}" for name, one in draw.known_differences(summary))
@@ -203,7 +204,7 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
         st.markdown(f"**{markup.plain(one.name)}**", width="content")
         st.markdown(f":gray[:small[{latency}, n = {markup.count(one.n)}, {one.state.words}]]", width="content")
     with st.container(horizontal=True, key=f"metrics-{one.key}"):
-        for name, figure in zip(SHARE_NAMES, one.latency_ms, strict=True):
+        for name, figure in zip(PERCENTILES, one.latency_ms, strict=True):
             with st.container(gap=None):
                 st.metric(f"{name} (ms)", say.value(figure))
                 st.caption(f":small[{say.bounds(figure)}]")

@@ -22,7 +22,7 @@ from benchmark.reports.document import to_html
 from benchmark.reports.redaction import without_secrets
 from benchmark.reports.report import build
 from benchmark.statistics.estimates import Estimate
-from benchmark.summary.summarise import SHARE_NAMES, SHARES
+from benchmark.statistics.percentiles import PERCENTILES
 from dashboard import resources
 from dashboard.components import markup, run_text
 from dashboard.components.markup import Badge
@@ -246,7 +246,7 @@ def _card(position: int, decision: Decision, evidence: Evidence) -> None:
                 st.badge("Chosen", icon=":material/check:", color="green")
         bill = decision.bills[position]
         with st.container(horizontal=True, key=f"metrics-{side.key}"):
-            share = SHARES[SHARE_NAMES.index(needs.percentile)]
+            share = PERCENTILES[needs.percentile]
             _metric(f"{needs.percentile} (ms)", evidence.latency_ms(position, share))
             _metric("Cold p50 (ms)", evidence.start_ms(position))
             with st.container(gap=None):

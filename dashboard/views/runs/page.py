@@ -13,7 +13,7 @@ from benchmark.record.run import Run
 from benchmark.record.store import Store, StoreError, UnknownRun
 from benchmark.reports.export import run_from_bytes
 from benchmark.reports.imported import MAX_BYTES, ImportFault
-from benchmark.summary.comparison import differences
+from benchmark.summary.diff import differences
 from dashboard import resources
 from dashboard.components import markup, reports, run_text
 from dashboard.components.run_actions import run_link

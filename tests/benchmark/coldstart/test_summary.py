@@ -1,5 +1,6 @@
 """What runs of known truth are said to be: populations, parts, thresholds, verdicts, and what is only suspected."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -115,7 +116,7 @@ def test_without_evidence_the_word_is_suspected_and_the_rule_is_said() -> None:
     assert len(side.cold_values_ms) == 8
     assert all(probe.suspected for probe in side.probes if probe.is_cold)
     assert side.suspect_from_ms == pytest.approx(120, rel=0.05)  # 100 ms above a median of 20 ms
-    assert any(clause.startswith("FastAPI gives no evidence: suspected cold") for clause in found.conditions)
+    assert any(clause.startswith("FastAPI gives no evidence: answers of 1") for clause in found.conditions)
     assert summary(LADDER, api=TrueStart()).endpoints[0].cold_word == "cold"
 
 
@@ -174,7 +175,7 @@ def test_with_too_few_warm_answers_nothing_is_suspected() -> None:
     assert side.cold_values_ms == side.warm_values_ms == ()
     assert [gap.share.n for gap in side.gaps] == [0, 0, 0, 0]
     assert side.threshold is None
-    assert threshold_text(side) == "FastAPI: no probe tells yet."
+    assert threshold_text(side) == "FastAPI: no probe is classified yet."
     assert any("too few of its answers" in clause for clause in found.conditions)
     print_coldstart(found, Console(quiet=True))
 
@@ -278,9 +279,28 @@ def test_a_true_difference_of_cold_starts_has_a_winner() -> None:
     assert found.verdict is not None
     assert (found.verdict.outcome, found.verdict.winner) == (Outcome.WINNER, "FastAPI")
     assert found.verdict.state is State.COLD
-    assert found.verdict.effect.value == pytest.approx(-400, rel=0.2)
+    assert found.verdict.pairs[0].effect.value == pytest.approx(-400, rel=0.2)
     assert "cold" in found.verdict.sentence
     assert summary(SPAWN, api=TrueStart()).verdict is None
+
+
+def test_three_endpoints_have_an_order_of_their_cold_starts() -> None:
+    found = summary(ColdPlan("spawn", 20), api=TrueStart(800), function=TrueStart(1600), third=TrueStart(800))
+    assert found.verdict is not None
+    assert found.verdict.order[-1] == (1,)
+    assert [pair.winner_position for pair in found.verdict.pairs] == [0, None, 2]
+    assert "FastAPI" in found.verdict.sentence and "Cloud Function" in found.verdict.sentence
+    document = summary_document(found)
+    assert document["verdict"]["order"] == [["api", "third"], ["function"]]
+    assert [(pair["first"], pair["second"], pair["winner"]) for pair in document["pairs"]] == [
+        ("api", "function", "api"),
+        ("api", "third", None),
+        ("function", "third", "third"),
+    ]
+    assert document["verdict"]["effect_ms"] is None, "of two alone"
+    console = Console(width=300, record=True, file=io.StringIO())
+    print_coldstart(found, console)
+    assert "FastAPI minus third" in console.export_text()
 
 
 def test_the_winner_is_found_where_both_have_one_name() -> None:
@@ -295,7 +315,7 @@ def test_starts_that_never_came_to_an_end_do_not_win() -> None:
     found = summary(ColdPlan("spawn", 30), api=hangs, function=TrueStart(800))
     assert found.verdict is not None
     assert found.verdict.winner_position != 0
-    assert found.verdict.effect.value > 0
+    assert found.verdict.pairs[0].effect.value > 0
 
 
 def test_starts_that_mostly_time_out_are_slower_by_at_least_what_was_waited_for() -> None:
@@ -306,8 +326,8 @@ def test_starts_that_mostly_time_out_are_slower_by_at_least_what_was_waited_for(
     verdict = summarise(run, samples).verdict
     assert verdict is not None
     assert verdict.winner_position == 1
-    assert verdict.effect.low is not None and verdict.effect.low > 8000
-    assert verdict.effect.high is None
+    assert verdict.pairs[0].effect.low is not None and verdict.pairs[0].effect.low > 8000
+    assert verdict.pairs[0].effect.high is None
     assert "at least" in verdict.sentence
 
 
@@ -328,7 +348,7 @@ def test_few_cold_starts_settle_nothing() -> None:
 def test_only_steps_in_which_both_were_cold_are_pairs() -> None:
     found = summary(LADDER, api=TrueStart(idle_s=600), function=TrueStart(idle_s=1200))
     assert found.verdict is not None
-    assert found.verdict.effect.n == 4
+    assert found.verdict.pairs[0].effect.n == 4
 
 
 def test_a_run_that_was_cut_off_is_read_from_its_progress() -> None:

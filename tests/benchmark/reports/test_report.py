@@ -5,11 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmark.__main__ import main
 from benchmark.coldstart.plan import ColdPlan
@@ -22,10 +25,13 @@ from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run
 from benchmark.record.store import Store
+from benchmark.reports import palette
 from benchmark.reports.document import Code, Document, Section, Table, Text, to_html, to_markdown
 from benchmark.reports.redaction import without_secrets
 from benchmark.reports.report import Recorded, build, disagreements
 from benchmark.reports.svg import Axis, Dots, Whisker, chart, log_axis
+from benchmark.synthetic.demo import simulate_run
+from benchmark.synthetic.simulate import TrueEndpoint, Truth
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.runs import NAMES, make_run, pairs
 from tests.dashboard.runs import simulated
@@ -103,6 +109,92 @@ def test_it_is_whole_html_with_every_section_measured(whole: str) -> None:
     assert "turns cold after" in page.sections["State"]
 
 
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_any_number_of_endpoints_have_columns_colours_and_pairs(count: int) -> None:
+    truth = Truth(tuple(TrueEndpoint(50.0 + 20 * position) for position in range(count)))
+    starts = {key: TrueStart(cold_ms=700 + 200 * position) for position, key in enumerate("abcdef"[:count])}
+    runs = [simulate_run(truth, ComparePlan(pairs=100)), simulate_run(truth, LoadPlan(rate=20.0, duration_s=20.0))]
+    document = build([*runs, cold_run(ColdPlan("spawn", 20), starts)], PRICES, UTC, None)
+    page = Reader(to_html(document))
+    for section in ("Latency", "Cold start"):
+        heads = [table.header for table in tables(document, section) if table.sides]
+        assert heads and all(len(head) == count + 1 for head in heads)
+    assert all(name in document.title for name in runs[0][0].endpoint_names)
+    drawings = re.findall(r"<svg.*?</svg>", to_html(document), re.DOTALL)
+    assert len(drawings) == 3 + 3 + 1
+    for drawing in drawings:
+        colours = set(re.findall(r'class="(e\d)', drawing))
+        assert colours == {f"e{position}" for position in range(count)}
+        assert inside_its_box(drawing)
+    lines = [len(table.rows) for table in tables(document, "Verdict")]
+    assert lines == ([] if count < 3 else [count * (count - 1) // 2] * 3)
+    assert ("First (simulated) answers faster than" in page.sections["Verdict"]) == (count > 2)
+    assert ("Holm" in page.sections["Verdict"]) == (count > 2)
+
+
+def tables(document: Document, title: str) -> list[Table]:
+    (section,) = (one for one in document.sections if one.title == title)
+    return [block for block in section.blocks if isinstance(block, Table)]
+
+
+def inside_its_box(drawing: str) -> bool:
+    """Whether each text and circle begins within the drawing."""
+    root = ElementTree.fromstring(drawing)  # noqa: S314  our own
+    _, top, width, height = map(float, str(root.get("viewBox")).split())
+    places = [(one.get("cx") or one.get("x"), one.get("cy") or one.get("y")) for one in root.iter()]
+    known = [(float(x), float(y)) for x, y in places if x and y]
+    return all(0 <= x <= width and top <= y <= top + height for x, y in known)
+
+
+def test_a_drawing_has_as_many_lines_of_legend_as_it_needs() -> None:
+    names = ["a name that is rather long (n = 500)"] * 6
+    drawing = chart(Axis("x", 0, 1), Axis("y", 0, 1), [], names, "nothing")
+    heights = [float(y) for y in re.findall(r'class="e\d full" cx="[^"]*" cy="([^"]*)"', drawing)]
+    assert heights == sorted(heights) and len(set(heights)) == 3
+    assert max(heights) == 12, "the last line is where a single one is"
+    assert inside_its_box(drawing)
+
+
+def test_the_colours_can_be_read_and_told_apart_by_everybody() -> None:
+    for colours, backgrounds in (
+        (palette.LIGHT, palette.LIGHT_BACKGROUNDS),
+        (palette.DARK, palette.DARK_BACKGROUNDS),
+    ):
+        assert len(set(colours)) == 6
+        assert min(contrast(one, page) for one in colours for page in backgrounds) >= 4.5
+        apart = [
+            np.linalg.norm(lab(vision @ linear(one)) - lab(vision @ linear(other)))
+            for one, other in combinations(colours, 2)
+            for vision in VISIONS
+        ]
+        assert min(apart) >= 24.9
+
+
+VISIONS = (
+    np.eye(3),
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+)
+"""All, protanopia and deuteranopia, on linear RGB (Machado, Oliveira and Fernandes 2009)."""
+
+
+def linear(colour: str) -> NDArray[np.float64]:
+    parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIE L*a*b* of linear sRGB under D65."""
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(matrix @ np.clip(rgb, 0, 1) / [0.95047, 1.0, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
 def test_a_verdict_stands_beside_its_rule(whole: str) -> None:
     assert "A winner needs a 95% interval without 0" in Reader(whole).sections["Verdict"]
 
@@ -143,9 +235,9 @@ def test_figures_of_the_report_are_those_of_the_run() -> None:
     run = make_run(ComparePlan(pairs=40, warmup=0, margin_ms=1.0, margin_pct=0.0))
     page = Reader(to_html(report([(run, pairs([10.0] * 40, [20.0] * 40))])))
     assert "FastAPI answers faster: 10.0 ms less" in page.sections["Verdict"]
-    assert "All that is known of both is equal." in page.sections["Fairness"]
+    assert "All known conditions are equal." in page.sections["Fairness"]
     # 40 pairs of a few bodies are no sample of inputs: a count without a bound.
-    assert "made from 3 inputs, and gave another prediction in 0." in page.sections["Reproducibility"]
+    assert "made from 3 inputs, and gave different predictions in 0." in page.sections["Reproducibility"]
     assert "differ in less than" not in page.sections["Reproducibility"]
 
 

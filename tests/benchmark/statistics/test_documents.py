@@ -29,7 +29,7 @@ def test_estimates_are_under_their_names() -> None:
 @pytest.mark.parametrize(("low_ms", "winner"), [(-2.0, "api"), (1.0, "function"), (-0.5, None)])
 def test_a_winner_is_named_by_its_key(low_ms: float, winner: str | None) -> None:
     effect = Estimate(low_ms + 0.5, low_ms, low_ms + 1, 100)
-    verdict = decide(effect, ("Service", "Service"), (10.0, 12.0), margin_ms=0.5, margin_pct=0.0)
+    verdict = decide(lambda *_: effect, ("Service", "Service"), (10.0, 12.0), margin_ms=0.5, margin_pct=0.0)
     document = json.loads(json.dumps(verdict_document(verdict, ("api", "function"))))
     assert document == {
         "outcome": verdict.outcome,
@@ -39,4 +39,9 @@ def test_a_winner_is_named_by_its_key(low_ms: float, winner: str | None) -> None
         "rule": verdict.rule,
         "margin_ms": 0.5,
         "state": "warm",
+        "order": [["api"], ["function"]]
+        if winner == "api"
+        else [["function"], ["api"]]
+        if winner
+        else [["api", "function"]],
     }

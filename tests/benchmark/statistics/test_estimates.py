@@ -43,6 +43,40 @@ def test_an_interval_needs_as_many_samples_as_the_binomial_says(share: float, n:
     assert not quantile_differences(short, short + 1, (share,))[0].estimable
 
 
+@pytest.mark.parametrize("confidence", [0.95, 1 - 0.05 / 3, 1 - 0.05 / 15])
+def test_more_confidence_needs_more_samples_and_misses_the_truth_less_often(confidence: float) -> None:
+    needed = min_samples(0.5, confidence)
+    assert 2 * 0.5**needed <= 1 - confidence < 2 * 0.5 ** (needed - 1), "all of them on one side is too unlikely"
+    random = np.random.default_rng(3)
+    first_ms, second_ms = random.lognormal(0, 0.3, (2, 3000, 60))
+    pairs = list(zip(first_ms, second_ms, strict=True))
+    found = [paired_median_difference(*pair, confidence=confidence).excludes_zero for pair in pairs]
+    assert np.mean(found) <= 1.2 * (1 - confidence) + 2 * np.sqrt((1 - confidence) / 3000)
+    known = [quantile(values, 0.5, confidence=confidence) for values in first_ms]
+    missed = np.mean([not (one.low or 0) <= 1 <= (one.high or 0) for one in known])
+    assert abs(missed - (1 - confidence)) <= 3 * np.sqrt((1 - confidence) / 3000)
+    assert quantile(first_ms[0, : needed - 1], 0.5, confidence=confidence).low is None
+
+
+def test_every_interval_takes_its_confidence() -> None:
+    first_ms, second_ms = np.random.default_rng(4).lognormal(0, 0.3, (2, 1000))
+    blocks = consecutive_blocks(1000)
+
+    def made(level: float) -> list[Estimate]:
+        return [
+            quantile(first_ms, 0.95, blocks, confidence=level),
+            paired_median_difference(first_ms, second_ms, confidence=level),
+            *quantile_differences(first_ms, second_ms, (0.5, 0.95), confidence=level),
+            *quantile_differences(first_ms, second_ms, (0.5, 0.95), (blocks, blocks), 0.5, confidence=level),
+            wilson(20, 1000, confidence=level),
+        ]
+
+    for usual, wide in zip(made(0.95), made(0.99), strict=True):
+        assert usual.value == wide.value
+        assert usual.half_width is not None and wide.half_width is not None
+        assert wide.half_width > usual.half_width
+
+
 def test_a_difference_needs_enough_samples_of_either_endpoint() -> None:
     first, second = noise(100, 1), noise(100, 2)
     second[:29] = nan

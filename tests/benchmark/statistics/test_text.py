@@ -5,7 +5,7 @@ from math import inf, nan
 import pytest
 
 from benchmark.statistics.estimates import Estimate
-from benchmark.statistics.text import interval, number
+from benchmark.statistics.text import alike, interval, listed, ms, number, percent, span
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,12 @@ def test_a_figure_is_shown_with_its_interval() -> None:
     assert interval(Estimate(-12.0, None, -8.5, 100)) == "-12.0 (at most -8.50, n = 100)"
     assert interval(Estimate(-inf, None, None, 100)) == interval(Estimate(nan, None, None, 100))
     assert interval(Estimate(-inf, None, None, 100)) == "beyond the timeout (n = 100)"
+
+
+def test_the_parts_of_a_sentence_are_written_in_one_place() -> None:
+    assert [listed("ABC"[:count]) for count in (1, 2, 3)] == ["A", "A and B", "A, B and C"]
+    assert span(1.101, 1.389) == "1.10 to 1.39"
+    assert span(60, 300, "{:.0f} s".format) == "60 s to 300 s"
+    assert span(0.12, 110.0, alike(0.12, 110.0)) == "0 to 110", "as many decimals as the larger one needs"
+    assert (ms(5.0), percent(0.95), percent(1 - 0.05 / 3)) == ("5 ms", "95%", "98.3%")
+    assert interval(Estimate(1.5, 1.0, 2.0, 9), write=alike(1.0, 2.0)) == "1.50 (1.00 to 2.00)"

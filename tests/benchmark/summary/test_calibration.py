@@ -3,6 +3,7 @@
 Each goes the whole way of a run, from its raw samples to the verdict. The seeds are fixed, so that the counts are too.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.samples import Samples
 from benchmark.summary.summarise import Summary, summarise
+from benchmark.synthetic.power import count_verdicts
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth, simulate_compare, simulate_load
 from tests.benchmark.runs import make_run
 
@@ -46,8 +48,34 @@ def test_equal_endpoints_that_time_out_have_a_winner_in_at_most_5_of_100_loads()
     truth = Truth((TrueEndpoint(spread=1.0, correlation=0.5, instances=50, timeout_ms=100.0),) * 2)
     runs = [loaded(truth, seed) for seed in range(200)]
     assert min(side.failed / side.attempts for run in runs for side in run.endpoints) > 0.1
-    assert all(run.verdict and run.verdict.effect.estimable for run in runs)
+    assert all(run.verdict and run.verdict.pairs[0].effect.estimable for run in runs)
     assert sum(run.winner_key is not None for run in runs) <= 10
+
+
+FOUR = Truth((TrueEndpoint(correlation=0.5),) * 4, DRIFTING)
+ONE_SLOWER = Truth((TrueEndpoint(), TrueEndpoint(65.0), TrueEndpoint(), TrueEndpoint()), DRIFTING)
+COMPARED = ComparePlan(pairs=100, **PLAIN)
+LOADED = LoadPlan(rate=20.0, duration_s=10.0, **PLAIN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
+def test_four_equal_endpoints_have_any_winner_in_at_most_5_of_100_runs(plan: ComparePlan | LoadPlan) -> None:
+    found = count_verdicts(FOUR, plan, 1000)
+    print(f"{plan.kind}: any winner in {found.any_winner} of {found.runs} runs")
+    assert found.any_winner <= 50
+
+
+@pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
+def test_four_equal_endpoints_seldom_have_any_winner(plan: ComparePlan | LoadPlan) -> None:
+    found = count_verdicts(FOUR, plan, 60)
+    assert found.any_winner <= 7, "of a true 5 % more than 7 of 60 are seen once in 50"
+
+
+@pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
+def test_an_endpoint_that_is_slower_is_last_and_the_others_are_one_group(plan: ComparePlan | LoadPlan) -> None:
+    found = count_verdicts(ONE_SLOWER, replace(plan, margin_pct=5.0), 60)
+    assert found.true_order >= 54
 
 
 def test_a_drift_that_gives_sequential_blocks_a_winner_gives_pairs_none() -> None:
@@ -69,5 +97,5 @@ def test_cold_starts_of_the_warm_up_do_not_reach_the_effect() -> None:
     truth = Truth((TrueEndpoint(cold_ms=900, idle_ms=1e9), TrueEndpoint(cold_ms=900, idle_ms=1e9)))
     verdict = compared(simulate_compare(truth, 100, 20, 1), 1).verdict
     assert verdict is not None
-    assert verdict.effect.n == 100
-    assert (verdict.effect.high or 0) < 50
+    assert verdict.pairs[0].effect.n == 100
+    assert (verdict.pairs[0].effect.high or 0) < 50

@@ -14,9 +14,10 @@ from benchmark.endpoints.sample import Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
 from benchmark.record.samples import TIMEOUT, Samples, from_rows, join
-from benchmark.summary.printing import generator, print_summary, rows
+from benchmark.summary.printing import generator, pairs_table, print_summary, rows
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
+from benchmark.synthetic.simulate import TrueEndpoint, Truth
 from tests.benchmark.runs import make_run, pairs, row, with_facts
 
 NOISE = np.random.default_rng(1).lognormal(0, 0.1, (2, 400))
@@ -49,12 +50,27 @@ def test_a_run_is_printed_from_its_name_to_its_generator() -> None:
         "Differences in ms, FastAPI minus Cloud Function:",
         summary.verdict.sentence,
         "closed loop, one request in flight",
-        "Generator: floor 0.300 ms, loop 0.2 ms late (p99), 40% of a core.",
+        "Generator: client overhead 0.300 ms, loop 0.2 ms late (p99), 40% of a core.",
     ]
     places = [text.find(part) for part in parts]
     assert -1 not in places
     assert places == sorted(places)
-    assert "Not equal" not in text
+    assert "Different or unknown" not in text
+
+
+def test_beyond_two_endpoints_every_pair_has_a_line() -> None:
+    truth = Truth((TrueEndpoint(50.0), TrueEndpoint(80.0), TrueEndpoint(50.0)))
+    for plan, columns in ((ComparePlan(pairs=200), 4), (LoadPlan(rate=20, duration_s=20), 3)):
+        summary = summarise(*simulate_run(truth, plan))
+        assert summary.verdict is not None
+        text = printed(summary)
+        assert text.index("service p50 (ms)") < text.index("First (simulated) minus Second") < text.index("are equally")
+        heads, lines = pairs_table(summary.verdict, ["A", "B", "C"], summary.differences)
+        assert heads[0] == f"{summary.verdict.metric} (ms)"
+        assert len(heads) == columns + 1, "no difference is shown twice"
+        assert [label for label, _ in lines] == ["A minus B", "A minus C", "B minus C"]
+        assert [texts[-1] for _, texts in lines] == ["A faster", "equivalent", "C faster"]
+        assert all(len(texts) == len(heads) for _, texts in lines)
 
 
 def test_errors_come_before_any_figure() -> None:
@@ -69,7 +85,7 @@ def test_errors_come_before_any_figure() -> None:
 def test_what_is_not_equal_is_named_beside_the_verdict() -> None:
     run = make_run(facts=with_facts("function", memory="1Gi", region=None))
     text = printed(summarise(run, samples()))
-    assert "Not equal, or not known to be: memory 512Mi against 1Gi; region unknown\n" in text
+    assert "Different or unknown conditions: memory 512Mi against 1Gi; region unknown\n" in text
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
@@ -150,14 +166,14 @@ def health(**changes: Any) -> Run:
 @pytest.mark.parametrize(
     ("run", "text"),
     [
-        (health(floor_ms=None), "Generator: floor unknown, loop 0.2 ms late (p99), 40% of a core."),
+        (health(floor_ms=None), "Generator: client overhead unknown, loop 0.2 ms late (p99), 40% of a core."),
         (
             health(late_ms=1.25),
-            "Generator: floor 0.300 ms, loop 0.2 ms late (p99), 40% of a core, sends 1.2 ms late (p99).",
+            "Generator: client overhead 0.300 ms, loop 0.2 ms late (p99), 40% of a core, sends 1.2 ms late (p99).",
         ),
         (
             health(limited=True, reasons=["it was slow", "it was late"]),
-            "Generator: floor 0.300 ms, loop 0.2 ms late (p99), 40% of a core. "
+            "Generator: client overhead 0.300 ms, loop 0.2 ms late (p99), 40% of a core. "
             "GENERATOR-LIMITED: it was slow; it was late.",
         ),
         (replace(make_run(), outcome={}), "The run did not end by itself."),

@@ -1,5 +1,6 @@
 """What is said of a run follows from its samples: nothing is mixed that must be apart, and nothing is left out."""
 
+import io
 import json
 from dataclasses import replace
 from math import inf
@@ -7,18 +8,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from benchmark.cost.prices import load_prices
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ComparePlan, LoadPlan
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, TIMEOUT, UNKNOWN, Samples, empty, from_rows, join
+from benchmark.reports.document import to_markdown
+from benchmark.reports.report import build
 from benchmark.statistics.estimates import paired_median_difference
+from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome, State
-from benchmark.summary.summarise import SHARES, Summary, summarise, to_document
+from benchmark.summary.gate import check_slo
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import Summary, summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
-from tests.benchmark.runs import NAMES, make_run, pairs, row, with_facts
+from tests.benchmark.runs import NAMES, UTC, make_run, pairs, row, with_facts
 
+SHARES = list(PERCENTILES.values())
 RATE = LoadPlan(rate=50, duration_s=10, warmup=0, margin_ms=1.0, margin_pct=0.0)
 CALLERS = LoadPlan(rate=None, concurrency=2, total=500, warmup=0, margin_ms=1.0, margin_pct=0.0)
 
@@ -41,6 +50,11 @@ def verdict_of(summary: Summary) -> Any:
     return summary.verdict
 
 
+def without_sentences(summary: Summary) -> Any:
+    verdict = verdict_of(summary)
+    return replace(verdict, sentence="", pairs=tuple(replace(pair, sentence="") for pair in verdict.pairs))
+
+
 # --- Which samples are in which figure
 
 
@@ -61,9 +75,11 @@ def test_the_figures_are_those_of_the_samples() -> None:
             "receive": 400,
         }
         assert side.rate == pytest.approx(25, rel=0.01)  # one in 40 ms
-    differences = [one.value for one in summary.differences]
+    differences = [one.value for one in summary.differences[0]]
     assert differences == pytest.approx(np.quantile(first_ms, SHARES) - np.quantile(second_ms, SHARES), rel=1e-5)
-    assert verdict_of(summary).effect == paired_median_difference(np.array(first_ms, "f4"), np.array(second_ms, "f4"))
+    assert verdict_of(summary).pairs[0].effect == paired_median_difference(
+        np.array(first_ms, "f4"), np.array(second_ms, "f4")
+    )
 
 
 def test_the_warm_up_is_counted_and_in_no_statistic() -> None:
@@ -91,7 +107,7 @@ def test_cold_starts_are_a_population_of_their_own() -> None:
             without.server_ms,
             without.phases_ms,
         )
-    assert verdict_of(summary).effect == verdict_of(only_warm).effect
+    assert verdict_of(summary).pairs[0].effect == verdict_of(only_warm).pairs[0].effect
     assert summary.differences == only_warm.differences
 
 
@@ -142,13 +158,13 @@ def test_a_timeout_ranks_after_every_answer_of_its_pair() -> None:
     samples = pairs([15.0] * 101, [10.0] * 101)
     lost = (samples["endpoint"] == 1) & (samples["group"] % 5 < 2)
     samples["failure"][lost], samples["service_ms"][lost] = 2, 1.0  # a timeout that would pass for a fast answer
-    effect = verdict_of(summarise(make_run(), samples)).effect
+    effect = verdict_of(summarise(make_run(), samples)).pairs[0].effect
     assert effect.n == 101, "a censored pair is not a missing one"
     censored = np.where(np.arange(101) % 5 < 2, inf, 10.0)
     waited = np.where(np.isinf(censored), 1.0, censored)
     assert effect == paired_median_difference(np.full(101, 15.0), censored, (np.full(101, 15.0), waited))
     samples["failure"][lost] = 1 + list(Failure).index(Failure.RESET)
-    assert verdict_of(summarise(make_run(), samples)).effect.n == 60, "any other failure leaves its pair out"
+    assert verdict_of(summarise(make_run(), samples)).pairs[0].effect.n == 60, "any other failure leaves its pair out"
 
 
 def test_an_endpoint_that_always_times_out_is_the_slower_one() -> None:
@@ -156,7 +172,7 @@ def test_an_endpoint_that_always_times_out_is_the_slower_one() -> None:
     lost = samples["endpoint"] == 1
     samples["failure"][lost], samples["service_ms"][lost] = 2, 10_000.0
     summary = summarise(make_run(), samples)
-    assert verdict_of(summary).effect.value == -inf
+    assert verdict_of(summary).pairs[0].effect.value == -inf
     assert summary.winner_key == "api"
     document = json.loads(json.dumps(to_document(summary), allow_nan=False))
     assert document["difference"]["value_ms"] is None
@@ -170,7 +186,7 @@ def test_a_load_that_mostly_times_out_wins_nothing(plan: LoadPlan) -> None:
     lost = (samples["endpoint"] == 1) & (samples["group"] % 10 < 6)
     samples["failure"][lost] = 2
     summary = summarise(make_run(plan), samples)
-    assert verdict_of(summary).effect.value == -inf, "its median is a timeout"
+    assert verdict_of(summary).pairs[0].effect.value == -inf, "its median is a timeout"
     assert verdict_of(summary).outcome is Outcome.INCONCLUSIVE
     assert verdict_of(summary).sentence.startswith("FastAPI failed 0 of 400 requests (0%), Cloud Function failed 240")
     assert summary.endpoints[1].latency_ms[0].value < 15, "its answers are as fast as they are"
@@ -186,9 +202,9 @@ def test_timeouts_move_the_differences_and_not_the_percentiles_that_are_shown(pl
     slow = samples.copy()
     slow["failure"], slow["service_ms"][samples["failure"] == 2] = 0, 1e6
     timed_out, slowed = (summarise(make_run(plan), each) for each in (samples, slow))
-    assert timed_out.differences[0] == slowed.differences[0]
-    assert verdict_of(timed_out).effect == verdict_of(slowed).effect
-    assert not timed_out.differences[2].estimable and timed_out.differences[2].value == inf
+    assert timed_out.differences[0][0] == slowed.differences[0][0]
+    assert verdict_of(timed_out).pairs[0].effect == verdict_of(slowed).pairs[0].effect
+    assert not timed_out.differences[0][2].estimable and timed_out.differences[0][2].value == inf
     api, function = timed_out.endpoints
     assert api.latency_ms[2].value < 20 and api.n == 380
     assert (api.censored_ms[0], api.censored_ms[2].value) == (slowed.endpoints[0].latency_ms[0], inf)
@@ -224,8 +240,8 @@ def test_a_pair_that_lacks_one_side_is_left_out(gap: dict[str, int]) -> None:
     missing = (whole["group"] == gap["group"]) & (whole["endpoint"] == gap["endpoint"])
     incomplete = summarise(make_run(), whole[~missing])
     complete = summarise(make_run(), whole[whole["group"] != gap["group"]])
-    assert verdict_of(incomplete).effect == verdict_of(complete).effect
-    assert verdict_of(incomplete).effect.n == 99
+    assert verdict_of(incomplete).pairs[0].effect == verdict_of(complete).pairs[0].effect
+    assert verdict_of(incomplete).pairs[0].effect.n == 99
     assert incomplete.differences == complete.differences
     assert sorted(side.n for side in incomplete.endpoints) == [99, 100]
 
@@ -234,7 +250,8 @@ def test_pairs_are_matched_by_their_number_and_not_by_their_place() -> None:
     samples = of_pairs(100)
     swapped = samples.copy()
     swapped[0::2], swapped[1::2] = samples[1::2], samples[0::2]  # BA in every pair
-    assert verdict_of(summarise(make_run(), swapped)).effect == verdict_of(summarise(make_run(), samples)).effect
+    first, second = (verdict_of(summarise(make_run(), one)).pairs[0].effect for one in (swapped, samples))
+    assert first == second
 
 
 def test_instances_are_counted_where_they_are_known() -> None:
@@ -256,7 +273,7 @@ def test_an_endpoint_of_which_most_requests_time_out_is_the_slower_one_by_at_lea
     verdict = verdict_of(summary)
     assert summary.winner_key == ("function", "api")[side]
     assert verdict.sentence.index("failed 240 of 400") < verdict.sentence.index("answers faster: at least 99")
-    bound = verdict.effect.high if side else verdict.effect.low
+    bound = verdict.pairs[0].effect.high if side else verdict.pairs[0].effect.low
     assert bound == pytest.approx(0, abs=10_000) and abs(bound) > 9900
     json.dumps(to_document(summary), allow_nan=False)
 
@@ -314,7 +331,7 @@ def test_fairness_changes_the_sentence_and_nothing_else(means: tuple[float, floa
     assert unfair.winner_key == fair.winner_key
     assert "hese two deployments differ" in verdict_of(unfair).sentence
     assert "hese two deployments differ" not in verdict_of(fair).sentence
-    assert replace(verdict_of(unfair), sentence="") == replace(verdict_of(fair), sentence="")
+    assert without_sentences(unfair) == without_sentences(fair)
     documents = [to_document(one) for one in (fair, unfair)]
     assert documents[0]["fairness"] == []
     assert documents[1]["fairness"] == [{"name": "memory", "values": ["512Mi", memory]}]
@@ -351,7 +368,7 @@ def test_what_queued_for_a_start_is_counted_apart_and_in_no_percentile() -> None
     assert side.queued_ms == tuple(2000.0 - number for number in range(1, 10))
     assert (side.n, side.unknown, side.state) == (390, 0, State.WARM)
     assert side.latency_ms[2].value < 20
-    assert verdict_of(summary).effect.n == 390
+    assert verdict_of(summary).pairs[0].effect.n == 390
     document = to_document(summary)["endpoints"]["api"]
     assert (document["n"], document["state"], document["cold_ms"], len(document["queued_ms"])) == (
         390,
@@ -439,11 +456,68 @@ def test_one_endpoint_has_figures_and_no_verdict() -> None:
     assert summary.endpoints[0].n == 100
 
 
-def test_three_endpoints_have_figures_and_no_verdict() -> None:
-    samples = join([of_pairs(100), from_rows([row(2, group) for group in range(100)])])
-    summary = summarise(make_run(keys=["api", "function", "third"]), samples)
-    assert [side.n for side in summary.endpoints] == [100, 100, 100]
-    assert summary.verdict is None
+FOUR = Truth((TrueEndpoint(50.0), TrueEndpoint(80.0), TrueEndpoint(50.0), TrueEndpoint(65.0)))
+
+
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), LoadPlan(rate=50, duration_s=20)])
+def test_four_endpoints_have_an_order_and_a_difference_of_each_pair(plan: ComparePlan | LoadPlan) -> None:
+    summary = summarise(*simulated(plan, FOUR))
+    verdict = verdict_of(summary)
+    assert verdict.order == ((0, 2), (3,), (1,))
+    assert [(pair.first, pair.second) for pair in verdict.pairs] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert [pair.winner_position for pair in verdict.pairs] == [0, None, 0, 2, 3, 2]
+    assert (verdict.outcome, verdict.winner, summary.winner_key) == (Outcome.INCONCLUSIVE, None, None)
+    assert len(summary.differences) == 6
+    for pair, differences in zip(verdict.pairs, summary.differences, strict=True):
+        assert len(differences) == 3
+        assert differences[0].value == pytest.approx(pair.effect.value, abs=4)
+        if isinstance(plan, LoadPlan):
+            assert differences[0] == pair.effect
+    assert (summary.verdict and "blocks" in summary.verdict.sentence) or isinstance(plan, LoadPlan)
+
+
+def test_a_pair_among_several_has_a_wider_interval_than_alone() -> None:
+    alone = verdict_of(summarise(*simulated(ComparePlan(pairs=300), Truth((TrueEndpoint(),) * 2)))).pairs[0]
+    _, samples = simulated(ComparePlan(pairs=300), Truth((TrueEndpoint(),) * 2))
+    third = samples[samples["endpoint"] == 1].copy()
+    third["endpoint"] = 2
+    run, _ = simulated(ComparePlan(pairs=300), Truth((TrueEndpoint(),) * 3))
+    among = verdict_of(summarise(run, join([samples, third]))).pairs[0]
+    assert (alone.confidence, among.confidence) == (0.95, pytest.approx(1 - 0.05 / 3))
+    assert among.effect.value == alone.effect.value
+    assert among.effect.low < alone.effect.low < alone.effect.high < among.effect.high
+
+
+def test_the_document_of_any_number_has_pairs_and_an_order_and_that_of_two_todays_keys() -> None:
+    for count in (1, 2, 4):
+        run, samples = simulated(ComparePlan(pairs=200), Truth(FOUR.endpoints[:count]))
+        document = json.loads(json.dumps(to_document(summarise(run, samples)), allow_nan=False))
+        assert (document["difference"] is None) == (document["differences_ms"] is None) == (count != 2)
+        assert len(document["pairs"]) == count * (count - 1) // 2
+        assert (document["verdict"] is None) == (count == 1)
+    assert document["verdict"]["order"] == [["first", "third"], ["fourth"], ["second"]]
+    pair = document["pairs"][0]
+    assert (pair["first"], pair["second"], pair["outcome"], pair["winner"]) == ("first", "second", "winner", "first")
+    assert pair["low_ms"] < pair["value_ms"] < pair["high_ms"] < 0
+    assert list(pair["differences_ms"]) == ["p50", "p95", "p99"]
+
+
+def test_a_percentile_is_added_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PERCENTILES, "p99.9", 0.999)
+    run, samples = simulated(ComparePlan(pairs=4000), Truth((TrueEndpoint(), TrueEndpoint())))
+    summary = summarise(run, samples)
+    document = to_document(summary)
+    assert list(document["endpoints"]["first"]["service_ms"]) == ["p50", "p95", "p99", "p99.9"]
+    assert list(document["differences_ms"]) == ["p50", "p95", "p99", "p99.9"]
+    console = Console(file=io.StringIO(), width=300)
+    print_summary(summary, console)
+    assert "service p99.9 (ms)" in console.file.getvalue()  # type: ignore[attr-defined]
+    value_ms = summary.endpoints[0].service_ms[3].value
+    assert check_slo(summary, f"first.p99.9_ms<{value_ms + 1}").holds
+    assert not check_slo(summary, f"first.p99.9_ms<{value_ms - 1}").holds
+    text = to_markdown(build([(run, samples)], load_prices(), UTC, None))
+    assert "service p99.9 (ms)" in text
+    assert "First (simulated) p99.9 " in text, "the drawing of the percentiles says it in words"
 
 
 @pytest.mark.parametrize("plan", [None, RATE, CALLERS])

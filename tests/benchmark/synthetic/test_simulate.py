@@ -120,9 +120,14 @@ def test_an_instance_starts_cold_at_first_and_after_it_idled() -> None:
     assert rare[rare["endpoint"] == 0]["instance"].tolist() == list(range(1, 21))
 
 
-def test_a_comparison_of_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="two endpoints"):
-        simulate_compare(Truth((FAST,)), 10, 0, 1)
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_a_comparison_is_made_of_blocks_in_random_order(count: int) -> None:
+    samples = simulate_compare(Truth((FAST,) * count), 600, 0, 1)
+    blocks = samples["endpoint"].reshape(600, count)
+    assert np.array_equal(np.sort(blocks, axis=1), np.tile(np.arange(count), (600, 1))), "one request to each"
+    assert np.array_equal(samples["group"], np.repeat(np.arange(600), count))
+    first = np.bincount(blocks[:, 0], minlength=count)
+    assert first.min() > 600 / count * 0.7, "each is first about as often"
 
 
 @pytest.mark.parametrize(

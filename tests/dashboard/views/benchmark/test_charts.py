@@ -148,8 +148,8 @@ def test_the_difference_is_drawn_with_its_interval_and_the_margin() -> None:
     assert verdict
     (points,) = figure.data
     assert list(points.y) == ["paired median", "p50", "p95", "p99"]
-    assert points.x[0] == verdict.effect.value
-    assert points.x[0] - points.error_x.arrayminus[0] == pytest.approx(verdict.effect.low)
+    assert points.x[0] == verdict.pairs[0].effect.value
+    assert points.x[0] - points.error_x.arrayminus[0] == pytest.approx(verdict.pairs[0].effect.low)
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (-verdict.margin_ms, verdict.margin_ms)
     load, _ = summary_of(LOAD)
     assert draw.differences(load, LIGHT).data[0].y[0] == "p50"
@@ -162,7 +162,7 @@ def test_a_difference_that_is_known_on_one_side_has_an_arrow_at_the_open_end() -
     samples["service_ms"][samples["endpoint"] == 0] = 5000.0
     summary = summarise(run, samples)
     assert summary.verdict
-    effect = summary.verdict.effect
+    effect = summary.verdict.pairs[0].effect
     assert effect.low is not None and effect.high is None
     figure = draw.differences(summary, LIGHT)
     assert figure.data[0].x[0] == effect.low

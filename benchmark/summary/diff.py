@@ -1,4 +1,4 @@
-"""Two runs side by side: only what differs, in what was asked for, under which conditions, and in what came out."""
+"""Two runs side by side: only what differs between their plans, conditions and results."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _PER_RUN = ("resolution_ms",)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One line: what it is, and what it is in either run."""
+    """One line: a name and its value in each run."""
 
     name: str
     first: str
@@ -22,7 +22,7 @@ class Difference:
 
 
 def differences(first: Summary, second: Summary) -> list[Difference]:
-    """All differences between two runs: of the manifests first, then of the figures of each endpoint by its key."""
+    """All differences between two runs of any endpoints: manifests first, then figures by the endpoint's key."""
     one, two = (dict(_flatten(summary.run.manifest)) for summary in (first, second))
     names = [name for name in {**one, **two} if name not in _PER_RUN]
     found = [Difference("state", first.run.state.value, second.run.state.value)]
@@ -34,10 +34,28 @@ def differences(first: Summary, second: Summary) -> list[Difference]:
                 found.append(Difference(f"{side.key} {label}", before, after))
     verdicts = [summary.verdict for summary in (first, second)]
     if all(verdicts):
-        effects = [interval(verdict.effect) for verdict in verdicts if verdict]
+        effects = [_effects(summary) for summary in (first, second)]
+        for name in {**effects[0], **effects[1]}:
+            label = "difference (ms)" if all(len(one) == 1 for one in effects) else f"{name} (ms)"
+            found.append(Difference(label, *(one.get(name, "-") for one in effects)))
         outcomes = [" ".join(filter(None, (verdict.outcome, verdict.winner))) for verdict in verdicts if verdict]
-        found += [Difference("difference (ms)", *effects), Difference("verdict", *outcomes)]
+        found += [Difference("verdict", *outcomes), Difference("order", *(_order(one) for one in (first, second)))]
     return [line for line in found if line.first != line.second]
+
+
+def _effects(summary: Summary) -> dict[str, str]:
+    """The difference of each pair, by the keys of both."""
+    found = {}
+    for pair in summary.verdict.pairs if summary.verdict else ():
+        keys = summary.endpoints[pair.first].key, summary.endpoints[pair.second].key
+        found[" minus ".join(keys)] = interval(pair.effect)
+    return found
+
+
+def _order(summary: Summary) -> str:
+    """The groups by their keys: `<` stands between groups, `=` between those that are tied."""
+    groups = summary.verdict.order if summary.verdict and len(summary.endpoints) > 2 else ()
+    return " < ".join(" = ".join(summary.endpoints[position].key for position in group) for group in groups)
 
 
 def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -51,5 +69,5 @@ def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
         elif isinstance(value, list | tuple):
             yield path, json.dumps(value)  # the same for a tuple as for the list that it is once recorded
         else:
-            # A plan without a ramp has none; a fact that is not there is not known.
+            # A plan without a ramp has none; a fact that is missing is unknown.
             yield path, str(value) if value is not None else "none" if path.startswith("plan.") else "unknown"

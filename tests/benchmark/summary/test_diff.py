@@ -12,7 +12,7 @@ from benchmark.record.plan import ComparePlan, to_document
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
-from benchmark.summary.comparison import Difference, differences
+from benchmark.summary.diff import Difference, differences
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
 from benchmark.synthetic.simulate import TrueEndpoint, Truth
@@ -35,6 +35,19 @@ def named(first: Summary, second: Summary) -> dict[str, tuple[str, str]]:
 
 def test_a_run_does_not_differ_from_itself() -> None:
     assert differences(of(), of()) == []
+
+
+def test_runs_of_three_differ_by_pair_and_by_their_order() -> None:
+    def three(last_ms: float) -> Summary:
+        truth = Truth((TrueEndpoint(50.0), TrueEndpoint(70.0), TrueEndpoint(last_ms)))
+        return summarise(*simulate_run(truth, ComparePlan(pairs=200)))
+
+    found = named(three(90.0), three(30.0))
+    assert found["order"] == ("first < second < third", "third < first < second")
+    assert found["verdict"] == ("winner First (simulated)", "winner Third (simulated)")
+    assert "first minus third (ms)" in found and "second minus third (ms)" in found
+    two = summarise(*simulate_run(Truth((TrueEndpoint(50.0), TrueEndpoint(70.0))), ComparePlan(pairs=200)))
+    assert named(three(90.0), two)["second minus third (ms)"][1] == "-"
 
 
 def test_what_a_run_is_called_and_when_it_was_is_no_difference() -> None:
