@@ -16,6 +16,8 @@ from benchmark.launch import Launcher
 from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
 from benchmark.record.store import Store, StoreError
+from dashboard.components import theme
+from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows, load
 from dashboard.settings import Settings
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
@@ -24,6 +26,11 @@ from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     return Settings.from_env(os.environ)
+
+
+def palette() -> Palette:
+    """The colours of the theme that the browser shows, with those of the configured endpoints."""
+    return theme.palette(st.context.theme.type)
 
 
 @st.cache_resource(show_spinner=False)

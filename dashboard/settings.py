@@ -25,7 +25,8 @@ class SettingsError(ValueError):
 class Settings:
     """The two endpoints, where the record is kept, where the local artifact is, and where the page is served."""
 
-    endpoints: tuple[Endpoint, Endpoint]
+    endpoints: tuple[Endpoint, ...]
+    """one to six"""
     results_dir: Path
     model_dir: Path
     host: str

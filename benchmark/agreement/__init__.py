@@ -1,1 +1,1 @@
-"""Do two endpoints give the same answers?"""
+"""Do endpoints give the same answers?"""

@@ -1,35 +1,27 @@
-"""The whole check of agreement: ask both endpoints all that there is to ask, and judge what they answered."""
+"""The whole check of agreement: ask one to six endpoints everything there is to ask, and compare their answers."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import httpx
 
-from benchmark.agreement.judge import (
-    TOLERANCE,
-    Agreement,
-    InvalidResult,
-    Outcome,
-    Tally,
-    compare,
-    identity_differences,
-    tally,
-)
-from benchmark.agreement.score import Form, Scorer, probe, refuse, score
-from benchmark.agreement.trials import (
+from benchmark.agreement import text
+from benchmark.agreement.compare import TOLERANCE, Agreement, PairAgreement, Tally, compare, count_kinds, tally
+from benchmark.agreement.inputs import (
     BRACKETS,
     DRAWN,
     DRAWS,
     GRID_POINTS,
     ROUNDS,
     Bracket,
+    Input,
     Source,
-    Trial,
     boundary,
     brackets,
-    different,
+    distinct,
     grid,
     invalid_inputs,
     limits,
@@ -37,75 +29,109 @@ from benchmark.agreement.trials import (
     plane,
     uniform,
 )
-from benchmark.agreement.words import describe, headline
+from benchmark.agreement.models import ModelDifference, model_differences
+from benchmark.agreement.outcomes import InputOutcome, InvalidResult, known_outcome
+from benchmark.agreement.score import Scorer, probe, refuse, score
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
 from inference.card import ModelCard
 
 _FINE, _COARSE = 41, 15
-"""Points a side of a decision surface: 9 requests an endpoint, or 225."""
+"""Points on each axis of a decision surface: 9 requests to each endpoint, or 225."""
 
 Report = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
+"""Called with the current step, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """All that one check asked, got and found. `outcomes` has a list an endpoint, in the order of `trials`.
+class Side:
+    """Whose answers are compared: an endpoint, or without a `form` the known answers of the model card.
 
-    Each input is asked once, whichever kinds it belongs to. Endpoints may have the same name; their `keys` differ.
+    `form` is how the endpoint was sent rows. Endpoints may have the same `name`; their `key` differs.
+    """
+
+    key: str
+    name: str
+    form: str | None = None
+
+
+@dataclass(frozen=True)  # without slots, for the cached properties
+class Audit:
+    """Everything that one check asked, got and found. Each input is asked once, even if it is of several kinds.
+
+    `outcomes` has a sequence for each of the `sides`, in the order of `inputs`. The first side is the reference: the
+    first endpoint, or the known answers of the model card if there is only one endpoint.
     """
 
     card: ModelCard
-    keys: tuple[str, str]
-    names: tuple[str, str]
-    trials: tuple[Trial, ...]
-    outcomes: tuple[Sequence[Outcome], Sequence[Outcome]]
+    sides: tuple[Side, ...]
+    inputs: tuple[Input, ...]
+    outcomes: tuple[Sequence[InputOutcome], ...]
     agreement: Agreement
     invalid: tuple[InvalidResult, ...]
-    identity: tuple[str, ...]
-    """in which way the endpoints say that they serve different models"""
-    forms: tuple[Form, Form]
+    model_differences: tuple[ModelDifference, ...]
+    """the ways in which the endpoints say that they serve different models"""
     seed: int
     """of the inputs that were drawn at random"""
     at_utc: str
 
     @property
-    def agrees(self) -> bool:
-        """Whether they say that they are the same model, and answer and refuse alike, wherever they were asked.
+    def names(self) -> tuple[str, ...]:
+        """The names of the sides."""
+        return tuple(side.name for side in self.sides)
 
-        What could not be compared is no agreement.
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the sides."""
+        return tuple(side.key for side in self.sides)
+
+    @property
+    def endpoints(self) -> tuple[Side, ...]:
+        """The sides that are endpoints."""
+        return tuple(side for side in self.sides if side.form)
+
+    @property
+    def endpoint_names(self) -> tuple[str, ...]:
+        """The names of the sides that are endpoints."""
+        return tuple(side.name for side in self.endpoints)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all endpoints claim to serve the same model, and answered and refused alike wherever asked.
+
+        An input that could not be compared is not an agreement.
         """
         return (
-            not self.identity
-            and not self.agreement.differences
+            not self.model_differences
+            and not self.agreement.differing
             and not self.agreement.not_compared
             and all(one.same for one in self.invalid)
         )
 
-    @property
+    @cached_property
     def total(self) -> Tally:
-        """Of all inputs. Most were chosen and not drawn, so that nothing follows for others."""
-        return tally(self.trials, self.outcomes, self.agreement)
+        """Of all inputs. Most were chosen, not drawn, so the counts say nothing about other inputs."""
+        return tally(self.inputs, self.outcomes, self.agreement)
 
-    @property
+    @cached_property
     def by_source(self) -> dict[Source, Tally]:
         """Of each kind of input."""
-        sources = dict.fromkeys(trial.source for trial in self.trials)
-        return {source: tally(self.trials, self.outcomes, self.agreement, source) for source in sources}
+        sources = dict.fromkeys(one.source for one in self.inputs)
+        return {source: tally(self.inputs, self.outcomes, self.agreement, source) for source in sources}
 
-    @property
+    @cached_property
     def sampled(self) -> dict[Source, Tally]:
-        """Of the kinds that were drawn at random and compared: those whose upper bounds mean something."""
+        """Of the kinds that were drawn at random and compared: only these have an upper bound."""
         return {source: found for source, found in self.by_source.items() if source in DRAWN and found.compared}
 
     @property
     def failures(self) -> dict[str, dict[str, int]]:
-        """How many inputs each endpoint, by its key, gave no prediction for, and why."""
+        """For how many inputs each endpoint, by its key, gave no prediction, by the reason."""
         return {
-            key: dict(Counter(str(describe(outcome)) for outcome in side if outcome.answer is None))
-            for key, side in zip(self.keys, self.outcomes, strict=True)
+            side.key: dict(Counter(str(text.describe(one)) for one in outcomes if one.answer is None))
+            for side, outcomes in zip(self.sides, self.outcomes, strict=True)
+            if side.form
         }
 
 
@@ -123,63 +149,84 @@ def audit(
     tolerance: float = TOLERANCE,
     report: Report = lambda _, __, ___: None,
 ) -> Audit:
-    """Ask both `endpoints` about `rows`, a grid, the limits, random inputs, the boundary of the first, invalid inputs.
+    """Ask all `endpoints` about the same valid and invalid inputs, and compare their answers.
 
-    `draws` inputs are drawn uniformly over the ranges, and as many from `rows` with noise. The same inputs every time
-    for the same `seed`; what endpoints do never raises.
+    Valid inputs are `rows`, a grid, the limits, `draws` inputs drawn uniformly over the ranges and as many from `rows`
+    with noise, and inputs beside the decision boundary of the first endpoint. They are the same for the same `seed`. A
+    single endpoint is asked the known answers of `card` instead. What endpoints do never raises.
     """
-    names = (endpoints[0].name, endpoints[1].name)
     report("finding out how rows are taken", 0, 1)
     scorers = [probe(client, endpoint, card) for endpoint in endpoints]
-    trials = different(
+    sides = [
+        Side(endpoint.key, endpoint.name, scorer.form) for endpoint, scorer in zip(endpoints, scorers, strict=True)
+    ]
+    if len(endpoints) > 1:
+        inputs, outcomes = _ask_valid(client, scorers, card, rows, grid_points, draws, seed, report)
+        answered = outcomes
+    else:
+        inputs = [Input("known", known.features) for known in card.known_answers]
+        answered = _score(client, scorers, card, inputs, lambda done, total: report("known answers", done, total))
+        outcomes = [[known_outcome(known, card) for known in card.known_answers], *answered]
+        sides.insert(0, Side("known answers", text.KNOWN_ANSWERS))
+    invalid = invalid_inputs(card)
+    refusals = refuse(client, scorers, invalid, lambda done, total: report("invalid inputs", done, total))
+    return Audit(
+        card,
+        tuple(sides),
+        tuple(inputs),
+        tuple(outcomes),
+        compare(outcomes, card, tolerance),
+        tuple(InvalidResult(what, tuple(found)) for what, *found in zip(invalid, *refusals, strict=True)),
+        model_differences(served, answered),
+        seed,
+        at_utc,
+    )
+
+
+def _ask_valid(
+    client: httpx.Client,
+    scorers: Sequence[Scorer],
+    card: ModelCard,
+    rows: Sequence[Row],
+    grid_points: int,
+    draws: int,
+    seed: int,
+    report: Report,
+) -> tuple[list[Input], list[list[InputOutcome]]]:
+    inputs = distinct(
         [
-            *(Trial("rows", row.values, row.line) for row in rows),
+            *(Input("rows", row.values, row.line) for row in rows),
             *(grid(card, grid_points) if grid_points else ()),
             *limits(card),
             *uniform(card, draws, seed),
             *noisy(card, [row.values for row in rows], draws, seed),
         ]
     )
-    outcomes = _score(client, scorers, card, trials, lambda done, total: report("valid inputs", done, total))
-    if card.is_classifier:
-        near = boundary(_narrow(client, scorers[0], card, trials, outcomes[0], report))
-        near = different([*trials, *near])[len(trials) :]
-        more = _score(client, scorers, card, near, lambda done, total: report("decision boundary", done, total))
-        trials += near
-        outcomes = [[*side, *found] for side, found in zip(outcomes, more, strict=True)]
-    invalid = invalid_inputs(card)
-    refusals = refuse(client, scorers, invalid, lambda done, total: report("invalid inputs", done, total))
-    return Audit(
-        card,
-        (endpoints[0].key, endpoints[1].key),
-        names,
-        tuple(trials),
-        (outcomes[0], outcomes[1]),
-        compare(outcomes[0], outcomes[1], card, names, tolerance),
-        tuple(InvalidResult(what, (one, other)) for what, one, other in zip(invalid, *refusals, strict=True)),
-        identity_differences(names, served, outcomes),
-        (scorers[0].form, scorers[1].form),
-        seed,
-        at_utc,
-    )
+    outcomes = _score(client, scorers, card, inputs, lambda done, total: report("valid inputs", done, total))
+    if not card.is_classifier:
+        return inputs, outcomes
+    near = boundary(_narrow(client, scorers[0], card, inputs, outcomes[0], report))
+    near = distinct([*inputs, *near])[len(inputs) :]
+    more = _score(client, scorers, card, near, lambda done, total: report("decision boundary", done, total))
+    return [*inputs, *near], [[*side, *found] for side, found in zip(outcomes, more, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What both endpoints answer over two features, the others at their defaults.
+    """What the endpoints answer over two features, with the others at their defaults.
 
-    `across` and `up` are the values of the features number `x` and `y`; `trials` and `outcomes` go row by row, from
-    the lowest of `up`.
+    `across` and `up` are the values of the features with the indexes `x` and `y`; `inputs` and each sequence in
+    `outcomes`, which has one for each endpoint, go row by row from the lowest of `up`.
     """
 
     card: ModelCard
-    names: tuple[str, str]
+    names: tuple[str, ...]
     x: int
     y: int
     across: Sequence[float]
     up: Sequence[float]
-    trials: Sequence[Trial]
-    outcomes: tuple[Sequence[Outcome], Sequence[Outcome]]
+    inputs: Sequence[Input]
+    outcomes: tuple[Sequence[InputOutcome], ...]
     agreement: Agreement
 
 
@@ -192,37 +239,37 @@ def survey(
     *,
     report: Report = lambda _, __, ___: None,
 ) -> Surface:
-    """Ask both `endpoints` about a plane of the feature space: coarsely where each point is a request of its own."""
-    names = (endpoints[0].name, endpoints[1].name)
+    """Ask all `endpoints` about a plane of the feature space: a coarse grid if any of them takes one row at a time."""
     scorers = [probe(client, endpoint, card) for endpoint in endpoints]
-    at_once = all(one.form == "instances" or one.problem for one in scorers)
-    across, up, trials = plane(card, x, y, _FINE if at_once else _COARSE)
-    one, other = _score(client, scorers, card, trials, lambda done, total: report("decision surface", done, total))
-    return Surface(card, names, x, y, across, up, trials, (one, other), compare(one, other, card, names))
+    at_once = all(one.takes_many or one.problem for one in scorers)
+    across, up, inputs = plane(card, x, y, _FINE if at_once else _COARSE)
+    outcomes = _score(client, scorers, card, inputs, lambda done, total: report("decision surface", done, total))
+    names = tuple(endpoint.name for endpoint in endpoints)
+    return Surface(card, names, x, y, across, up, inputs, tuple(outcomes), compare(outcomes, card))
 
 
 def _score(
     client: httpx.Client,
     scorers: Sequence[Scorer],
     card: ModelCard,
-    trials: Sequence[Trial],
+    inputs: Sequence[Input],
     report: Callable[[int, int], None],
-) -> list[list[Outcome]]:
-    return score(client, scorers, card, [trial.values for trial in trials], report)
+) -> list[list[InputOutcome]]:
+    return score(client, scorers, card, [one.values for one in inputs], report)
 
 
 def _narrow(
     client: httpx.Client,
     scorer: Scorer,
     card: ModelCard,
-    trials: Sequence[Trial],
-    outcomes: Sequence[Outcome],
+    inputs: Sequence[Input],
+    outcomes: Sequence[InputOutcome],
     report: Report,
 ) -> Sequence[Bracket]:
     predicted = {
-        trial.values: outcome.answer.prediction
-        for trial, outcome in zip(trials, outcomes, strict=True)
-        if outcome.answer and trial.source in ("rows", "grid")  # the limits are far away from everything
+        one.values: outcome.answer.prediction
+        for one, outcome in zip(inputs, outcomes, strict=True)
+        if outcome.answer and one.source in ("rows", "grid")  # the limits are far away from everything
     }
     found = brackets(predicted, BRACKETS)
     for done in range(ROUNDS if found else 0):
@@ -242,14 +289,12 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
         "kind": "agree",
         "at_utc": audit.at_utc,
         "agree": audit.agrees,
-        "headline": headline(total),
-        "endpoints": [
-            {"key": key, "name": name, "form": form}
-            for key, name, form in zip(audit.keys, audit.names, audit.forms, strict=True)
-        ],
+        "headline": text.headline(audit.names, agreement, total),
+        "endpoints": [{"key": side.key, "name": side.name, "form": side.form} for side in audit.endpoints],
+        "reference": audit.sides[0].key,
         "model": {"name": audit.card.name, "version": audit.card.version},
-        "identity": list(audit.identity),
-        "findings": list(agreement.findings),
+        "identity": [text.model_difference(one, audit.endpoint_names) for one in audit.model_differences],
+        "findings": text.findings(agreement, audit.names),
         "failures": audit.failures,
         "compared": total.compared,
         "not_compared": total.not_compared,
@@ -262,30 +307,44 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
                 "asked": found.asked,
                 "compared": found.compared,
                 "disagreements": found.disagreements,
-                # Of what was chosen, not drawn, no share says anything of other inputs.
+                # What was chosen, not drawn, says nothing about other inputs.
                 "share_upper_95": found.upper_bound if source in audit.sampled else None,
             }
             for source, found in audit.by_source.items()
         },
+        "pairs": [_pair_document(audit, pair) for pair in agreement.pairs],
         "worst": [
             {
-                "source": audit.trials[one.index].source,
-                "line": audit.trials[one.index].line,
-                "inputs": dict(zip(audit.card.feature_names, audit.trials[one.index].values, strict=True)),
-                "answers": [describe(side[one.index]) for side in audit.outcomes],
+                "source": audit.inputs[one.index].source,
+                "line": audit.inputs[one.index].line,
+                "inputs": dict(zip(audit.card.feature_names, audit.inputs[one.index].values, strict=True)),
+                "first": audit.keys[one.first],
+                "second": audit.keys[one.second],
+                "answers": [text.describe(side[one.index]) for side in audit.outcomes],
                 "kinds": [kind.value for kind in one.kinds],
                 "gap": one.gap,
-                "detail": one.detail,
+                "detail": text.detail(one),
             }
             for one in agreement.worst(worst)
         ],
         "invalid": [
             {
                 "name": one.invalid.name,
-                "answers": [each.describe() for each in one.refusals],
+                "answers": [text.refusal(each) for each in one.refusals],
                 "compared": one.compared,
                 "same": one.same,
             }
             for one in audit.invalid
         ],
+    }
+
+
+def _pair_document(audit: Audit, pair: PairAgreement) -> dict[str, Any]:
+    return {
+        "first": audit.keys[pair.first],
+        "second": audit.keys[pair.second],
+        "compared": pair.compared,
+        "disagreements": len(pair.differences),
+        "largest_gap": pair.largest_gap,
+        "by_kind": {kind.value: count for kind, count in count_kinds(pair.differences).items()},
     }

@@ -1,49 +1,51 @@
-"""Many rows to endpoints, as few requests as they allow; what each made of every row, and never an exception.
+"""Send many rows to endpoints in as few requests as they allow, and say what each made of every row.
 
-This asks what endpoints answer, not how fast: nothing here is timed.
+This asks what endpoints answer, not how fast: nothing here is timed. What an endpoint does never raises.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from time import monotonic
-from typing import Literal
+from time import perf_counter_ns
 
 import httpx
 
-from benchmark.agreement.judge import Outcome, Refusal, read_outcome, read_outcomes, read_refusal
-from benchmark.agreement.trials import Invalid
+from benchmark.agreement.inputs import Invalid
+from benchmark.agreement.outcomes import InputOutcome, Refusal, read_outcome, read_outcomes, read_refusal
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import transport_failure
 from benchmark.endpoints.sample import Failure
 from benchmark.endpoints.traffic import TEST_HEADERS
 from inference.card import ModelCard
 from inference.contract import MAX_BODY_BYTES
 
-Form = Literal["instances", "named", "features"]
-"""How rows are sent: many in one request, or each in one of its own, as named fields or as a list."""
-_FORMS: tuple[Form, ...] = ("instances", "named", "features")
 _AT_ONCE = 8
 """Requests in flight in all: enough to hide a network, few enough for a service with one instance."""
 _CHUNK_ROWS = 200
 _GIVE_UP_AFTER = 5
 _JSON = "application/json"
 
-Report = Callable[[int, int], None]
-"""Told how many rows are done, of how many. Called from the thread that asked."""
+Progress = Callable[[int, int], None]
+"""Called with how many rows are done, of how many, from the thread that asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """An endpoint, and the form in which it takes rows; with a `problem`, the outcome of each, it is sent nothing."""
+    """An endpoint and the form in which it takes rows. With a `problem`, nothing is sent: it is every outcome."""
 
     endpoint: Endpoint
-    form: Form
+    form: str
+    """its name among the forms of the endpoint's protocol"""
     headers: Mapping[str, str]
-    problem: Outcome | None = None
+    problem: InputOutcome | None = None
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether one request may hold many rows."""
+        return self.endpoint.spoken.forms[self.form].takes_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +56,25 @@ class _Reply:
 
 
 def probe(client: httpx.Client, endpoint: Endpoint, card: ModelCard) -> Scorer:
-    """Find out with at most three requests which form `endpoint` takes, best first; `named` where it takes none."""
+    """Find out with a request a form which one `endpoint` takes, the best first; that of single rows if none."""
+    alone = _single(endpoint)
     try:
         headers = endpoint.headers
     except TokenError as error:
-        return Scorer(endpoint, "named", {}, Outcome(failure=Failure.NO_IDENTITY, detail=str(error)))
-    for form in _FORMS:
-        rows = [card.defaults] * 2 if form == "instances" else [card.defaults]
-        reply = _post(client, endpoint, headers, _body(card, form, rows))
+        return Scorer(endpoint, alone, {}, InputOutcome(failure=Failure.NO_IDENTITY, detail=str(error)))
+    for form, how in endpoint.spoken.forms.items():
+        rows = [card.defaults] * 2 if how.takes_many else [card.defaults]
+        reply = _post(client, endpoint, headers, how.encode(card.feature_names, rows))
         if reply.status is None:
-            return Scorer(endpoint, "named", headers, Outcome(failure=reply.failure))
-        outcomes = _read(reply, card, form, len(rows))
+            return Scorer(endpoint, alone, headers, InputOutcome(failure=reply.failure))
+        outcomes = _read(reply, card, endpoint, form, len(rows))
         if outcomes and outcomes[0].answer:
             return Scorer(endpoint, form, headers)
-    return Scorer(endpoint, "named", headers)
+    return Scorer(endpoint, alone, headers)
+
+
+def _single(endpoint: Endpoint) -> str:
+    return next(name for name, form in endpoint.spoken.forms.items() if not form.takes_many)
 
 
 def score(
@@ -75,27 +82,27 @@ def score(
     scorers: Sequence[Scorer],
     card: ModelCard,
     rows: Sequence[Sequence[float]],
-    report: Report = lambda _, __: None,
-) -> list[list[Outcome]]:
-    """What each endpoint makes of each row: a list an endpoint, in the rows' order.
+    report: Progress = lambda _, __: None,
+) -> list[list[InputOutcome]]:
+    """What each endpoint makes of each row: a list for each endpoint, in the order of the rows.
 
-    Where a request with many rows gives no answer, each of its rows is sent alone, so that one bad row is no more.
-    An endpoint that five requests in a row got no HTTP answer from is sent no more, which could take hours of timeouts.
+    Where a request with many rows gets no usable answer, each of its rows is sent alone, so that one bad row spoils no
+    other. After five requests in a row without an HTTP answer, an endpoint is sent no more: timeouts could take hours.
     """
-    outcomes: list[list[Outcome]] = [[one.problem or Outcome()] * len(rows) for one in scorers]
+    outcomes: list[list[InputOutcome]] = [[one.problem or InputOutcome()] * len(rows) for one in scorers]
     silent = [0] * len(scorers)
     given_up: list[Failure | None] = [None] * len(scorers)
     done, total = 0, len(rows) * len(scorers)
     report(done, total)
     with ThreadPoolExecutor(_AT_ONCE, "score") as pool:
-        pending: dict[Future[list[Outcome]], tuple[int, range]] = {}
+        pending: dict[Future[list[InputOutcome]], tuple[int, range]] = {}
         for side, chunk in _interleaved(scorers, card, len(rows)):
             given = [rows[index] for index in chunk]
             pending[pool.submit(_score_chunk, client, scorers[side], card, given)] = (side, chunk)
         try:
             for future in as_completed(pending):
                 side, chunk = pending[future]
-                found = [Outcome(failure=given_up[side])] * len(chunk) if future.cancelled() else future.result()
+                found = [InputOutcome(failure=given_up[side])] * len(chunk) if future.cancelled() else future.result()
                 outcomes[side][chunk.start : chunk.stop] = found
                 silent[side] = 0 if found[-1].status is not None else silent[side] + 1
                 if silent[side] == _GIVE_UP_AFTER:
@@ -112,9 +119,9 @@ def score(
 
 
 def refuse(
-    client: httpx.Client, scorers: Sequence[Scorer], invalid: Sequence[Invalid], report: Report = lambda _, __: None
+    client: httpx.Client, scorers: Sequence[Scorer], invalid: Sequence[Invalid], report: Progress = lambda _, __: None
 ) -> list[list[Refusal]]:
-    """What each endpoint makes of each invalid input: a list an endpoint, in their order."""
+    """What each endpoint makes of each invalid input: a list for each endpoint, in the order of the inputs."""
 
     def ask(one: Scorer, what: Invalid) -> Refusal:
         if one.problem:
@@ -134,8 +141,8 @@ def refuse(
 
 
 def _interleaved(scorers: Sequence[Scorer], card: ModelCard, count: int) -> Iterator[tuple[int, range]]:
-    """Chunks in turns, so that both endpoints are at work from beginning to end."""
-    sizes = [_rows_in_one(card) if one.form == "instances" else 1 for one in scorers]
+    """Chunks in turns, so that all endpoints are at work from beginning to end."""
+    sizes = [_rows_in_one(card) if one.takes_many else 1 for one in scorers]
     chunks = [
         [range(start, min(start + size, count)) for start in range(0, count, size)] if not one.problem else []
         for one, size in zip(scorers, sizes, strict=True)
@@ -145,50 +152,51 @@ def _interleaved(scorers: Sequence[Scorer], card: ModelCard, count: int) -> Iter
 
 
 def _rows_in_one(card: ModelCard) -> int:
-    """How many rows fit into a request and their answers into a reply, with room to spare."""
+    """How many rows fit into a request, and their answers into a reply, with room to spare."""
     row_bytes = 26 * len(card.features) + 4
     answer_bytes = 200 + sum(len(json.dumps(name)) + 26 for name in card.classes)
     return max(1, min(_CHUNK_ROWS, MAX_BODY_BYTES // 2 // row_bytes, MAX_ANSWER_BYTES // 2 // answer_bytes))
 
 
-def _score_chunk(client: httpx.Client, one: Scorer, card: ModelCard, rows: Sequence[Sequence[float]]) -> list[Outcome]:
-    if one.form != "instances":
+def _score_chunk(
+    client: httpx.Client, one: Scorer, card: ModelCard, rows: Sequence[Sequence[float]]
+) -> list[InputOutcome]:
+    if not one.takes_many:
         return [_alone(client, one, card, row, one.form) for row in rows]
-    reply = _post(client, one.endpoint, one.headers, _body(card, one.form, rows))
-    outcomes = _read(reply, card, one.form, len(rows))
+    reply = _ask(client, one, card, one.form, rows)
+    outcomes = _read(reply, card, one.endpoint, one.form, len(rows))
     if outcomes is not None:
         return outcomes
-    if reply.status is None:  # asking again for each row would only wait so many times longer
-        return [Outcome(failure=reply.failure)] * len(rows)
-    return [_alone(client, one, card, row, "named") for row in rows]
+    if reply.status is None:  # sending each row alone would only wait longer
+        return [InputOutcome(failure=reply.failure)] * len(rows)
+    return [_alone(client, one, card, row, _single(one.endpoint)) for row in rows]
 
 
-def _alone(client: httpx.Client, one: Scorer, card: ModelCard, row: Sequence[float], form: Form) -> Outcome:
-    reply = _post(client, one.endpoint, one.headers, _body(card, form, [row]))
-    outcomes = _read(reply, card, form, 1)
-    return outcomes[0] if outcomes else Outcome(failure=reply.failure)
+def _alone(client: httpx.Client, one: Scorer, card: ModelCard, row: Sequence[float], form: str) -> InputOutcome:
+    reply = _ask(client, one, card, form, [row])
+    outcomes = _read(reply, card, one.endpoint, form, 1)
+    return outcomes[0] if outcomes else InputOutcome(failure=reply.failure)
 
 
-def _body(card: ModelCard, form: Form, rows: Sequence[Sequence[float]]) -> bytes:
-    if form == "instances":
-        return json.dumps({"instances": [list(row) for row in rows]}).encode()
-    if form == "features":
-        return json.dumps({"features": list(rows[0])}).encode()
-    return json.dumps(dict(zip(card.feature_names, rows[0], strict=True))).encode()
+def _ask(client: httpx.Client, one: Scorer, card: ModelCard, form: str, rows: Sequence[Sequence[float]]) -> _Reply:
+    body = one.endpoint.spoken.forms[form].encode(card.feature_names, rows)
+    return _post(client, one.endpoint, one.headers, body)
 
 
-def _read(reply: _Reply, card: ModelCard, form: Form, count: int) -> list[Outcome] | None:
+def _read(reply: _Reply, card: ModelCard, endpoint: Endpoint, name: str, count: int) -> list[InputOutcome] | None:
     if reply.status is None:
         return None
-    if form == "instances":
-        return read_outcomes(reply.status, reply.body, card, count)
-    return [read_outcome(reply.status, reply.body, card)]
+    protocol = endpoint.spoken
+    form = protocol.forms[name]
+    if form.takes_many:
+        return read_outcomes(reply.status, reply.body, card, protocol, form, count)
+    return [read_outcome(reply.status, reply.body, card, protocol)]
 
 
 def _post(
     client: httpx.Client, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, content_type: str = _JSON
 ) -> _Reply:
-    """One request, and one more where it fell on a connection that the server was closing just then."""
+    """One request, and a second one where the server was just closing the connection."""
     reply = _post_once(client, endpoint, headers, body, content_type)
     if reply.failure is Failure.RESET:
         reply = _post_once(client, endpoint, headers, body, content_type)
@@ -198,8 +206,7 @@ def _post(
 def _post_once(
     client: httpx.Client, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, content_type: str
 ) -> _Reply:
-    deadline_s = monotonic() + endpoint.timeout_s
-    content = b""
+    started_ns = perf_counter_ns()
     try:
         with client.stream(
             "POST",
@@ -208,16 +215,8 @@ def _post_once(
             headers={"content-type": content_type, **TEST_HEADERS, **headers},
             timeout=endpoint.timeout_s,
         ) as response:
-            for chunk in response.iter_raw():
-                content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
-                    return _Reply(failure=Failure.TOO_LARGE)
-                if monotonic() > deadline_s:
-                    return _Reply(failure=Failure.TIMEOUT)
-            return _Reply(response.status_code, content)
-    except httpx.TimeoutException:
-        return _Reply(failure=Failure.TIMEOUT)
-    except httpx.TransportError as error:
-        return _Reply(failure=transport_failure(error))
-    except Exception:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+            return _Reply(response.status_code, read_body(response, MAX_ANSWER_BYTES, started_ns, endpoint.timeout_s))
+    except EXCHANGE_ERRORS as error:
+        return _Reply(failure=exchange_failure(error))
+    except Exception:  # such as an address that httpx cannot use: a failure of this endpoint alone
         return _Reply(failure=Failure.UNREACHABLE)

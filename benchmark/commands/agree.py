@@ -1,4 +1,4 @@
-"""`agree`: do two endpoints give the same answers? Rows, a grid, random inputs, the boundary, and invalid inputs."""
+"""`agree`: do endpoints give the same answers to rows, a grid, random inputs, the boundary, and invalid inputs?"""
 
 import argparse
 import json
@@ -7,11 +7,12 @@ import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchmark.agreement import text
 from benchmark.agreement.audit import Audit, Report, audit, to_document
-from benchmark.agreement.judge import TOLERANCE
-from benchmark.agreement.trials import DRAWS, GRID_POINTS, MAX_POINTS
-from benchmark.agreement.words import bounds, headline, results_table
+from benchmark.agreement.compare import TOLERANCE, count_kinds
+from benchmark.agreement.inputs import DRAWS, GRID_POINTS, MAX_POINTS
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import card_of
@@ -23,21 +24,28 @@ from benchmark.record.plan import PlanError, check_hosts
 from benchmark.reports.export import rows_to_csv
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST_ENDPOINTS = 6
 _SHOWN = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     add_endpoints(parser)
     parser.add_argument(
-        "--rows", type=Path, metavar="FILE.csv", help="inputs instead of the training rows; - for standard input"
+        "--rows",
+        type=Path,
+        metavar="FILE.csv",
+        help="rows to ask about instead of the training rows; - for standard input",
     )
     parser.add_argument(
         "--grid",
         type=int,
         default=GRID_POINTS,
         metavar="N",
-        help=f"about N inputs all over the feature space (default {GRID_POINTS}, 0 for none)",
+        help=f"a grid of about N inputs over the feature space (default {GRID_POINTS}, 0 for none)",
     )
     parser.add_argument(
         "--random",
@@ -46,27 +54,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"N inputs drawn uniformly over the ranges, and N rows with noise (default {DRAWS}, 0 for none)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random inputs (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random inputs (default 0)")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
         metavar="X",
-        help="what probabilities, or a regressor's predictions relative to their size, may differ by (default 1e-5)",
+        help="how much probabilities, or a regressor's predictions relative to their size, may differ (default 1e-5)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result; - for standard output")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write what both answered to every row")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every endpoint's answer to every row")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask both; returns the exit status: 0 they agree, 1 they do not, 2 nothing was compared.
+    """Ask all endpoints; returns the exit status: 0 they agree, 1 they do not, 2 nothing was compared.
 
-    They do not agree either where they say that they serve different models, where an input could not be sent or
-    compared, or where they do not both refuse an invalid input in the same way.
+    Endpoints also disagree if they claim to serve different models, if an input could not be sent or compared, or if
+    they do not all refuse an invalid input in the same way. A single endpoint is compared with the known answers of its
+    model card.
     """
     endpoints = parse_endpoints(arguments)
-    if len(endpoints) != 2:
-        raise UsageError("two endpoints are compared: give --endpoint NAME=URL twice")
+    if len(endpoints) > _MOST_ENDPOINTS:
+        raise UsageError(f"at most {_MOST_ENDPOINTS} endpoints can be compared")
+    if len(endpoints) == 1 and (arguments.rows or arguments.csv):
+        raise UsageError("--rows and --csv compare endpoints: give --endpoint NAME=URL at least twice")
     for option in ("grid", "random"):
         if not 0 <= (number := getattr(arguments, option)) <= MAX_POINTS:
             raise UsageError(f"--{option} {number}: must be from 0 to {MAX_POINTS}")
@@ -79,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     served = ask(endpoints)
     card = card_of([one.card for one in served]) or _local_card()
     if card is None:
-        raise UsageError("no endpoint gives a model card, and MODEL_DIR names no artifact")
-    table = _table(arguments.rows, card)
+        raise UsageError("no endpoint has a model card, and MODEL_DIR does not name an artifact")
+    table = _table(arguments.rows, card) if len(endpoints) > 1 else Table(card.feature_names, ())
     for bad in table.bad:
         print(f"line {bad.line}: {bad.problem}; not sent", file=sys.stderr)
     with new_client() as client, _progress() as report:
@@ -119,7 +130,7 @@ def _local_card() -> ModelCard | None:
 
 
 def _table(file: Path | None, card: ModelCard) -> Table:
-    """The rows of `file`, or of the local artifact that the card is about; none where it is not here."""
+    """The rows of `file`, or else the training rows of the local artifact that `card` describes, if it is here."""
     try:
         if file is not None:
             if str(file) == "-":
@@ -134,66 +145,103 @@ def _table(file: Path | None, card: ModelCard) -> Table:
         raise UsageError(f"--rows {file} {error}") from error
     named = os.environ.get("MODEL_DIR")
     for directory in [*([Path(named)] if named else ()), *sorted((ROOT / "artifacts").glob("*"))]:
-        text_found = training_text(directory, card)
-        if text_found is not None:
-            return within_limits(read_rows(text_found, card.feature_names), card)
-    print("the training rows of this model are not here: give --rows FILE.csv to ask about rows", file=sys.stderr)
+        training = training_text(directory, card)
+        if training is not None:
+            return within_limits(read_rows(training, card.feature_names), card)
+    print(
+        "the training rows of this model are not on this machine: use --rows FILE.csv to ask about rows",
+        file=sys.stderr,
+    )
     return Table(card.feature_names, ())
 
 
 def _print(found: Audit, not_sent: int) -> None:
-    """Which model comes first, then the result, then what it consists of."""
+    """Print which models differ, then the result, then what it consists of."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table as Lines
 
     console = Console(highlight=False)
-    for sentence in found.identity:
+    agreement, names = found.agreement, found.names
+    for one in found.model_differences:
+        sentence = text.model_difference(one, found.endpoint_names)
         console.print(f"[red]DIFFERENT MODELS: {escape(sentence)}[/red]", soft_wrap=True)
-    agreement = found.agreement
-    console.print(f"[bold]{escape(headline(found.total))}[/bold]", soft_wrap=True)
+    console.print(f"[bold]{escape(text.headline(names, agreement, found.total))}[/bold]", soft_wrap=True)
+    if len(found.endpoints) == 1:
+        console.print("  There is no other endpoint to compare it with.")
     if not_sent:
-        console.print(f"[red]  {not_sent} row{'' if not_sent == 1 else 's'} could not be used.[/red]", soft_wrap=True)
+        console.print(f"[red]  {text.counted(not_sent, 'row')} could not be used.[/red]", soft_wrap=True)
     if found.sampled:
-        console.print(escape(f"  {bounds(found.sampled, found.seed)}"), soft_wrap=True)
-    for name, key in zip(found.names, found.keys, strict=True):
-        for reason, count in found.failures[key].items():
-            console.print(f"[red]  {escape(f'{name}: {count} of {len(found.trials)} {reason}')}[/red]", soft_wrap=True)
+        console.print(escape(f"  {text.bounds(found.sampled, found.seed)}"), soft_wrap=True)
+    for side in found.endpoints:
+        for reason, count in found.failures[side.key].items():
+            lost = f"{side.name}: {count} of {len(found.inputs)} {reason}"
+            console.print(f"[red]  {escape(lost)}[/red]", soft_wrap=True)
     asked = ", ".join(
         f"{source} {one.asked} ({one.compared} compared, {one.disagreements} differ)"
         for source, one in found.by_source.items()
     )
     console.print(escape(f"  Asked: {asked}. Largest difference {agreement.largest_gap:.2g}."), soft_wrap=True)
-    sent = ", ".join(f"{name} {form}" for name, form in zip(found.names, found.forms, strict=True))
+    sent = ", ".join(f"{side.name} {side.form}" for side in found.endpoints)
     console.print(escape(f"  Sent as: {sent}."), style="dim", soft_wrap=True)
-    for sentence in agreement.findings:
+    for sentence in text.findings(agreement, names):
         console.print(f"[red]  {escape(sentence)}[/red]", soft_wrap=True)
-    if agreement.differences:
+    if len(found.endpoints) > 2:
+        _print_pairs(console, found)
+    if agreement.differing:
         kinds = ", ".join(f"{kind} {count}" for kind, count in agreement.by_kind.items())
         console.print(f"  By kind (an input may count twice): {escape(kinds)}.", soft_wrap=True)
-        lines = Lines("from", f"input ({escape(', '.join(found.card.feature_names))})", "kind", "difference", box=None)
-        for one in agreement.worst(_SHOWN):
-            trial = found.trials[one.index]
-            where = f"{trial.source} {trial.line}" if trial.line else trial.source
-            values = ", ".join(f"{value:.6g}" for value in trial.values)
-            lines.add_row(where, values, ", ".join(one.kinds), escape(one.detail))
-        console.print(lines)
+        _print_worst(console, found)
+    _print_invalid(console, found)
+
+
+def _print_pairs(console: "Console", found: Audit) -> None:
+    """The pairs with the reference, and the others that differ."""
+    from rich.markup import escape
+    from rich.table import Table as Lines
+
+    lines = Lines("pair", "compared", "differ", "kinds", box=None)
+    for pair in found.agreement.pairs:
+        if pair.first == 0 or pair.differences:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in count_kinds(pair.differences).items())
+            title = f"{found.names[pair.first]} and {found.names[pair.second]}"
+            lines.add_row(escape(title), str(pair.compared), str(len(pair.differences)), kinds)
+    console.print(lines)
+
+
+def _print_worst(console: "Console", found: Audit) -> None:
+    from rich.markup import escape
+    from rich.table import Table as Lines
+
+    lines = Lines("from", f"input ({escape(', '.join(found.card.feature_names))})", "kind", "difference", box=None)
+    for one in found.agreement.worst(_SHOWN):
+        asked = found.inputs[one.index]
+        where = f"{asked.source} {asked.line}" if asked.line else asked.source
+        values = ", ".join(f"{value:.6g}" for value in asked.values)
+        lines.add_row(where, values, ", ".join(one.kinds), escape(text.between(one, found.names) + text.detail(one)))
+    console.print(lines)
+
+
+def _print_invalid(console: "Console", found: Audit) -> None:
+    from rich.markup import escape
+
     compared = [one for one in found.invalid if one.compared]
     differ = [one for one in compared if not one.same]
-    alike = f"Invalid inputs: {len(compared) - len(differ)} of {len(compared)} refused alike"
+    refused_so = "refused alike" if len(found.endpoints) > 1 else "refused"
+    alike = f"Invalid inputs: {len(compared) - len(differ)} of {len(compared)} {refused_so}"
     lost = len(found.invalid) - len(compared)
     console.print(f"{alike}, {lost} not compared." if lost else f"{alike}.")
     for refused in differ:
         answers = ", ".join(
-            f"{name} {answer.describe()}" for name, answer in zip(found.names, refused.refusals, strict=True)
+            f"{name} {text.refusal(answer)}"
+            for name, answer in zip(found.endpoint_names, refused.refusals, strict=True)
         )
         console.print(f"[red]  {escape(refused.invalid.name)}: {escape(answers)}[/red]", soft_wrap=True)
 
 
 def _write_csv(path: Path, found: Audit, table: Table) -> None:
-    """A line for each row of `table`; one that stands there twice was asked once."""
-    results = results_table(found.trials, found.outcomes, found.agreement, found.card, found.keys)
-    answers = dict(zip((trial.values for trial in found.trials), results, strict=True))
+    """Write a line for each row of `table`; a repeated row was asked once."""
+    results = text.results_table(found.inputs, found.outcomes, found.agreement, found.card, found.keys)
+    answers = dict(zip((one.values for one in found.inputs), results, strict=True))
     try:
         path.write_text(
             rows_to_csv([{**answers[row.values], "line": row.line} for row in table.rows]), encoding="utf-8"
@@ -209,7 +257,7 @@ def _progress() -> AbstractContextManager[Report]:
 
 
 class _Bar(AbstractContextManager[Report]):
-    """A bar on the terminal, for one step after the other."""
+    """A progress bar on the terminal that shows one step at a time."""
 
     def __init__(self) -> None:
         from rich.console import Console

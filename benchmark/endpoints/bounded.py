@@ -1,11 +1,16 @@
-"""Answers with a limit and a deadline: httpx's timeouts are for each read alone, and a byte a second meets none."""
+"""Answers with a limit and a deadline, and one name for each way in which they fail.
 
-from ssl import SSLContext
+httpx's timeouts are for each read alone: an answer that comes a byte a second meets none of them.
+"""
+
+from ssl import SSLContext, SSLError
 from time import monotonic, perf_counter_ns
 from typing import Any
 
 import httpcore
 import httpx
+
+from benchmark.endpoints.sample import Failure
 
 
 class TooLarge(Exception):
@@ -25,6 +30,26 @@ def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeou
         if perf_counter_ns() - started_ns > timeout_s * 1e9:
             raise TimeoutError
     return body
+
+
+EXCHANGE_ERRORS = (httpx.TransportError, TimeoutError, TooLarge)
+"""What sending a request and reading its body with `read_body` raises for what a server or a network does."""
+
+
+def exchange_failure(error: Exception) -> Failure:
+    """The name of one of the EXCHANGE_ERRORS."""
+    if isinstance(error, TooLarge):
+        return Failure.TOO_LARGE
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return Failure.TIMEOUT
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SSLError):
+            return Failure.TLS
+        if isinstance(cause, ConnectionRefusedError):
+            return Failure.REFUSED
+        cause = cause.__cause__ or cause.__context__
+    return Failure.UNREACHABLE if isinstance(error, httpx.ConnectError) else Failure.RESET
 
 
 class BoundedTransport(httpx.HTTPTransport):

@@ -5,7 +5,6 @@ is not marked as test traffic.
 """
 
 import secrets
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -18,7 +17,7 @@ import httpx
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
 from benchmark.endpoints.bodies import request_body
-from benchmark.endpoints.bounded import BoundedTransport, TooLarge, read_body
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, BoundedTransport, TooLarge, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError
@@ -160,12 +159,9 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
             body = read_body(response, MAX_ANSWER_BYTES, started_ns, endpoint.timeout_s)
         finally:
             response.close()
-    except (httpx.TimeoutException, TimeoutError):
-        return sample(Failure.TIMEOUT)
-    except TooLarge:
-        return sample(Failure.TOO_LARGE, status=response.status_code)
-    except httpx.TransportError as error:
-        return sample(transport_failure(error))
+    except EXCHANGE_ERRORS as error:
+        status = response.status_code if isinstance(error, TooLarge) else None
+        return sample(exchange_failure(error), status=status)
     latency_ms = _ms_since(started_ns)
     evidence = read_evidence(response.headers)
     judged = judge(response.status_code, body, card, endpoint.spoken)
@@ -177,17 +173,6 @@ def _send(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: ht
         answer=judged.answer,
         **asdict(evidence),
     )
-
-
-def transport_failure(error: httpx.TransportError) -> Failure:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return Failure.TLS
-        if isinstance(cause, ConnectionRefusedError):
-            return Failure.REFUSED
-        cause = cause.__cause__ or cause.__context__
-    return Failure.UNREACHABLE if isinstance(error, httpx.ConnectError) else Failure.RESET
 
 
 def _ms_since(started_ns: int) -> float:

@@ -1,1 +1,1 @@
-"""What endpoints count of themselves at /metrics."""
+"""What endpoints count about themselves at /metrics."""

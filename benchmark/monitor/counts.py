@@ -1,9 +1,9 @@
-"""What an endpoint counts about itself, read from its `/metrics`, and what two such readings say of the time between.
+"""What an endpoint counts about itself, read from its `/metrics`, and what happened between two readings.
 
-Counts belong to one process. Behind one address there may be several, of which a scrape reaches one: readings are
-compared only where they are of the same process, and a change of process is said, never drawn as a negative rate.
+Counts belong to one process. Several processes may share an address, and a scrape reaches one of them: only readings of
+the same process are compared, and a change of process is reported, never drawn as a negative rate.
 
-What users send and what measures or audits (`traffic="test"`) are counts of their own.
+Requests from users and test requests (`traffic="test"`, from benchmarks and audits) are counted separately.
 """
 
 import math
@@ -15,11 +15,11 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 PREDICT_ROUTES = frozenset({"/predict", "/"})
-"""The routes that count as traffic; health checks and these very scrapes do not."""
+"""The routes that count as traffic; health checks and scrapes do not."""
 
 _MAX_LABEL = 200
 _MAX_BINS = 50_000
-"""Of all features together: an index of a bin is a few bytes of text, and all bins below it are held."""
+"""Of all features together: the index of a bin is a few bytes of text, but all bins below it take memory."""
 _Key = TypeVar("_Key")
 
 
@@ -31,12 +31,12 @@ class Traffic(StrEnum):
 
 
 class NotMetrics(ValueError):
-    """The text is not Prometheus' text format, or none that an endpoint of this kind gives."""
+    """The text is not in Prometheus' text format, or not that of a Faceoff endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many requests took more than `above_s` and at most `upto_s` seconds; the last bucket has no upper end."""
+    """How many requests took more than `above_s` and at most `upto_s` seconds; infinity in the last bucket."""
 
     above_s: float
     upto_s: float
@@ -45,7 +45,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened to the predictions of one process, from its start or in a part of its life."""
+    """What happened to the predictions of one process, since its start or in a part of its life."""
 
     requests: Mapping[int, int] = field(default_factory=dict)
     """prediction requests by HTTP status"""
@@ -76,7 +76,7 @@ class Counts:
         return self.count_of_requests(*hundreds) / self.request_count if self.request_count else None
 
     def minus(self, earlier: "Counts") -> "Counts | None":
-        """What happened since `earlier`; None where any count went back or is gone: it was another process."""
+        """What happened since `earlier`; None if any count decreased or is missing, as in another process."""
         try:
             return Counts(
                 _less(self.requests, earlier.requests),
@@ -91,11 +91,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One reading of one process. `taken_s` is on the reader's monotonic clock, everything else the process's word."""
+    """One reading of one process. `taken_s` is on the reader's monotonic clock; the process reports everything else."""
 
     taken_s: float
     counts: Counts
-    """what users sent; all traffic where the endpoint does not tell them apart"""
+    """requests from users; all traffic if the endpoint does not separate them"""
     instance_id: str | None = None
     model_version: str | None = None
     runtime: str | None = None
@@ -104,16 +104,16 @@ class Snapshot:
     cpu_s: float | None = None
     """processor time that the process has used since its start"""
     test_counts: Counts = field(default_factory=Counts)
-    """what measured or audited"""
+    """test requests"""
     tells_tests: bool = True
-    """whether the endpoint counts tests apart; one of an earlier version does not"""
+    """whether the endpoint counts tests separately; earlier versions do not"""
 
     def of(self, traffic: Traffic) -> "Snapshot":
-        """The reading with the counts of this traffic; users' counts have those of tests beside them."""
+        """The reading with the counts of this traffic; those of users keep the test counts too."""
         return self if traffic is Traffic.USER else replace(self, counts=self.test_counts, test_counts=Counts())
 
     def continues(self, older: "Snapshot") -> bool:
-        """Whether this may be the process of `older`, by its name and age; `between` looks at every count too."""
+        """Whether this can be the process of `older`, by its name and age; `between` also compares every count."""
         if self.instance_id != older.instance_id:
             return False
         return self.age_s is None or older.age_s is None or self.age_s >= older.age_s
@@ -121,7 +121,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stretch of one process's life: how long, and what it counted meanwhile."""
+    """A stretch of one process's life: its length, and what the process counted in it."""
 
     duration_s: float
     counts: Counts
@@ -144,7 +144,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class BucketQuantile:
-    """A quantile read from buckets: a guess within bounds that are certain. `above_s` < true value <= `upto_s`."""
+    """A quantile estimated from buckets, with bounds that are certain: `above_s` < true value <= `upto_s`."""
 
     value_s: float
     above_s: float
@@ -155,21 +155,25 @@ class BucketQuantile:
 class Succession(StrEnum):
     """How a reading relates to the one before it."""
 
-    SAME = "the same process"
-    STARTED = "a process that was started in between"
-    OTHER = "another process that was running already"
-    UNKNOWN = "another process, of unknown age"
+    SAME = "same"
+    """the same process"""
+    STARTED = "started"
+    """a process that started in between"""
+    OTHER = "other"
+    """another process that was already running"""
+    UNKNOWN = "unknown"
+    """another process, of unknown age"""
 
 
 # --- Reading
 
 
 def parse(text: str, taken_s: float) -> Snapshot:
-    """Read what `GET /metrics` gave. Metrics that are missing are absent or zero; raises NotMetrics for other text."""
+    """Read the text of `GET /metrics`. Missing metrics are None or zero; raises NotMetrics for other text."""
     families = _families(text)
     if "faceoff_requests" not in families:
         raise NotMetrics("does not count requests as a Faceoff endpoint does")
-    # Prometheus' text format knows no info metric: it is a gauge of this name.
+    # Prometheus' text format has no info metrics: this one is a gauge.
     model = next((labels for labels, _ in families.get("faceoff_model_info", {}).get("faceoff_model_info", ())), {})
     return Snapshot(
         taken_s=taken_s,
@@ -196,7 +200,7 @@ _Families = Mapping[str, Mapping[str, _Samples]]
 
 
 def _counts(families: _Families, traffic: Traffic) -> Counts:
-    """The counts of one kind of traffic; what is not said to be a test is a user's."""
+    """The counts of one kind of traffic; whatever is not marked as a test comes from users."""
 
     def samples(family: str, suffix: str = "_total") -> _Samples:
         return [
@@ -220,7 +224,7 @@ def _counts(families: _Families, traffic: Traffic) -> Counts:
 
 def _families(text: str) -> dict[str, dict[str, _Samples]]:
     """Family name -> sample name -> labels and value of each sample."""
-    # Imported by the first reading: a program that only sends predictions does not pay for it.
+    # Imported by the first reading, so that programs that only send predictions do not pay for it.
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[str, dict[str, _Samples]] = {}
@@ -231,14 +235,14 @@ def _families(text: str) -> dict[str, dict[str, _Samples]]:
                 labels = {name[:_MAX_LABEL]: value[:_MAX_LABEL] for name, value in sample.labels.items()}
                 samples.setdefault(sample.name, []).append((labels, float(sample.value)))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        # The parser trusts its text: what is malformed can surface as any of these.
-        raise NotMetrics("is not Prometheus' text format") from error
+        # The parser trusts its text: malformed text can raise any of these.
+        raise NotMetrics("is not in Prometheus' text format") from error
     return found
 
 
 def _whole(value: float) -> int:
     if not 0 <= value < 2**53:  # NaN too
-        raise NotMetrics("holds a count that is none")
+        raise NotMetrics("has a count that is not a whole number")
     return int(value)
 
 
@@ -260,10 +264,10 @@ def _binned(samples: _Samples) -> dict[str, tuple[int, ...]]:
     for labels, value in samples:
         index = labels.get("bin", "")
         if not (index.isdecimal() and len(index) <= 3):
-            raise NotMetrics("names a bin that is none")
+            raise NotMetrics("has a bin without a valid index")
         found.setdefault(labels.get("feature", ""), {})[int(index)] = _whole(value)
     if sum(max(bins) + 1 for bins in found.values()) > _MAX_BINS:
-        raise NotMetrics("counts more bins than a model has")
+        raise NotMetrics("has more bins than a model")
     return {name: tuple(bins.get(index, 0) for index in range(max(bins) + 1)) for name, bins in found.items()}
 
 
@@ -271,16 +275,16 @@ def _latency(samples: _Samples) -> tuple[Bucket, ...]:
     """The buckets of all prediction routes together, from cumulative counts to counts."""
     cumulative: Counter[float] = Counter()
     for labels, value in samples:
-        # Without a route it is a histogram of all of them, which is better than none.
+        # Without a route it is a histogram of all routes, which is better than none.
         if labels.get("route", "/predict") in PREDICT_ROUTES:
             try:
                 bound_s = float(labels.get("le", ""))
             except ValueError:
-                raise NotMetrics("names a bucket that is none") from None
+                raise NotMetrics("has a bucket without a valid bound") from None
             cumulative[bound_s] += _whole(value)
     ordered = sorted(cumulative.items())
     if any(not bound_s > 0 for bound_s, _ in ordered):
-        raise NotMetrics("names a bucket that is none")
+        raise NotMetrics("has a bucket without a valid bound")
     return tuple(
         Bucket(above_s, upto_s, _grown(count, before, NotMetrics))
         for (above_s, before), (upto_s, count) in pairwise([(0.0, 0), *ordered])
@@ -292,13 +296,13 @@ def _latency(samples: _Samples) -> tuple[Bucket, ...]:
 
 def _grown(now: int, before: int, error: type[ValueError] = ValueError) -> int:
     if now < before:
-        raise error("a count went back")
+        raise error("has a count that decreased")
     return now - before
 
 
 def _none_gone(now: Mapping[_Key, Any], before: Mapping[_Key, Any]) -> None:
     if not before.keys() <= now.keys():
-        raise ValueError("a count is gone")
+        raise ValueError("a count is missing")
 
 
 def _less(now: Mapping[_Key, int], before: Mapping[_Key, int]) -> dict[_Key, int]:
@@ -325,7 +329,7 @@ def _less_latency(now: Sequence[Bucket], before: Sequence[Bucket]) -> tuple[Buck
 
 
 def between(older: Snapshot, newer: Snapshot) -> Interval | None:
-    """What the process did between two readings; None where they are of two processes or of one moment."""
+    """What the process did between two readings; None if they are of two processes, or not in order of time."""
     if not newer.continues(older) or newer.taken_s <= older.taken_s:
         return None
     counts, test_counts = newer.counts.minus(older.counts), newer.test_counts.minus(older.test_counts)
@@ -338,16 +342,16 @@ def between(older: Snapshot, newer: Snapshot) -> Interval | None:
 
 
 def since_start(snapshot: Snapshot) -> Interval | None:
-    """What the process did in all its life; None where it does not say how old it is."""
+    """What the process did in its whole life; None if it does not report its age."""
     if snapshot.age_s is None:
         return None
     return Interval(snapshot.age_s, snapshot.counts, snapshot.cpu_s, snapshot.test_counts)
 
 
 def last(snapshots: Sequence[Snapshot], window_s: float) -> Interval | None:
-    """What the process of the last reading did in the last `window_s` seconds, as far as it was read then.
+    """What the process of the last reading did in the last `window_s` seconds, as far as it was read in that time.
 
-    `snapshots` are in the order of time and may be of several processes. None until there are two readings of it.
+    `snapshots` are in order of time and may be of several processes. None until there are two readings of that one.
     """
     if not snapshots:
         return None
@@ -359,7 +363,7 @@ def last(snapshots: Sequence[Snapshot], window_s: float) -> Interval | None:
 
 
 def succession(older: Snapshot, newer: Snapshot) -> Succession:
-    """Whether two readings in a row are of one process, and if not, whether the second is newly started."""
+    """Whether two consecutive readings are of one process and, if not, whether the second process is new."""
     if newer.continues(older) and newer.counts.minus(older.counts) is not None:
         return Succession.SAME
     if newer.age_s is None:
@@ -371,8 +375,8 @@ def bucket_quantile(latency: Sequence[Bucket], share: float) -> BucketQuantile |
     """The time within which `share` (0 to 1) of the requests were answered; None without requests.
 
     Linear within the bucket, as Prometheus' histogram_quantile() does it
-    (https://prometheus.io/docs/practices/histograms/#errors-of-quantile-estimation): the bucket is certain, the place
-    in it is not. In the last bucket, which has no upper end, the value is its lower end.
+    (https://prometheus.io/docs/practices/histograms/#errors-of-quantile-estimation): the bucket is certain, the value
+    in it is not. In the last bucket, which has no upper bound, the value is its lower bound.
     """
     total = sum(bucket.count for bucket in latency)
     if not total:
@@ -389,7 +393,7 @@ def bucket_quantile(latency: Sequence[Bucket], share: float) -> BucketQuantile |
 
 
 def training_prior(document: Mapping[str, Any], classes: Sequence[str]) -> dict[str, int] | None:
-    """Rows of the training data by class, from a card's document; None where it does not count every class."""
+    """The training rows by class, from a card's document; None if it does not count every class."""
     data = document.get("training_data")
     counts = data.get("class_counts") if isinstance(data, Mapping) else None
     if not classes or not isinstance(counts, Mapping):

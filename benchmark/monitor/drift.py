@@ -1,11 +1,11 @@
-"""Whether the inputs that an endpoint gets are still those that its model was trained on: PSI of each feature.
+"""Whether the inputs of an endpoint still look like its model's training data: the PSI of each feature.
 
-The population stability index of B bins, from the shares e of the training rows and a of what was seen, is
-sum((a - e) ln(a / e)). Its usual reading, below 0.1 little change, 0.1 to 0.25 a moderate one, above 0.25 a large one,
-is a rule of thumb of credit scoring that later writers trace to Lewis 1994 and Siddiqi 2006. It knows no sample size
-and no rate of error (Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of Risk
-Model Validation, 2020). Without any drift the PSI of n values against m training rows is to first order a Pearson
-statistic, about (1/n + 1/m) chi-squared(B - 1). So one is called drift only where it is above what chance gives too.
+The population stability index of B bins is sum((a - e) ln(a / e)), where e are the shares of the training rows and a
+those of the values seen. It is usually read as little change below 0.1, moderate change up to 0.25 and large change
+above, a rule of thumb from credit scoring that later writers trace to Lewis 1994 and Siddiqi 2006. The rule ignores the
+sample size and has no error rate (Yurdakul and Naranjo, Statistical properties of the population stability index,
+Journal of Risk Model Validation, 2020). Without drift, the PSI of n values against m training rows is to first order a
+Pearson statistic, about (1/n + 1/m) chi-squared(B - 1). A PSI counts as drift only where it exceeds what chance gives.
 """
 
 import math
@@ -16,36 +16,39 @@ from enum import StrEnum
 from inference.card import ModelCard
 
 ENOUGH = 100
-"""Below so many values no PSI is given: a bin with the least share expects five then, what chi-squared is commonly held
-to need (Cochran 1954). That a PSI above 0.1 is often chance is no reason: `chance` sees to that at every size."""
-SOME = 0.1
+"""The fewest values for a PSI: the smallest bin then expects five of them, as chi-squared is commonly held to need
+(Cochran 1954). `chance` accounts for the noise of a PSI at every size."""
+MODERATE = 0.1
 LARGE = 0.25
 
 _LEAST_SHARE = 0.05
 _FALSE_ALARM = 0.05
-"""How likely any feature of a card is called drifted where none has, in one look."""
+"""The probability that at least one feature of a card is called drifted when none has."""
 
 
-class Verdict(StrEnum):
-    """What is said of one feature."""
+class DriftLevel(StrEnum):
+    """How far the inputs of one feature have drifted, or why that cannot be said."""
 
-    TOO_FEW = "too few to tell"
-    ONE_BIN = "not estimable: its training values are nearly all alike"
-    UNREADABLE = "not counted by this endpoint"
-    CHANCE = "no drift seen"
-    SMALL = "small drift"
-    SOME = "moderate drift"
-    LARGE = "large drift"
+    TOO_FEW = "too few"
+    ONE_BIN = "one bin"
+    UNREADABLE = "unreadable"
+    CHANCE = "chance"
+    SMALL = "small"
+    MODERATE = "moderate"
+    LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One feature's inputs against its training values. `psi` and `chance`, the PSI up to which chance explains it,
-    are None where nothing can be said; shares are by bin, of which the first and the last are open."""
+    """One feature's inputs against its training values.
+
+    `chance` is the PSI up to which chance explains it; it and `psi` are None where the level is not known. Shares are
+    by bin; the first and the last bin are open.
+    """
 
     feature: str
     count: int
-    verdict: Verdict
+    level: DriftLevel
     psi: float | None = None
     chance: float | None = None
     edges: tuple[float, ...] = ()
@@ -61,17 +64,17 @@ def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
         training = feature.training
         seen = sum(counts)
         if counts and len(counts) != len(training.histogram_counts):
-            found.append(Drift(feature.name, seen, Verdict.UNREADABLE))
+            found.append(Drift(feature.name, seen, DriftLevel.UNREADABLE))
             continue
         if not counts:
-            found.append(Drift(feature.name, 0, Verdict.UNREADABLE if binned else Verdict.TOO_FEW))
+            found.append(Drift(feature.name, 0, DriftLevel.UNREADABLE if binned else DriftLevel.TOO_FEW))
             continue
         groups = merged(training.histogram_counts)
         if len(groups) < 2:
-            found.append(Drift(feature.name, seen, Verdict.ONE_BIN))
+            found.append(Drift(feature.name, seen, DriftLevel.ONE_BIN))
             continue
         if seen < ENOUGH:
-            found.append(Drift(feature.name, seen, Verdict.TOO_FEW))
+            found.append(Drift(feature.name, seen, DriftLevel.TOO_FEW))
             continue
         expected = [sum(training.histogram_counts[index] for index in group) for group in groups]
         actual = [sum(counts[index] for index in group) for group in groups]
@@ -81,7 +84,7 @@ def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
             Drift(
                 feature.name,
                 seen,
-                _verdict(value, limit),
+                _level(value, limit),
                 value,
                 limit,
                 tuple(training.histogram_edges[group.start] for group in groups[1:]),
@@ -92,10 +95,10 @@ def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
     return found
 
 
-def _verdict(value: float, limit: float) -> Verdict:
+def _level(value: float, limit: float) -> DriftLevel:
     if value <= limit:
-        return Verdict.CHANCE
-    return Verdict.LARGE if value >= LARGE else Verdict.SOME if value >= SOME else Verdict.SMALL
+        return DriftLevel.CHANCE
+    return DriftLevel.LARGE if value >= LARGE else DriftLevel.MODERATE if value >= MODERATE else DriftLevel.SMALL
 
 
 def merged(counts: Sequence[int]) -> list[range]:
@@ -113,7 +116,7 @@ def merged(counts: Sequence[int]) -> list[range]:
 
 
 def psi(expected: Sequence[int], actual: Sequence[int]) -> float:
-    """The index of `actual` counts against `expected` ones, bin by bin; an empty bin counts as half a value."""
+    """The PSI of the `actual` counts against the `expected` ones, by bin; an empty bin counts as half a value."""
     total_expected, total_actual = sum(expected), sum(actual)
     result = 0.0
     for count_expected, count_actual in zip(expected, actual, strict=True):
@@ -124,8 +127,8 @@ def psi(expected: Sequence[int], actual: Sequence[int]) -> float:
 
 
 def chance(training_rows: int, seen: int, bins: int, level: float) -> float:
-    """The PSI that `seen` values without any drift stay below, but for a share `level` of such samples."""
-    # Imported by the first use: it takes longer than a page without a verdict needs.
+    """The PSI that all but a share `level` of samples of `seen` values stay below when there is no drift."""
+    # Imported on first use: the import takes longer than a page without any drift needs.
     from scipy.special import chdtri
 
     return (1 / seen + 1 / training_rows) * float(chdtri(bins - 1, level))

@@ -1,8 +1,7 @@
-"""The readings of an endpoint, kept for a day in bounded memory, and what may be drawn of them.
+"""The readings of an endpoint, kept for a day in bounded memory, and the lines that can be drawn from them.
 
-Counts only grow, so leaving out a reading between two others of the same process joins the time before it with the
-time after it and loses nothing but detail. Old readings are thinned that way. Where a process ends, or nobody read
-for a while, no line is drawn: a `Stretch` is of one process without such holes.
+Counts only grow, so leaving out a reading between two others of the same process loses only detail. Old readings are
+thinned that way. No line is drawn where a process ends or readings are too far apart: a `Stretch` has no such holes.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -13,20 +12,20 @@ from benchmark.endpoints.sample import Failure
 from benchmark.monitor.counts import Counts, Interval, Snapshot, between
 
 HOLE_S = 25.0
-"""Time between two readings that is drawn as a hole: more than two of the slowest kind take, where one failed."""
+"""Readings further apart than this have a hole between them: two slow intervals, of which one failed, are not."""
 
 _KEPT_S = 24 * 3600.0
 _RESOLUTIONS_S = ((600.0, 0.0), (7200.0, 30.0), (_KEPT_S, 300.0))
-"""Up to which age, how far apart: everything for ten minutes, every half minute for two hours, then every five."""
+"""Up to which age, how far apart: all for ten minutes, one every 30 s for two hours, then one every five minutes."""
 _THINNED_EVERY_S = 30.0
 _MAX_READINGS = 2000
 _MAX_NUMBERS = 1_000_000
-"""Counts held of one endpoint, about 40 MB at most: a model with hundreds of features keeps a shorter history."""
+"""Counts kept of one endpoint, about 40 MB: a model with hundreds of features has a shorter history."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A scrape that gave nothing, at `taken_s` on the monotonic clock: why, with the HTTP status if there was one."""
+    """A failed scrape, at `taken_s` on the monotonic clock: why it failed, with any HTTP status."""
 
     taken_s: float
     failure: Failure
@@ -39,7 +38,7 @@ _R = TypeVar("_R", Snapshot, Reading)
 
 
 class History:
-    """The readings of one endpoint, oldest first. Used under its owner's lock."""
+    """The readings of one endpoint, oldest first. Its owner holds a lock."""
 
     def __init__(self) -> None:
         self._readings: list[Reading] = []
@@ -50,7 +49,7 @@ class History:
         return list(self._readings)
 
     def add(self, reading: Reading) -> None:
-        """Keep `reading`, which is the newest, and thin what has grown old."""
+        """Add `reading`, which is the newest, and thin the old ones."""
         if isinstance(reading, Snapshot):
             reading = self._sharing(reading)
         now_s = reading.taken_s
@@ -66,7 +65,7 @@ class History:
         self._readings = kept[min(first, len(kept) - 1) :]
 
     def _sharing(self, snapshot: Snapshot) -> Snapshot:
-        """The same reading; counts that have not changed are the objects of the one before."""
+        """The same reading, which shares unchanged counts with the one before it."""
         before = next((one for one in reversed(self._readings) if isinstance(one, Snapshot)), None)
         if before is None:
             return snapshot
@@ -79,14 +78,14 @@ class History:
 
 
 def resolution_s(age_s: float) -> float:
-    """How far apart readings of this age may be."""
+    """How far apart readings of this age are kept."""
     return next((apart_s for until_s, apart_s in _RESOLUTIONS_S if age_s <= until_s), _RESOLUTIONS_S[-1][1])
 
 
 def thinned(readings: Sequence[_R], apart_s: Callable[[_R], float]) -> list[_R]:
     """Leave out each reading whose neighbours of the same process are at most `apart_s(reading)` apart.
 
-    The first and the last reading of a process stay, and so does every reading on either side of a reset.
+    The first and the last reading of a process stay, as do the readings on both sides of a reset.
     """
     following: dict[int, _R] = {}
     seen: dict[Hashable, _R] = {}
@@ -113,7 +112,7 @@ def thinned(readings: Sequence[_R], apart_s: Callable[[_R], float]) -> list[_R]:
 
 
 def _series(reading: Reading) -> Hashable:
-    """Which readings are neighbours: those of one process, and failures of one kind."""
+    """The key of readings that are neighbours: those of one process, or failures of one kind."""
     return reading.instance_id if isinstance(reading, Snapshot) else reading.failure
 
 
@@ -126,7 +125,7 @@ def _continues(older: Reading, newer: Reading) -> bool:
 
 
 def _numbers(reading: Reading) -> int:
-    """How many counts it holds, as a measure of its memory."""
+    """How many counts it has, as a measure of its memory."""
     if not isinstance(reading, Snapshot):
         return 1
     return _numbers_of(reading.counts) + _numbers_of(reading.test_counts)
@@ -139,7 +138,7 @@ def _numbers_of(counts: Counts) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One process, read without a hole: its first reading, then each later one with what happened since the last."""
+    """Readings of one process without a hole: the first, then each later one with what happened before it."""
 
     first: Snapshot
     steps: tuple[tuple[Snapshot, Interval], ...]
@@ -147,7 +146,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Time in which nobody read a process that went on: what happened is known, when it did is not."""
+    """Time without readings of a process that kept running: what happened is known, but not when."""
 
     from_s: float
     to_s: float
@@ -157,10 +156,10 @@ class Hole:
 def stretches(
     snapshots: Sequence[Snapshot], hole_s: Callable[[Snapshot], float] = lambda _: HOLE_S
 ) -> tuple[list[Stretch], list[Hole]]:
-    """What may be drawn as lines, and what may not; both in the order in which they begin.
+    """The stretches to draw as lines and the holes between them, both in the order in which they begin.
 
-    `snapshots` are in the order of time and may be of several processes that answer in turn. Two readings of one
-    process that are more than `hole_s(newer)` apart have a hole between them.
+    `snapshots` are in order of time and may be of several processes that answer in turn. Two readings of one process
+    that are more than `hole_s(newer)` apart have a hole between them.
     """
     opened: list[tuple[Snapshot, list[tuple[Snapshot, Interval]]]] = []
     current: dict[str | None, list[tuple[Snapshot, Interval]]] = {}

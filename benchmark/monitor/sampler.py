@@ -1,7 +1,7 @@
-"""When endpoints are read: while somebody looks, always, or only when somebody asks; one sampler for all who look.
+"""When endpoints are read: while the page is open, always, or only on request. All sessions share one sampler.
 
-A reading is a request: it takes the endpoint's time, may be billed, and keeps an instance from being scaled to zero.
-So nothing is read while nobody looks unless that was asked for, and never what would spoil a measurement.
+A reading is a request: it takes the endpoint's time, may be billed, and keeps an instance from scaling to zero. While
+the page is closed nothing is read unless that was chosen, and no reading ever disturbs a measurement.
 """
 
 import math
@@ -14,15 +14,15 @@ from benchmark.monitor.history import Reading
 from benchmark.monitor.scrape import Watch
 
 OPEN_S = 2.0
-"""Between two readings while somebody looks."""
+"""Between two readings while the page is open."""
 SELDOM_S = 10.0
-"""Between two readings while nobody does, or while a run measures the endpoints."""
+"""Between two readings while the page is closed, or while a run measures the endpoints."""
 _EARLY = 0.75
-"""Looks come a little early or late: at this share of the time between two readings it is time for the next."""
+"""Refreshes come a little early or late: the next reading is due after this share of the interval."""
 
 
 class When(StrEnum):
-    """When endpoints are read without being asked to each time."""
+    """When endpoints are read automatically."""
 
     OFF = "off"
     OPEN = "open"
@@ -38,15 +38,15 @@ class Measuring(StrEnum):
 
 
 def default_when(endpoints: Sequence[Endpoint]) -> When:
-    """While somebody looks, where all endpoints are on this machine; elsewhere a reading may cost money."""
+    """While the page is open, if all endpoints are on this machine; elsewhere a reading may cost money."""
     return When.OPEN if all(endpoint.is_local for endpoint in endpoints) else When.OFF
 
 
 def pace_s(when: When, measuring: Measuring, *, is_open: bool, is_first: bool) -> float | None:
-    """Seconds between two readings; None where none are taken. `is_first`: an endpoint has never been read.
+    """Seconds between two readings; None if there are none. `is_first`: an endpoint has never been read.
 
-    A reading would wake the instances whose idleness a cold-start run waits for. Of the time that other runs measure
-    it takes about 0.5 ms, but the first one of a process some 60 ms, as the process imports prometheus_client for it.
+    A reading would wake the instances that a cold-start run waits for to become idle. In other runs a reading costs
+    about 0.5 ms, but the first of a process about 60 ms, because the process imports prometheus_client for it.
     """
     if when is When.OFF or _spoils(measuring, is_first) or (when is When.OPEN and not is_open):
         return None
@@ -58,7 +58,7 @@ def _spoils(measuring: Measuring, is_first: bool) -> bool:
 
 
 class Sampler:
-    """Reads `endpoints` as often as `when` says. Safe to share between threads."""
+    """Reads `endpoints` when `when` says so. Safe to share between threads."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Sampler:
 
     @property
     def is_paused(self) -> bool:
-        """Whether a run measures what a reading would spoil."""
+        """Whether a run is in progress that a reading would disturb."""
         return _spoils(self._measuring(), self._is_first)
 
     @property
@@ -89,7 +89,7 @@ class Sampler:
         return not all(self._watch.readings(self._endpoints))
 
     def set(self, when: When) -> None:
-        """Read as often as `when` says from now on; for all who look."""
+        """Change when endpoints are read, for all sessions."""
         with self._lock:
             self._when = when
             if self._stop is not None:
@@ -100,23 +100,23 @@ class Sampler:
                 threading.Thread(target=self._run, args=(self._stop,), name="sampler", daemon=True).start()
 
     def close(self) -> None:
-        """Read nothing any more."""
+        """Stop reading."""
         self.set(When.OFF)
 
     def look(self, *, wait_s: float) -> list[list[Reading]]:
-        """The readings of each endpoint, oldest first, for somebody who looks; a new one too where it is time."""
+        """The readings of each endpoint, oldest first, for an open page; takes a new one when it is due."""
         every_s = self._pace_s(is_open=True)
         if every_s is None:
             return self._watch.readings(self._endpoints)
         return self._watch.look(self._endpoints, every_s=_EARLY * every_s, wait_s=wait_s)
 
     def read_first(self, *, wait_s: float) -> None:
-        """Read those endpoints that were never read, because somebody has come to look."""
+        """Read the endpoints that were never read, because a page was opened."""
         if self._is_first and not self.is_paused:
             self._watch.look(self._endpoints, every_s=math.inf, wait_s=wait_s)
 
     def read_now(self, *, wait_s: float) -> None:
-        """Read once, because somebody asks for it; not while a run measures what that would spoil."""
+        """Read once on request, unless a run is in progress that a reading would disturb."""
         if not self.is_paused:
             self._watch.look(self._endpoints, every_s=0.0, wait_s=wait_s)
 

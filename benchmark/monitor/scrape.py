@@ -1,4 +1,4 @@
-"""Asking endpoints for their `/metrics` again and again, without ever waiting for one that does not answer.
+"""Read the `/metrics` of endpoints again and again, without waiting for one that does not answer.
 
 A failure is a reading too: it is kept with the others and says when the endpoint could not be read, and why.
 """
@@ -6,20 +6,20 @@ A failure is a reading too: it is kept with the others and says when the endpoin
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from time import monotonic
+from time import monotonic, perf_counter_ns
 
 import httpx
 
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, TooLarge, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import transport_failure
 from benchmark.endpoints.sample import Failure
 from benchmark.endpoints.traffic import TEST_HEADERS
 from benchmark.monitor.counts import NotMetrics, parse
 from benchmark.monitor.history import History, Reading, Unread
 
 TIMEOUT_S = 2.0
-"""How long one scrape may take: metrics that come later than the next look are of no use."""
+"""How long one scrape may take: metrics that come after the next reading is due are useless."""
 
 _MAX_BYTES = 1024 * 1024
 _HEADERS = {"accept": "text/plain;version=0.0.4", **TEST_HEADERS}
@@ -31,7 +31,7 @@ def metrics_urls(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def scrape(client: httpx.Client, endpoint: Endpoint) -> Reading:
-    """Read the endpoint's metrics once, within TIMEOUT_S (and what a token takes). Never raises for what it does."""
+    """Read the endpoint's metrics once, within TIMEOUT_S plus the time for a token. What it does never raises."""
     try:
         headers = {**_HEADERS, **endpoint.headers}
     except TokenError as error:
@@ -47,7 +47,7 @@ def scrape(client: httpx.Client, endpoint: Endpoint) -> Reading:
 
 def _get(client: httpx.Client, url: str, headers: dict[str, str], deadline_s: float) -> Reading:
     left_s = max(0.001, deadline_s - monotonic())
-    body = b""
+    started_ns = perf_counter_ns()
     try:
         with client.stream("GET", url, headers=headers, timeout=left_s) as response:
             status = response.status_code
@@ -56,16 +56,9 @@ def _get(client: httpx.Client, url: str, headers: dict[str, str], deadline_s: fl
                     status // 100, Failure.UNEXPECTED_STATUS
                 )
                 return Unread(monotonic(), failure, status)
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > _MAX_BYTES:
-                    return Unread(monotonic(), Failure.TOO_LARGE, status)
-                if monotonic() > deadline_s:
-                    return Unread(monotonic(), Failure.TIMEOUT, status)
-    except httpx.TimeoutException:
-        return Unread(monotonic(), Failure.TIMEOUT)
-    except httpx.TransportError as error:
-        return Unread(monotonic(), transport_failure(error))
+            body = read_body(response, _MAX_BYTES, started_ns, left_s)
+    except EXCHANGE_ERRORS as error:
+        return Unread(monotonic(), exchange_failure(error), 200 if isinstance(error, TooLarge) else None)
     taken_s = monotonic()
     try:
         return parse(body.decode(), taken_s)
@@ -75,7 +68,7 @@ def _get(client: httpx.Client, url: str, headers: dict[str, str], deadline_s: fl
 
 
 class Watch:
-    """The readings of endpoints so far. Safe to share between threads: all who look share one scrape at a time."""
+    """The readings of endpoints so far. Safe to share between threads, which share one scrape at a time."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -85,13 +78,15 @@ class Watch:
         self._asked_s: dict[Endpoint, float] = {}
 
     def look(self, endpoints: Sequence[Endpoint], *, every_s: float, wait_s: float) -> list[list[Reading]]:
-        """Scrape those endpoints that were last asked `every_s` or more ago, and give the readings of each, oldest
-        first. Waits at most `wait_s`; what comes later is there at the next look."""
+        """Scrape the endpoints that were last scraped `every_s` or more ago; return the readings of each, oldest first.
+
+        Waits at most `wait_s`; a reading that comes later is there at the next call.
+        """
         wait([self._scrape(endpoint, every_s) for endpoint in endpoints], wait_s)
         return self.readings(endpoints)
 
     def readings(self, endpoints: Sequence[Endpoint]) -> list[list[Reading]]:
-        """The readings of each so far, oldest first; asks nobody."""
+        """The readings of each so far, oldest first, without scraping."""
         with self._lock:
             return [self._histories[one].readings if one in self._histories else [] for one in endpoints]
 
@@ -109,7 +104,7 @@ class Watch:
     def _run(self, endpoint: Endpoint, future: Future[None]) -> None:
         try:
             reading = scrape(self._client, endpoint)
-        except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+        except Exception as error:  # such as an address that httpx cannot use: a failure of this endpoint alone
             reading = Unread(monotonic(), Failure.UNREACHABLE, detail=type(error).__name__)
         with self._lock:
             self._histories.setdefault(endpoint, History()).add(reading)

@@ -6,16 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 NOTHING = "\N{EN DASH}"
-
-
 """Where there is no figure to show."""
-
-
 READ_ONLY = ":material/lock: This dashboard is read-only"
-
-
 """Markdown; what follows says what that means on a page."""
-
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 
@@ -34,8 +28,8 @@ class Badge:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether the two agree, in a word, and the sentence that goes with it."""
+class Statement:
+    """What a page states in a box: a headline, which its badge shows, and the sentence that goes with it."""
 
     outcome: Literal["agree", "disagree", "unknown"]
     headline: str
@@ -95,6 +89,16 @@ def count(number: float) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of them: `1 probe`, `1 681 requests`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """`A`, `A and B`, or `A, B and C`."""
+    return " and ".join(part for part in (", ".join(texts[:-1]), *texts[-1:]) if part)
+
+
+def endpoints(number: int) -> str:
+    """All of so many: `the endpoint`, `both endpoints`, `all three endpoints`."""
+    return {1: "the endpoint", 2: "both endpoints"}.get(number) or f"all {NUMBERS[number]} endpoints"
 
 
 def percent(share: float) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 # Whoever draws imports this module, and so waits here until pandas is whole: Plotly looks into any pandas that it finds
@@ -15,11 +16,15 @@ from dashboard.components.theme import Palette
 FONT = "Inter, sans-serif"
 HEIGHT_PX = 240
 TALL_PX = 300
+_LEGEND_ROW_PX = 19
+_PER_LEGEND_ROW = 2
+FILLED_AT_MOST = 2
+"""How many histograms can lie upon each other and still be told apart."""
 
-# What is told apart by colour is told apart by one of these too.
+# What is told apart by colour is told apart by one of these too: one each for six endpoints or classes.
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
-DASHES = ("solid", "dash")
-PATTERNS = ("", "/", "x", "\\", ".")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PATTERNS = ("", "/", "x", "\\", ".", "|")
 
 
 def styled(figure: go.Figure, palette: Palette) -> go.Figure:
@@ -43,6 +48,51 @@ def styled(figure: go.Figure, palette: Palette) -> go.Figure:
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
         hoverlabel={"font": {"family": FONT}},
     )
+
+
+def nth(marks: Sequence[str], index: int) -> str:
+    """The mark of the endpoint or class at `index`; more than there are marks start over."""
+    return marks[index % len(marks)]
+
+
+def add_histogram(
+    figure: go.Figure,
+    index: int,
+    counts: Sequence[int],
+    edges: Sequence[float],
+    color: str,
+    *,
+    filled: bool,
+    hover: str = "",
+    **more: Any,
+) -> None:
+    """How many values of the endpoint at `index` are in each bin: as bars, which overlap, or as an outline where there
+    are too many endpoints for bars. `more` are Plotly's settings of the trace and its place."""
+    hovertemplate = f"%{{y}} requests around %{{x:.2f}} ms<extra>{hover}</extra>"
+    if filled:
+        figure.add_bar(
+            x=[math.sqrt(low * high) for low, high in pairwise(edges)],
+            y=list(counts),
+            width=[high - low for low, high in pairwise(edges)],
+            marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": nth(PATTERNS, index)}},
+            hovertemplate=hovertemplate,
+            **more,
+        )
+        return
+    figure.add_scatter(
+        x=[edges[0], *edges],
+        y=[0, *counts, 0],
+        mode="lines",
+        line={"color": color, "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
+        hovertemplate=hovertemplate,
+        **more,
+    )
+
+
+def beside(index: int, count: int) -> float:
+    """Where the mark of the endpoint at `index` goes, of `count` around one place: from -0.5 to 0.5 for two, and wider
+    for more."""
+    return index - (count - 1) / 2
 
 
 def log_ticks(lowest: float, highest: float) -> list[float]:

@@ -4,7 +4,8 @@ To add one, write a module with an object `PROTOCOL` that has the members of `Pr
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 from typing import Protocol as Structure
@@ -28,8 +29,22 @@ class WrongSchema(ValueError):
     """The body is JSON but not an answer of this model; the message says in a clause what is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to ask for the answers to rows: to many in one request, or to one in each."""
+
+    takes_many: bool
+    encode: Callable[[Sequence[str], Sequence[Sequence[float]]], bytes]
+    """the body for the features of these names and their rows"""
+    split: Callable[[Any, int], list[Any] | None]
+    """the reply as one document a row, for `read_answer`; None where it does not answer so many rows"""
+
+
 class Protocol(Structure):
     """What Faceoff has to know of a protocol. Implementations hold no state and never send anything."""
+
+    forms: Mapping[str, Form]
+    """by name, the best first; at least one takes a single row"""
 
     def predict_url(self, address: str) -> str:
         """Where predictions are posted, for an endpoint at `address`."""

@@ -1,11 +1,12 @@
 """Faceoff's own protocol, which also reads services that answer only `{"prediction": ...}`."""
 
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmark.endpoints.protocols import WrongSchema
+from benchmark.endpoints.protocols import Form, WrongSchema
 from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard, parse_card
@@ -15,8 +16,36 @@ _SUM_TOLERANCE = 0.05
 """Endpoints may round probabilities, but they must add up to about 1."""
 
 
+def _split_predictions(document: Any, count: int) -> list[Any] | None:
+    answers = document.get("predictions") if isinstance(document, dict) else None
+    if not isinstance(answers, list) or len(answers) != count:
+        return None
+    version = document.get("model_version")  # which is said once for all of them
+    if version is None:
+        return answers
+    return [{"model_version": version, **one} if isinstance(one, dict) else one for one in answers]
+
+
+def _instances(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    return json.dumps({"instances": [list(row) for row in rows]}).encode()
+
+
+def _named(names: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    return json.dumps(dict(zip(names, rows[0], strict=True))).encode()
+
+
+def _features(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    return json.dumps({"features": list(rows[0])}).encode()
+
+
 class Faceoff:
     """The protocol as an object, for the registry."""
+
+    forms: Mapping[str, Form] = {
+        "instances": Form(True, _instances, _split_predictions),
+        "named": Form(False, _named, lambda document, _: [document]),
+        "features": Form(False, _features, lambda document, _: [document]),
+    }
 
     def predict_url(self, address: str) -> str:
         """An address without a path is a base, to which /predict is added; one with a path is used as it is."""

@@ -1,4 +1,4 @@
-"""Your own rows on the Agreement page: a file or pasted text that both endpoints score, to look at and to keep."""
+"""Your own rows on the Agreement page: a file or pasted text that every endpoint scores, with a table to download."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.agreement.judge import Agreement, Tally, compare, tally
+from benchmark.agreement.compare import Agreement, Tally, compare, tally
+from benchmark.agreement.inputs import Input
 from benchmark.agreement.score import probe, score
-from benchmark.agreement.trials import Trial
-from benchmark.agreement.words import results_table
+from benchmark.agreement.text import findings, listed, results_table
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import MAX_BYTES, MAX_ROWS, BadRow, RowsError, Table, decode, read_rows, within_limits
 from benchmark.reports.export import rows_to_csv
@@ -25,24 +25,25 @@ _BAD_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What one batch gave; `version` is that of the model that it was for."""
+    """The result of one batch, for the model of this `version` at the endpoints called `names`."""
 
     version: str
+    names: tuple[str, ...]
     agreement: Agreement
     different: Tally
-    """of rows that are not the same as another"""
+    """of the rows without repetitions"""
     table: list[dict[str, Any]]
     bad: tuple[BadRow, ...]
 
 
 def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
-    """The form, and what it gave last in this session."""
+    """The form, and its last result in this session."""
     with st.container(border=True, key="card-batch"):
         st.markdown("**Your own rows**")
         st.caption(
             f"CSV with the columns {markup.plain(', '.join(card.feature_names))} in any order, or these alone without "
-            f"a header, at most {markup.count(MAX_ROWS)} rows. A row that cannot be used is named by its line; the "
-            "others are scored."
+            f"a header; at most {markup.count(MAX_ROWS)} rows. Rows that cannot be used are listed by line number; "
+            "the others are scored."
         )
         left, right = st.columns(2, gap="medium")
         with left:
@@ -53,12 +54,13 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
             pasted = st.text_area(
                 "Or paste rows", key="rows-text", placeholder=_example(card), height=110, disabled=file is not None
             )
-        # Of this session, but not in its script: a click anywhere on the page would end it half-way.
+        # In this session but not in its script, which a click anywhere on the page ends.
         scoring: Background[Scored] = st.session_state.setdefault("rows-scoring", Background())
-        if st.button("Score on both", icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running):
+        label = {1: "Score", 2: "Score on both"}.get(len(endpoints), "Score on all")
+        if st.button(label, icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running):
             table = _table(card, file.getvalue() if file is not None else pasted or "")
             if table is None:
-                return  # what was found of other rows is no answer to these
+                return  # the last result is about other rows
             _start(scoring, endpoints, card, table)
         progress(scoring, "score", "finding out how rows are taken")
         if problem := scoring.state.problem:
@@ -74,7 +76,7 @@ def _example(card: ModelCard) -> str:
 
 
 def _table(card: ModelCard, given: bytes | str) -> Table | None:
-    """The rows to send, of a file or of text; says why where there are none."""
+    """The rows to send, from a file or from text; shows why if there are none."""
     try:
         text = decode(given) if isinstance(given, bytes) else given
         table = within_limits(read_rows(text, card.feature_names), card)
@@ -93,15 +95,16 @@ def _start(scoring: Background[Scored], endpoints: Sequence[Endpoint], card: Mod
     def work(report: Report) -> Scored:
         scorers = [probe(client, endpoint, card) for endpoint in endpoints]
         rows = [row.values for row in table.rows]
-        one, other = score(client, scorers, card, rows, lambda done, total: report("answers", done, total))
-        names = (endpoints[0].name, endpoints[1].name)
-        agreement = compare(one, other, card, names)
-        trials = [Trial("rows", row.values, row.line) for row in table.rows]
+        outcomes = score(client, scorers, card, rows, lambda done, total: report("answers", done, total))
+        names = tuple(endpoint.name for endpoint in endpoints)
+        agreement = compare(outcomes, card)
+        inputs = [Input("rows", row.values, row.line) for row in table.rows]
         return Scored(
             card.version,
+            names,
             agreement,
-            tally(trials, (one, other), agreement),
-            results_table(trials, (one, other), agreement, card, names),
+            tally(inputs, outcomes, agreement),
+            results_table(inputs, outcomes, agreement, card, names),
             table.bad,
         )
 
@@ -109,16 +112,16 @@ def _start(scoring: Background[Scored], endpoints: Sequence[Endpoint], card: Mod
 
 
 def _show(scored: Scored) -> None:
-    verdict = say.batch_verdict(scored.agreement, scored.different, len(scored.bad))
+    verdict = say.batch_verdict(scored.names, scored.agreement, scored.different, len(scored.bad))
     st.markdown(f"{verdict.badge.markdown} {markup.plain(verdict.sentence)}")
-    for finding in scored.agreement.findings:
+    for finding in findings(scored.agreement, scored.names):
         st.markdown(f":material/arrow_right: {markup.plain(finding)}")
     _show_bad(scored.bad)
     st.dataframe(
         scored.table,
         hide_index=True,
         key="scored-rows",
-        alt=f"What both endpoints answered to {len(scored.table)} rows.",
+        alt=f"The answers of {listed(scored.names)} to {len(scored.table)} rows.",
     )
     st.download_button(
         "Download results",

@@ -6,8 +6,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmark.agreement.audit import Surface
-from benchmark.agreement.judge import TOLERANCE, Kind, Outcome
-from benchmark.agreement.words import describe
+from benchmark.agreement.compare import TOLERANCE, Difference, Kind
+from benchmark.agreement.outcomes import InputOutcome
+from benchmark.agreement.text import between, describe, detail
 from dashboard.components import markup
 from dashboard.components.plotting import TALL_PX, colorbar, html_text, styled
 from dashboard.components.theme import Palette
@@ -16,7 +17,7 @@ _OTHER_ANSWER = frozenset({Kind.STATUS, Kind.LABEL, Kind.CLASS_ORDER})
 
 
 def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
-    """What one endpoint predicts over the two features: its classes, each named in its region, or its values."""
+    """What the endpoint at position `side` predicts over two features: classes, named in their regions, or values."""
     figure = go.Figure()
     outcomes = surface.outcomes[side]
     across, up = (surface.card.features[index] for index in (surface.x, surface.y))
@@ -47,7 +48,7 @@ def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
 
 
 def difference(surface: Surface, palette: Palette) -> go.Figure:
-    """How far both answers are apart over the two features; where they are not even the same answer is a cross."""
+    """How far the answers are apart over the two features; a cross marks other labels and statuses."""
     figure = go.Figure()
     gaps = gaps_of(surface)
     known = [gap for gap in gaps if gap is not None]
@@ -63,20 +64,20 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
         hovertemplate="%{x:.3g}, %{y:.3g}<br>difference %{z:.2g}<extra></extra>",
         showscale=largest > 0,
     )
-    other = [one for one in surface.agreement.differences if _OTHER_ANSWER & set(one.kinds)]
+    other = [one for one in _worst(surface).values() if _OTHER_ANSWER & set(one.kinds)]
     if other:
-        points = [surface.trials[one.index].values for one in other]
+        points = [surface.inputs[one.index].values for one in other]
         figure.add_scatter(
             x=[values[surface.x] for values in points],
             y=[values[surface.y] for values in points],
             mode="markers",
             marker={"symbol": "x", "size": 5, "color": palette.text},
-            text=[html_text(one.detail) for one in other],
+            text=[html_text(_differing(surface, one)) for one in other],
             name=f"another answer (n = {markup.count(len(other))})",
             showlegend=True,
             hovertemplate="%{x:.3g}, %{y:.3g}<br>%{text}<extra></extra>",
         )
-    if not surface.agreement.differences:
+    if not surface.agreement.differing:
         compared = surface.agreement.compared
         figure.add_annotation(
             text=f"no difference in {markup.count(compared)} points" if compared else "nothing to compare",
@@ -93,13 +94,29 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
 
 
 def gaps_of(surface: Surface) -> list[float | None]:
-    """The difference at each point: of the probabilities or labels of classes, or of values relative to the larger."""
+    """The largest difference at each point: of probabilities, or of values relative to the larger of two.
+
+    None where an endpoint gave no prediction and the others do not differ.
+    """
     found: list[float | None] = [
-        0.0 if one.answer and other.answer else None for one, other in zip(*surface.outcomes, strict=True)
+        0.0 if all(one.answer for one in several) else None for several in zip(*surface.outcomes, strict=True)
     ]
+    for index, worst in _worst(surface).items():
+        found[index] = worst.gap
     for one in surface.agreement.differences:
-        found[one.index] = one.gap
+        if one.gap is not None:
+            found[one.index] = max(found[one.index] or 0.0, one.gap)
     return found
+
+
+def _worst(surface: Surface) -> dict[int, Difference]:
+    """The worst difference at each point that has one, by its index."""
+    found = surface.agreement.worst(len(surface.inputs))
+    return {one.index: one for one in sorted(found, key=lambda one: one.index)}
+
+
+def _differing(surface: Surface, difference: Difference) -> str:
+    return between(difference, surface.names) + detail(difference)
 
 
 def gap_title(surface: Surface) -> str:
@@ -107,21 +124,21 @@ def gap_title(surface: Surface) -> str:
 
 
 def surface_table(surface: Surface) -> list[dict[str, Any]]:
-    """The points behind the maps: both features, both answers, and what differs."""
-    details = {one.index: one.detail for one in surface.agreement.differences}
+    """The points behind the maps: both features, every answer, and the worst difference."""
+    details = {index: _differing(surface, one) for index, one in _worst(surface).items()}
     x, y = (surface.card.features[index].title for index in (surface.x, surface.y))
     return [
         {
-            x: round(trial.values[surface.x], 6),
-            y: round(trial.values[surface.y], 6),
+            x: round(one.values[surface.x], 6),
+            y: round(one.values[surface.y], 6),
             **{name: describe(side[index]) for name, side in zip(surface.names, surface.outcomes, strict=True)},
             "difference": details.get(index, ""),
         }
-        for index, trial in enumerate(surface.trials)
+        for index, one in enumerate(surface.inputs)
     ]
 
 
-def answered(outcomes: Sequence[Outcome]) -> int:
+def answered(outcomes: Sequence[InputOutcome]) -> int:
     return sum(outcome.answer is not None for outcome in outcomes)
 
 
@@ -130,7 +147,7 @@ def _rows(surface: Surface, values: Sequence[Any]) -> list[list[Any]]:
     return [list(values[start : start + width]) for start in range(0, len(values), width)]
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: InputOutcome) -> str:
     answer = outcome.answer
     if answer is None:
         return html_text(str(describe(outcome)))
@@ -140,7 +157,7 @@ def _said(outcome: Outcome) -> str:
 
 
 def _name_region(
-    figure: go.Figure, surface: Surface, outcomes: Sequence[Outcome], index: int, name: str, palette: Palette
+    figure: go.Figure, surface: Surface, outcomes: Sequence[InputOutcome], index: int, name: str, palette: Palette
 ) -> None:
     """The class's name at the point of its region that is nearest to the region's middle."""
     width, height = len(surface.across), len(surface.up)
@@ -170,6 +187,6 @@ def _framed(figure: go.Figure, surface: Surface, palette: Palette) -> go.Figure:
         (figure.update_xaxes, surface.x, surface.across),
         (figure.update_yaxes, surface.y, surface.up),
     ):
-        # The range is given, because a map without an answer has none of its own.
+        # The range is set because a map without answers has none.
         update(title_text=html_text(surface.card.features[index].title), showgrid=False, range=[values[0], values[-1]])
     return styled(figure, palette).update_layout(height=TALL_PX)

@@ -1,4 +1,4 @@
-"""The Agreement page: do both endpoints give the same answers, everywhere that it is worth asking?"""
+"""The Agreement page: do the endpoints give the same answers, wherever it is worth asking?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from benchmark.agreement.audit import Audit, Surface, audit, survey
+from benchmark.agreement.text import findings, listed
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
@@ -25,7 +26,7 @@ _WORST = 10
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check, and the decision surface that was drawn last."""
+    """A check, and the decision surface that was drawn last."""
 
     audit: Audit
     surface: Surface
@@ -33,7 +34,7 @@ class Checked:
 
 @st.cache_resource
 def checks() -> Background[Checked]:
-    """Shared: a check outlives the page that began it, and whoever looks next sees the last one."""
+    """Shared by all sessions: a check continues when its page is closed, and everyone sees the last one."""
     return Background()
 
 
@@ -41,19 +42,13 @@ def page() -> None:
     endpoints = resources.settings().endpoints
     served = resources.catalog().served(endpoints, wait_s=_CARD_WAIT_S)
     card = resources.shown_card(served)
-    st.markdown(
-        "#### Agreement\n"
-        ":gray[:small[Random inputs, the training data, a grid over the feature space, its limits, points beside the "
-        "decision boundary, and invalid inputs: both endpoints are asked the same and have to answer the same.]]"
-    )
+    st.markdown(f"#### Agreement\n:gray[:small[{say.introduction(len(endpoints))}]]")
     if card is None:
         st.info("Start the endpoints, or train the local artifact with `make train`, and reload this page.")
         return
     if resources.settings().read_only:
-        st.info(
-            f"{markup.READ_ONLY}: a check, which sends hundreds of requests to each endpoint, is run from a terminal."
-        )
-        command = "python -m benchmark agree --endpoint api=URL --endpoint function=URL"
+        st.info(f"{markup.READ_ONLY}. A check sends hundreds of requests to each endpoint: run it from a terminal.")
+        command = "python -m benchmark agree " + " ".join(f"--endpoint {one.key}=URL" for one in endpoints)
         st.code(command, language="bash", wrap_lines=True)
         return
     checked = checks().state.result
@@ -68,7 +63,7 @@ def page() -> None:
         from dashboard.views.agreement.panels import surface_panels
 
         surface_panels(checked.surface)
-    # Imported here too: the batch needs the reader of files and, for its results, pandas.
+    # Imported here too: the batch needs pandas for its results.
     from dashboard.views.agreement.batch import batch
 
     batch(endpoints, card)
@@ -77,7 +72,7 @@ def page() -> None:
 def _control(
     endpoints: Sequence[Endpoint], served: Sequence[Served | None], card: ModelCard, checked: Checked | None
 ) -> None:
-    """The button, or the progress of what it began; two features for the map. `checked` is of this card."""
+    """The button, or the progress of a check; the two features of the map. `checked` is about this card."""
     running = checks().state.running
     with st.container(horizontal=True, vertical_alignment="bottom", key="check"):
         pressed = st.button(
@@ -126,7 +121,7 @@ def _result(found: Audit) -> None:
     verdict = say.verdict(found)
     with st.container(border=True, key="card-verdict"):
         st.markdown(f"{verdict.badge.markdown} {markup.plain(verdict.sentence)}")
-        for finding in (*say.failures(found), *agreement.findings):
+        for finding in (*say.failures(found), *findings(agreement, found.names)):
             st.markdown(f":material/arrow_right: {markup.plain(finding)}")
         with st.container(horizontal=True, key="figures-agreement"):
             st.metric("Inputs compared", markup.count(total.compared))
@@ -134,34 +129,35 @@ def _result(found: Audit) -> None:
             st.metric(
                 "Largest gap",
                 say.gap(agreement.largest_gap) if total.compared else markup.NOTHING,
-                help="Of two probabilities, or of two predicted values relative to the larger. "
-                "Up to 0.00001 is rounding of the arithmetic, and agreement.",
+                help="The largest difference between two probabilities, or between two predicted values relative to "
+                "the larger. Differences up to 0.00001 come from rounding in the arithmetic and count as agreement.",
             )
             st.metric("Not compared", markup.count(total.not_compared))
-        sent = " and ".join(f"{name} as {form}" for name, form in zip(found.names, found.forms, strict=True))
+        sent = listed([f"{side.name} as {side.form}" for side in found.endpoints])
         st.caption(markup.plain(f"{found.at_utc[:16].replace('T', ' ')} UTC, {found.card.title}. Sent to {sent}."))
     left, right = st.columns([1, 1.4], gap="medium")
     with left.container(border=True, key="card-asked", height="stretch"):
         st.markdown("**What was asked**")
         st.markdown(say.sources_table(found))
-        st.caption(
-            f"Random inputs (seed {found.seed}) are drawn from the training range and a quarter beyond it, within the "
-            "limits, and from the training rows with noise of a tenth of a standard deviation. Of all inputs like them "
-            "at most this share disagrees (exact one-sided bound, Clopper and Pearson; about 3/n for none of n). The "
-            "others are chosen, not drawn: they are counts."
-        )
-        if agreement.differences:
+        st.caption(say.sources_note(found))
+        if agreement.differing:
             st.markdown(say.kinds_table(agreement))
             st.caption("One input may show several kinds.")
     with right.container(border=True, key="card-invalid", height="stretch"):
         _invalid(found)
-    if agreement.differences:
+    if len(found.endpoints) > 2:
+        with st.container(border=True, key="card-pairs"):
+            st.markdown("**Pairs of endpoints**")
+            st.markdown(say.pairs_table(found))
+            if note := say.pairs_note(found):
+                st.caption(note)
+    if agreement.differing:
         with st.container(border=True, key="card-worst"):
-            differing = len(agreement.differences)
+            differing = len(agreement.differing)
             st.markdown(f"**Worst differences** ({min(_WORST, differing)} of {markup.count(differing)})")
             st.markdown(say.worst_table(found, _WORST, [slider_key(feature) for feature in found.card.features]))
             st.caption(
-                "A link opens the Predict page with the sliders at this input, or as near as their steps come to it."
+                "A link opens the Predict page with the sliders at this input, or at the nearest one they can reach."
             )
 
 
@@ -170,15 +166,12 @@ def _invalid(found: Audit) -> None:
     same = sum(one.same for one in compared)
     badge = markup.agreement_badge(
         "unknown" if not compared else "agree" if same == len(compared) else "disagree",
-        f"{same} of {len(compared)} refused alike",
+        f"{same} of {len(compared)} refused{' alike' if len(found.endpoints) > 1 else ''}",
     )
     st.markdown(f"**Invalid inputs** (n = {len(compared)}) {badge.markdown}")
-    st.caption(
-        "A test of its own, not counted above: broken JSON, text for numbers, missing and unknown fields, values "
-        "beyond the limits, bodies that are too large. Both have to refuse with the same status and error code."
-    )
+    st.caption(say.invalid_note(len(found.endpoints)))
     different = [one for one in compared if not one.same]
     if different:
-        st.markdown(say.invalid_table(different, found.names))
+        st.markdown(say.invalid_table(different, found.endpoint_names))
     with st.expander("What each answered"):
-        st.markdown(say.invalid_table(found.invalid, found.names))
+        st.markdown(say.invalid_table(found.invalid, found.endpoint_names))

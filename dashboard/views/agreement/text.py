@@ -1,14 +1,24 @@
-"""What the Agreement page says about a check: pure functions from its result to sentences and Markdown tables."""
+"""The text of the Agreement page: pure functions from the result of a check to sentences and Markdown tables."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from benchmark.agreement.audit import Audit
-from benchmark.agreement.judge import Agreement, InvalidResult, Tally
-from benchmark.agreement.trials import Source, Values
-from benchmark.agreement.words import bound_percent, bounds, headline
+from benchmark.agreement.compare import Agreement, PairAgreement, Tally, count_kinds
+from benchmark.agreement.inputs import Source, Values
+from benchmark.agreement.outcomes import InvalidResult
+from benchmark.agreement.text import (
+    between,
+    bound_percent,
+    bounds,
+    detail,
+    everyone,
+    headline,
+    model_difference,
+    refusal,
+)
 from dashboard.components.inputs import slider
-from dashboard.components.markup import NOTHING, Verdict, count, counted, markdown_table, plain
+from dashboard.components.markup import NOTHING, Statement, count, counted, markdown_table, plain
 from inference.card import ModelCard
 
 SOURCES: dict[Source, str] = {
@@ -18,56 +28,104 @@ SOURCES: dict[Source, str] = {
     "grid": "Grid",
     "limits": "Limits",
     "boundary": "Decision boundary",
+    "known": "Known answers",
 }
 
 
-def verdict(audit: Audit) -> Verdict:
-    """The result in a word and a sentence; which model is served comes first."""
-    agreement, total = audit.agreement, audit.total
-    sentence = f"{headline(total)} {bounds(audit.sampled, audit.seed)}".rstrip()
-    if audit.identity:
-        return Verdict("disagree", "Different models", f"{' '.join(audit.identity)} {sentence}")
-    if not agreement.compared:
-        return Verdict("unknown", "Nothing compared", sentence)
-    if agreement.differences:
-        return Verdict("disagree", "They disagree", sentence)
-    if agreement.not_compared:
-        lost = f"{counted(total.not_compared, 'input')} got no answer from at least one of them."
-        return Verdict("unknown", "Not all compared", f"{sentence} {lost}")
-    if not all(one.same or not one.compared for one in audit.invalid):
-        return Verdict(
-            "disagree", "Not all refused alike", f"{sentence} Some invalid inputs are not refused alike by both."
+def introduction(endpoints: int) -> str:
+    """What a check asks, and what it expects."""
+    if endpoints == 1:
+        return (
+            "The known answers of the model card, and invalid inputs: the endpoint has to give the same answers and to "
+            "refuse what is invalid. Configure a second endpoint to compare the two on random inputs, rows and a grid."
         )
+    endpoints_text = "both endpoints" if endpoints == 2 else f"{everyone(endpoints)} endpoints"
+    return (
+        "Random inputs, the training data, a grid over the feature space, its limits, points beside the decision "
+        f"boundary, and invalid inputs: {endpoints_text} get the same inputs and have to give the same answers."
+    )
+
+
+def sources_note(audit: Audit) -> str:
+    """What the inputs are, and what their counts say."""
+    if len(audit.endpoints) == 1:
+        return "The model card holds these inputs with the answers that the model gave in training."
+    return (
+        f"Random inputs (seed {audit.seed}) are drawn from the training range and a quarter beyond it, within the "
+        'limits, and from the training rows with noise of a tenth of a standard deviation. "At most" is the share of '
+        "all such inputs that can disagree (exact one-sided bound, Clopper and Pearson; about 3/n for none of n). The "
+        "other inputs are chosen, not drawn, so they have counts and no bound."
+    )
+
+
+def invalid_note(endpoints: int) -> str:
+    """What the invalid inputs are, and what is expected of them."""
+    expected = (
+        "The endpoint has to refuse each with a 4xx status."
+        if endpoints == 1
+        else f"{everyone(endpoints).capitalize()} have to refuse with the same status and error code."
+    )
+    return (
+        "A separate test, not counted above: broken JSON, text for numbers, missing and unknown fields, values beyond "
+        f"the limits, bodies that are too large. {expected}"
+    )
+
+
+def verdict(audit: Audit) -> Statement:
+    """The result in a word and a sentence; different models come first."""
+    agreement, total = audit.agreement, audit.total
+    is_alone = len(audit.endpoints) == 1
+    sentence = f"{headline(audit.names, agreement, total)} {bounds(audit.sampled, audit.seed)}".rstrip()
+    if is_alone:
+        sentence += " There is no other endpoint to compare it with."
+    if audit.model_differences:
+        models = " ".join(model_difference(one, audit.endpoint_names) for one in audit.model_differences)
+        return Statement("disagree", "Different models", f"{models} {sentence}")
+    if not agreement.compared:
+        return Statement("unknown", "Nothing compared", sentence)
+    if agreement.differing:
+        return Statement("disagree", "Wrong answers" if is_alone else "They disagree", sentence)
+    if agreement.not_compared:
+        return Statement("unknown", "Not all compared", f"{sentence} {_lost(total.not_compared, 'input', is_alone)}")
+    if not all(one.same or not one.compared for one in audit.invalid):
+        how = "refused" if is_alone else "refused alike"
+        who = "" if is_alone else f" by {everyone(len(audit.endpoints))}"
+        return Statement("disagree", f"Not all {how}", f"{sentence} Some invalid inputs are not {how}{who}.")
     if unanswered := sum(not one.compared for one in audit.invalid):
-        lost = f"{counted(unanswered, 'invalid input')} got no answer from at least one of them."
-        return Verdict("unknown", "Not all compared", f"{sentence} {lost}")
-    return Verdict("agree", "They agree", sentence)
+        return Statement("unknown", "Not all compared", f"{sentence} {_lost(unanswered, 'invalid input', is_alone)}")
+    return Statement("agree", "Known answers right" if is_alone else "They agree", sentence)
 
 
-def batch_verdict(agreement: Agreement, found: Tally, not_sent: int) -> Verdict:
-    """The result of somebody's own rows, of which `found` counts the different ones; `not_sent` could not be used."""
+def _lost(number: int, noun: str, is_alone: bool) -> str:
+    return f"{counted(number, noun)} got no answer{'' if is_alone else ' from at least one of them'}."
+
+
+def batch_verdict(names: Sequence[str], agreement: Agreement, found: Tally, not_sent: int) -> Statement:
+    """The result for uploaded or pasted rows: `found` counts the different ones; `not_sent` could not be used."""
     rows = agreement.compared + agreement.not_compared
     repeats = rows - found.asked
-    sentence = headline(found)
+    sentence = headline(names, agreement, found)
+    if len(names) == 1:
+        return Statement("unknown", f"{counted(rows, 'row')} scored", sentence)
     if found.compared and repeats:
         verb = "repeats another and is not counted" if repeats == 1 else "repeat others and are not counted"
         sentence += f" {counted(repeats, 'row')} {verb}."
-    if agreement.differences:
-        return Verdict("disagree", "They disagree", sentence)
+    if agreement.differing:
+        return Statement("disagree", "They disagree", sentence)
     if not agreement.compared:
-        return Verdict("unknown", "Nothing compared", sentence)
+        return Statement("unknown", "Nothing compared", sentence)
     if agreement.not_compared or not_sent:
         all_rows = count(rows + not_sent)
-        return Verdict("unknown", f"{count(agreement.compared)} of {all_rows} rows compared", sentence)
-    return Verdict("agree", "They agree", sentence)
+        return Statement("unknown", f"{count(agreement.compared)} of {all_rows} rows compared", sentence)
+    return Statement("agree", "They agree", sentence)
 
 
 def failures(audit: Audit) -> list[str]:
-    """Who gave no prediction, how often, and why: a sentence each."""
+    """Which endpoint gave no prediction, how often, and why: a sentence each."""
     return [
-        f"{name}: {count(failed)} of {count(len(audit.trials))} inputs {reason}."
-        for name, key in zip(audit.names, audit.keys, strict=True)
-        for reason, failed in audit.failures[key].items()
+        f"{side.name}: {count(failed)} of {count(len(audit.inputs))} inputs {reason}."
+        for side in audit.endpoints
+        for reason, failed in audit.failures[side.key].items()
     ]
 
 
@@ -77,7 +135,7 @@ def gap(value: float) -> str:
 
 
 def sources_table(audit: Audit) -> str:
-    """How many inputs of each kind were compared, and disagreed on; and for random ones what that bounds."""
+    """How many inputs of each kind were compared and disagreed on, and for random ones the upper bound."""
     found, sampled = audit.by_source, audit.sampled
     rows = [
         [
@@ -92,6 +150,31 @@ def sources_table(audit: Audit) -> str:
     return markdown_table(["Inputs", "Compared", "Disagree", "At most (95%)"], rows, numbers=3)
 
 
+def pairs_table(audit: Audit) -> str:
+    """The pairs with the reference, which is the first endpoint, and the others that disagree."""
+
+    def row(pair: PairAgreement) -> list[str]:
+        kinds = ", ".join(f"{kind} {count(inputs)}" for kind, inputs in count_kinds(pair.differences).items())
+        return [
+            plain(f"{audit.names[pair.first]} and {audit.names[pair.second]}"),
+            plain(kinds) or NOTHING,
+            count(pair.compared),
+            count(len(pair.differences)),
+            gap(pair.largest_gap) if pair.compared else NOTHING,
+        ]
+
+    rows = [row(pair) for pair in audit.agreement.pairs if pair.first == 0 or pair.differences]
+    return markdown_table(["Endpoints", "Kinds", "Compared", "Disagree", "Largest gap"], rows, numbers=3)
+
+
+def pairs_note(audit: Audit) -> str:
+    """What the table of pairs leaves out."""
+    left_out = [pair for pair in audit.agreement.pairs if pair.first and not pair.differences]
+    if not left_out:
+        return ""
+    return f"The other {counted(len(left_out), 'pair')} did not disagree on any input that both answered."
+
+
 def kinds_table(agreement: Agreement) -> str:
     """How many inputs show each kind of difference."""
     rows = [[kind.capitalize(), count(inputs)] for kind, inputs in agreement.by_kind.items()]
@@ -102,31 +185,33 @@ def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
     """The worst differences, each with a link that loads the sliders of the Predict page."""
     rows = []
     for one in audit.agreement.worst(most):
-        trial = audit.trials[one.index]
-        query, exact = slider_query(audit.card, trial.values, slider_keys)
-        source = f"{SOURCES[trial.source]}, line {trial.line}" if trial.line else SOURCES[trial.source]
+        asked = audit.inputs[one.index]
+        query, exact = slider_query(audit.card, asked.values, slider_keys)
+        source = f"{SOURCES[asked.source]}, line {asked.line}" if asked.line else SOURCES[asked.source]
         link = f"[{'Load' if exact else 'Load the nearest'}](./?{query})"
-        values = [plain(f"{value:.6g}") for value in trial.values]
-        rows.append([link, plain(", ".join(one.kinds)), plain(one.detail), *values, plain(source)])
+        values = [plain(f"{value:.6g}") for value in asked.values]
+        rows.append(
+            [link, plain(", ".join(one.kinds)), plain(between(one, audit.names) + detail(one)), *values, plain(source)]
+        )
     titles = [plain(feature.title) for feature in audit.card.features]
     return markdown_table(["Sliders", "Kind", "Difference", *titles, "From"], rows)
 
 
-def invalid_table(results: Sequence[InvalidResult], names: tuple[str, str]) -> str:
-    """What both made of each invalid input; those that they treat differently first."""
+def invalid_table(results: Sequence[InvalidResult], names: Sequence[str]) -> str:
+    """How each endpoint replied to each invalid input; those that they treat differently first."""
     rows = [
         [
             plain(one.invalid.name),
-            *(plain(refusal.describe()) for refusal in one.refusals),
+            *(plain(refusal(found)) for found in one.refusals),
             ("yes" if one.same else "**no**") if one.compared else "not compared",
         ]
         for one in sorted(results, key=lambda one: one.same)
     ]
-    return markdown_table(["Invalid input", *map(plain, names), "Alike"], rows)
+    return markdown_table(["Invalid input", *map(plain, names), "Alike" if len(names) > 1 else "Refused"], rows)
 
 
 def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[str, bool]:
-    """The query by which the Predict page opens with `values`, and whether its sliders can stand exactly there."""
+    """The query by which the Predict page opens with `values`, and whether its sliders can show them exactly."""
     query: dict[str, str] = {}
     exact = True
     for index, (feature, value, key) in enumerate(zip(card.features, values, keys, strict=True)):

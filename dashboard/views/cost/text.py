@@ -9,7 +9,7 @@ from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_u
 from benchmark.cost.prices import BILLINGS, Billing, Prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic
 from dashboard.components import markup
-from dashboard.components.markup import Verdict
+from dashboard.components.markup import Statement
 
 _SAME_USD = 0.005
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
@@ -47,11 +47,11 @@ def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
     return f"{billed}{idle} · {instances} · {usd(cost.gross_usd - cost.net_usd)} USD of it free · {where}"
 
 
-def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -> Verdict:
+def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -> Statement:
     """Whose bill is lower after the free tier; and before it, where both are free."""
     one, other = costs
     if one is None or other is None:
-        return Verdict("unknown", "No comparison", "A configuration that is not offered has no cost: see its card.")
+        return Statement("unknown", "No comparison", "A configuration that is not offered has no cost: see its card.")
     for which, bills in (
         ("after the free tier", (one.net_usd, other.net_usd)),
         ("before the free tier", (one.gross_usd, other.gross_usd)),
@@ -61,13 +61,13 @@ def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -
             continue
         cheaper = names[0] if bills[0] < bills[1] else names[1]
         free = "" if which.startswith("after") or max(one.net_usd, other.net_usd) >= _SAME_USD else "Both are free. "
-        return Verdict(
+        return Statement(
             "disagree",
             f"{cheaper} costs less",
             f"{free}{usd(gap)} USD a month less ({gap / max(bills):.0%}) {which}, at {count(requests)} requests.",
         )
     free = "Both are free" if max(one.net_usd, other.net_usd) < _SAME_USD else "The bills are the same"
-    return Verdict("agree", "Same cost", f"{free} at {count(requests)} requests a month.")
+    return Statement("agree", "Same cost", f"{free} at {count(requests)} requests a month.")
 
 
 def crossing(cheaper: str, dearer: str, at: Crossing) -> str:

@@ -7,35 +7,50 @@ from typing import Any
 import plotly.graph_objects as go
 
 from benchmark.monitor.counts import Interval, bucket_quantile
-from benchmark.monitor.drift import LARGE, SOME, Drift
+from benchmark.monitor.drift import LARGE, MODERATE, Drift
 from dashboard.components import markup
-from dashboard.components.plotting import HEIGHT_PX, html_text, log_axis, styled
+from dashboard.components.plotting import (
+    DASHES,
+    HEIGHT_PX,
+    PATTERNS,
+    SYMBOLS,
+    beside,
+    html_text,
+    log_axis,
+    nth,
+    styled,
+)
 from dashboard.components.theme import Palette
 from dashboard.views.monitor import text as say
-from dashboard.views.monitor.snapshot import Watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot
 from inference.card import ModelCard
 
-_DASHES = ("solid", "dash")
-_SYMBOLS = ("circle", "diamond")
-_PATTERNS = ("", "/")
+_DASHES = tuple(dash for dash in DASHES if dash != "dot")
+"""Without dotted lines, which are an endpoint's second line in a chart."""
 _TALL_PX = 280
+_ROW_HEIGHT = 0.68
+"""Of the distance between the rows of two features, for the marks of all endpoints."""
+_MARK_PX = 11
+"""The height of a mark of one endpoint in the row of a feature."""
+_LEGEND_PX = 19
+"""How much higher a chart is for each endpoint beyond two: a line of the legend, as on a narrow window."""
 _LEAST_PSI = 0.001
-"""What is less is drawn here: a log scale has no 0."""
+"""Smaller values are drawn here, because a log scale has no 0."""
 _TICKS_S = (15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _MOST_HOLES = 20
-"""Holes shaded of one endpoint, the newest: with many, such as of many instances, shading says nothing."""
+"""The newest holes of one endpoint that are shaded: more, as of many instances, would shade everything."""
 
 
-def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """Prediction requests per second between one reading and the next, and dotted those of tests.
+def requests_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+    """Prediction requests per second between one reading and the next; test requests are dotted.
 
-    A reading that failed is a cross at 0. What came while nobody read is shaded, as it has no place in time.
+    A failed reading is a cross at 0. Time without readings is shaded, because its requests have no place in it.
     """
     figure = go.Figure()
-    for index, one in enumerate(data):
-        color, name = palette.endpoints[one.endpoint.key], html_text(one.endpoint.name)
+    for one in data:
+        color, name = _color(one, palette), html_text(one.endpoint.name)
         at_s, steps = _points(one, now_s, with_start=True)
-        line = {"color": color, "width": 2, "dash": _DASHES[index % 2], "shape": "vh"}
+        line = {"color": color, "width": 2, "dash": nth(_DASHES, one.position), "shape": "vh"}
         figure.add_scatter(
             x=at_s,
             y=[step and step.requests_per_s for step in steps],
@@ -51,6 +66,7 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
                 mode="lines",
                 line={**line, "width": 1.5, "dash": "dot"},
                 name=f"{name} tests (n = {markup.count(one.timeline.tests)})",
+                showlegend=not _is_crowded(data),
                 hovertemplate="%{y:.2f} test requests/s<extra>" + name + "</extra>",
             )
         if one.failures:
@@ -63,16 +79,18 @@ def requests_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
                 showlegend=False,
                 hovertemplate="could not be read<extra>" + name + "</extra>",
             )
+    if any(one.timeline.tests for one in data):
+        _explain_dots(figure, data, "tests", palette)
     figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
     return _over_time(figure, data, now_s, palette)
 
 
-def failures_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """Of the prediction requests between two readings, the share that failed (5xx) and, dotted, was refused (4xx)."""
+def failures_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+    """The shares of the requests between two readings that failed (5xx) and that were refused (4xx, dotted)."""
     figure = go.Figure()
     highest = 0.0
     for one in data:
-        color = palette.endpoints[one.endpoint.key]
+        color = _color(one, palette)
         at_s, points = _points(one, now_s)
         for hundreds, what, dash in ((5, "failed", "solid"), (4, "refused", "dot")):
             shares = [point and point.counts.share_of_requests(hundreds) for point in points]
@@ -84,8 +102,10 @@ def failures_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
                 line={"color": color, "width": 2 if what == "failed" else 1.5, "dash": dash},
                 marker={"size": 4},
                 name=f"{html_text(one.endpoint.name)} {what} (n = {markup.count(one.timeline.counts)})",
+                showlegend=what == "failed" or not _is_crowded(data),
                 hovertemplate=f"%{{y:.1%}} {what}<extra>{html_text(one.endpoint.name)}</extra>",
             )
+    _explain_dots(figure, data, "refused", palette)
     figure.update_yaxes(
         title_text="Share of requests (%)",
         tickformat=".0%" if highest > 0.05 else ".1%",
@@ -95,12 +115,12 @@ def failures_over_time(data: Sequence[Watched], now_s: float, palette: Palette) 
     return _over_time(figure, data, now_s, palette)
 
 
-def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """Estimated p50 (line) and p95 (dotted) of the server's own time, between one reading and the next."""
+def latency_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+    """The estimated p50 (line) and p95 (dotted) of the server's own time, between one reading and the next."""
     figure = go.Figure()
     values_ms: list[float] = []
-    for index, one in enumerate(data):
-        color = palette.endpoints[one.endpoint.key]
+    for one in data:
+        color = _color(one, palette)
         at_s, points = _points(one, now_s)
         for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
             found = [point and bucket_quantile(point.counts.latency, share) for point in points]
@@ -113,18 +133,20 @@ def latency_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -
                 ],
                 mode="lines+markers",
                 line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
-                marker={"size": 5, "symbol": _SYMBOLS[index % 2]},
+                marker={"size": 5, "symbol": nth(SYMBOLS, one.position)},
                 name=f"{html_text(one.endpoint.name)} {name} (n = {markup.count(one.timeline.counts)})",
+                showlegend=name == "p50" or not _is_crowded(data),
                 hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
             )
+    _explain_dots(figure, data, "p95", palette)
     figure.update_yaxes(title_text="Server's time (ms, log scale)", **log_axis(values_ms or [0.1, 1.0]))
     return _over_time(figure, data, now_s, palette)
 
 
-def memory_over_time(data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """Resident memory of the process that answered, at each reading."""
+def memory_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+    """The resident memory of the process that answered each reading."""
     figure = go.Figure()
-    for index, one in enumerate(data):
+    for one in data:
         at_s: list[float | None] = []
         mib: list[float | None] = []
         for stretch in one.timeline.stretches:
@@ -137,7 +159,7 @@ def memory_over_time(data: Sequence[Watched], now_s: float, palette: Palette) ->
             x=at_s[:-1],
             y=mib[:-1],
             mode="lines",
-            line={"color": palette.endpoints[one.endpoint.key], "width": 2, "dash": _DASHES[index % 2]},
+            line={"color": _color(one, palette), "width": 2, "dash": nth(_DASHES, one.position)},
             name=f"{html_text(one.endpoint.name)} (n = {markup.count(sum(value is not None for value in mib))})",
             hovertemplate="%{y:.1f} MiB<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
@@ -146,9 +168,9 @@ def memory_over_time(data: Sequence[Watched], now_s: float, palette: Palette) ->
 
 
 def predictions(
-    data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None, palette: Palette
+    data: Sequence[EndpointSnapshot], card: ModelCard, prior: Mapping[str, int] | None, palette: Palette
 ) -> go.Figure:
-    """The share of each class among the predictions, beside its share of the training rows."""
+    """The share of each class among the predictions, next to its share of the training rows."""
     figure = go.Figure()
     names = [html_text(name) for name in card.classes]
     if prior:
@@ -160,32 +182,33 @@ def predictions(
             marker={"color": palette.muted, "opacity": 0.55},
             hovertemplate="%{y:.1%} of the training rows<extra></extra>",
         )
-    for index, one in enumerate(data):
+    for one in data:
         counts = _counted(one).get("predictions", {})
         total = sum(counts.get(name, 0) for name in card.classes)
         figure.add_bar(
             x=names,
             y=[counts.get(name, 0) / total if total else None for name in card.classes],
             name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
-            marker=_bar(one, index, palette),
+            marker=_bar(one, palette),
             hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
     figure.update_xaxes(title_text=html_text(card.target_label))
     figure.update_yaxes(title_text="Share", tickformat=".0%", rangemode="tozero", nticks=5)
     figure.update_layout(barmode="group", bargap=0.3)
-    return _roomy(styled(figure, palette), _TALL_PX)
+    return _roomy(styled(figure, palette), data, _TALL_PX)
 
 
-def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
-    """PSI of each feature on a log scale, a row a feature, and as a bar the PSI up to which chance explains it."""
+def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
+    """The PSI of each feature on a log scale, a row for each; a tick is the PSI up to which chance explains it."""
     figure = go.Figure()
     rows = {name: index for index, name in enumerate(reversed(card.feature_names))}
-    values: list[float] = [SOME, LARGE]
+    values: list[float] = [MODERATE, LARGE]
     for index, (one, found) in enumerate(data):
         shown = [(each, max(each.psi, _LEAST_PSI), each.chance) for each in found if each.psi is not None]
         values += [value for _, psi, chance in shown for value in (psi, chance) if value]
-        color = palette.endpoints[one.endpoint.key]
-        places = [rows[each.feature] + 0.17 * (1 - 2 * index) for each, _, _ in shown]
+        color = _color(one, palette)
+        place = -_ROW_HEIGHT * beside(index, len(data)) / max(2, len(data))  # the first endpoint is at the top
+        places = [rows[each.feature] + place for each, _, _ in shown]
         count = max((each.count for each in found), default=0)
         figure.add_scatter(
             y=places,
@@ -193,7 +216,7 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
             mode="markers",
             name=f"{html_text(one.endpoint.name)} (n = {markup.count(count)})",
             customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
-            marker={"color": color, "symbol": _SYMBOLS[index % 2], "size": 10},
+            marker={"color": color, "symbol": nth(SYMBOLS, one.position), "size": 10},
             hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         figure.add_scatter(
@@ -205,9 +228,9 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
             showlegend=index == len(data) - 1,
             hovertemplate="chance alone reaches %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
-    for value in (SOME, LARGE):
+    for value in (MODERATE, LARGE):
         figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
-    ticks = (0.001, 0.01, SOME, LARGE, 1.0, 10.0)
+    ticks = (0.001, 0.01, MODERATE, LARGE, 1.0, 10.0)
     figure.update_xaxes(
         title_text="PSI (log scale)",
         type="log",
@@ -222,13 +245,13 @@ def drift(data: Sequence[tuple[Watched, Sequence[Drift]]], card: ModelCard, pale
         range=[-0.6, len(rows) - 0.4],
         automargin=True,
     )
-    return _roomy(styled(figure, palette), _TALL_PX)
+    return _roomy(styled(figure, palette), [one for one, _ in data], _TALL_PX, _rows_px(len(data), card))
 
 
-def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> go.Figure:
-    """Of the predicted rows, the share whose value of a feature was outside of the training range."""
+def out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, palette: Palette) -> go.Figure:
+    """The share of the predicted rows whose value of a feature was outside the training range."""
     figure = go.Figure()
-    for index, one in enumerate(data):
+    for one in data:
         counts = _counted(one)
         total = sum(counts.get("predictions", {}).values())
         outside = [counts.get("out_of_range", {}).get(name, 0) for name in card.feature_names]
@@ -238,13 +261,13 @@ def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> 
             orientation="h",
             customdata=outside,
             name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
-            marker=_bar(one, index, palette),
+            marker=_bar(one, palette),
             hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
             + html_text(one.endpoint.name)
             + "</extra>",
         )
     figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
-    # Reversed as a whole, so that also of two bars the first endpoint's is above.
+    # Reversed as a whole, so that the first endpoint's bar is also at the top of each group.
     figure.update_yaxes(
         categoryorder="array",
         categoryarray=[html_text(feature.label) for feature in card.features],
@@ -252,14 +275,14 @@ def out_of_range(data: Sequence[Watched], card: ModelCard, palette: Palette) -> 
         automargin=True,
     )
     figure.update_layout(barmode="group", bargap=0.35)
-    return _roomy(styled(figure, palette), _TALL_PX)
+    return _roomy(styled(figure, palette), data, _TALL_PX, _rows_px(len(data), card))
 
 
 # --- The numbers behind them
 
 
-def time_table(data: Sequence[Watched], now_s: float) -> list[dict[str, Any]]:
-    """A row for each pair of readings that is drawn: when, which process, what was asked, and what it took."""
+def time_table(data: Sequence[EndpointSnapshot], now_s: float) -> list[dict[str, Any]]:
+    """A row for each two readings in a line: when, which process, how many requests, and how long they took."""
     rows = []
     for one in data:
         for stretch in one.timeline.stretches:
@@ -295,7 +318,9 @@ def _quantiles(interval: Interval) -> dict[str, float | None]:
     }
 
 
-def prediction_table(data: Sequence[Watched], card: ModelCard, prior: Mapping[str, int] | None) -> list[dict[str, Any]]:
+def prediction_table(
+    data: Sequence[EndpointSnapshot], card: ModelCard, prior: Mapping[str, int] | None
+) -> list[dict[str, Any]]:
     """Training rows and predictions by class."""
     return [
         {
@@ -307,8 +332,8 @@ def prediction_table(data: Sequence[Watched], card: ModelCard, prior: Mapping[st
     ]
 
 
-def drift_table(data: Sequence[tuple[Watched, Sequence[Drift]]]) -> list[dict[str, Any]]:
-    """A row for each feature of each endpoint, also where nothing can be said yet."""
+def drift_table(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]]) -> list[dict[str, Any]]:
+    """A row for each feature of each endpoint, even without a PSI."""
     return [
         {
             "feature": each.feature,
@@ -316,15 +341,15 @@ def drift_table(data: Sequence[tuple[Watched, Sequence[Drift]]]) -> list[dict[st
             "n": each.count,
             "PSI": None if each.psi is None else round(each.psi, 4),
             "chance alone reaches": None if each.chance is None else round(each.chance, 4),
-            "verdict": str(each.verdict),
+            "verdict": say.drift_level(each),
         }
         for one, found in data
         for each in found
     ]
 
 
-def range_table(data: Sequence[Watched], card: ModelCard) -> list[dict[str, Any]]:
-    """Values out of the training range by feature, with that range."""
+def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[str, Any]]:
+    """The values outside the training range, by feature, with that range."""
     return [
         {
             "feature": feature.title,
@@ -339,26 +364,53 @@ def range_table(data: Sequence[Watched], card: ModelCard) -> list[dict[str, Any]
     ]
 
 
-def _bar(one: Watched, index: int, palette: Palette) -> dict[str, Any]:
-    """An endpoint's bars: its colour, and stripes for the second, so that colour alone means nothing."""
-    pattern = {"shape": _PATTERNS[index % 2], "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.5}
-    return {"color": palette.endpoints[one.endpoint.key], "pattern": {**pattern, "size": 6, "solidity": 0.2}}
+def _bar(one: EndpointSnapshot, palette: Palette) -> dict[str, Any]:
+    """An endpoint's bars: its colour, and its pattern so that colour is never the only difference."""
+    pattern = {
+        "shape": nth(PATTERNS, one.position),
+        "fillmode": "overlay",
+        "fgcolor": palette.background,
+        "fgopacity": 0.5,
+    }
+    return {"color": _color(one, palette), "pattern": {**pattern, "size": 6, "solidity": 0.2}}
 
 
-def _roomy(figure: go.Figure, height_px: int = HEIGHT_PX) -> go.Figure:
+def _color(one: EndpointSnapshot, palette: Palette) -> str:
+    return palette.endpoint_color(one.endpoint.key, one.position)
+
+
+def _is_crowded(data: Sequence[EndpointSnapshot]) -> bool:
+    """Whether a legend with two lines for each endpoint would be taller than the chart: it then has the main ones."""
+    return len(data) > 2
+
+
+def _explain_dots(figure: go.Figure, data: Sequence[EndpointSnapshot], name: str, palette: Palette) -> None:
+    """Add one line to the legend for all dotted lines, where the legend does not list each of them."""
+    if _is_crowded(data):
+        line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
+        figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=name, hoverinfo="skip")
+
+
+def _rows_px(endpoints: int, card: ModelCard) -> int:
+    """How much higher a chart is where the rows of all features have to hold a mark for each of many endpoints."""
+    return max(0, _MARK_PX * endpoints * len(card.features) + 90 - _TALL_PX) if endpoints > 2 else 0
+
+
+def _roomy(figure: go.Figure, data: Sequence[EndpointSnapshot], height_px: int, more_px: int = 0) -> go.Figure:
     """Room for the last label of the axis, and for a legend of several lines."""
-    return figure.update_layout(height=height_px, margin={"r": 18})
+    legend_px = _LEGEND_PX * max(0, len(data) - 2)
+    return figure.update_layout(height=height_px + legend_px + more_px, margin={"r": 18})
 
 
-def _counted(one: Watched) -> dict[str, Mapping[str, int]]:
-    """Counts of the time asked about, by kind; empty where nothing was read."""
+def _counted(one: EndpointSnapshot) -> dict[str, Mapping[str, int]]:
+    """The counts of the chosen time, by kind; empty where nothing was read."""
     if one.interval is None:
         return {}
     return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
 
 
-def _over_time(figure: go.Figure, data: Sequence[Watched], now_s: float, palette: Palette) -> go.Figure:
-    """The axis and the holes that all charts over time share; changes and returns `figure`."""
+def _over_time(figure: go.Figure, data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+    """Add the axis and the holes that all charts over time share; changes and returns `figure`."""
     axis = _time_axis(data, now_s)
     figure.update_xaxes(**axis)
     for one in data:
@@ -371,15 +423,15 @@ def _over_time(figure: go.Figure, data: Sequence[Watched], now_s: float, palette
                 layer="below",
                 line_width=0,
             )
-    return _roomy(styled(figure, palette))
+    return _roomy(styled(figure, palette), data, HEIGHT_PX)
 
 
 def _points(
-    one: Watched, now_s: float, *, with_start: bool = False
+    one: EndpointSnapshot, now_s: float, *, with_start: bool = False
 ) -> tuple[list[float | None], list[Interval | None]]:
-    """The end of each interval and the interval, and None between two stretches, so that no line is drawn over a gap.
+    """The end of each interval and the interval, with None between two stretches so that lines have gaps there.
 
-    `with_start` repeats the first interval of a stretch at its start: steps drawn back from each time span it then.
+    `with_start` repeats the first interval of a stretch at its start, for steps that are drawn back from each time.
     """
     at_s: list[float | None] = []
     intervals: list[Interval | None] = []
@@ -403,8 +455,8 @@ def _bounds_ms(above_s: float, upto_s: float, count: int) -> str:
     return f"{'between' if upto else 'above'} {above_s * 1000:g}{upto} ms, n = {markup.count(count)}"
 
 
-def _time_axis(data: Sequence[Watched], now_s: float) -> dict[str, Any]:
-    """Seconds before now, over the time asked about or from the first reading on; ticks are whole and read as ago."""
+def _time_axis(data: Sequence[EndpointSnapshot], now_s: float) -> dict[str, Any]:
+    """Seconds before now, over the chosen time or since the first reading; ticks are round and read as time ago."""
     taken = [one.snapshots[0].taken_s for one in data if one.snapshots]
     taken += [one.failures[0].taken_s for one in data if one.failures]
     window_s = next((one.window_s for one in data if one.window_s), None)

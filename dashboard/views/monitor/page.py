@@ -1,4 +1,4 @@
-"""The Monitor page: what both endpoints count about themselves, as it is now and over time."""
+"""The Monitor page: what the endpoints count about themselves, now and over time."""
 
 from time import monotonic
 
@@ -8,21 +8,22 @@ from benchmark.monitor.counts import Traffic, bucket_quantile
 from benchmark.monitor.sampler import OPEN_S, Sampler, When
 from dashboard import resources
 from dashboard.components import markup
+from dashboard.components.grid import cells
 from dashboard.views.monitor import text as say
-from dashboard.views.monitor.snapshot import Watched, Window, watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot, Window, endpoint_snapshot
 
 _CHARTS_EVERY_S = 10.0
-"""Less often than the cards: a chart that is drawn anew loses what the pointer was showing in it."""
+"""Less often than the cards: drawing a chart again closes its tooltip."""
 _WAIT_S = 0.5
-"""How long one look waits for the endpoints: a slow one is shown by the next look, and never holds up the other."""
+"""How long a refresh waits for the endpoints; a slower one appears with the next refresh."""
 _TRAFFIC = {Traffic.USER: "Users", Traffic.TEST: "Tests"}
 
 
 def page() -> None:
     st.markdown(
         "#### Monitor\n"
-        ":gray[:small[What each endpoint counts about itself. Benchmarks, cold starts and audits are counted apart, as "
-        "tests; health checks and these readings are not counted.]]"
+        ":gray[:small[What each endpoint counts about itself. Benchmarks, cold starts and audits are counted "
+        "separately as tests. Health checks and these readings are not counted.]]"
     )
     with st.container(horizontal=True, vertical_alignment="center", key="monitor-controls"):
         chosen = st.segmented_control(
@@ -44,9 +45,9 @@ def page() -> None:
 
 
 def _readings() -> None:
-    """When the endpoints are read: one choice for all who look, as it is the endpoints that pay."""
+    """When the endpoints are read: one choice for all sessions, because it is the endpoints that pay."""
     sampler = resources.sampler()
-    if not resources.settings().read_only:  # else MONITOR_READINGS alone says when
+    if not resources.settings().read_only:  # otherwise only MONITOR_READINGS decides
         _choose(sampler)
     if sampler.when is When.OFF:
         st.button("Read now", icon=":material/refresh:", key="read-now", on_click=sampler.read_now, kwargs=_PATIENCE)
@@ -65,7 +66,7 @@ def _choose(sampler: Sampler) -> None:
             on_change=lambda: sampler.set(When(st.session_state["read-when"])),
         )
         st.caption(
-            "For everybody who uses this dashboard, until it restarts. The last 24 hours are kept in memory: all "
+            "Applies to everyone who uses this dashboard, until it restarts. The last 24 hours are kept in memory: all "
             "readings for 10 minutes, then one every 30 s for 2 hours, then one every 5 minutes."
         )
 
@@ -80,7 +81,7 @@ def _cards(window: Window, traffic: Traffic) -> None:
     sampler = resources.sampler()
     are_local = all(one.endpoint.is_local for one in data)
     st.caption(say.readings(sampler.when, sampler.is_paused, are_local))
-    for one, column in zip(data, st.columns(len(data), gap="medium"), strict=True):
+    for one, column in zip(data, cells(len(data)), strict=True):
         with column.container(border=True, key=f"card-{one.endpoint.key}", height="stretch"):
             _card(one, traffic, now_s)
 
@@ -97,25 +98,25 @@ def _charts(window: Window, traffic: Traffic) -> None:
     panels(data, traffic, monotonic())
 
 
-def _look(window: Window, traffic: Traffic, wait_s: float) -> list[Watched]:
-    """Both endpoints, read again where it is time."""
+def _look(window: Window, traffic: Traffic, wait_s: float) -> list[EndpointSnapshot]:
+    """Every endpoint, read again when it is time."""
     endpoints, sampler, catalog = resources.settings().endpoints, resources.sampler(), resources.catalog()
     readings = sampler.look(wait_s=wait_s)
-    # A card is a request too: it is asked for only where readings are.
+    # Fetching a card is a request too: it is done only if readings are.
     asks = sampler.when is not When.OFF and not sampler.is_paused
     served = catalog.served(endpoints, wait_s=wait_s) if asks else catalog.known(endpoints)
     result = []
-    for endpoint, found, entry in zip(endpoints, readings, served, strict=True):
-        one = watched(endpoint, found, window, entry.card if entry else None, traffic)
+    for position, (endpoint, found, entry) in enumerate(zip(endpoints, readings, served, strict=True)):
+        one = endpoint_snapshot(endpoint, position, found, window, entry.card if entry else None, traffic)
         if one.card is None and entry and entry.card and one.newest:
-            catalog.forget(endpoint)  # it serves another model than its card said
+            catalog.forget(endpoint)  # it serves a different model from the one in its card
         if one.card is None:
-            one = watched(endpoint, found, window, resources.local_card(), traffic)
+            one = endpoint_snapshot(endpoint, position, found, window, resources.local_card(), traffic)
         result.append(one)
     return result
 
 
-def _card(one: Watched, traffic: Traffic, now_s: float) -> None:
+def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{markup.plain(one.endpoint.name)}**", width="content")
         if one.failure:
@@ -128,16 +129,16 @@ def _card(one: Watched, traffic: Traffic, now_s: float) -> None:
         st.markdown(markup.plain(say.what_to_try(one.failure, one.endpoint)))
     snapshot = one.newest
     if snapshot is None:
-        st.caption(markup.plain(f"{one.endpoint.address} has given no metrics yet."))
+        st.caption(markup.plain(f"{one.endpoint.address} has not returned any metrics yet."))
         return
     ago_s = max(0.0, now_s - snapshot.taken_s)
     if one.failure:
-        st.caption(f"Last read {say.age(ago_s)} ago; the charts show what was counted until then.")
+        st.caption(f"Last read {say.age(ago_s)} ago. The charts show the counts up to then.")
         return
     interval = one.interval
     latency = interval.counts.latency if interval else ()
     with st.container(horizontal=True, key=f"figures-{one.endpoint.key}"):
-        if one.window is Window.START:  # an average over a whole life says nothing about any moment of it
+        if one.window is Window.START:  # an average over the whole life of a process describes no moment of it
             st.metric("Requests", markup.count(interval.counts.request_count) if interval else markup.NOTHING)
         else:
             st.metric("Requests/s", say.rate(interval.requests_per_s if interval else None))
@@ -149,7 +150,7 @@ def _card(one: Watched, traffic: Traffic, now_s: float) -> None:
     lines = (
         [say.requests(interval.counts, traffic), say.tests(one), say.resolution(interval.counts)]
         if interval
-        else ["A rate needs two readings."]
+        else ["Rates appear after the second reading."]
     )
     lines.append(say.process(snapshot, interval.cpu_share if interval else None))
     if ago_s > _STALE_S:

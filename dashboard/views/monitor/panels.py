@@ -1,4 +1,4 @@
-"""The charts of the Monitor page; apart from the page, so that Plotly is imported when there is something to draw."""
+"""The charts of the Monitor page, in their own module so that Plotly is imported only to draw."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ import streamlit as st
 
 from benchmark.monitor.counts import Traffic, training_prior
 from benchmark.monitor.drift import Drift, drift
+from dashboard import resources
 from dashboard.components import markup
+from dashboard.components.grid import cells
 from dashboard.components.panels import empty_panel, panel
-from dashboard.components.theme import Palette, palette
+from dashboard.components.theme import Palette
 from dashboard.views.monitor import charts as draw
 from dashboard.views.monitor import text as say
-from dashboard.views.monitor.snapshot import Watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot
 from inference.card import ModelCard
 
 
@@ -21,7 +23,7 @@ from inference.card import ModelCard
 class _Chart:
     key: str
     title: str
-    draw: Callable[[Sequence[Watched], float, Palette], go.Figure]
+    draw: Callable[[Sequence[EndpointSnapshot], float, Palette], go.Figure]
     alt: str
 
 
@@ -43,10 +45,9 @@ _OVER_TIME = (
 )
 
 
-def panels(data: Sequence[Watched], traffic: Traffic, now_s: float) -> None:
-    """Draw what was read: over time what was asked and how it went, then predictions and inputs of the time asked
-    about."""
-    colors = palette(st.context.theme.type)
+def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> None:
+    """Draw requests, latency, failures and memory over time, then the predictions and inputs of the chosen time."""
+    colors = resources.palette()
     read = [one for one in data if one.snapshots]
     for row in (_OVER_TIME[:2], _OVER_TIME[2:]):
         for chart, column in zip(row, st.columns(2, gap="medium"), strict=True):
@@ -62,22 +63,23 @@ def panels(data: Sequence[Watched], traffic: Traffic, now_s: float) -> None:
         st.caption(markup.plain(unplaced))
     card = next((one.card for one in read if one.card), None)
     if card is None:
-        st.caption("Predictions by class and drift need the model card, which no endpoint has given yet.")
+        st.caption("Predictions by class and drift need the model card, which no endpoint has returned yet.")
         return
     alike = [one for one in read if one.card and one.card.version == card.version]
     if len(alike) < len(read):
-        st.caption(f"Below is {markup.plain(alike[0].endpoint.name)} alone: the endpoints serve different models.")
-    columns = st.columns(3 if card.is_classifier else 2, gap="medium")
+        names = markup.listed([one.endpoint.name for one in alike])
+        st.caption(f"The charts below show only {markup.plain(names)}: the endpoints serve different models.")
+    charts = cells(3 if card.is_classifier else 2)
     if card.is_classifier:
-        with columns[0]:
+        with charts[0]:
             _predictions(alike, card, traffic, colors)
-    with columns[-2]:
+    with charts[-2]:
         _drift(alike, card, colors)
-    with columns[-1]:
+    with charts[-1]:
         _out_of_range(alike, card, traffic, colors)
 
 
-def _predictions(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+def _predictions(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
     prior = training_prior(card.document, card.classes)
     if not _predicted(data):
         empty_panel("predictions", "Predictions", say.nothing_asked(traffic))
@@ -86,13 +88,13 @@ def _predictions(data: Sequence[Watched], card: ModelCard, traffic: Traffic, col
         "predictions",
         "Predictions",
         draw.predictions(data, card, prior, colors),
-        f"Share of each class among the predictions, beside its share of the training rows: {_counts(data)}.",
+        f"Share of each class among the predictions, next to its share of the training rows: {_counts(data)}.",
         lambda: draw.prediction_table(data, card, prior),
     )
 
 
-def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
-    found: list[tuple[Watched, Sequence[Drift]]] = [
+def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette) -> None:
+    found: list[tuple[EndpointSnapshot, Sequence[Drift]]] = [
         (one, drift(card, one.interval.counts.binned if one.interval else {})) for one in data
     ]
     if not any(each.psi is not None for _, several in found for each in several):
@@ -110,14 +112,14 @@ def _drift(data: Sequence[Watched], card: ModelCard, colors: Palette) -> None:
         lambda: draw.drift_table(found),
         note="  \n".join(
             [
-                *(markup.plain(say.drift_words(one.endpoint.name, several, labels)) for one, several in found),
+                *(markup.plain(say.drift_sentence(one.endpoint.name, several, labels)) for one, several in found),
                 say.PSI_METHOD,
             ]
         ),
     )
 
 
-def _out_of_range(data: Sequence[Watched], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+def _out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
     if not _predicted(data):
         empty_panel("range", "Inputs out of range", say.nothing_asked(traffic))
         return
@@ -133,17 +135,17 @@ def _out_of_range(data: Sequence[Watched], card: ModelCard, traffic: Traffic, co
     )
 
 
-def _predicted(data: Sequence[Watched]) -> int:
+def _predicted(data: Sequence[EndpointSnapshot]) -> int:
     return sum(one.interval.counts.prediction_count for one in data if one.interval)
 
 
-def _over_time(data: Sequence[Watched], traffic: Traffic) -> str:
-    return f"{traffic} traffic, for " + " and ".join(
-        f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data
+def _over_time(data: Sequence[EndpointSnapshot], traffic: Traffic) -> str:
+    return f"{traffic} traffic, for " + markup.listed(
+        [f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data]
     )
 
 
-def _counts(data: Sequence[Watched]) -> str:
-    return " and ".join(
-        f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data
+def _counts(data: Sequence[EndpointSnapshot]) -> str:
+    return markup.listed(
+        [f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data]
     )

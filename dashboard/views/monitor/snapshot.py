@@ -1,4 +1,4 @@
-"""An endpoint as the Monitor page shows it: its readings so far, and the stretch of time that is asked about."""
+"""An endpoint as the Monitor page shows it: its readings so far, and the stretch of time that was chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from benchmark.monitor.history import (
 from inference.card import ModelCard
 
 _POINTS = 150
-"""Readings drawn of one endpoint, about: more would cover each other."""
+"""About how many readings of one endpoint are drawn: more would cover each other."""
 
 
 class Window(StrEnum):
-    """The stretches of time that can be asked about: the life of the process, or the last so many minutes."""
+    """The stretches of time to choose from: the life of the process, or the last minutes."""
 
     START = "Since start"
     HOUR = "1 hour"
@@ -38,14 +38,14 @@ _WINDOW_S = {Window.HOUR: 3600.0, Window.TEN_MINUTES: 600.0, Window.MINUTE: 60.0
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is drawn over time of one endpoint: lines, and the holes between them."""
+    """What is drawn of one endpoint over time: lines, and the holes between them."""
 
     stretches: tuple[Stretch, ...]
     holes: tuple[Hole, ...]
 
     @property
     def counted_holes(self) -> list[Hole]:
-        """The holes in which something was asked."""
+        """The holes with requests."""
         return [
             one for one in self.holes if one.interval.counts.request_count or one.interval.test_counts.request_count
         ]
@@ -57,34 +57,35 @@ class Timeline:
 
     @property
     def tests(self) -> int:
-        """Test requests in the lines, beside those of users."""
+        """Test requests in the lines, in addition to those of users."""
         return sum(interval.test_counts.request_count for one in self.stretches for _, interval in one.steps)
 
 
-@dataclass(frozen=True)  # without slots, for what is computed once
-class Watched:
-    """One endpoint and the traffic that is asked about.
+@dataclass(frozen=True)  # without slots, for the cached property
+class EndpointSnapshot:
+    """One endpoint, at its `position` among all of them, and its traffic of the chosen kind.
 
-    `card` is the card of the model that its last snapshot is about, where one is known.
+    `card` is the card of the model that answered the last reading, where it is known.
     """
 
     endpoint: Endpoint
+    position: int
     snapshots: tuple[Snapshot, ...]
     failures: tuple[Unread, ...]
     interval: Interval | None
     card: ModelCard | None = None
     window: Window = Window.START
     tests: Counts | None = None
-    """what measured or audited in the same time, where that is not what is asked about"""
+    """test traffic in the same time, where users' traffic was chosen"""
 
     @property
     def window_s(self) -> float | None:
-        """The length of the time asked about; None for the life of the process."""
+        """The length of the chosen time; None for the life of the process."""
         return _WINDOW_S.get(self.window)
 
     @cached_property
     def timeline(self) -> Timeline:
-        """The time asked about, as far as it was read, in as many steps as can be told apart."""
+        """The chosen time, as far as it was read, in as many steps as can be distinguished."""
         newest: list[Reading] = [*self.snapshots[-1:], *self.failures[-1:]]
         newest_s = max((one.taken_s for one in newest), default=0.0)
         from_s = newest_s - self.window_s if self.window_s else -1.0
@@ -102,7 +103,7 @@ class Watched:
 
     @property
     def failure(self) -> Unread | None:
-        """Why the last scrape failed; None where it did not."""
+        """Why the last scrape failed; None if it succeeded."""
         if not self.failures:
             return None
         newest = self.newest
@@ -111,7 +112,7 @@ class Watched:
 
     @property
     def changes(self) -> list[tuple[float, Succession]]:
-        """When, on the monotonic clock, a reading came from another process than the one before, and which kind."""
+        """When, on the monotonic clock, readings changed to another process, and how."""
         found: list[tuple[float, Succession]] = []
         for older, newer in pairwise(self.snapshots):
             kind = succession(older, newer)
@@ -121,18 +122,19 @@ class Watched:
 
     @property
     def instance_count(self) -> int:
-        """How many processes have answered so far, as far as they name themselves."""
+        """How many processes have answered so far, counting only those that name themselves."""
         return len({snapshot.instance_id for snapshot in self.snapshots if snapshot.instance_id})
 
 
-def watched(
+def endpoint_snapshot(
     endpoint: Endpoint,
+    position: int,
     readings: Sequence[Reading],
     window: Window,
     card: ModelCard | None,
     traffic: Traffic = Traffic.USER,
-) -> Watched:
-    """Sort the readings of one endpoint; `card` is used only where it is of the model that answered last."""
+) -> EndpointSnapshot:
+    """Sort the readings of one endpoint; `card` is used only if it belongs to the model that answered last."""
     snapshots = tuple(reading.of(traffic) for reading in readings if isinstance(reading, Snapshot))
     failures = tuple(reading for reading in readings if isinstance(reading, Unread))
     interval = None
@@ -141,4 +143,4 @@ def watched(
         if card is not None and snapshots[-1].model_version not in (None, card.version):
             card = None
     tests = interval.test_counts if interval and traffic is Traffic.USER else None
-    return Watched(endpoint, snapshots, failures, interval, card, window, tests)
+    return EndpointSnapshot(endpoint, position, snapshots, failures, interval, card, window, tests)

@@ -1,4 +1,4 @@
-"""What the Monitor page says: pure functions from readings to figures with a unit and to sentences."""
+"""The text of the Monitor page: pure functions from readings to figures and sentences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,28 +6,27 @@ from collections.abc import Mapping, Sequence
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure, Sample
 from benchmark.monitor.counts import BucketQuantile, Counts, Snapshot, Succession, Traffic, bucket_quantile
-from benchmark.monitor.drift import ENOUGH, LARGE, SOME, Drift, Verdict
+from benchmark.monitor.drift import ENOUGH, LARGE, MODERATE, Drift, DriftLevel
 from benchmark.monitor.history import Unread
 from benchmark.monitor.sampler import OPEN_S, SELDOM_S, When
 from benchmark.monitor.scrape import TIMEOUT_S
 from dashboard.components import markup, sample_text
-from dashboard.views.monitor.snapshot import Watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot
 
 _MOST_DRIFTED = 4
 
 
 def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
-    """Why the metrics of this endpoint could not be read, and what to do about it, in one sentence."""
-    variable = f"{endpoint.key.upper()}_URL"
+    """Why the metrics of this endpoint could not be read and what to do about it, in one sentence."""
     if unread.failure is Failure.TIMEOUT:
-        return f"No metrics within {TIMEOUT_S:g} s: it may be starting or overloaded; it is asked again by itself."
+        return f"No metrics within {TIMEOUT_S:g} s: it may be starting or overloaded. It is read again automatically."
     if unread.status == 404:
-        return f"It gives no metrics (HTTP 404): check that {variable} is a Faceoff endpoint."
+        return f"It has no metrics (HTTP 404): check that {endpoint.address} is a Faceoff endpoint."
     if unread.failure is Failure.TOO_LARGE:
-        return f"Its metrics are too long to be those of a Faceoff endpoint: check {variable}."
+        return f"Its metrics are too long: check that {endpoint.address} is a Faceoff endpoint."
     if unread.failure is Failure.WRONG_SCHEMA:
-        return f"What it gives as metrics {unread.detail}: check {variable}."
-    # Everything else is about reaching it, which is no different for a prediction.
+        return f"What it returns as metrics {unread.detail}: check that {endpoint.address} is a Faceoff endpoint."
+    # Everything else is about reaching it, as for a prediction.
     sample = Sample(endpoint.key, "", 0.0, status=unread.status, failure=unread.failure, failure_detail=unread.detail)
     return sample_text.what_to_try(sample, endpoint, None, None)
 
@@ -54,17 +53,17 @@ def rate(per_s: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share in percent, without the unit, which is in the label."""
+    """A share in percent, without the unit: the label has it."""
     return markup.NOTHING if value is None else markup.percent(value)
 
 
 def memory_mib(snapshot: Snapshot) -> str:
-    """Resident memory in MiB, where the system tells it (Linux)."""
+    """Resident memory in MiB, where the system reports it (Linux)."""
     return markup.NOTHING if snapshot.memory_bytes is None else f"{snapshot.memory_bytes / 2**20:.0f}"
 
 
 def latency(estimate: BucketQuantile | None) -> str:
-    """A quantile in ms, without the unit; where it is beyond the last bound, only that it is."""
+    """A quantile in ms, without the unit; beyond the last bound, only that it is above it."""
     if estimate is None:
         return markup.NOTHING
     value = markup.duration(estimate.value_s * 1000)
@@ -72,7 +71,7 @@ def latency(estimate: BucketQuantile | None) -> str:
 
 
 def resolution(counts: Counts) -> str:
-    """What is certain about p50 and p95: the buckets that they lie in."""
+    """What is certain about p50 and p95: the buckets that hold them."""
     found = [(name, bucket_quantile(counts.latency, at)) for name, at in (("p50", 0.5), ("p95", 0.95))]
     parts = [f"{name} is {_within(estimate)}" for name, estimate in found if estimate]
     return f"In the server: {', '.join(parts)}" if parts else ""
@@ -92,7 +91,7 @@ def nothing_asked(traffic: Traffic) -> str:
 
 
 def requests(counts: Counts, traffic: Traffic = Traffic.USER) -> str:
-    """What was asked of it, in numbers."""
+    """Requests, predictions, refusals and failures in numbers."""
     if not counts.request_count:
         return nothing_asked(traffic)
     parts = [
@@ -104,10 +103,10 @@ def requests(counts: Counts, traffic: Traffic = Traffic.USER) -> str:
     return " · ".join(parts)
 
 
-def tests(one: Watched) -> str:
-    """The traffic that is not in the figures, or that nothing can be told of it; empty where there was none."""
+def tests(one: EndpointSnapshot) -> str:
+    """The test traffic that the figures leave out, or that they cannot; empty if there was none."""
     if one.newest and not one.newest.tells_tests:
-        return "This endpoint does not count test traffic apart: benchmarks and audits are in these figures."
+        return "This endpoint does not count test traffic separately: these figures include benchmarks and audits."
     if not one.tests or not one.tests.request_count:
         return ""
     return (
@@ -116,8 +115,8 @@ def tests(one: Watched) -> str:
     )
 
 
-def unplaced(data: Sequence[Watched]) -> str:
-    """What came while nobody read, which the charts over time shade; empty where nothing did."""
+def unplaced(data: Sequence[EndpointSnapshot]) -> str:
+    """The requests between readings that were too far apart, which the charts over time shade; empty without any."""
     parts = []
     for one in data:
         holes = one.timeline.counted_holes
@@ -127,21 +126,34 @@ def unplaced(data: Sequence[Watched]) -> str:
             parts.append(f"{one.endpoint.name} {markup.counted(count, 'request')} in {length}")
     if not parts:
         return ""
-    return f"Shaded: nobody read the metrics then. {'; '.join(parts)} are in the totals only."
+    return f"Shaded: the metrics were not read during this time. Only the totals include {'; '.join(parts)}."
 
+
+_LEVELS: Mapping[DriftLevel, str] = {
+    DriftLevel.TOO_FEW: "too few to tell",
+    DriftLevel.ONE_BIN: "not estimable: nearly all training values are alike",
+    DriftLevel.UNREADABLE: "not counted by this endpoint",
+    DriftLevel.CHANCE: "no drift seen",
+    DriftLevel.SMALL: "small drift",
+    DriftLevel.MODERATE: "moderate drift",
+    DriftLevel.LARGE: "large drift",
+}
 
 READINGS: Mapping[When, tuple[str, str]] = {
-    When.OFF: ("Off", "Read only when you press Read now. Costs nothing in between."),
+    When.OFF: ("Off", "Read only when you press Read now. No cost in between."),
     When.OPEN: ("While open", f"Read every {OPEN_S:g} s while this page is open in any browser."),
-    When.ALWAYS: ("Always", f"Also read every {SELDOM_S:g} s while nobody looks, so that the history has no holes."),
+    When.ALWAYS: (
+        "Always",
+        f"Also read every {SELDOM_S:g} s while this page is closed. The history has no gaps.",
+    ),
 }
-"""When endpoints are read: the choice, and what it does."""
+"""When endpoints are read: the label of each choice, and what it does."""
 
 
 def readings(when: When, is_paused: bool, are_local: bool) -> str:
     """When the endpoints are read, and what that costs."""
     if is_paused:
-        return "Readings are paused until the run in progress ends: they would change what it measures."
+        return "Readings are paused until the run in progress ends, because they would affect its results."
     text = {
         When.OFF: "Readings are off.",
         When.OPEN: f"Read from `/metrics` every {OPEN_S:g} s while this page is open.",
@@ -150,7 +162,7 @@ def readings(when: When, is_paused: bool, are_local: bool) -> str:
     if are_local:
         return text
     if when is When.OFF:
-        return f"{text} Each reading is a request: it may be billed, and repeated ones keep an instance running."
+        return f"{text} Each reading is a request: it may be billed, and repeated readings keep an instance running."
     return f"{text} Each reading is a request: it may be billed, and keeps an instance running."
 
 
@@ -166,8 +178,8 @@ def process(snapshot: Snapshot, cpu_share: float | None) -> str:
     return " · ".join(parts)
 
 
-def change(one: Watched, now_s: float) -> str | None:
-    """The last change of process and what it means for the figures, or None where there was none."""
+def change(one: EndpointSnapshot, now_s: float) -> str | None:
+    """The last change of process and what it means for the figures; None if there was none."""
     changes = one.changes
     if not changes:
         return None
@@ -175,41 +187,48 @@ def change(one: Watched, now_s: float) -> str | None:
     ago = age(max(0.0, now_s - at_s))
     if any(found is Succession.OTHER for _, found in changes):
         return (
-            f"{one.instance_count} instances answered so far, in turn: each look sees one of them, and the figures "
-            "are of the last one alone."
+            f"{one.instance_count} instances have answered in turn. Each reading reaches one of them; the figures are "
+            "those of the last one only."
         )
     if kind is Succession.STARTED:
-        return f"A new process answered {ago} ago (a restart, or one more instance): its counts began at 0."
-    return f"Another process answered {ago} ago: its counts are its own."
+        return f"A new process answered {ago} ago (a restart or another instance). Its counts start at 0."
+    return f"Another process answered {ago} ago. It has its own counts."
 
 
 def drift_state(found: Drift) -> str:
-    """What is said of one feature, with n."""
-    if found.verdict is Verdict.TOO_FEW:
-        return f"{found.verdict} (n = {found.count} of {ENOUGH})"
-    return f"{found.verdict} (n = {markup.count(found.count)})"
+    """The drift of one feature in words, with n."""
+    enough = f"{found.count} of {ENOUGH}" if found.level is DriftLevel.TOO_FEW else markup.count(found.count)
+    return f"{drift_level(found)} (n = {enough})"
+
+
+def drift_level(found: Drift) -> str:
+    """The drift of one feature in words."""
+    return _LEVELS[found.level]
 
 
 PSI_METHOD = (
-    f"PSI (population stability index) compares the inputs with the training data. Usual reading: below {SOME:g} "
-    f"little change, {SOME:g} to {LARGE:g} moderate, above {LARGE:g} large; a rule of thumb from credit scoring "
-    f"(Lewis 1994, Siddiqi 2006). Fewer than {ENOUGH} values are too few to tell. Up to the tick, chance explains it."
+    "PSI (population stability index) compares the inputs with the training data. It is usually read as little change "
+    f"below {MODERATE:g}, moderate change from {MODERATE:g} to {LARGE:g} and large change above {LARGE:g}: a rule of "
+    f"thumb from credit scoring (Lewis 1994, Siddiqi 2006). Fewer than {ENOUGH} values are too few to tell. Chance "
+    "explains a PSI up to the tick."
 )
 
 
-def drift_words(name: str, found: Sequence[Drift], labels: Mapping[str, str]) -> str:
-    """The inputs of one endpoint in one sentence, the most drifted first; `labels` are what features are called."""
-    drifted = sorted((one for one in found if one.psi is not None and one.verdict is not Verdict.CHANCE), key=_by_psi)
-    parts = [f"{one.verdict} of {labels[one.feature].lower()} (PSI {one.psi:.2f})" for one in drifted[:_MOST_DRIFTED]]
+def drift_sentence(name: str, found: Sequence[Drift], labels: Mapping[str, str]) -> str:
+    """The drift of one endpoint's inputs in one sentence, the most drifted first; `labels` are by feature."""
+    drifted = sorted((one for one in found if one.psi is not None and one.level is not DriftLevel.CHANCE), key=_by_psi)
+    parts = [
+        f"{drift_level(one)} of {labels[one.feature].lower()} (PSI {one.psi:.2f})" for one in drifted[:_MOST_DRIFTED]
+    ]
     if len(drifted) > _MOST_DRIFTED:
         parts.append(f"{len(drifted) - _MOST_DRIFTED} more have drifted")
-    steady = sum(one.verdict is Verdict.CHANCE for one in found)
+    steady = sum(one.level is DriftLevel.CHANCE for one in found)
     if steady:
         parts.append(f"no drift seen in {markup.counted(steady, 'feature')}")
-    for verdict in (Verdict.TOO_FEW, Verdict.ONE_BIN, Verdict.UNREADABLE):
-        count = sum(one.verdict is verdict for one in found)
+    for level in (DriftLevel.TOO_FEW, DriftLevel.ONE_BIN, DriftLevel.UNREADABLE):
+        count = sum(one.level is level for one in found)
         if count:
-            parts.append(f"{markup.counted(count, 'feature')} {verdict}")
+            parts.append(f"{markup.counted(count, 'feature')} {_LEVELS[level]}")
     most = max((one.count for one in found), default=0)
     return f"{name}: {', '.join(parts)} (n = {markup.count(most)})."
 
@@ -219,9 +238,9 @@ def _by_psi(found: Drift) -> float:
 
 
 def no_drift(found: Sequence[Drift]) -> str:
-    """Why nothing can be said of the drift of any feature, and what it takes."""
+    """Why there is no drift to show for any feature, and what it takes."""
     most = max((one.count for one in found), default=0)
     if most < ENOUGH:
         return f"Too few to tell: {most} of {ENOUGH} values of each feature. Every prediction adds one."
-    reasons = sorted({str(one.verdict) for one in found})
+    reasons = sorted({drift_level(one) for one in found})
     return f"{'; '.join(reasons).capitalize()} (n = {markup.count(most)})."

@@ -238,7 +238,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
                 st.progress(min(1.0, probability), text=f"**{markup.plain(markup.percent(probability))} %** {label}")
 
 
-def _verdict(verdict: markup.Verdict, asked: Sequence[float], inputs: Sequence[float]) -> None:
+def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence[float]) -> None:
     """What both say of `asked`; the sliders, which stand at `inputs`, may have been moved since without a request."""
     # Said always: a slider that is moved by hand does not run this page.
     values = markup.plain(", ".join(f"{value:g}" for value in asked))

@@ -11,17 +11,17 @@ from inference.card import ModelCard
 SAME_PROBABILITY = 1e-5
 
 
-def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> markup.Verdict:
+def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> markup.Statement:
     """Compare one pair of samples, in words that a single observation deserves."""
     failed = [sample for sample in samples if sample.failure]
     if len(failed) == len(samples):
-        return markup.Verdict(
+        return markup.Statement(
             "unknown", "No answer", "Neither endpoint gave an answer, so there is nothing to compare."
         )
     if failed:
         ok = next(sample for sample in samples if not sample.failure)
         names = {endpoint.key: endpoint.name for endpoint in endpoints}
-        return markup.Verdict(
+        return markup.Statement(
             "unknown",
             "One answer",
             f"Only {names[ok.endpoint]} answered, in {markup.duration(ok.latency_ms)} ms. "
@@ -30,7 +30,7 @@ def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: Mode
     one, other = (sample.answer for sample in samples)
     assert one and other  # a sample without a failure has an answer  # noqa: S101
     agree, difference = _agreement(one, other, card)
-    return markup.Verdict(
+    return markup.Statement(
         "agree" if agree else "disagree",
         "Both agree" if agree else "They disagree",
         f"{difference} {_speed(endpoints, samples)}",

@@ -12,10 +12,13 @@ import httpx
 import pytest
 
 from benchmark.__main__ import main
+from benchmark.agreement import text
 from benchmark.agreement.audit import Audit, audit, survey, to_document
-from benchmark.agreement.judge import Kind, Refusal, Tally
+from benchmark.agreement.compare import Kind, Tally
+from benchmark.agreement.inputs import invalid_inputs
+from benchmark.agreement.outcomes import Refusal
 from benchmark.agreement.score import Scorer, probe, refuse, score
-from benchmark.agreement.trials import invalid_inputs
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
 from benchmark.endpoints.sample import Failure
 from benchmark.engine.execute import ask
@@ -51,12 +54,17 @@ def check(serve: Serve, client: httpx.Client, tea: ModelCard) -> Check:
     return check
 
 
+def models_of(found: Audit) -> tuple[str, ...]:
+    """In which ways the endpoints serve different models, as sentences."""
+    return tuple(text.model_difference(one, found.endpoint_names) for one in found.model_differences)
+
+
 def test_the_same_model_agrees_in_every_kind_of_input(check: Check, tea: ModelCard) -> None:
     found = check(good(tea), good(tea))
     assert found.agrees
-    assert found.forms == ("instances", "instances")
+    assert tuple(side.form for side in found.sides) == ("instances", "instances")
     assert found.agreement.differences == ()
-    assert found.agreement.compared == len(found.trials)
+    assert found.agreement.compared == len(found.inputs)
     assert {source: one.asked for source, one in found.by_source.items()} == {
         "rows": 3,
         "grid": 64,
@@ -99,8 +107,8 @@ def test_points_beside_the_boundary_are_where_the_prediction_changes(check: Chec
     found = check(good(tea), good(tea))
     near = [
         outcome.answer.probabilities
-        for trial, outcome in zip(found.trials, found.outcomes[0], strict=True)
-        if trial.source == "boundary" and outcome.answer
+        for one, outcome in zip(found.inputs, found.outcomes[0], strict=True)
+        if one.source == "boundary" and outcome.answer
     ]
     leads = [sorted(shares)[-1] - sorted(shares)[-2] for shares in near if shares]
     assert len(leads) == 60
@@ -112,19 +120,19 @@ def test_an_endpoint_that_rounds_is_named(check: Check, tea: ModelCard) -> None:
     assert not found.agrees
     assert Kind.ROUNDED in found.agreement.by_kind
     assert Kind.VALUE not in found.agreement.by_kind
-    assert "Cloud Function: probabilities rounded to 2 digits." in found.agreement.findings
-    assert found.identity == ()
+    assert "Cloud Function: probabilities rounded to 2 digits." in text.findings(found.agreement, found.names)
+    assert models_of(found) == ()
 
 
 def test_an_endpoint_that_mixes_up_its_classes_is_named(check: Check, tea: ModelCard) -> None:
     found = check(altered(tea, swap_first_two), good(tea))
     assert Kind.CLASS_ORDER in found.agreement.by_kind
-    assert "another order" in found.agreement.findings[0]
+    assert "another order" in text.findings(found.agreement, found.names)[0]
 
 
 def test_another_version_is_said_first_and_is_no_difference_of_answers(check: Check, tea: ModelCard) -> None:
     found = check(good(tea), altered(tea, call_itself("other")))
-    assert found.identity == (
+    assert models_of(found) == (
         f"The answers name different model versions: FastAPI {tea.version}, Cloud Function other.",
     )
     assert found.agreement.differences == ()
@@ -134,15 +142,15 @@ def test_another_version_is_said_first_and_is_no_difference_of_answers(check: Ch
 def test_another_artifact_is_said_with_its_files(check: Check, tea: ModelCard) -> None:
     other = make_card(tea_document(files={**tea_document()["files"], "model.onnx": {"sha256": "1" * 64}}))
     found = check(good(tea), good(other))
-    assert found.identity[0].startswith("FastAPI serves Kinds of tea")
-    assert found.identity[1] == "Not the same file by its sha256: model.onnx."
+    assert models_of(found)[0].startswith("FastAPI serves Kinds of tea")
+    assert models_of(found)[1] == "Not the same file by its sha256: model.onnx."
 
 
 def test_a_card_with_its_classes_in_another_order_is_said_first(check: Check, tea: ModelCard) -> None:
     other = make_card(tea_document(classes=["oolong", "green", "black"]))
     found = check(good(tea), good(other))
-    assert (
-        "Their cards have the classes in another order: green, oolong, black; oolong, green, black." in found.identity
+    assert "Their cards have the classes in another order: green, oolong, black; oolong, green, black." in models_of(
+        found
     )
     # Its answers fit no card but its own: the index of a class and its name are not those of the first.
     assert Kind.CLASS_ORDER in found.agreement.by_kind
@@ -150,8 +158,8 @@ def test_a_card_with_its_classes_in_another_order_is_said_first(check: Check, te
 
 def test_an_endpoint_without_batches_is_asked_one_by_one_and_its_500s_are_counted(check: Check, tea: ModelCard) -> None:
     found = check(good(tea), single_only(tea, fails=lambda body: body.get("leaf_length") == 7.0))
-    assert found.forms == ("instances", "named")
-    failing = [index for index, trial in enumerate(found.trials) if trial.values[0] == 7.0]
+    assert tuple(side.form for side in found.sides) == ("instances", "named")
+    failing = [index for index, one in enumerate(found.inputs) if one.values[0] == 7.0]
     assert failing
     assert [one.index for one in found.agreement.differences] == failing
     assert set(found.agreement.by_kind) == {Kind.STATUS}
@@ -194,7 +202,7 @@ def test_an_endpoint_that_is_not_there_is_not_waited_for(
     found = audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=GRID)
     assert found.agreement.compared == 0
     assert not found.agrees
-    assert found.failures["function"] == {"no answer (refused)": len(found.trials)}
+    assert found.failures["function"] == {"no answer (refused)": len(found.inputs)}
     assert not any(one.compared for one in found.invalid)
 
 
@@ -203,7 +211,7 @@ def test_failures_are_told_apart_where_both_endpoints_have_one_name(
 ) -> None:
     endpoints = [endpoint(nobody), replace(endpoint(nobody, "function"), name=endpoint(nobody).name)]
     found = audit(client, endpoints, [None, None], tea, ROWS, at_utc="now", grid_points=0)
-    lost = {"no answer (refused)": len(found.trials)}
+    lost = {"no answer (refused)": len(found.inputs)}
     assert found.failures == {"api": lost, "function": lost}
 
 
@@ -277,6 +285,97 @@ def test_a_surface_is_the_same_plane_at_both(serve: Serve, client: httpx.Client,
     assert len(found.across) == len(found.up) == 15  # one by one: coarsely
     assert found.agreement.compared == 225
     assert found.agreement.differences == ()
+
+
+# --- One, three and six endpoints
+
+
+@pytest.fixture
+def check_all(serve: Serve, client: httpx.Client, tea: ModelCard) -> Callable[..., Audit]:
+    """A check of any number of servers, called A, B and so on."""
+
+    def check(*several: Conversation) -> Audit:
+        endpoints = [Endpoint(key, key.upper(), serve(one).url) for one, key in zip(several, "abcdef", strict=False)]
+        return audit(client, endpoints, ask(endpoints), tea, ROWS, at_utc="now", grid_points=8, draws=10, seed=3)
+
+    return check
+
+
+def test_six_that_agree_are_compared_pair_by_pair(check_all: Callable[..., Audit], tea: ModelCard) -> None:
+    found = check_all(*[good(tea)] * 6)
+    assert found.agrees
+    document = to_document(found)
+    assert document["headline"] == f"All six give the same answers on {found.total.compared} inputs."
+    assert document["reference"] == "a"
+    assert [(pair["first"], pair["second"]) for pair in document["pairs"]][:6] == [
+        ("a", "b"),
+        ("a", "c"),
+        ("a", "d"),
+        ("a", "e"),
+        ("a", "f"),
+        ("b", "c"),
+    ]
+    assert {(pair["compared"], pair["disagreements"]) for pair in document["pairs"]} == {(found.total.compared, 0)}
+    assert [len(one.refusals) for one in found.invalid] == [6] * 25
+
+
+def test_of_three_the_one_that_rounds_is_named_with_its_pairs(check_all: Callable[..., Audit], tea: ModelCard) -> None:
+    found = check_all(good(tea), altered(tea, round_to_2), good(tea))
+    differing = found.total.disagreements
+    document = to_document(found)
+    assert document["headline"] == f"B differs from A and C on {differing} of {found.total.compared} inputs."
+    assert document["findings"][0] == "B: probabilities rounded to 2 digits."
+    assert [pair["disagreements"] for pair in document["pairs"]] == [differing, 0, differing]
+    assert document["pairs"][0]["by_kind"] == {"rounded": differing}
+    worst = document["worst"][0]
+    assert "b" in (worst["first"], worst["second"])
+    assert len(worst["answers"]) == 3
+    # The bound is one for any disagreement among all three.
+    uniform = document["by_source"]["uniform"]
+    assert uniform["disagreements"] == 10 and uniform["share_upper_95"] == 1.0
+
+
+def test_of_three_another_version_is_said_with_all_of_them(check_all: Callable[..., Audit], tea: ModelCard) -> None:
+    found = check_all(good(tea), altered(tea, call_itself("v9")), good(tea))
+    assert models_of(found) == (f"The answers name different model versions: A {tea.version}, B v9, C {tea.version}.",)
+    assert not found.agrees and not found.agreement.differing
+
+
+def test_one_endpoint_is_held_to_the_known_answers_and_has_to_refuse(
+    check_all: Callable[..., Audit], tea: ModelCard
+) -> None:
+    found = check_all(good(tea))
+    document = to_document(found)
+    assert found.agrees
+    assert document["headline"] == "A gives the known answers of the model card on its one input."
+    assert (document["reference"], document["compared"]) == ("known answers", 1)
+    assert [one["key"] for one in document["endpoints"]] == ["a"]
+    assert list(document["by_source"]) == ["known"]
+    assert document["by_source"]["known"]["share_upper_95"] is None
+    assert all(one.same and len(one.refusals) == 1 for one in found.invalid)
+
+
+def test_one_endpoint_with_another_answer_than_the_known_one_is_no_agreement(
+    check_all: Callable[..., Audit], tea: ModelCard
+) -> None:
+    found = check_all(altered(tea, round_to_2))
+    assert not found.agrees
+    assert to_document(found)["headline"] == ("A differs from the known answers of the model card on 1 of 1 input.")
+    assert Kind.SCHEMA not in found.agreement.by_kind  # a card has no names of fields
+
+
+def test_one_endpoint_of_a_regressor_is_held_to_its_known_answers(
+    serve: Serve, client: httpx.Client, mileage: ModelCard
+) -> None:
+    endpoints = [endpoint(serve(good(mileage)).url)]
+    assert audit(client, endpoints, ask(endpoints), mileage, [], at_utc="now").agrees
+
+
+def test_the_surface_of_one_endpoint_has_no_differences_to_show(
+    serve: Serve, client: httpx.Client, tea: ModelCard
+) -> None:
+    found = survey(client, [endpoint(serve(good(tea)).url)], tea, 0, 1)
+    assert len(found.outcomes) == 1 and found.agreement.pairs == ()
 
 
 # --- The command
@@ -389,6 +488,38 @@ def test_the_answers_are_written_in_utf_8_whatever_the_system_s_encoding_is(
     assert encodings == ["utf-8"]
 
 
+def test_the_command_compares_three_and_writes_each_answer(
+    run: Run, serve: Serve, tea: ModelCard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.csv"
+    urls = [serve(one).url for one in (good(tea), altered(tea, round_to_2), good(tea))]
+    assert run(urls[0], urls[1], "--endpoint", f"c={urls[2]}", "--csv", str(results)) == 1
+    out = capsys.readouterr().out
+    assert "b differs from a and c on " in out
+    pairs = [line.split() for line in out.splitlines() if " and " in line and line.startswith(" ")]
+    assert [(line[0], line[2], line[4] == "0") for line in pairs if len(line[0]) == 1][:3] == [
+        ("a", "b", False),
+        ("a", "c", True),  # of the pairs that agree, only those with the reference are listed
+        ("b", "c", False),
+    ]
+    with results.open(newline="") as file:
+        (row, *_) = csv.DictReader(file)
+    assert [row[f"{key} prediction"] for key in "abc"] == ["green"] * 3
+
+
+def test_the_command_holds_one_endpoint_to_the_known_answers(
+    serve: Serve, tea: ModelCard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = serve(good(tea)).url
+    assert main(["agree", "--endpoint", f"a={url}"]) == 0
+    out = capsys.readouterr().out
+    assert "a gives the known answers of the model card on its one input.\n" in out
+    assert "There is no other endpoint to compare it with." in out
+    assert "Invalid inputs: 25 of 25 refused.\n" in out
+    assert main(["agree", "--endpoint", f"a={url}", "--csv", "out.csv"]) == 2
+    assert "at least twice" in capsys.readouterr().err
+
+
 def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, LittleServer], nobody: str) -> None:
     assert run(twins[0].url, nobody) == 2
 
@@ -396,7 +527,7 @@ def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, L
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--endpoint", "c=http://127.0.0.1:1"], "two endpoints are compared"),
+        ([part for key in "cdefg" for part in ("--endpoint", f"{key}=http://127.0.0.1:1")], "at most 6 endpoints"),
         (["--grid", "-1"], "--grid -1: must be from 0 to"),
         (["--random", "-1"], "--random -1: must be from 0 to"),
         (["--tolerance", "nan"], "must be 0 or more"),

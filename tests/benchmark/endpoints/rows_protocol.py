@@ -1,16 +1,22 @@
 """A protocol that only the tests know: one row in, one label out, and no model card."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from benchmark.endpoints.protocols import WrongSchema
+from benchmark.endpoints.protocols import Form, WrongSchema
 from benchmark.endpoints.sample import Answer
 from inference.card import CardError, ModelCard
 
 
+def _rows(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
+    return json.dumps({"rows": [list(rows[0])]}).encode()
+
+
 class Rows:
-    """Sends `{"rows": [[...]]}` to the address itself and reads `{"labels": ["..."]}`."""
+    """Sends `{"rows": [[...]]}` to /rows and reads `{"labels": ["..."]}`."""
+
+    forms: Mapping[str, Form] = {"rows": Form(False, _rows, lambda document, _: [document])}
 
     def predict_url(self, address: str) -> str:
         return address.rstrip("/") + "/rows"

@@ -20,7 +20,10 @@ from tests.benchmark.little_server import Connection, LittleServer, json_reply
 def rows_server(connection: Connection) -> None:
     """Answers only what the toy protocol sends, and everything else with a wrong document."""
     while (request := connection.receive()) is not None:
-        document = json.loads(request.body or b"null")
+        try:
+            document = json.loads(request.body)
+        except ValueError:
+            document = None
         spoken = request.path == "/rows" and isinstance(document, dict) and set(document) == {"rows"}
         connection.send(json_reply({"labels": ["oolong"]} if spoken else {"error": "not the toy protocol"}))
 
@@ -51,6 +54,8 @@ def test_it_is_compared_and_loaded(tea: ModelCard, tmp_path: Path) -> None:
         assert json.loads(out.read_text())["endpoints"]["rows"]["n"] == 5
         assert main(["load", *arguments, "--concurrency", "2", "--requests", "10", "--warmup", "1"]) == 0
         assert json.loads(out.read_text())["endpoints"]["rows"]["errors"] == {}
+        assert main(["agree", *arguments[:-4], "--grid", "4", "--json", str(out)]) in (0, 1)
+        assert json.loads(out.read_text())["compared"] > 0
 
 
 def test_an_answer_of_another_protocol_is_a_wrong_schema(serve: Serve, tea: ModelCard) -> None:

@@ -1,12 +1,15 @@
 """An answer has one deadline, however slowly it comes; other people's texts are readable."""
 
 import time
+from ssl import SSLError
 
 import httpx
 import pytest
 
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, TooLarge, exchange_failure
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.readable import is_readable, name, readable
+from benchmark.endpoints.sample import Failure
 from tests.benchmark.little_server import Connection, Conversation, LittleServer, always, reply
 
 
@@ -34,6 +37,29 @@ def test_an_answer_that_never_stops_coming_is_a_timeout(head: bytes, part: bytes
         with pytest.raises(httpx.ReadTimeout):
             client.get(server.url, timeout=0.2)
         assert time.monotonic() - began_s > 0.15
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (TooLarge(), Failure.TOO_LARGE),
+        (TimeoutError(), Failure.TIMEOUT),
+        (httpx.ConnectTimeout(""), Failure.TIMEOUT),
+        (caused(httpx.ConnectError(""), caused(OSError(), ConnectionRefusedError())), Failure.REFUSED),
+        (caused(httpx.ConnectError(""), SSLError()), Failure.TLS),
+        (httpx.ConnectError(""), Failure.UNREACHABLE),
+        (httpx.ReadError(""), Failure.RESET),
+        (httpx.RemoteProtocolError(""), Failure.RESET),
+    ],
+)
+def test_every_error_of_an_exchange_has_one_name(error: Exception, failure: Failure) -> None:
+    assert isinstance(error, EXCHANGE_ERRORS)
+    assert exchange_failure(error) is failure
 
 
 def test_the_deadline_is_anew_for_each_request_on_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.monitor.drift import ENOUGH, Verdict, chance, drift, merged, psi
+from benchmark.monitor.drift import ENOUGH, DriftLevel, chance, drift, merged, psi
 from inference.card import ModelCard
 from tests.benchmark.cards import feature, make_card, tea_document
 
@@ -28,8 +28,8 @@ def card(counts: list[int], **changes: Any) -> ModelCard:
     )
 
 
-def verdict(training: list[int], seen: list[int]) -> Verdict:
-    return drift(card(training), {"leaf_length": seen})[0].verdict
+def verdict(training: list[int], seen: list[int]) -> DriftLevel:
+    return drift(card(training), {"leaf_length": seen})[0].level
 
 
 def test_the_index_is_the_sum_by_hand() -> None:
@@ -47,12 +47,12 @@ def test_an_empty_bin_counts_as_half_a_value() -> None:
 
 def test_inputs_like_the_training_data_have_not_drifted() -> None:
     found = drift(card(TRAINING), {"leaf_length": [20] * 10})[0]
-    assert (found.verdict, found.psi, found.count) == (Verdict.CHANCE, 0, 200)
+    assert (found.level, found.psi, found.count) == (DriftLevel.CHANCE, 0, 200)
     assert found.chance is not None and found.chance > 0.1
 
 
 def test_inputs_far_from_the_training_data_have_drifted() -> None:
-    assert verdict(TRAINING, [0, 0, 0, 0, 0, 0, 0, 0, 0, 200]) is Verdict.LARGE
+    assert verdict(TRAINING, [0, 0, 0, 0, 0, 0, 0, 0, 0, 200]) is DriftLevel.LARGE
 
 
 def test_how_much_is_called_what() -> None:
@@ -60,13 +60,13 @@ def test_how_much_is_called_what() -> None:
     training = [100] * 10
     small, some = [80, 120] * 5, [65, 135] * 5
     assert 0.03 < psi(training, small) < 0.1 < psi(training, some) < 0.25
-    assert verdict([10000] * 10, [8000, 12000] * 5) is Verdict.SMALL
-    assert verdict(training, some) is Verdict.SOME
+    assert verdict([10000] * 10, [8000, 12000] * 5) is DriftLevel.SMALL
+    assert verdict(training, some) is DriftLevel.MODERATE
 
 
 def test_below_a_hundred_values_nothing_is_said() -> None:
     found = drift(card(TRAINING), {"leaf_length": [0] * 9 + [ENOUGH - 1]})[0]
-    assert (found.verdict, found.psi, found.count) == (Verdict.TOO_FEW, None, 99)
+    assert (found.level, found.psi, found.count) == (DriftLevel.TOO_FEW, None, 99)
     assert drift(card(TRAINING), {"leaf_length": [0] * 9 + [ENOUGH]})[0].psi is not None
 
 
@@ -78,13 +78,13 @@ def test_so_many_values_are_enough_for_five_in_the_least_bin() -> None:
 
 
 def test_a_feature_whose_training_values_are_alike_cannot_drift() -> None:
-    assert verdict([150, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0] * 9 + [500]) is Verdict.ONE_BIN
+    assert verdict([150, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0] * 9 + [500]) is DriftLevel.ONE_BIN
 
 
 def test_an_endpoint_that_counts_otherwise_is_not_read() -> None:
-    assert verdict(TRAINING, [50, 50, 50]) is Verdict.UNREADABLE
-    assert drift(card(TRAINING), {"other": [1]})[0].verdict is Verdict.UNREADABLE
-    assert drift(card(TRAINING), {})[0].verdict is Verdict.TOO_FEW
+    assert verdict(TRAINING, [50, 50, 50]) is DriftLevel.UNREADABLE
+    assert drift(card(TRAINING), {"other": [1]})[0].level is DriftLevel.UNREADABLE
+    assert drift(card(TRAINING), {})[0].level is DriftLevel.TOO_FEW
 
 
 def test_rare_neighbours_are_joined_until_each_group_has_its_share() -> None:

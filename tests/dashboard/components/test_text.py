@@ -27,7 +27,7 @@ FUNCTION_SAMPLE = replace(API_SAMPLE, endpoint="function", latency_ms=34.5)
 FAILED = Sample("function", "now", 12.0, failure=Failure.REFUSED)
 
 
-def said(one: Sample = API_SAMPLE, other: Sample = FUNCTION_SAMPLE, card: ModelCard = TEA) -> markup.Verdict:
+def said(one: Sample = API_SAMPLE, other: Sample = FUNCTION_SAMPLE, card: ModelCard = TEA) -> markup.Statement:
     return say.verdict(SIDES, (one, other), card)
 
 
@@ -114,7 +114,7 @@ def test_an_endpoint_that_is_away_is_not_blamed_for_the_model_that_it_served_bef
 
 
 def test_agreement_says_how_near_and_who_was_faster_by_how_much() -> None:
-    assert said() == markup.Verdict(
+    assert said() == markup.Statement(
         "agree",
         "Both agree",
         "Largest probability difference 0. FastAPI was faster by 24.5 ms in this single observation.",
@@ -162,7 +162,7 @@ def test_rounding_to_two_digits_is_a_disagreement() -> None:
 
 
 def test_one_failure_says_who_answered_and_where_to_look() -> None:
-    assert said(other=FAILED) == markup.Verdict(
+    assert said(other=FAILED) == markup.Statement(
         "unknown", "One answer", "Only FastAPI answered, in 10.0 ms. Cloud Function: see its card."
     )
 

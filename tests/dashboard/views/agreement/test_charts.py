@@ -6,9 +6,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from benchmark.agreement.audit import Audit, Surface
-from benchmark.agreement.judge import InvalidResult, Outcome, Refusal, compare
-from benchmark.agreement.trials import Invalid, Trial, plane
+from benchmark.agreement.audit import Audit, Side, Surface
+from benchmark.agreement.compare import compare
+from benchmark.agreement.inputs import Input, Invalid, plane
+from benchmark.agreement.models import ModelDifference, OtherCards
+from benchmark.agreement.outcomes import InputOutcome, InvalidResult, Refusal
 from benchmark.endpoints.sample import Answer, Failure
 from dashboard.components.theme import DARK, LIGHT, Palette
 from dashboard.views.agreement import charts as draw
@@ -22,31 +24,38 @@ MILEAGE = make_card(mileage_document())
 NAMES = ("FastAPI", "Cloud <Function>")
 PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
 
-Change = Callable[[Outcome], Outcome]
+Change = Callable[[InputOutcome], InputOutcome]
 
 
-def answered(card: ModelCard, values: Sequence[float]) -> Outcome:
+def answered(card: ModelCard, values: Sequence[float]) -> InputOutcome:
     if not card.is_classifier:
-        return Outcome(200, answer=Answer(mileage_outputs(values)[0]))
+        return InputOutcome(200, answer=Answer(mileage_outputs(values)[0]))
     shares = tea_outputs(values)
     index = shares.index(max(shares))
-    return Outcome(200, answer=Answer(index, card.classes[index], max(shares), tuple(shares)))
+    return InputOutcome(200, answer=Answer(index, card.classes[index], max(shares), tuple(shares)))
 
 
 def surface(card: ModelCard, change: Change = lambda outcome: outcome) -> Surface:
     """Five by five points over the first two features; `change` is applied to every third of the second's answers."""
-    across, up, trials = plane(card, 0, 1, 5)
-    one = [answered(card, trial.values) for trial in trials]
+    across, up, inputs = plane(card, 0, 1, 5)
+    one = [answered(card, each.values) for each in inputs]
     other = [change(outcome) if index % 3 == 0 else outcome for index, outcome in enumerate(one)]
-    return Surface(card, NAMES, 0, 1, across, up, trials, (one, other), compare(one, other, card, NAMES))
+    return Surface(card, NAMES, 0, 1, across, up, inputs, (one, other), compare([one, other], card))
 
 
-def to_black(outcome: Outcome) -> Outcome:
+def surface_of_three(change: Change) -> Surface:
+    """The same with a third endpoint, which answers as the first one."""
+    both = surface(TEA, change)
+    outcomes = (*both.outcomes, both.outcomes[0])
+    return replace(both, names=(*NAMES, "Third"), outcomes=outcomes, agreement=compare(outcomes, TEA))
+
+
+def to_black(outcome: InputOutcome) -> InputOutcome:
     return replace(outcome, answer=Answer(2, "black", 0.9, (0.05, 0.05, 0.9)))
 
 
-def lost(_: Outcome) -> Outcome:
-    return Outcome(failure=Failure.TIMEOUT)
+def lost(_: InputOutcome) -> InputOutcome:
+    return InputOutcome(failure=Failure.TIMEOUT)
 
 
 @PALETTES
@@ -97,8 +106,8 @@ def test_points_without_an_answer_are_holes() -> None:
     assert figure.data[0].text[0][0] == "no answer (timeout)"
     assert draw.gaps_of(both)[0] is None
     assert draw.answered(both.outcomes[1]) == 16
-    nothing = replace(both, outcomes=([lost(Outcome())] * 25, [lost(Outcome())] * 25))
-    nothing = replace(nothing, agreement=compare(*nothing.outcomes, TEA, NAMES))
+    nothing = replace(both, outcomes=([lost(InputOutcome())] * 25, [lost(InputOutcome())] * 25))
+    nothing = replace(nothing, agreement=compare(nothing.outcomes, TEA))
     assert draw.difference(nothing, LIGHT).layout.annotations[0].text == "nothing to compare"
 
 
@@ -114,28 +123,21 @@ def test_the_table_has_every_point_and_both_answers() -> None:
 
 
 REFUSED = Refusal(422, "invalid_input")
+OTHER = OtherCards((0, 1), (("Tea", "v1"), ("Tea", "v2")))
 
 
 def audit(
     change: Change = lambda outcome: outcome,
-    refusals: tuple[Refusal, Refusal] = (REFUSED, REFUSED),
-    identity: tuple[str, ...] = (),
+    refusals: tuple[Refusal, ...] = (REFUSED, REFUSED),
+    models: tuple[ModelDifference, ...] = (),
+    shown: Surface | None = None,
 ) -> Audit:
-    both = surface(TEA, change)
-    trials = tuple(Trial("rows", trial.values, line) for line, trial in enumerate(both.trials, 2))
+    shown = shown or surface(TEA, change)
+    inputs = tuple(Input("rows", one.values, line) for line, one in enumerate(shown.inputs, 2))
     invalid = (InvalidResult(Invalid("a | pipe", b""), refusals),)
+    sides = tuple(Side(name.lower(), name, "instances") for name in shown.names)
     return Audit(
-        TEA,
-        ("api", "function"),
-        NAMES,
-        trials,
-        both.outcomes,
-        both.agreement,
-        invalid,
-        identity,
-        ("instances", "named"),
-        0,
-        "2026-01-01T00:00",
+        TEA, sides, inputs, shown.outcomes, shown.agreement, invalid, models, seed=0, at_utc="2026-01-01T00:00"
     )
 
 
@@ -148,7 +150,7 @@ def audit(
         (audit(refusals=(Refusal(200), Refusal(200))), "disagree", "Not all refused alike"),
         (audit(refusals=(REFUSED, Refusal(None))), "unknown", "Not all compared"),
         (audit(lost), "unknown", "Not all compared"),
-        (audit(identity=("FastAPI serves another.",)), "disagree", "Different models"),
+        (audit(models=(OTHER,)), "disagree", "Different models"),
     ],
 )
 def test_the_verdict_is_a_word_and_a_sentence(found: Audit, outcome: str, said: str) -> None:
@@ -158,7 +160,7 @@ def test_the_verdict_is_a_word_and_a_sentence(found: Audit, outcome: str, said: 
 
 
 def test_which_model_is_served_comes_first() -> None:
-    assert say.verdict(audit(to_black, identity=("FastAPI serves another.",))).sentence.startswith("FastAPI serves")
+    assert say.verdict(audit(to_black, models=(OTHER,))).sentence.startswith("FastAPI serves")
 
 
 def test_every_worst_difference_links_to_its_input() -> None:
@@ -166,7 +168,7 @@ def test_every_worst_difference_links_to_its_input() -> None:
     lines = say.worst_table(found, 3, TEA.feature_names).splitlines()
     assert len(lines) == 2 + 3
     query = lines[2].partition("](./?")[2].partition(")")[0]
-    values = found.trials[found.agreement.worst(1)[0].index].values
+    values = found.inputs[found.agreement.worst(1)[0].index].values
     assert [float(parse_qs(query)[name][0]) for name in TEA.feature_names] == pytest.approx(values, abs=0.05 + 1e-9)
 
 
@@ -185,6 +187,42 @@ def test_other_people_s_text_stays_in_its_cell() -> None:
     assert "a \\| pipe" in table
     assert "Cloud \\<Function\\>" in table
     assert "**no**" in table
+
+
+# --- Three endpoints
+
+
+def test_the_differences_of_three_are_the_largest_of_any_pair_and_name_it() -> None:
+    three = surface_of_three(to_black)
+    both = surface(TEA, to_black)
+    assert draw.gaps_of(three) == draw.gaps_of(both)
+    crosses = draw.difference(three, LIGHT).data[1]
+    assert len(crosses.x) == len(draw.difference(both, LIGHT).data[1].x)  # a point is one cross, not one a pair
+    assert crosses.text[0].startswith("FastAPI and Cloud &lt;Function&gt;: ")
+    rows = draw.surface_table(three)
+    assert list(rows[0])[2:] == [*NAMES, "Third", "difference"]
+
+
+def test_of_three_the_pairs_with_the_first_are_listed_and_the_others_that_disagree() -> None:
+    found = audit(shown=surface_of_three(to_black))
+    lines = say.pairs_table(found).splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| FastAPI and Cloud \\<Function\\>",
+        "| FastAPI and Third",
+        "| Cloud \\<Function\\> and Third",
+    ]
+    assert lines[1].endswith("| \N{EN DASH} | 25 | 0 | 0 |")
+    assert say.pairs_note(found) == ""
+    alike = audit(shown=surface_of_three(lambda outcome: outcome))
+    assert len(say.pairs_table(alike).splitlines()) == 2 + 2
+    assert say.pairs_note(alike) == "The other 1 pair did not disagree on any input that both answered."
+    assert say.verdict(alike).sentence == "All three give the same answers on 25 inputs."
+
+
+def test_the_worst_of_three_name_their_pair() -> None:
+    assert "FastAPI and Cloud \\<Function\\>\\: " in say.worst_table(
+        audit(shown=surface_of_three(to_black)), 1, TEA.feature_names
+    )
 
 
 def test_failures_are_told_with_their_number() -> None:

@@ -1,25 +1,30 @@
 """The Agreement page in a session without a browser, over real HTTP endpoints that agree, and that do not."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmark.endpoints.endpoint import Endpoint
 from dashboard import resources
+from dashboard.settings import Settings
 from dashboard.views.agreement.page import checks
 from inference.card import ModelCard
 from tests.benchmark.altered import altered, call_itself, good, round_to_2
 from tests.benchmark.cards import make_card, make_service, mileage_document, tea_outputs
-from tests.benchmark.little_server import serving
+from tests.benchmark.little_server import Conversation, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
 
 Visit = Callable[..., Page]
 Agree = Callable[[str, str], Page]
+AgreeAll = Callable[..., Page]
 SCRIPT = "from dashboard.views.agreement import page\npage.page()"
 MAPS = ("surface-0", "surface-1", "surface-difference")
 
@@ -35,6 +40,21 @@ def agree(visit: Visit, tea_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Agree
         return page.open()
 
     return agree
+
+
+@pytest.fixture
+def agree_all(serve: Serve, agree: Agree, monkeypatch: pytest.MonkeyPatch) -> AgreeAll:
+    """The page over any number of servers, called API, FUNCTION, C and so on."""
+
+    def agree_all(*several: Conversation) -> Page:
+        endpoints = tuple(
+            Endpoint(key, key.upper(), serve(one).url)
+            for key, one in zip(("api", "function", *"cdef"), several, strict=False)
+        )
+        monkeypatch.setattr(resources, "settings", lambda: replace(Settings.from_env(os.environ), endpoints=endpoints))
+        return agree(endpoints[0].url, endpoints[-1].url)
+
+    return agree_all
 
 
 def checked(page: Page, button: str = "Check agreement") -> Page:
@@ -61,9 +81,9 @@ def figures(page: Page) -> dict[str, str]:
     return {metric.label: metric.value for metric in block.metric}
 
 
-def score(page: Page, text: str) -> Page:
+def score(page: Page, text: str, button: str = "Score on both") -> Page:
     page.app.text_area(key="rows-text").set_value(text)
-    return scored(page)
+    return scored(page, button)
 
 
 def scored(page: Page, button: str = "Score on both") -> Page:
@@ -164,6 +184,52 @@ def test_the_last_check_is_still_there_in_another_session(serve: Serve, agree: A
     urls = serve(good(tea)).url, serve(good(tea)).url
     checked(agree(*urls))
     assert "They agree" in agree(*urls).read("card-verdict")
+
+
+def test_three_are_compared_pair_by_pair_and_the_one_that_differs_is_named(
+    serve: Serve, agree_all: AgreeAll, tea: ModelCard
+) -> None:
+    page = checked(agree_all(good(tea), altered(tea, round_to_2), good(tea)))
+    assert "FUNCTION differs from API and C on " in page.read("card-verdict")
+    pairs = page.read("card-pairs")
+    assert "| API and FUNCTION | rounded " in pairs
+    assert "| API and C | \N{EN DASH} |" in pairs
+    assert "| FUNCTION and C | rounded " in pairs
+    assert "FUNCTION and C" in page.read("card-worst") or "API and FUNCTION" in page.read("card-worst")
+    assert "All three have to refuse with the same status" in page.read("card-invalid")
+    assert [page.has(f"figure-surface-{side}") for side in (0, 1, 2, "difference")] == [True] * 4
+    score(page, "3.4,1,2\n", "Score on all")
+    table = page.app.dataframe[0].value
+    assert table["difference"][0].startswith("API and FUNCTION: rounded: ")
+    assert list(table["C prediction"]) == ["green"]
+
+
+def test_six_that_agree_leave_only_the_pairs_with_the_first(serve: Serve, agree_all: AgreeAll, tea: ModelCard) -> None:
+    page = checked(agree_all(*[good(tea)] * 6))
+    assert "All six give the same answers on " in page.read("card-verdict")
+    assert page.read("card-pairs").count("| API and ") == 5
+    assert "The other 10 pairs did not disagree" in page.read("card-pairs")
+    assert page.has("figure-surface-5") and page.has("figure-surface-difference")
+
+
+def test_one_is_held_to_the_known_answers_and_that_is_said(serve: Serve, agree_all: AgreeAll, tea: ModelCard) -> None:
+    page = agree_all(good(tea))
+    assert "The known answers of the model card, and invalid inputs" in page.read()
+    checked(page)
+    assert "Known answers right" in page.read("card-verdict")
+    assert "There is no other endpoint to compare it with." in page.read("card-verdict")
+    assert "| Known answers | 1 | 0 | \N{EN DASH} |" in page.read("card-asked")
+    assert "25 of 25 refused" in page.read("card-invalid") and "alike" not in page.read("card-invalid").lower()
+    assert page.has("figure-surface-0") and not page.has("figure-surface-difference")
+    score(page, "2,3,1\n", "Score")
+    assert "1 row scored" in page.read("card-batch")
+    assert "They agree" not in page.read()
+
+
+def test_one_that_answers_otherwise_than_the_card_is_wrong(serve: Serve, agree_all: AgreeAll, tea: ModelCard) -> None:
+    page = checked(agree_all(altered(tea, round_to_2)))
+    assert "Wrong answers" in page.read("card-verdict")
+    assert "API differs from the known answers of the model card on 1 of 1 input." in page.read("card-verdict")
 
 
 def test_a_regressor_is_compared_by_value(serve: Serve, agree: Agree) -> None:

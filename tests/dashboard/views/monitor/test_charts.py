@@ -10,16 +10,17 @@ import pytest
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
 from benchmark.monitor.counts import Bucket, Counts, Snapshot
-from benchmark.monitor.drift import Drift, Verdict
+from benchmark.monitor.drift import Drift, DriftLevel
 from benchmark.monitor.history import Reading, Unread
 from dashboard.components.theme import DARK, LIGHT, Palette
 from dashboard.views.monitor import charts as draw
-from dashboard.views.monitor.snapshot import Watched, Window, watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot, Window, endpoint_snapshot
 from tests.benchmark.cards import make_card, tea_document
 from tests.dashboard.views.predict.test_charts import as_lists, titles
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
 FUNCTION = Endpoint("function", "Cloud <Function>", "http://127.0.0.1:8080")
+ENDPOINTS = [API, FUNCTION, *(Endpoint(key, key.upper(), "http://127.0.0.1:1") for key in "cdef")]
 TEA = make_card(tea_document())
 PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
 NOW_S = 110.0
@@ -42,8 +43,8 @@ def snapshot(taken_s: float, fast: int, slow: int = 0, instance: str = "a") -> S
     )
 
 
-def one(endpoint: Endpoint, *readings: Reading) -> Watched:
-    return watched(endpoint, readings, Window.START, TEA)
+def one(endpoint: Endpoint, *readings: Reading) -> EndpointSnapshot:
+    return endpoint_snapshot(endpoint, ENDPOINTS.index(endpoint), readings, Window.START, TEA)
 
 
 PAIR = [
@@ -154,7 +155,7 @@ def test_memory_is_drawn_at_each_reading_with_a_gap_at_a_restart() -> None:
 )
 def test_the_time_axis_is_the_time_asked_about(window: Window, range_s: float, title: str) -> None:
     readings = [snapshot(2.0 * index, index) for index in range(2000)]
-    data = [watched(API, readings, window, TEA)]
+    data = [endpoint_snapshot(API, 0, readings, window, TEA)]
     axis = draw.requests_over_time(data, 4000.0, LIGHT).to_dict()["layout"]["xaxis"]
     assert (axis["range"][0], axis["title"]["text"]) == (range_s, f"Time ago ({title})")
     (drawn,) = data[0].timeline.stretches
@@ -217,9 +218,9 @@ def test_inputs_out_of_range_are_a_share_of_the_rows() -> None:
 
 
 DRIFT: Sequence[Drift] = (
-    Drift("leaf_length", 500, Verdict.LARGE, 0.8, 0.15),
-    Drift("leaf_width", 500, Verdict.CHANCE, 0.0, 0.15),
-    Drift("steep_time", 500, Verdict.ONE_BIN),
+    Drift("leaf_length", 500, DriftLevel.LARGE, 0.8, 0.15),
+    Drift("leaf_width", 500, DriftLevel.CHANCE, 0.0, 0.15),
+    Drift("steep_time", 500, DriftLevel.ONE_BIN),
 )
 
 
@@ -243,7 +244,7 @@ def test_the_table_of_drift_has_every_feature_also_where_nothing_can_be_said() -
     assert [(row["feature"], row["PSI"], row["verdict"]) for row in rows] == [
         ("leaf_length", 0.8, "large drift"),
         ("leaf_width", 0.0, "no drift seen"),
-        ("steep_time", None, "not estimable: its training values are nearly all alike"),
+        ("steep_time", None, "not estimable: nearly all training values are alike"),
     ]
 
 
@@ -251,3 +252,57 @@ def test_an_endpoint_that_was_never_read_has_empty_bars() -> None:
     never = one(API, Unread(100, Failure.TIMEOUT))
     assert as_lists(traces(draw.out_of_range([never], TEA, LIGHT))["FastAPI (n = 0)"]["x"]) == [None] * 3
     assert as_lists(traces(draw.predictions([never], TEA, None, LIGHT))["FastAPI (n = 0)"]["y"]) == [None] * 3
+
+
+# --- One, three and six endpoints
+
+
+def several(count: int) -> list[EndpointSnapshot]:
+    """So many endpoints with the same counts."""
+    return [one(endpoint, snapshot(100, 10), snapshot(102, 30, 4)) for endpoint in ENDPOINTS[:count]]
+
+
+@PALETTES
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_each_of_several_endpoints_has_its_line_in_the_colour_of_its_position(colors: Palette, count: int) -> None:
+    data = several(count)
+    expected = [colors.endpoint_color(each.endpoint.key, each.position) for each in data]
+    for draw_chart in (draw.requests_over_time, draw.memory_over_time):
+        lines = draw_chart(data, NOW_S, colors).data
+        assert [line.line.color for line in lines] == expected
+    for draw_chart in (draw.latency_over_time, draw.failures_over_time):
+        main = [trace for trace in draw_chart(data, NOW_S, colors).data if trace.line.dash == "solid"]
+        assert [line.line.color for line in main] == expected
+    bars = draw.predictions(data, TEA, None, colors).data
+    assert [bar.marker.color for bar in bars] == expected
+    assert len({bar.marker.pattern.shape for bar in bars}) == count
+
+
+def test_an_endpoint_keeps_its_marks_where_those_before_it_were_never_read() -> None:
+    alone = traces(draw.requests_over_time([PAIR[1]], NOW_S, LIGHT))["Cloud &lt;Function&gt; (n = 8)"]
+    both = traces(draw.requests_over_time(PAIR, NOW_S, LIGHT))["Cloud &lt;Function&gt; (n = 8)"]
+    assert alone["line"] == both["line"]
+
+
+@pytest.mark.parametrize(("count", "names"), [(2, 4), (3, 4), (6, 7)])
+def test_the_legend_of_many_endpoints_says_once_what_is_dotted(count: int, names: int) -> None:
+    drawn = draw.latency_over_time(several(count), NOW_S, LIGHT).data
+    shown = [trace.name for trace in drawn if trace.showlegend is not False]
+    assert len(shown) == names
+    assert ("p95" in shown) is (count > 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_the_marks_of_a_feature_stay_in_its_row_with_the_first_endpoint_at_the_top(count: int) -> None:
+    figure = draw.drift([(each, DRIFT[:1]) for each in several(count)], TEA, LIGHT)
+    axis = figure.to_dict()["layout"]["yaxis"]
+    row = dict(zip(axis["ticktext"], axis["tickvals"], strict=True))["Leaf length"]
+    places = [trace.y[0] - row for trace in figure.data if trace.name.endswith("(n = 500)")]
+    assert places == sorted(places, reverse=True)
+    assert max(map(abs, places)) < 0.45
+    assert len(set(places)) == count
+
+
+def test_charts_with_a_mark_for_each_endpoint_in_each_row_grow_with_them() -> None:
+    heights = [draw.out_of_range(several(count), TEA, LIGHT).layout.height for count in (1, 2, 6)]
+    assert heights[0] == heights[1] < heights[2]

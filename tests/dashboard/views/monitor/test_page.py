@@ -1,13 +1,18 @@
 """The Monitor page in a session without a browser, over real HTTP endpoints that count, or that do not answer."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import httpx
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.traffic import TEST_HEADERS
 from benchmark.monitor.sampler import Measuring
+from dashboard import resources
+from dashboard.settings import Settings
 from inference.card import ModelCard
 from tests.benchmark.cards import feature, make_card, make_service, mileage_document, mileage_outputs, tea_document
 from tests.benchmark.little_server import LittleServer, Request, answering, json_reply, reply
@@ -55,6 +60,40 @@ def binned_tea() -> ModelCard:
     features[0] = feature("leaf_length", "Leaf length", "cm", 3.0, 7.0, 5.0, training=training)
     counts = {"class_counts": {"green": 50, "oolong": 50, "black": 50}}
     return make_card(tea_document(features=features, training_data=counts))
+
+
+def monitor_all(monkeypatch: pytest.MonkeyPatch, monitor: Monitor, urls: Sequence[str]) -> Page:
+    """The page over any number of endpoints, `api`, `function`, `c` and so on."""
+    endpoints = tuple(
+        Endpoint(key, key.upper(), url) for key, url in zip(("api", "function", *"cdef"), urls, strict=False)
+    )
+    monkeypatch.setattr(resources, "settings", lambda: replace(Settings.from_env(os.environ), endpoints=endpoints))
+    return monitor(urls[0], urls[-1])
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_each_of_several_endpoints_has_its_card_and_its_line(
+    serve: Serve, monitor: Monitor, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    servers = [serve(counting(tea_service())) for _ in range(count)]
+    for requests, server in enumerate(servers, 1):
+        send(server, [GREEN] * requests)
+    page = monitor_all(monkeypatch, monitor, [server.url for server in servers])
+    keys = ("api", "function", *"cdef")[:count]
+    assert [page.metrics(key)["Requests"] for key in keys] == [str(requests) for requests in range(1, count + 1)]
+    drawn = page.figure("predictions")["data"]
+    assert [trace["name"] for trace in drawn] == [
+        f"{key.upper()} (n = {requests})" for requests, key in enumerate(keys, 1)
+    ]
+
+
+def test_of_three_endpoints_those_with_another_model_are_left_out_by_name(
+    serve: Serve, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = counting(make_service(make_card(mileage_document()), mileage_outputs))
+    servers = [serve(counting(tea_service())), serve(other), serve(counting(tea_service()))]
+    page = monitor_all(monkeypatch, monitor, [server.url for server in servers])
+    assert "The charts below show only API and C: the endpoints serve different models." in page.read()
 
 
 def test_both_endpoints_show_what_they_counted(serve: Serve, monitor: Monitor) -> None:
@@ -218,7 +257,7 @@ def test_endpoints_with_different_models_are_not_drawn_together(serve: Serve, mo
     api, function = serve(counting(tea_service())), serve(counting(make_service(other, mileage_outputs)))
     send(api, [GREEN])
     page = monitor(api.url, function.url)
-    assert "Below is FastAPI alone: the endpoints serve different models." in page.read()
+    assert "The charts below show only FastAPI: the endpoints serve different models." in page.read()
     assert [trace["name"] for trace in page.figure("predictions")["data"]] == ["FastAPI (n = 1)"]
 
 

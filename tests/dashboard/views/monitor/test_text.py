@@ -7,12 +7,12 @@ import pytest
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
 from benchmark.monitor.counts import Bucket, BucketQuantile, Counts, Snapshot, Traffic
-from benchmark.monitor.drift import Drift, Verdict
+from benchmark.monitor.drift import Drift, DriftLevel
 from benchmark.monitor.history import Unread
 from benchmark.monitor.sampler import When
 from dashboard.components.markup import NOTHING, count
 from dashboard.views.monitor import text as say
-from dashboard.views.monitor.snapshot import Watched, Window, watched
+from dashboard.views.monitor.snapshot import EndpointSnapshot, Window, endpoint_snapshot
 from tests.benchmark.cards import make_card, tea_document
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
@@ -99,49 +99,49 @@ def test_no_metrics_is_not_called_no_prediction() -> None:
 
 
 def change(*snapshots: Snapshot) -> str | None:
-    return say.change(watched(API, snapshots, Window.MINUTE, TEA), now_s=snapshots[-1].taken_s + 30)
+    return say.change(endpoint_snapshot(API, 0, snapshots, Window.MINUTE, TEA), now_s=snapshots[-1].taken_s + 30)
 
 
 def test_a_restart_is_said() -> None:
     assert change(snapshot(0, "a"), snapshot(2, "a")) is None
     assert change(snapshot(0, "a"), snapshot(2, "b", age_s=1)) == (
-        "A new process answered 30 s ago (a restart, or one more instance): its counts began at 0."
+        "A new process answered 30 s ago (a restart or another instance). Its counts start at 0."
     )
     unnamed = (snapshot(0, "", requests=5), snapshot(2, "", age_s=None, requests=1))
-    assert change(*unnamed) == "Another process answered 30 s ago: its counts are its own."
+    assert change(*unnamed) == "Another process answered 30 s ago. It has its own counts."
 
 
 def test_several_instances_behind_one_address_are_said() -> None:
     text = change(snapshot(0, "a"), snapshot(2, "b", age_s=50), snapshot(4, "a"), snapshot(6, "b"))
-    assert text and text.startswith("2 instances answered so far")
+    assert text and text.startswith("2 instances have answered in turn")
 
 
 def test_drift_is_said_with_n() -> None:
-    assert say.drift_state(Drift("x", 12, Verdict.TOO_FEW)) == "too few to tell (n = 12 of 100)"
-    assert say.drift_state(Drift("x", 1200, Verdict.LARGE, 0.4, 0.1)) == f"large drift (n = {count(1200)})"
+    assert say.drift_state(Drift("x", 12, DriftLevel.TOO_FEW)) == "too few to tell (n = 12 of 100)"
+    assert say.drift_state(Drift("x", 1200, DriftLevel.LARGE, 0.4, 0.1)) == f"large drift (n = {count(1200)})"
 
 
 def test_where_no_drift_can_be_shown_the_reason_is_said() -> None:
-    few = [Drift("x", 12, Verdict.TOO_FEW), Drift("y", 0, Verdict.ONE_BIN)]
+    few = [Drift("x", 12, DriftLevel.TOO_FEW), Drift("y", 0, DriftLevel.ONE_BIN)]
     assert say.no_drift(few).startswith("Too few to tell: 12 of 100 values")
     assert say.no_drift([]).startswith("Too few to tell: 0 of 100 values")
-    assert say.no_drift([Drift("x", 120, Verdict.UNREADABLE)]) == "Not counted by this endpoint (n = 120)."
+    assert say.no_drift([Drift("x", 120, DriftLevel.UNREADABLE)]) == "Not counted by this endpoint (n = 120)."
 
 
 def test_a_psi_is_said_in_words_the_most_drifted_first() -> None:
     found = [
-        Drift("x", 500, Verdict.CHANCE, 0.01, 0.1),
-        Drift("y", 500, Verdict.SOME, 0.2, 0.1),
-        Drift("z", 500, Verdict.LARGE, 1.234, 0.1),
-        Drift("w", 500, Verdict.ONE_BIN),
+        Drift("x", 500, DriftLevel.CHANCE, 0.01, 0.1),
+        Drift("y", 500, DriftLevel.MODERATE, 0.2, 0.1),
+        Drift("z", 500, DriftLevel.LARGE, 1.234, 0.1),
+        Drift("w", 500, DriftLevel.ONE_BIN),
     ]
     labels = {"x": "Sepal width", "y": "Petal length", "z": "Petal width", "w": "Sort"}
-    assert say.drift_words("FastAPI", found, labels) == (
+    assert say.drift_sentence("FastAPI", found, labels) == (
         "FastAPI: large drift of petal width (PSI 1.23), moderate drift of petal length (PSI 0.20), no drift seen in "
-        "1 feature, 1 feature not estimable: its training values are nearly all alike (n = 500)."
+        "1 feature, 1 feature not estimable: nearly all training values are alike (n = 500)."
     )
-    few = [Drift("x", 12, Verdict.TOO_FEW)]
-    assert say.drift_words("FastAPI", few, labels) == "FastAPI: 1 feature too few to tell (n = 12)."
+    few = [Drift("x", 12, DriftLevel.TOO_FEW)]
+    assert say.drift_sentence("FastAPI", few, labels) == "FastAPI: 1 feature too few to tell (n = 12)."
 
 
 def test_the_usual_thresholds_of_psi_are_said_with_their_source() -> None:
@@ -154,26 +154,31 @@ def test_the_usual_thresholds_of_psi_are_said_with_their_source() -> None:
 
 def test_tests_are_said_beside_the_figures_of_users() -> None:
     tests = Counts({200: 40}, predictions={"green": 400})
-    one = watched(API, [Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, test_counts=tests)], Window.START, None)
+    one = endpoint_snapshot(
+        API, 0, [Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, test_counts=tests)], Window.START, None
+    )
     assert say.tests(one) == "Not in these figures: 40 test requests with 400 predictions"
-    assert say.tests(watched(API, [snapshot(0)], Window.START, None)) == ""
+    assert say.tests(endpoint_snapshot(API, 0, [snapshot(0)], Window.START, None)) == ""
     old = Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, tells_tests=False)
-    assert "does not count test traffic apart" in say.tests(watched(API, [old], Window.START, None))
+    assert "does not count test traffic separately" in say.tests(endpoint_snapshot(API, 0, [old], Window.START, None))
 
 
 def test_asked_about_tests_an_endpoint_is_what_its_tests_were() -> None:
     reading = Snapshot(0.0, Counts({200: 3}), "a", age_s=9.0, test_counts=Counts({200: 40}))
-    one = watched(API, [reading], Window.START, None, Traffic.TEST)
+    one = endpoint_snapshot(API, 0, [reading], Window.START, None, Traffic.TEST)
     assert one.interval and one.interval.counts.request_count == 40
     assert say.tests(one) == ""
 
 
 def test_what_came_while_nobody_read_is_said() -> None:
-    one = watched(API, [snapshot(0), snapshot(2, requests=4), snapshot(302, requests=1004)], Window.START, None)
-    assert say.unplaced([one]) == (
-        f"Shaded: nobody read the metrics then. FastAPI {count(1000)} requests in 5 min 0 s are in the totals only."
+    one = endpoint_snapshot(
+        API, 0, [snapshot(0), snapshot(2, requests=4), snapshot(302, requests=1004)], Window.START, None
     )
-    assert say.unplaced([watched(API, [snapshot(0), snapshot(302)], Window.START, None)]) == ""
+    assert say.unplaced([one]) == (
+        "Shaded: the metrics were not read during this time. Only the totals include "
+        f"FastAPI {count(1000)} requests in 5 min 0 s."
+    )
+    assert say.unplaced([endpoint_snapshot(API, 0, [snapshot(0), snapshot(302)], Window.START, None)]) == ""
 
 
 @pytest.mark.parametrize("when", When)
@@ -188,16 +193,16 @@ def test_what_readings_cost_is_said_where_they_may_cost(when: When) -> None:
 
 def test_a_failure_is_shown_until_the_next_reading_that_works() -> None:
     failed = Unread(2.0, Failure.REFUSED)
-    assert watched(API, [snapshot(0), failed], Window.MINUTE, TEA).failure is failed
-    assert watched(API, [snapshot(0), failed, snapshot(4)], Window.MINUTE, TEA).failure is None
-    assert watched(API, [failed], Window.MINUTE, TEA).newest is None
+    assert endpoint_snapshot(API, 0, [snapshot(0), failed], Window.MINUTE, TEA).failure is failed
+    assert endpoint_snapshot(API, 0, [snapshot(0), failed, snapshot(4)], Window.MINUTE, TEA).failure is None
+    assert endpoint_snapshot(API, 0, [failed], Window.MINUTE, TEA).newest is None
 
 
 def test_the_window_decides_what_is_counted() -> None:
     readings = [snapshot(float(second), age_s=1000.0 + second, requests=second) for second in range(1, 100)]
 
-    def one(window: Window) -> Watched:
-        return watched(API, readings, window, TEA)
+    def one(window: Window) -> EndpointSnapshot:
+        return endpoint_snapshot(API, 0, readings, window, TEA)
 
     whole, minute, ten = (one(window).interval for window in (Window.START, Window.MINUTE, Window.TEN_MINUTES))
     assert whole and (whole.duration_s, whole.counts.request_count) == (1099.0, 99)
@@ -207,5 +212,5 @@ def test_the_window_decides_what_is_counted() -> None:
 
 def test_the_card_of_another_model_is_not_used() -> None:
     other = make_card(tea_document(title="Other teas"))
-    assert watched(API, [snapshot(0)], Window.START, TEA).card is TEA
-    assert watched(API, [snapshot(0)], Window.START, other).card is None
+    assert endpoint_snapshot(API, 0, [snapshot(0)], Window.START, TEA).card is TEA
+    assert endpoint_snapshot(API, 0, [snapshot(0)], Window.START, other).card is None

@@ -1,7 +1,7 @@
-"""What both endpoints are asked, to find out whether they agree: from the model card alone, the same every time.
+"""The inputs that endpoints are asked about: made from the model card, and the same for the same seed.
 
-Rows that look like the training data seldom tell two implementations of a model apart. Differences show at the
-boundary between two classes, at the edges of what is allowed, and where no data is.
+Rows that look like the training data rarely tell two implementations of a model apart. Differences show at the
+boundary between two classes, at the limits of what is allowed, and far from the data.
 """
 
 import json
@@ -15,43 +15,43 @@ from typing import Literal
 from inference.card import Feature, ModelCard
 from inference.contract import MAX_BODY_BYTES, MAX_DEPTH, MAX_INSTANCES
 
-Source = Literal["rows", "grid", "limits", "boundary", "uniform", "noise"]
+Source = Literal["rows", "grid", "limits", "boundary", "uniform", "noise", "known"]
 Values = tuple[float, ...]
 
 DRAWN: tuple[Source, ...] = ("uniform", "noise")
-"""Those that are a random sample, so that a bound on all such inputs follows; of the others there are only counts."""
+"""The random samples, which bound the share of disagreements among all inputs like them. The others are only counts."""
 GRID_POINTS = 625
 DRAWS = 300
-"""Of each kind; none of 300 bounds the share of such inputs at 1%."""
+"""Of each kind: no disagreement in 300 bounds the share at 1%."""
 MAX_POINTS = 10_000
 NOISE = 0.1
 """The standard deviation of the noise on a drawn row, as a share of the feature's own in the training data."""
 BRACKETS = 30
 ROUNDS = 20
-"""Halvings of a bracket: what is left is a millionth of the distance between two rows."""
+"""Halvings of a bracket, which leave a millionth of the distance between two rows."""
 _MARGIN = 0.25
 """How far the grid reaches past the training range, as a share of it: as far as the dashboard's sliders."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """One valid input in the card's order; `line` is where it stands in the file that it came from."""
+class Input:
+    """One valid input, its values in the card's order; `line` is its line in the file that it came from."""
 
     source: Source
     values: Values
     line: int | None = None
 
 
-def different(trials: Iterable[Trial]) -> list[Trial]:
-    """The first of all that have the same values: who is asked the same again is asked nothing else."""
-    found: dict[Values, Trial] = {}
-    for trial in trials:
-        found.setdefault(trial.values, trial)
+def distinct(inputs: Iterable[Input]) -> list[Input]:
+    """The inputs without repetitions: the first of those that have the same values."""
+    found: dict[Values, Input] = {}
+    for one in inputs:
+        found.setdefault(one.values, one)
     return list(found.values())
 
 
-def grid(card: ModelCard, count: int) -> list[Trial]:
-    """About `count` inputs all over the training range and a quarter more, inside the card's limits.
+def grid(card: ModelCard, count: int) -> list[Input]:
+    """About `count` inputs across the training range and a quarter beyond it, inside the card's limits.
 
     A full grid where at least three values a feature make at most `count` inputs. With more features, a lattice that
     fills the space evenly (the additive recurrence of Roberts 2018, "The unreasonable effectiveness of quasirandom
@@ -71,10 +71,10 @@ def grid(card: ModelCard, count: int) -> list[Trial]:
     inputs = [
         tuple(_between(feature, share) for feature, share in zip(card.features, point, strict=True)) for point in shares
     ]
-    return different(Trial("grid", values) for values in inputs)
+    return distinct(Input("grid", values) for values in inputs)
 
 
-def limits(card: ModelCard) -> list[Trial]:
+def limits(card: ModelCard) -> list[Input]:
     """Each feature at its lowest and at its highest allowed value, the others at their defaults."""
     inputs = []
     for index, feature in enumerate(card.features):
@@ -84,21 +84,21 @@ def limits(card: ModelCard) -> list[Trial]:
         inputs += [
             (*card.defaults[:index], value, *card.defaults[index + 1 :]) for value in (lowest, feature.limits.maximum)
         ]
-    return different(Trial("limits", values) for values in inputs)
+    return distinct(Input("limits", values) for values in inputs)
 
 
-def uniform(card: ModelCard, count: int, seed: int) -> list[Trial]:
+def uniform(card: ModelCard, count: int, seed: int) -> list[Input]:
     """`count` inputs drawn independently and uniformly over the ranges that `grid` covers, not rounded to the step."""
     drawn = random.Random(f"uniform {seed}")  # noqa: S311
     spans = [_span(feature) for feature in card.features]
-    return [Trial("uniform", tuple(drawn.uniform(low, high) for low, high in spans)) for _ in range(count)]
+    return [Input("uniform", tuple(drawn.uniform(low, high) for low, high in spans)) for _ in range(count)]
 
 
-def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> list[Trial]:
+def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> list[Input]:
     """`count` of the `rows`, drawn independently with replacement, each value with Gaussian noise; none without rows.
 
-    The noise has a tenth of the feature's standard deviation in the training data. A value that it would take past the
-    card's limits stays as it is.
+    The noise has a tenth of the feature's standard deviation in the training data. A value that the noise would move
+    past the card's limits stays as it is.
     """
     drawn = random.Random(f"noise {seed}")  # noqa: S311
 
@@ -107,24 +107,24 @@ def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> lis
         return found if feature.limits.contain(found) else value
 
     return [
-        Trial("noise", tuple(moved(feature, value) for feature, value in zip(card.features, row, strict=True)))
+        Input("noise", tuple(moved(feature, value) for feature, value in zip(card.features, row, strict=True)))
         for row in (drawn.choice(rows) for _ in range(count if rows else 0))
     ]
 
 
-def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], list[float], list[Trial]]:
+def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], list[float], list[Input]]:
     """A grid over the features number `x` and `y`, the others at their defaults: both axes, and the inputs row by row.
 
     The range of each axis is that of `grid`; the values are not rounded to the step.
     """
     ends = [(_span(card.features[index])) for index in (x, y)]
     across, up = ([low + (high - low) * index / (per_side - 1) for index in range(per_side)] for low, high in ends)
-    trials = []
+    inputs = []
     for vertical, horizontal in product(up, across):
         values = list(card.defaults)
         values[y], values[x] = vertical, horizontal
-        trials.append(Trial("grid", tuple(values)))
-    return across, up, trials
+        inputs.append(Input("grid", tuple(values)))
+    return across, up, inputs
 
 
 def _span(feature: Feature) -> tuple[float, float]:
@@ -178,10 +178,10 @@ def brackets(predicted: Mapping[Values, float], count: int = BRACKETS, seed: int
     ]
 
 
-def boundary(found: Sequence[Bracket]) -> list[Trial]:
-    """Both sides of each bracket, as close to the boundary as it has been narrowed."""
+def boundary(found: Sequence[Bracket]) -> list[Input]:
+    """Both ends of each bracket."""
     inputs = [values for one in found for values in (one.inside, one.outside)]
-    return different(Trial("boundary", values) for values in inputs)
+    return distinct(Input("boundary", values) for values in inputs)
 
 
 # --- Invalid inputs
@@ -189,7 +189,7 @@ def boundary(found: Sequence[Bracket]) -> list[Trial]:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A request that has to be refused: its name, and what is sent."""
+    """A request that has to be refused: its name, its body and its content type."""
 
     name: str
     body: bytes
@@ -197,7 +197,7 @@ class Invalid:
 
 
 def invalid_inputs(card: ModelCard) -> list[Invalid]:
-    """Requests that both endpoints have to refuse, and in the same way."""
+    """Requests that every endpoint has to refuse, and in the same way."""
     name = card.feature_names[0]
     named = dict(zip(card.feature_names, card.defaults, strict=True))
     feature = card.features[0]

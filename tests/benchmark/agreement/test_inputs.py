@@ -5,7 +5,7 @@ from statistics import pstdev
 
 import pytest
 
-from benchmark.agreement.trials import (
+from benchmark.agreement.inputs import (
     BRACKETS,
     Bracket,
     boundary,
@@ -27,7 +27,7 @@ def allowed(card: ModelCard, values: tuple[float, ...]) -> bool:
 
 
 def test_a_grid_covers_the_training_range_and_more_within_the_limits(tea: ModelCard) -> None:
-    inputs = [trial.values for trial in grid(tea, 125)]
+    inputs = [one.values for one in grid(tea, 125)]
     assert len(set(inputs)) == len(inputs) == 125
     assert all(allowed(tea, values) for values in inputs)
     for index, one in enumerate(tea.features):
@@ -39,7 +39,7 @@ def test_a_grid_covers_the_training_range_and_more_within_the_limits(tea: ModelC
 def test_with_many_features_a_lattice_takes_the_place_of_a_full_grid() -> None:
     features = [feature(f"x{index}", f"X{index}", "", 1.0, 9.0, 5.0) for index in range(12)]
     document = mileage_document(features=features, known_answers=[{"features": [5.0] * 12, "outputs": [1.0]}])
-    inputs = [trial.values for trial in grid(make_card(document), 500)]
+    inputs = [one.values for one in grid(make_card(document), 500)]
     assert len(inputs) == 500
     for index in range(12):
         values = sorted(one[index] for one in inputs)
@@ -49,21 +49,21 @@ def test_with_many_features_a_lattice_takes_the_place_of_a_full_grid() -> None:
 
 
 def test_grid_values_are_multiples_of_the_step(tea: ModelCard) -> None:
-    for trial in grid(tea, 216):
-        for one, value in zip(tea.features, trial.values, strict=True):
-            assert round(value / one.step) * one.step == pytest.approx(value, abs=1e-9)
+    for one in grid(tea, 216):
+        for its, value in zip(tea.features, one.values, strict=True):
+            assert round(value / its.step) * its.step == pytest.approx(value, abs=1e-9)
 
 
 def test_limits_take_each_feature_to_both_its_ends(mileage: ModelCard) -> None:
-    assert [trial.values for trial in limits(mileage)] == [(1.0, 90.0), (3000.0, 90.0), (1400.0, 1.0), (1400.0, 3000.0)]
-    assert all(allowed(mileage, trial.values) for trial in limits(mileage))
+    assert [one.values for one in limits(mileage)] == [(1.0, 90.0), (3000.0, 90.0), (1400.0, 1.0), (1400.0, 3000.0)]
+    assert all(allowed(mileage, one.values) for one in limits(mileage))
 
 
 def test_uniform_draws_fill_the_ranges_of_the_grid_evenly_and_are_the_same_for_the_same_seed(tea: ModelCard) -> None:
-    inputs = [trial.values for trial in uniform(tea, 2000, 1)]
+    inputs = [one.values for one in uniform(tea, 2000, 1)]
     assert len(set(inputs)) == 2000
     assert all(allowed(tea, values) for values in inputs)
-    corners = [trial.values for trial in grid(tea, 8)] + [trial.values for trial in grid(tea, 27)]
+    corners = [one.values for one in grid(tea, 8)] + [one.values for one in grid(tea, 27)]
     for index in range(len(tea.features)):
         low, high = min(values[index] for values in corners), max(values[index] for values in corners)
         step = tea.features[index].step
@@ -73,12 +73,12 @@ def test_uniform_draws_fill_the_ranges_of_the_grid_evenly_and_are_the_same_for_t
         for part in range(4):
             assert sum(part / 4 <= share < (part + 1) / 4 for share in shares) == pytest.approx(500, abs=78)
     assert uniform(tea, 50, 1) == uniform(tea, 2000, 1)[:50]
-    assert not set(inputs) & {trial.values for trial in uniform(tea, 2000, 2)}
+    assert not set(inputs) & {one.values for one in uniform(tea, 2000, 2)}
 
 
 def test_noisy_draws_stay_near_the_rows_and_within_the_limits(tea: ModelCard) -> None:
     rows = [(3.0, 1.0, 2.0), (7.0, 3.0, 5.0)]
-    inputs = [trial.values for trial in noisy(tea, rows, 1000, 1)]
+    inputs = [one.values for one in noisy(tea, rows, 1000, 1)]
     assert len(set(inputs)) == 1000
     assert all(allowed(tea, values) for values in inputs)
     near = [min(rows, key=lambda row: abs(row[0] - values[0])) for values in inputs]
@@ -93,17 +93,17 @@ def test_noise_takes_no_row_past_the_limits(tea: ModelCard) -> None:
     above = [1e-9 if one.limits.minimum_is_exclusive else 0.0 for one in tea.features]
     lowest = tuple(one.limits.minimum + more for one, more in zip(tea.features, above, strict=True))
     highest = tuple(one.limits.maximum for one in tea.features)
-    assert all(allowed(tea, trial.values) for trial in noisy(tea, [lowest, highest], 300, 1))
+    assert all(allowed(tea, one.values) for one in noisy(tea, [lowest, highest], 300, 1))
 
 
 def test_a_plane_goes_row_by_row_and_leaves_the_other_features_alone(tea: ModelCard) -> None:
-    across, up, trials = plane(tea, 0, 2, 4)
+    across, up, inputs = plane(tea, 0, 2, 4)
     assert len(across) == len(up) == 4
-    assert [trial.values for trial in trials[:5]] == [
+    assert [one.values for one in inputs[:5]] == [
         *((x, tea.defaults[1], up[0]) for x in across),
         (across[0], tea.defaults[1], up[1]),
     ]
-    assert all(allowed(tea, trial.values) for trial in trials)
+    assert all(allowed(tea, one.values) for one in inputs)
 
 
 def test_bisection_ends_on_both_sides_of_the_boundary(tea: ModelCard) -> None:
@@ -121,7 +121,7 @@ def test_bisection_ends_on_both_sides_of_the_boundary(tea: ModelCard) -> None:
         assert label(one.inside) == one.label != label(one.outside)
         assert max(abs(a - b) for a, b in zip(one.inside, one.outside, strict=True)) < 1e-5
     # Where green ends: at the middle between the centres of the first two kinds.
-    assert min(abs(trial.values[0] - 4.2) for trial in boundary(found)) < 1e-5
+    assert min(abs(one.values[0] - 4.2) for one in boundary(found)) < 1e-5
 
 
 def test_a_middle_without_an_answer_leaves_its_bracket_as_it_is() -> None:

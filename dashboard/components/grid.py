@@ -1,0 +1,14 @@
+"""Where the cards of one to six endpoints go: in rows of cells of one width."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+_PER_ROW = {1: 1, 2: 2, 4: 2}
+_USUAL_PER_ROW = 3
+
+
+def cells(count: int) -> list[DeltaGenerator]:
+    """A cell for each of `count` cards. On a narrow window Streamlit puts the cells of a row below each other."""
+    per_row = _PER_ROW.get(count, _USUAL_PER_ROW)
+    rows = (st.columns(per_row, gap="medium") for _ in range(0, count, per_row))
+    return [cell for row in rows for cell in row][:count]
