@@ -94,6 +94,7 @@ def _recording(results_dir: Path) -> list[str]:
 def environment(endpoints: Sequence[Endpoint], environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` with what each endpoint is called and its token, as the command line reads them."""
     variables = dict(environ)
+    variables.pop("ENDPOINTS", None)  # a relative path means another file there, and the endpoints are named anyway
     for endpoint in endpoints:
         prefix = env_prefix(endpoint.key)
         variables[f"{prefix}_NAME"] = endpoint.name

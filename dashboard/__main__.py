@@ -4,15 +4,16 @@ import os
 import sys
 from pathlib import Path
 
+from benchmark.endpoints.configured import ConfigurationError
 from benchmark.monitor.sampler import When
-from dashboard.settings import Settings, SettingsError
+from dashboard.settings import Settings
 
 
 def main() -> None:
     """Check the settings, then serve; exits with one line and status 1 where a variable has no meaning."""
     try:
         settings = Settings.from_env(os.environ)
-    except SettingsError as error:
+    except ConfigurationError as error:
         sys.exit(f"refusing to start: {error}")
 
     from starlette.middleware import Middleware

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import resources
 from dashboard.components.addresses import forget_unusable
 from dashboard.pages import PAGES
 
@@ -11,6 +12,7 @@ HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Faceoff", page_icon=HERE / "static" / "icon.svg", layout="wide")
 st.html(HERE / "style.css")
+resources.show_edges(endpoint.key for endpoint in resources.settings().endpoints)
 forget_unusable()
 pages = [page.link(default=page is PAGES[0]) for page in PAGES]
 home = pages[0]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import httpx
@@ -30,7 +30,14 @@ def settings() -> Settings:
 
 def palette() -> Palette:
     """The colours of the theme that the browser shows, with those of the configured endpoints."""
-    return theme.palette(st.context.theme.type)
+    return theme.palette(st.context.theme.type).of(settings().endpoints)
+
+
+def show_edges(keys: Iterable[str]) -> None:
+    """Give the cards of the endpoints with these keys their colours, in the order of their positions."""
+    configured = settings().endpoints
+    positions = [(key, position) for position, key in enumerate(keys)]
+    st.html(theme.edges(positions, theme.LIGHT.of(configured), theme.DARK.of(configured)))
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,4 +1,4 @@
-"""`make run` (`python -m tools.run`): both endpoints and the dashboard as deployed, watched and stopped together."""
+"""`make run` (`python -m tools.run`): the endpoints and the dashboard as deployed, watched and stopped together."""
 
 import signal
 
@@ -12,8 +12,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from benchmark.coldstart.program import local_facts
+from benchmark.endpoints import configured
+from benchmark.endpoints.configured import ConfigurationError
 from deploy.stage_function import stage
 from inference.model import ArtifactError
 from inference.settings import ServingSettings, SettingsError
@@ -35,19 +38,24 @@ _FUNCTION_ENVIRON_DROPPED = (
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Where the three programs listen, which model they serve (None: each its default) and where files are made."""
+    """Where the programs listen, which model they serve (None: each its default), what is compared, and where files
+    are made."""
 
     api_port: int
     function_port: int
     dashboard_port: int
     model_dir: Path | None
+    endpoints_file: Path | None = None
+    """what the dashboard compares; None for the two local programs"""
+    local_ports: frozenset[int] | None = None
+    """the ports of this machine that the file names; None without a file"""
     build_dir: Path = ROOT / "build"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "RunSettings":
-        """Read API_PORT, FUNCTION_PORT, DASHBOARD_PORT and MODEL_DIR, which is made absolute.
+        """Read API_PORT, FUNCTION_PORT, DASHBOARD_PORT, and MODEL_DIR and ENDPOINTS, which are made absolute.
 
-        Raises SettingsError where a port is none or two are equal.
+        Raises SettingsError where a port is not usable or two are equal, and ConfigurationError for the file.
         """
         ports: dict[int, str] = {}
         for name, default in (("API_PORT", "8000"), ("FUNCTION_PORT", "8080"), ("DASHBOARD_PORT", "8501")):
@@ -56,8 +64,20 @@ class RunSettings:
                 raise SettingsError(f"{ports[port]} and {name} are both {port}; they must differ")
             ports[port] = name
         api_port, function_port, dashboard_port = ports
-        model_dir = environ.get("MODEL_DIR")
-        return cls(api_port, function_port, dashboard_port, Path(model_dir).absolute() if model_dir else None)
+        model_dir, file = environ.get("MODEL_DIR"), environ.get(configured.VARIABLE)
+        endpoints = configured.configured_endpoints(environ) if file else None
+        return cls(
+            api_port,
+            function_port,
+            dashboard_port,
+            Path(model_dir).absolute() if model_dir else None,
+            Path(file).absolute() if file else None,
+            None if endpoints is None else frozenset(urlsplit(one.url).port or 0 for one in endpoints if one.is_local),
+        )
+
+    def is_wanted(self, port: int) -> bool:
+        """Whether one of our programs is to listen here: without a file always, else where the file names it."""
+        return self.local_ports is None or port in self.local_ports
 
 
 def _port(name: str, text: str) -> int:
@@ -67,7 +87,10 @@ def _port(name: str, text: str) -> int:
 
 
 def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program, ...]:
-    """The dashboard, the API and the function, each with its command and whole environment as deployed."""
+    """The dashboard, the API and the function, each with its command and whole environment as deployed.
+
+    Where a file says what is compared, the API and the function are left out unless it names their addresses.
+    """
     common = {name: value for name, value in environ.items() if name != "MODEL_DIR"}
     if settings.model_dir:
         common["MODEL_DIR"] = str(settings.model_dir)
@@ -104,12 +127,13 @@ def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program
             "PORT": str(settings.dashboard_port),
             "API_URL": environ.get("API_URL") or api.url,
             "FUNCTION_URL": environ.get("FUNCTION_URL") or function.url,
-        },
+        }
+        | ({configured.VARIABLE: str(settings.endpoints_file)} if settings.endpoints_file else {}),
         port=settings.dashboard_port,
         port_variable="DASHBOARD_PORT",
         health_path="/_stcore/health",
     )
-    return dashboard, api, function
+    return dashboard, *(one for one in (api, function) if settings.is_wanted(one.port))
 
 
 def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
@@ -135,13 +159,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     """Run with the settings of the environment; returns the exit status."""
     try:
         settings = RunSettings.from_env(environ)
-    except SettingsError as error:
+    except (SettingsError, ConfigurationError) as error:
         say(str(error), error=True)
         return 1
     return launch(
         programs(settings, environ),
         logs=settings.build_dir / "logs",
-        prepare=lambda: stage_function(settings, environ),
+        prepare=lambda: stage_function(settings, environ) if settings.is_wanted(settings.function_port) else None,
         make_pid=int(environ["MAKE_PID"]) if "MAKE_PID" in environ else None,
     )
 

@@ -42,6 +42,7 @@ from benchmark.coldstart.target import Target, chosen_for, served_by
 from benchmark.commands import ROOT, UsageError, add_results, present, results_store
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, bodies_from, new_run, parse_endpoints
 from benchmark.endpoints.bodies import card_of
+from benchmark.endpoints.configured import is_in_a_file
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.execute import make_manifest
 from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, check_hosts
@@ -200,6 +201,9 @@ def _mode(arguments: argparse.Namespace) -> Mode:
         raise UsageError("--force needs a command, here or in FORCE_COMMAND")
     if arguments.force and arguments.idle:
         raise UsageError("--force and --idle are two ways to a new instance: one run takes one")
+    if not arguments.endpoint and (arguments.force or arguments.idle) and is_in_a_file(os.environ):
+        arguments.endpoint = None  # all of the file
+        return "forced" if arguments.force else "ladder"
     if arguments.endpoint:
         if arguments.command:
             raise UsageError("--endpoint is measured where it is, and --command is spawned here: one run takes one")
@@ -212,8 +216,6 @@ def _mode(arguments: argparse.Namespace) -> Mode:
 
 
 def _addresses(arguments: argparse.Namespace, endpoints: list[Endpoint]) -> list[Target]:
-    if len(endpoints) > 2:
-        raise UsageError("one or two endpoints are measured at a time")
     check_hosts(endpoints, allowed_hosts(arguments))
     return [Target(endpoint.key, endpoint.name, endpoint) for endpoint in endpoints]
 
@@ -280,8 +282,10 @@ def _resumed(arguments: argparse.Namespace, store: Store) -> tuple[Run, ColdPlan
 def _require_again(arguments: argparse.Namespace, run_id: str, plan: ColdPlan) -> None:
     """Refuse a way to new instances that is not the plan's, or that the plan needs and the operator has not given."""
     spawned = plan.mode == "spawn"
+    if not spawned and not arguments.endpoint and is_in_a_file(os.environ):
+        arguments.endpoint = None  # all of the file
     for option, given, wanted in (
-        ("--endpoint", arguments.endpoint, not spawned),
+        ("--endpoint", arguments.endpoint is None or arguments.endpoint, not spawned),
         ("--force", arguments.force, plan.mode == "forced"),
         ("--drop-caches", arguments.drop_caches, plan.drop_caches),
     ):

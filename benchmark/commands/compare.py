@@ -2,7 +2,6 @@
 
 import argparse
 
-from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_arguments, measure
 from benchmark.record.plan import ComparePlan
 
@@ -16,8 +15,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
-    if len(arguments.endpoint) != 2:
-        raise UsageError("two endpoints are compared: give --endpoint twice")
     return measure(arguments, "compare", _plan)
 
 

@@ -31,8 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
-    if len(arguments.endpoint) > 2:
-        raise UsageError("one or two endpoints are loaded at a time")
     closed = arguments.concurrency is not None
     if closed and (arguments.rate is not None or arguments.duration is not None or arguments.ramp is not None):
         raise UsageError("--concurrency is a closed loop, which has no rate: leave out --rate, --duration and --ramp")

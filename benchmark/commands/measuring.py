@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from re import fullmatch
 from time import perf_counter
 from typing import Any, Protocol
 
 from benchmark.commands import UsageError, add_results, present, results_store, write_json
-from benchmark.endpoints import readable
+from benchmark.endpoints import configured, readable
 from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
@@ -42,16 +42,20 @@ MakePlan = Callable[[argparse.Namespace, float], Plan]
 """A plan from the arguments and the margin in ms. Raises PlanError."""
 
 
-def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, timeout_s: float = 10.0) -> None:
+TIMEOUT_S = 10.0
+
+
+def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, timeout_s: float = TIMEOUT_S) -> None:
     """The arguments that name endpoints."""
     parser.add_argument(
         "--endpoint",
         action="append",
-        required=required,
+        required=required and not configured.is_in_a_file(os.environ),
         default=[] if not required else None,
         metavar="NAME=URL",
         help="an endpoint; a URL without a path is a base, to which /predict is added. NAME_TOKEN in the environment "
-        "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens",
+        "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens. Where ENDPOINTS names a file, NAME alone "
+        "is an endpoint of the file" + (", and without this option all of them are measured" if required else ""),
     )
     parser.add_argument(
         "--protocol",
@@ -61,7 +65,11 @@ def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, tim
         help=f"what an endpoint speaks: {', '.join(PROTOCOLS)} (default {DEFAULT})",
     )
     parser.add_argument(
-        "--timeout", type=float, default=timeout_s, metavar="S", help=f"per request (default {timeout_s:g})"
+        "--timeout",
+        type=float,
+        default=None if required else timeout_s,
+        metavar="S",
+        help=f"per request (default {timeout_s:g}{', or the largest of the ENDPOINTS file' if required else ''})",
     )
     parser.add_argument(
         "--allow-host",
@@ -97,35 +105,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> list[Endpoint]:
-    """The endpoints of `--endpoint`, with their tokens. Raises UsageError."""
+    """The endpoints of `--endpoint` with their tokens; where it was left out, all of the file that ENDPOINTS names.
+
+    Sets `arguments.timeout` where that was left out too. Raises UsageError.
+    """
+    in_file = _of_the_file(environ)
+    texts: Sequence[str] = list(in_file) if arguments.endpoint is None else arguments.endpoint
     endpoints: list[Endpoint] = []
     wanted = (environ.get("GOOGLE_ID_TOKENS") or "0").replace(",", " ").split()
     identity = GoogleIdentity()
     protocols = dict(_protocols(arguments.protocol))
-    for text in arguments.endpoint:
-        key, equals, url = text.partition("=")
-        if not equals or not fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", key):
-            raise UsageError(f"--endpoint {text}: must be NAME=URL, where the name begins with a letter")
-        prefix = env_prefix(key)
+    for text in texts:
+        if text in in_file:
+            known = in_file[text]
+            endpoint = replace(known, timeout_s=arguments.timeout or known.timeout_s)
+        else:
+            endpoint = _named_here(text, arguments.timeout or TIMEOUT_S, wanted, identity, environ, protocols)
+        prefix = env_prefix(endpoint.key)
         for other in endpoints:
             if env_prefix(other.key) == prefix:  # which its token would then go to
                 raise UsageError(f"--endpoint {text}: {prefix}_TOKEN is that of {other.key} too: choose another name")
-        try:
-            endpoints.append(
-                Endpoint(
-                    key,
-                    environ.get(f"{prefix}_NAME") or key,
-                    url.strip(),
-                    arguments.timeout,
-                    environ.get(f"{prefix}_TOKEN") or None,
-                    identity if "1" in wanted or key in wanted else None,
-                    protocols.pop(key, DEFAULT),
-                )
-            )
-        except EndpointError as error:
-            raise UsageError(f"--endpoint {key}: {url} {error}") from error
+        endpoints.append(endpoint)
     if protocols:
-        raise UsageError(f"--protocol {next(iter(protocols))}: no endpoint has this name")
+        raise UsageError(f"--protocol {next(iter(protocols))}: no --endpoint NAME=URL has this name")
+    if len(endpoints) > configured.MOST:
+        raise UsageError(f"{len(endpoints)} endpoints are more than the {configured.MOST} that are measured at a time")
+    if arguments.timeout is None:
+        arguments.timeout = max(endpoint.timeout_s for endpoint in endpoints)
     return endpoints
 
 
@@ -137,10 +143,49 @@ def _protocols(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield key, name
 
 
+def _named_here(
+    text: str,
+    timeout_s: float,
+    wanted: Sequence[str],
+    identity: GoogleIdentity,
+    environ: Mapping[str, str],
+    protocols: dict[str, str],
+) -> Endpoint:
+    """The endpoint of `--endpoint NAME=URL`; takes its protocol out of `protocols`. Raises UsageError."""
+    key, equals, url = text.partition("=")
+    if not equals or not configured.KEY.fullmatch(key):
+        names = ", or the name of an endpoint in the file" if configured.is_in_a_file(environ) else ""
+        raise UsageError(f"--endpoint {text}: must be NAME=URL, where the name begins with a letter{names}")
+    prefix = env_prefix(key)
+    try:
+        return Endpoint(
+            key,
+            environ.get(f"{prefix}_NAME") or key,
+            url.strip(),
+            timeout_s,
+            environ.get(f"{prefix}_TOKEN") or None,
+            identity if "1" in wanted or key in wanted else None,
+            protocols.pop(key, DEFAULT),
+        )
+    except EndpointError as error:
+        raise UsageError(f"--endpoint {key}: {url} {error}") from error
+
+
+def _of_the_file(environ: Mapping[str, str]) -> dict[str, Endpoint]:
+    """The endpoints of the file that ENDPOINTS names, by key; none without a file. Raises UsageError."""
+    if not configured.is_in_a_file(environ):
+        return {}
+    try:
+        return {endpoint.key: endpoint for endpoint in configured.configured_endpoints(environ)}
+    except configured.ConfigurationError as error:
+        raise UsageError(str(error)) from error
+
+
 def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """The hosts that may be measured beside this machine."""
+    """The hosts that may be measured beside this machine: those that the operator lists, and those of the file."""
     listed = (environ.get("BENCHMARK_HOSTS") or "").replace(",", " ").split()
-    return frozenset(host.lower() for host in (*listed, *arguments.allow_host))
+    in_file = (endpoint.host for endpoint in _of_the_file(environ).values())
+    return frozenset(host.lower() for host in (*listed, *arguments.allow_host, *in_file))
 
 
 def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> int:

@@ -25,6 +25,8 @@ class Endpoint:
     """where tokens come from, unless `token` is given"""
     protocol: str = DEFAULT
     """the name of the protocol that it speaks"""
+    colour: str | None = None
+    """CSS hex, such as `#2563eb`; None for the one of its position"""
 
     def __post_init__(self) -> None:
         try:

@@ -1,12 +1,12 @@
-"""The colours of up to six endpoints, in their order, in light and in dark.
+"""The colours of up to six endpoints, in their order, in light and in dark: of the pages and of a report.
 
-Each has a contrast of at least 4.5 (WCAG 2.2 AA for text) on the page and on a card. Any two are at least 25 apart
-(CIE 1976 in L*a*b*), also as people with protanopia or deuteranopia see them (Machado, Oliveira and Fernandes 2009,
-IEEE Transactions on Visualization and Computer Graphics 15). A test computes both.
+Each has a contrast of at least 4.5 (WCAG 2.2 AA for text) on the page and on a card. Any two are at least 9 apart in
+OKLab (times 100), also for people with colour blindness (Machado, Oliveira and Fernandes 2009, severity 1, IEEE
+Transactions on Visualization and Computer Graphics 15). The tests of the dashboard's theme compute both.
 """
 
-LIGHT = ("#2563eb", "#b45309", "#0f766e", "#7f1d1d", "#4c1d95", "#0c4a6e")
-DARK = ("#5b9bff", "#ff9a4d", "#22d3ee", "#fca5a5", "#ec4899", "#d9f99d")
-LIGHT_BACKGROUNDS = ("#fcfcfd", "#f4f5f8")
+LIGHT = ("#2563EB", "#BD5409", "#A653AC", "#326764", "#0B2E8E", "#760A0A")
+DARK = ("#5B9BFF", "#FF9A4D", "#E052C4", "#248F79", "#C7D2FE", "#F03E3E")
+LIGHT_BACKGROUNDS = ("#FCFCFD", "#F4F5F8")
 """of the page and of a card"""
-DARK_BACKGROUNDS = ("#0f1218", "#171b23")
+DARK_BACKGROUNDS = ("#0F1218", "#171B23")

@@ -1,4 +1,4 @@
-"""What the address of a page says: anybody may have written it, and sent it to somebody else."""
+"""Query parameters of a page, which anybody may have written and sent to somebody else."""
 
 from math import isfinite
 
@@ -8,11 +8,11 @@ from benchmark.endpoints.readable import is_readable
 
 _MOST = 1000
 _IDS = ("run", "compare")
-"""Ids of runs are digits and letters, such as `12e99999`, and no numbers."""
+"""Ids of runs are digits and letters, such as `12e99999`, but not numbers."""
 
 
 def forget_unusable() -> None:
-    """Leave out of the address what no control of a page can hold, as if it were not there."""
+    """Drop query parameters that no control of a page can hold."""
     unusable = [
         name for name in st.query_params if not all(is_usable(name, value) for value in st.query_params.get_all(name))
     ]
@@ -23,10 +23,10 @@ def forget_unusable() -> None:
 
 
 def is_usable(name: str, value: str) -> bool:
-    """Whether `value` can be shown and, where it is a number, counted with."""
+    """Whether `value` can be shown and, where it is a number, is finite."""
     if len(value) > _MOST or not is_readable(value):
         return False
     try:
         return name in _IDS or isfinite(float(value))
-    except ValueError:  # no number
+    except ValueError:  # not a number
         return True

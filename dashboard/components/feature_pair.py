@@ -1,4 +1,4 @@
-"""Which two features a map is over: asked for in the head of one chart, and before the other one is computed."""
+"""The two features of a map, chosen in the head of a chart."""
 
 from itertools import combinations
 from typing import Any
@@ -11,7 +11,7 @@ Pair = tuple[int, int]
 
 
 def feature_pair(card: ModelCard, key: str) -> Pair:
-    """The pair that was chosen last, as the indices across and up; before that the last two features of the card.
+    """The pair that was chosen last, as the indices of x and y; before that the last two features of the card.
 
     For Iris these are the petals, which tell the species apart best.
     """
@@ -21,7 +21,7 @@ def feature_pair(card: ModelCard, key: str) -> Pair:
 
 
 def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> None:
-    """The control that asks for it; `look` are Streamlit's settings of how it looks."""
+    """The control for it; `look` are Streamlit's settings of its appearance."""
     st.session_state[key] = feature_pair(card, key)
     st.selectbox(
         label,

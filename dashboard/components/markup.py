@@ -1,4 +1,4 @@
-"""How the pages write text: badges, numbers, durations, tables, and texts that come from elsewhere."""
+"""Text on the pages: badges, numbers, durations, tables, and escaping of text from elsewhere."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with its icon and colour; the word alone says it all."""
+    """A word with its icon and colour; the meaning is in the word."""
 
     text: str
     icon: str
@@ -48,7 +48,7 @@ _AGREEMENT: Mapping[str, tuple[str, Color]] = {
 
 
 def agreement_badge(outcome: Literal["agree", "disagree", "unknown"], text: str) -> Badge:
-    """What agreement looks like wherever it is said, in the words of `text`."""
+    """The badge of agreement with `text`, the same on every page."""
     return Badge(text, *_AGREEMENT[outcome])
 
 
@@ -65,12 +65,12 @@ def plain(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A clause of an error or a problem as a sentence: its first letter large, with a full stop."""
+    """A clause of an error or a problem as a sentence, with a capital and a full stop."""
     return f"{capital(text)}."
 
 
 def capital(text: str) -> str:
-    """`text` with its first letter large, and the others as they are."""
+    """`text` with a capital, and the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
@@ -82,12 +82,12 @@ def duration(value_ms: float) -> str:
 
 
 def count(number: float) -> str:
-    """A whole number with its thousands apart: `1 681`."""
+    """A whole number with separated thousands: `1 681`."""
     return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def counted(number: int, noun: str) -> str:
-    """So many of them: `1 probe`, `1 681 requests`."""
+    """A number of things: `1 probe`, `1 681 requests`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 

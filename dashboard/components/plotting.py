@@ -16,8 +16,7 @@ from dashboard.components.theme import Palette
 FONT = "Inter, sans-serif"
 HEIGHT_PX = 240
 TALL_PX = 300
-_LEGEND_ROW_PX = 19
-_PER_LEGEND_ROW = 2
+_LEGEND_ROW_PX = 18
 FILLED_AT_MOST = 2
 """How many histograms can lie upon each other and still be told apart."""
 
@@ -27,8 +26,12 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS = ("", "/", "x", "\\", ".", "|")
 
 
-def styled(figure: go.Figure, palette: Palette) -> go.Figure:
-    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`."""
+def styled(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
+    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`.
+
+    The legend of more than two `endpoints` takes several lines, which are added to `height_px`; that of one is shown
+    too, because it says n.
+    """
     axis: Mapping[str, Any] = {
         "gridcolor": palette.grid,
         "linecolor": palette.grid,
@@ -40,12 +43,20 @@ def styled(figure: go.Figure, palette: Palette) -> go.Figure:
     figure.update_yaxes(**axis)
     return figure.update_layout(
         template="none",
-        height=HEIGHT_PX,
+        showlegend=True if endpoints == 1 else None,
+        height=height_px + _LEGEND_ROW_PX * max(0, endpoints - 2),
         margin={"l": 50, "r": 6, "t": 26, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": FONT, "color": palette.text, "size": 12},
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "font": {"size": 11},
+            "tracegroupgap": 0,
+        },
         hoverlabel={"font": {"family": FONT}},
     )
 

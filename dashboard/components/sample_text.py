@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from benchmark.endpoints.catalog import Served
-from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.endpoint import Endpoint, env_prefix
 from benchmark.endpoints.sample import Failure, Sample, Temperature
 from dashboard.components import markup
 from inference.card import ModelCard
 
 
 def latency_split(sample: Sample) -> str:
-    """Where the time went, as far as the server says."""
+    """Where the time went, as far as the server reports it."""
     if sample.server_ms is None:
-        return "the server does not say how much of it was its own"
+        return "the server does not report its share"
     assert sample.rest_ms is not None  # noqa: S101
     return f"server {markup.duration(sample.server_ms)} ms + network and HTTP {markup.duration(sample.rest_ms)} ms"
 
@@ -35,19 +35,25 @@ def conditions(sample: Sample) -> str:
     return " · ".join(parts)
 
 
-def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard | None) -> str:
-    """Why this endpoint gave no usable answer, and what to do about it, in one sentence."""
+def what_to_try(
+    sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard | None, *, in_file: bool = False
+) -> str:
+    """Why this endpoint gave no usable answer, and what to do about it, in one sentence.
+
+    `in_file`: the endpoint is configured in the file that ENDPOINTS names, not by variables.
+    """
     if card and served and served.card and served.card.version != card.version and sample.status is not None:
         return (
             f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
-            "give both endpoints the same artifact."
+            "give all endpoints the same artifact."
         )
     at = endpoint.address
+    url, token, timeout = _settings(endpoint, in_file)
     status = sample.status
     if status in (401, 403):
-        return _what_to_grant(status, endpoint)
+        return _what_to_grant(status, endpoint, url, token)
     if status == 404:
-        return f"There is no prediction at {at} (HTTP 404): check {endpoint.key.upper()}_URL."
+        return f"There is no prediction at {at} (HTTP 404): check {url}."
     if status == 422:
         return (
             "It does not accept these measurements (HTTP 422): it probably serves another model than this page shows."
@@ -56,50 +62,55 @@ def what_to_try(sample: Sample, endpoint: Endpoint, served: Served | None, card:
         return "It is out of capacity (HTTP 429): raise its instance limit, or try again later."
     return {
         Failure.NO_IDENTITY: f"Nothing was sent: {sample.failure_detail or 'there is no ID token for it'}; or set "
-        f"{endpoint.key.upper()}_TOKEN.",
+        f"{token}.",
         Failure.TIMEOUT: f"No answer within {endpoint.timeout_s:g} s: it may be starting, so try again, "
-        f"or raise {endpoint.key.upper()}_TIMEOUT_S.",
-        Failure.REFUSED: f"Nothing listens at {at}: start it, or check {endpoint.key.upper()}_URL.",
-        Failure.UNREACHABLE: f"{at} cannot be reached: check {endpoint.key.upper()}_URL and the network.",
+        f"or raise {timeout}.",
+        Failure.REFUSED: f"Nothing listens at {at}: start it, or check {url}.",
+        Failure.UNREACHABLE: f"{at} cannot be reached: check {url} and the network.",
         Failure.RESET: f"{at} closed the connection without a complete answer: look at its log.",
         Failure.TLS: f"No secure connection to {at}: check its certificate, or use http for a local address.",
         Failure.CLIENT_ERROR: f"It rejected the request (HTTP {status}): check that {at} is a Faceoff endpoint.",
         Failure.SERVER_ERROR: f"It failed to answer (HTTP {status}): look at its log.",
-        Failure.UNEXPECTED_STATUS: f"It answered HTTP {status} instead of 200: check {endpoint.key.upper()}_URL.",
-        Failure.TOO_LARGE: f"Its answer is too large to be a prediction: check {endpoint.key.upper()}_URL.",
-        Failure.BAD_JSON: f"Its answer is not JSON: check that {endpoint.key.upper()}_URL is a prediction endpoint.",
+        Failure.UNEXPECTED_STATUS: f"It answered HTTP {status} instead of 200: check {url}.",
+        Failure.TOO_LARGE: f"Its answer is too large to be a prediction: check {url}.",
+        Failure.BAD_JSON: f"Its answer is not JSON: check that {url} is a prediction endpoint.",
         Failure.WRONG_SCHEMA: f"Its answer does not fit this model ({sample.failure_detail}): "
-        "check that both endpoints serve the same artifact.",
+        "check that all endpoints serve the same artifact.",
     }[sample.failure or Failure.UNREACHABLE]
 
 
-def _what_to_grant(status: int, endpoint: Endpoint) -> str:
+def _settings(endpoint: Endpoint, in_file: bool) -> tuple[str, str, str]:
+    """What the operator calls the address, the token and the timeout of `endpoint`."""
+    if in_file:
+        return "its url in the ENDPOINTS file", "its token_variable in the ENDPOINTS file", "its timeout_s in the file"
+    prefix = env_prefix(endpoint.key)
+    return f"{prefix}_URL", f"{prefix}_TOKEN", f"{prefix}_TIMEOUT_S"
+
+
+def _what_to_grant(status: int, endpoint: Endpoint, url: str, token: str) -> str:
     """What a private service needs, by what was sent to it."""
-    key = endpoint.key.upper()
     if endpoint.token:
         return (
-            f"It refused {key}_TOKEN (HTTP {status}): the token may have expired, after an hour, or its account needs "
-            "roles/run.invoker on this service."
+            f"It refused the token of {token} (HTTP {status}): the token may have expired, after an hour, or its "
+            "account needs roles/run.invoker on this service."
         )
     if endpoint.identity:
         return (
             f"It refused this dashboard's ID token (HTTP {status}): grant roles/run.invoker on this service to the "
-            f"account that the dashboard runs as, and check that {key}_URL is the service's own run.app address."
+            f"account that the dashboard runs as, and check that {url} is the service's own run.app address."
         )
     return (
-        f"It is private (HTTP {status}): set {key}_TOKEN, or GOOGLE_ID_TOKENS=1 where this runs on Google Cloud, and "
+        f"It is private (HTTP {status}): set {token}, or GOOGLE_ID_TOKENS=1 where this runs on Google Cloud, and "
         "grant roles/run.invoker on this service to that account."
     )
 
 
 def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> str | None:
-    """The warning that the two endpoints do not serve the same files, or None."""
-    cards = [entry.card for entry in served if entry and entry.card]
-    if len(cards) < 2 or dict(cards[0].sha256) == dict(cards[1].sha256):
+    """The warning that the endpoints do not all serve the same files, or None."""
+    known = [(endpoint, entry.card) for endpoint, entry in zip(endpoints, served, strict=True) if entry and entry.card]
+    if all(dict(card.sha256) == dict(known[0][1].sha256) for _, card in known):
         return None
-    versions = " and ".join(
-        f"{endpoint.name} {card.title} {card.version}" for endpoint, card in zip(endpoints, cards, strict=True)
-    )
+    versions = markup.listed([f"{endpoint.name} {card.title} {card.version}" for endpoint, card in known])
     return (
         f"The endpoints serve different artifacts ({versions}): differences below may come from the models, "
         "not from the platforms."

@@ -18,7 +18,7 @@ class TrainingRows:
 
 
 def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
-    """Read `data.csv`, or None where it is not there not the file that the card was trained on, or does not fit it."""
+    """Read `data.csv`; None where it is missing, is not the file of the card, or does not fit the card."""
     text = training_text(model_dir, card)
     if text is None:
         return None

@@ -16,8 +16,8 @@ LADDER = "1add0001"
 
 def test_a_run_survives_a_refresh_and_both_kinds_fit_the_window(new_visitor: NewVisitor, stack: Stack) -> None:
     page = new_visitor(color_scheme="light").open("coldstart")
-    expect(page.get_by_text("No cold start has been measured yet")).to_be_visible()
-    page.get_by_label("Cold starts each").fill("2")
+    expect(page.get_by_text("No cold starts measured yet")).to_be_visible()
+    page.get_by_label("Cold starts per endpoint").fill("2")
     with rerun(page):
         page.keyboard.press("Tab")
     expect(page.get_by_text("24 requests on this machine")).to_be_visible()

@@ -64,7 +64,7 @@ def visit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, results_dir: Path, cookies: dict[str, str]
 ) -> Iterator[Callable[..., Page]]:
     """Start the dashboard over two URLs, with a fresh process's memory, and give a session that is not opened yet."""
-    for name in ("HOST", "PORT", *(f"{side}_{what}" for side in ("API", "FUNCTION") for what in _OURS)):
+    for name in ("HOST", "PORT", "ENDPOINTS", *(f"{side}_{what}" for side in ("API", "FUNCTION") for what in _OURS)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RESULTS_DIR", str(results_dir))
     monkeypatch.setenv("MODEL_DIR", str(tmp_path / "no-model"))

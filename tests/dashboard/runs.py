@@ -58,3 +58,23 @@ def summary_of(plan: Plan | None = None) -> tuple[Summary, Samples]:
 
 
 LOAD = LoadPlan(rate=40.0, duration_s=10.0)
+
+
+def simulated_many(count: int) -> tuple[Run, Samples]:
+    """A finished run of `count` endpoints, called A, B and so on, each 20 % slower than the one before."""
+    run, samples = simulated()
+    first = samples[samples["endpoint"] == 0]
+    sides = []
+    for position in range(count):
+        side = first.copy()
+        side["endpoint"] = position
+        side["service_ms"] *= 1.2**position
+        sides.append(side)
+    names = "ABCDEF"[:count]
+    entry, facts = run.manifest["endpoints"][0], run.manifest["facts"]["api"]
+    manifest = {
+        **run.manifest,
+        "endpoints": [{**entry, "key": name.lower(), "name": name} for name in names],
+        "facts": {name.lower(): facts for name in names},
+    }
+    return replace(run, manifest=manifest), np.concatenate(sides)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.settings import ROOT, Settings, SettingsError
+from benchmark.endpoints.configured import ConfigurationError
+from dashboard.settings import ROOT, Settings
 
 
 def test_an_empty_environment_means_the_local_twins() -> None:
@@ -47,7 +48,7 @@ def test_every_variable_is_read() -> None:
 def test_a_dashboard_is_read_only_where_that_is_said_and_never_by_a_guess() -> None:
     assert [Settings.from_env({"READ_ONLY": value}).read_only for value in ("", "0", "1")] == [False, False, True]
     for value in ("true", "yes", "2", " 1"):
-        with pytest.raises(SettingsError, match="READ_ONLY must be 1 or 0"):
+        with pytest.raises(ConfigurationError, match="READ_ONLY must be 1 or 0"):
             Settings.from_env({"READ_ONLY": value})
 
 
@@ -71,30 +72,30 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     ],
 )
 def test_a_url_that_cannot_be_used_is_named(prefix: str, url: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{prefix}_URL "):
+    with pytest.raises(ConfigurationError, match=f"^{prefix}_URL "):
         Settings.from_env({f"{prefix}_URL": url})
 
 
 @pytest.mark.parametrize("prefix", ["API", "FUNCTION"])
 @pytest.mark.parametrize("timeout", ["soon", "0", "-1", "nan", "inf", "601", "1e400", "0x10"])
 def test_a_timeout_that_is_no_time_is_named(prefix: str, timeout: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{prefix}_TIMEOUT_S "):
+    with pytest.raises(ConfigurationError, match=f"^{prefix}_TIMEOUT_S "):
         Settings.from_env({f"{prefix}_TIMEOUT_S": timeout})
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "8501.0", "http", "٣ ", "1e3"])
 def test_a_port_that_is_none_is_named(port: str) -> None:
-    with pytest.raises(SettingsError, match=r"^PORT "):
+    with pytest.raises(ConfigurationError, match=r"^PORT "):
         Settings.from_env({"PORT": port})
 
 
 def test_a_token_is_not_sent_unencrypted_to_another_machine() -> None:
-    with pytest.raises(SettingsError, match=re.escape("API_URL would send its token unencrypted")):
+    with pytest.raises(ConfigurationError, match=re.escape("API_URL would send its token unencrypted")):
         Settings.from_env({"API_URL": "http://api.example", "API_TOKEN": "secret"})
 
 
 def test_no_message_and_no_print_shows_a_token() -> None:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         Settings.from_env({"API_URL": "http://api.example", "API_TOKEN": "tell-nobody"})
     assert "tell-nobody" not in str(caught.value)
     assert "tell-nobody" not in repr(Settings.from_env({"API_TOKEN": "tell-nobody"}))

@@ -273,6 +273,35 @@ def test_the_dashboard_is_pointed_at_the_local_endpoints_unless_the_user_says_ot
     assert urls(API_URL="https://api.example", FUNCTION_URL="") == ("https://api.example", "http://127.0.0.1:8080")
 
 
+@pytest.mark.parametrize(
+    ("ports", "titles"),
+    [
+        ((9001, 9002), ["Dashboard", "API", "Function"]),
+        ((9002, 7), ["Dashboard", "Function"]),
+        ((7,), ["Dashboard"]),
+    ],
+)
+def test_with_a_file_of_endpoints_only_programs_that_it_names_are_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: Sequence[int], titles: Sequence[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entries = [f'[[endpoint]]\nname = "S{port}"\nurl = "http://127.0.0.1:{port}"\n' for port in ports]
+    # A port of another machine is no port of this one.
+    Path("mine.toml").write_text(
+        "".join([*entries, '[[endpoint]]\nname = "E"\nurl = "https://elsewhere.example:9001"'])
+    )
+    environ = {"ENDPOINTS": "mine.toml", "API_PORT": "9001", "FUNCTION_PORT": "9002"}
+    started = programs(RunSettings.from_env(environ), environ)
+    assert [program.title for program in started] == titles
+    assert started[0].environ["ENDPOINTS"] == str(tmp_path / "mine.toml")
+
+
+def test_a_mistake_in_the_file_of_endpoints_is_said_before_anything_starts(stage: Stage) -> None:
+    running = stage.start(sys.executable, "-m", "tools.run", environ={"ENDPOINTS": "/nowhere.toml"})
+    assert running.status() == 1
+    assert running.output == "ENDPOINTS=/nowhere.toml: cannot be read (No such file or directory)\n"
+
+
 def test_the_function_gets_nothing_that_production_does_not_have() -> None:
     environ = {"PYTHONPATH": str(ROOT), "DEBUG": "*", "FUNCTION_SOURCE": "elsewhere.py", "LOG_LEVEL": "DEBUG"}
     _, api, function = programs(RunSettings.from_env(environ), environ)

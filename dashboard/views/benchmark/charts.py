@@ -16,14 +16,19 @@ from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms,
 from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.summary.summarise import Figures, Summary
+from dashboard.components.pairs import MINUS, pair_name
 from dashboard.components.plotting import (
     DASHES,
+    FILLED_AT_MOST,
     PATTERNS,
     SYMBOLS,
     TALL_PX,
+    add_histogram,
+    beside,
     html_text,
     log_axis,
     log_edges,
+    nth,
     styled,
     whiskers,
 )
@@ -104,12 +109,12 @@ def thinned(values: Floats, most: int) -> NDArray[np.int64]:
 
 
 def drawn(data: Sequence[Side]) -> str | None:
-    """How many points are drawn of how many, where that is not all."""
+    """How many points are drawn, unless all are."""
     total = sum(len(one.latencies_ms) for one in data)
     shown = sum(len(thinned(one.latencies_ms, POINTS)) for one in data)
     if shown == total:
         return None
-    return f"{shown} of {total} points are drawn, the slowest of each stretch among them; the export holds all."
+    return f"Showing {shown} of {total} points, including the slowest of each interval. The export has all of them."
 
 
 def latency_over_time(
@@ -129,7 +134,7 @@ def latency_over_time(
             mode="markers",
             name=html_text(one.label),
             legendgroup=one.key,
-            marker={"color": color, "size": 4.5, "symbol": SYMBOLS[index % 2], "opacity": 0.6},
+            marker={"color": color, "size": 4.5, "symbol": nth(SYMBOLS, index), "opacity": 0.6},
             hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
         for what, times, latencies in one.apart:
@@ -157,7 +162,7 @@ def latency_over_time(
     last_s = max([*ends, span_s or 0.0]) or 1.0
     figure.update_xaxes(title_text="Time since the start (s)", range=[-0.01 * last_s, 1.01 * last_s])
     figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_all(data, floor_ms)))
-    return styled(figure, palette).update_layout(height=TALL_PX)
+    return styled(figure, palette, TALL_PX, len(data))
 
 
 def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
@@ -172,7 +177,7 @@ def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | Non
             y=shares,
             mode="lines",
             name=html_text(one.label),
-            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
+            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
             hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
     for name, share in PERCENTILES.items():
@@ -187,7 +192,7 @@ def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | Non
     _floor_line(figure, palette, floor_ms, upright=True)
     figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
     figure.update_yaxes(title_text="Share answered within", range=[0, 1.03], tickformat=".0%")
-    return styled(figure, palette)
+    return styled(figure, palette, endpoints=len(data))
 
 
 def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
@@ -195,27 +200,24 @@ def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float
     figure = go.Figure()
     edges = _edges(data)
     for index, one in enumerate(data):
-        figure.add_bar(
-            x=[math.sqrt(low * high) for low, high in pairwise(edges)],
-            y=np.histogram(one.latencies_ms, edges)[0].tolist(),
-            width=[high - low for low, high in pairwise(edges)],
+        add_histogram(
+            figure,
+            index,
+            np.histogram(one.latencies_ms, edges)[0].tolist(),
+            edges,
+            one.color(palette),
+            filled=len(data) <= FILLED_AT_MOST,
+            hover=html_text(one.name),
             name=html_text(one.label),
-            marker={
-                "color": one.color(palette),
-                "opacity": 0.6,
-                "line": {"width": 0},
-                "pattern": {"shape": PATTERNS[index % 2]},
-            },
-            hovertemplate="%{y} requests around %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
     _floor_line(figure, palette, floor_ms, upright=True)
     figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
     figure.update_yaxes(title_text="Requests", rangemode="tozero", nticks=5, tickformat="d")
-    return styled(figure.update_layout(barmode="overlay", bargap=0), palette)
+    return styled(figure.update_layout(barmode="overlay", bargap=0), palette, endpoints=len(data))
 
 
 def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go.Figure:
-    """The slow end: latency by percentile, as far as the number of requests can bound it and p99.9 at most.
+    """The slow end: latency by percentile, as far as the number of requests bounds it and p99.9 at most.
 
     The whiskers are the intervals of the summary.
     """
@@ -235,7 +237,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
             mode="lines",
             name=html_text(one.label),
             legendgroup=one.key,
-            line={"color": color, "width": 2, "dash": DASHES[index % 2]},
+            line={"color": color, "width": 2, "dash": nth(DASHES, index)},
             customdata=[f"p{100 * share:.4g}" for share in shares],
             hovertemplate="%{customdata}: %{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
@@ -246,14 +248,14 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
         ]
         figure.add_scatter(
             # Side by side, since whiskers on one place hide each other.
-            x=_odds([share for share, _ in known], 1 + 0.04 * (2 * index - 1)),
+            x=_odds([share for share, _ in known], 1 + 0.08 * beside(index, len(data))),
             y=[estimate.value for _, estimate in known],
             error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
             mode="markers",
             name=html_text(one.name),
             legendgroup=one.key,
             showlegend=False,
-            marker={"color": color, "size": 7, "symbol": SYMBOLS[index % 2]},
+            marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index)},
             hovertemplate="%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
         )
     ticks = [share for share in _TAIL_SHARES if share <= furthest]
@@ -268,7 +270,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
     highest += [figure.high for one in summary.endpoints for figure in one.latency_ms if figure.high is not None]
     lowest = [figure.low for one in summary.endpoints for figure in one.latency_ms if figure.low is not None]
     figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis([*highest, *lowest]))
-    return styled(figure, palette)
+    return styled(figure, palette, endpoints=len(data))
 
 
 def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
@@ -298,7 +300,7 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
                 # No endpoint's colour: the sides are told apart by their place, the phases by shade and pattern.
                 "color": palette.muted,
                 "opacity": 1 - 0.16 * number,
-                "pattern": {"shape": PATTERNS[number % len(PATTERNS)], "solidity": 0.2},
+                "pattern": {"shape": nth(PATTERNS, number), "solidity": 0.2},
                 "line": {"width": 1, "color": palette.background},
             },
             hovertemplate=f"{name}: " + "%{x:.3f} ms<extra>%{y}</extra>",
@@ -306,47 +308,65 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.45, uniformtext={"minsize": 9, "mode": "hide"})
     figure.update_xaxes(title_text="Time (ms, median of each phase)", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return styled(figure, palette).update_yaxes(tickfont={"color": palette.text})
+    return styled(figure, palette, endpoints=len(endpoints)).update_yaxes(tickfont={"color": palette.text})
 
 
 def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
-    """The differences between two endpoints that have an interval, be it open at one end, the verdict's first."""
+    """The differences that have an interval, be it open at one end. Of two endpoints the verdict's first, then those of
+    the percentiles; of more the verdict's of each pair."""
+    return [
+        (name, effect) for name, effect, _ in _differences(summary) if effect.low is not None or effect.high is not None
+    ]
+
+
+def _differences(summary: Summary) -> list[tuple[str, Estimate, float]]:
+    """Name, difference and margin in ms of each line of the chart."""
     verdict = summary.verdict
-    assert verdict  # only two endpoints have a difference  # noqa: S101
+    assert verdict  # one endpoint alone has no difference  # noqa: S101
+    pairs = verdict.pairs
+    if len(pairs) > 1:
+        names = [one.name for one in summary.endpoints]
+        return [(pair_name(pair, names), pair.effect, pair.margin_ms) for pair in pairs]
+    (pair,) = pairs
     compared = isinstance(summary.plan, ComparePlan)
     # The effect of a load is the difference of p50, which is not to be drawn twice.
-    lines = [(verdict.metric if compared else "p50", verdict.pairs[0].effect)]
+    lines = [(verdict.metric if compared else "p50", pair.effect)]
     lines += list(zip(PERCENTILES, summary.differences[0], strict=True))[0 if compared else 1 :]
-    return [(name, one) for name, one in lines if one.low is not None or one.high is not None]
+    return [(name, effect, pair.margin_ms) for name, effect in lines]
 
 
 def differences(summary: Summary, palette: Palette) -> go.Figure:
-    """The difference between the two endpoints with its 95% interval, beside the margin that was fixed before.
+    """The differences between endpoints with their intervals, beside the margins that were fixed before.
 
     Where timeouts leave one end of an interval open, an arrow points there.
     """
-    verdict = summary.verdict
-    assert verdict  # only two endpoints have a difference  # noqa: S101
-    known = known_differences(summary)
+    known = [
+        (html_text(name).replace(f" {MINUS} ", f" {MINUS}<br>"), one, margin_ms)
+        for name, one, margin_ms in _differences(summary)
+        if one.low is not None or one.high is not None
+    ]
     figure = go.Figure()
-    figure.add_vrect(x0=-verdict.margin_ms, x1=verdict.margin_ms, fillcolor=palette.muted, opacity=0.14, line_width=0)
+    for row, (_, _, margin_ms) in enumerate(known):
+        figure.add_shape(
+            type="rect", x0=-margin_ms, x1=margin_ms, y0=row - 0.5, y1=row + 0.5,
+            fillcolor=palette.muted, opacity=0.14, line_width=0,
+        )  # fmt: skip
     figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
     figure.add_scatter(
-        x=[_drawn_at(estimate) for _, estimate in known],
-        y=[name for name, _ in known],
+        x=[_drawn_at(estimate) for _, estimate, _ in known],
+        y=[name for name, _, _ in known],
         error_x=whiskers(
-            [replace(estimate, value=_drawn_at(estimate)) for _, estimate in known], palette.text, thickness_px=2
+            [replace(estimate, value=_drawn_at(estimate)) for _, estimate, _ in known], palette.text, thickness_px=2
         ),
         mode="markers",
         showlegend=False,
-        marker={"color": palette.text, "size": [11 if index == 0 else 7 for index in range(len(known))]},
-        customdata=[_words(estimate) for _, estimate in known],
-        hovertemplate="%{y}: %{customdata[0]}<br>95%: %{customdata[1]}<br>n = %{customdata[2]}<extra></extra>",
+        marker={"color": palette.text, "size": _sizes_px(summary, len(known))},
+        customdata=[_words(estimate) for _, estimate, _ in known],
+        hovertemplate="%{y}: %{customdata[0]}<br>interval: %{customdata[1]}<br>n = %{customdata[2]}<extra></extra>",
     )
-    first, second = (html_text(one.name) for one in summary.endpoints)
-    edges = [edge for _, one in known for edge in (one.low or 0, one.high or 0, _drawn_at(one))]
-    reach = 1.15 * max([abs(edge) for edge in edges] + [verdict.margin_ms, 1e-3])
-    for name, estimate in known:
+    edges = [edge for _, one, margin_ms in known for edge in (one.low or 0, one.high or 0, _drawn_at(one), margin_ms)]
+    reach = 1.15 * max([abs(edge) for edge in edges] + [1e-3])
+    for name, estimate, _ in known:
         if not estimate.estimable:
             figure.add_annotation(
                 x=reach if estimate.high is None else -reach, ax=_drawn_at(estimate), y=name, ay=name,
@@ -355,12 +375,20 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
             )  # fmt: skip
     figure.update_xaxes(title_text="Difference (ms), margin shaded", range=[-reach, reach])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    for anchor, where, text in (("left", 0.0, f"◂ {first} faster"), ("right", 1.0, f"{second} faster ▸")):
+    names = [html_text(one.name) for one in summary.endpoints] if len(summary.endpoints) == 2 else ["first", "second"]
+    for anchor, where, text in (("left", 0.0, f"◂ {names[0]} faster"), ("right", 1.0, f"{names[1]} faster ▸")):
         figure.add_annotation(
             text=text, xref="paper", yref="paper", x=where, y=1.02, xanchor=anchor, yanchor="bottom", showarrow=False,
             font={"size": 11, "color": palette.muted},
         )  # fmt: skip
-    return styled(figure, palette).update_layout(height=60 + 34 * max(2, len(known)), margin={"b": 44, "t": 24})
+    return styled(figure, palette, 60 + (34 if len(known) <= 4 else 30) * max(2, len(known))).update_layout(
+        margin={"b": 44, "t": 24}
+    )
+
+
+def _sizes_px(summary: Summary, lines: int) -> list[int]:
+    """Of two endpoints the verdict's own difference stands out; pairs are alike."""
+    return [11 if row == 0 else 7 for row in range(lines)] if len(summary.endpoints) == 2 else [9] * lines
 
 
 def _drawn_at(estimate: Estimate) -> float:

@@ -1,7 +1,7 @@
-"""The Benchmark page: plan a run, watch it, read what it says.
+"""The Benchmark page: plan a run, watch it, read its report.
 
-The run itself is a process of its own. What is shown is the record's run of `?run=ID`, so that a refresh, a second
-browser or a closed tab change nothing about it.
+Another process carries out the run. The page shows the run of the record that `?run=ID` names, so that a refresh,
+another browser or a closed tab changes nothing about it.
 """
 
 from collections.abc import Sequence
@@ -37,22 +37,22 @@ _KINDS = (
         "compare",
         ":material/balance:",
         "Compare",
-        "Which is faster? Pairs of the same request in random order, one in flight: service time, and a winner only "
-        "where the interval excludes zero and the difference exceeds the margin.",
+        "Which is faster? The same request goes to each endpoint in random order, one at a time: service time. "
+        "A winner needs an interval without zero and a difference above the margin.",
     ),
     (
         "rate",
         ":material/stacked_line_chart:",
         "Load",
-        "How do they hold up? Requests arrive at a rate whatever becomes of them (open loop): response time counts "
-        "from the moment a request was due, so that no stall is hidden.",
+        "What happens under load? Requests arrive at a fixed rate (open loop). Response time counts from when a "
+        "request was due, so stalls are visible.",
     ),
     (
         "callers",
         ":material/group:",
         "Callers",
-        "How many at once? So many clients that each wait for their answer (closed loop): throughput, and a service "
-        "time that hides stalls.",
+        "How much can they handle? A fixed number of clients each wait for their answer (closed loop). Measures "
+        "throughput, and a service time that hides stalls.",
     ),
 )
 _CARD_WAIT_S = 1.5
@@ -63,20 +63,17 @@ _ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
 
 
 def page() -> None:
-    st.markdown(
-        "#### Benchmark\n"
-        ":gray[:small[Runs continue in the background, and every request is recorded. You can close this page.]]"
-    )
+    st.markdown("#### Benchmark\n:gray[:small[Runs continue in the background. You can close this page.]]")
     try:
         known = resources.store().runs(50)
     except StoreError as error:
         known = []
-        st.warning(markup.plain(f"The record cannot be read: {error}. No run can be kept until that is mended."))
+        st.warning(markup.plain(f"The record cannot be read: {error}. Runs cannot be saved until this is fixed."))
     going_on = next((run for run in known if not run.is_over), None)
     if going_on and going_on.kind != COLD_STARTS and "run" not in st.query_params:
         st.query_params["run"] = going_on.id
     if resources.settings().read_only:
-        st.caption(f"{markup.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+        st.caption(f"{markup.READ_ONLY}: you can open runs, but not start them.")
         _chosen(known, going_on)
         return
     left, right = st.columns([1, 3], gap="medium")
@@ -127,7 +124,7 @@ def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
     if pressed and plan and _start(plan, endpoints, name):
         st.rerun()
     if busy:
-        st.caption("One run at a time: two would disturb each other.")
+        st.caption("Another run is in progress. Runs would disturb each other, so only one can run at a time.")
         wait_for_end(busy)
 
 
@@ -146,11 +143,10 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
     )
     amount, other = st.columns(2)
     if kind == "compare":
-        pairs = amount.number_input("Pairs", 1, 100_000, 500, 100, key="pairs", bind="query-params")
-        warmup = other.number_input("Warm-up pairs", 0, 1000, 20, 10, key="warmup", bind="query-params")
-        st.caption(
-            f"p95 needs {min_samples(0.95)} pairs, p99 {min_samples(0.99)}; smaller differences need more of them."
-        )
+        unit = {1: "requests", 2: "pairs"}.get(len(endpoints), "blocks")
+        pairs = amount.number_input(unit.capitalize(), 1, 100_000, 500, 100, key="pairs", bind="query-params")
+        warmup = other.number_input(f"Warm-up {unit}", 0, 1000, 20, 10, key="warmup", bind="query-params")
+        st.caption(f"p95 needs {min_samples(0.95)} {unit}, p99 {min_samples(0.99)}. Smaller differences need more.")
     elif kind == "rate":
         rate = amount.number_input(
             "Requests/s to each", 0.1, 1000.0, 50.0, 10.0, format="%g", key="rate", bind="query-params"
@@ -168,23 +164,29 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         width="stretch",
         key="connection",
         bind="query-params",
-        help="New: each request opens a connection of its own, and pays for it.",
+        help="New: each request opens its own connection, and the time for that counts.",
     )
     with st.expander("Margin, seed and more", key="advanced"):
         margin_ms = st.number_input(
-            "A difference that matters (ms)",
+            "Minimum relevant difference (ms)",
             0.0,
             10_000.0,
             default_margin_ms(endpoints),
             format="%g",
             key="margin-ms",
             bind="query-params",
-            help="Fixed before the run. The larger of this and the percentage counts.",
+            help="Fixed before the run. The larger of this and the percentage applies.",
         )
         margin_pct = st.number_input(
-            "The same (%)", 0.0, 100.0, MARGIN_PCT, format="%g", key="margin-pct", bind="query-params"
+            "Minimum relevant difference (%)",
+            0.0,
+            100.0,
+            MARGIN_PCT,
+            format="%g",
+            key="margin-pct",
+            bind="query-params",
         )
-        seed = st.number_input("Seed of the order", 0, 2**31, 0, key="seed", bind="query-params")
+        seed = st.number_input("Random seed", 0, 2**31, 0, key="seed", bind="query-params")
         if kind == "rate":
             arrivals = st.selectbox(
                 "Arrivals", _ARRIVALS, format_func=str.capitalize, key="arrivals", bind="query-params"
@@ -214,7 +216,7 @@ def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -
             if entry is None or entry.problem:
                 problem = (entry.problem if entry else None) or "has not answered yet"
                 st.caption(f":material/error: {markup.plain(f'{endpoint.name} at {endpoint.address} {problem}.')}")
-        # Before the first run a guess: how long they took to say what they serve.
+        # A guess before the first run: how long they took to describe what they serve.
         took_ms = [entry.took_ms for entry in served if entry and entry.took_ms is not None]
         request_ms = sum(took_ms) / len(took_ms) if len(took_ms) == len(endpoints) else None
     planned = estimate(plan, endpoints, request_ms)
@@ -236,17 +238,17 @@ def _start(plan: Plan, endpoints: Sequence[Endpoint], name: str) -> bool:
 
 def _nothing_yet(known: Sequence[Run]) -> None:
     with st.container(border=True, key="nothing"):
-        st.markdown("**Which endpoint is faster, and how sure is that?**")
+        st.markdown("**Which endpoint is faster, and how certain is that?**")
         how = "Open a run below."
         if not resources.settings().read_only:
-            how = "Choose what to find out, look at the estimate, and press **Start**."
+            how = "Choose a measurement, check the estimate, and press **Start**."
         st.markdown(
-            f"{how} What you get: a verdict with its interval, errors first, percentiles, latency over time, the slow "
-            "tail, where the time goes, and under which conditions each endpoint ran."
+            f"{how} The report has a verdict with its interval, errors, percentiles, latency over time, the slow tail, "
+            "the parts of a request, and the conditions of each endpoint."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Show a simulated run", icon=":material/science:", on_click=_open, args=(DEMO,), key="show-demo")
-            st.caption("Two endpoints whose truth is known; nothing is sent.", width="content")
+            st.caption("Two simulated endpoints with a known difference. Nothing is sent.", width="content")
     for column, (key, icon, name, text) in zip(st.columns(len(_KINDS), gap="medium"), _KINDS, strict=True):
         with column, st.container(border=True, key=f"kind-{key}", height="stretch"):
             st.markdown(f"{icon} **{name}**")
@@ -267,7 +269,7 @@ def _close() -> None:
 
 def _show_demo() -> None:
     st.info(
-        "This run is simulated: one endpoint was made 8 ms slower, on a machine that slows down. Nothing was sent.",
+        "This run is simulated: one endpoint is 8 ms slower, and the machine slows down over time. Nothing was sent.",
         icon=":material/science:",
     )
     from dashboard.views.benchmark.report import demo, report
@@ -290,14 +292,14 @@ def _show(run_id: str, going_on: Run | None) -> None:
                 st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
             else:
                 st.warning(markup.plain(f"There is no run {run_id} in the record: it may have been deleted."))
-            st.button("Show what there is", on_click=_close, key="close")
+            st.button("Show all runs", on_click=_close, key="close")
         return
     except StoreError as error:
         problem = launcher.problem(run_id)
         st.error(markup.plain(problem or f"This run cannot be read: {error}"), icon=":material/error:")
         return
     if run.kind == COLD_STARTS:
-        st.info(f"Run {run.id} is one of cold starts, which have a page of their own.", icon=":material/info:")
+        st.info(f"Run {run.id} measured cold starts. Open it on the Cold start page:", icon=":material/info:")
         run_link(run, run_text.headline(run))
     elif run.is_over:
         if going_on and going_on.id == run.id:
@@ -322,7 +324,7 @@ def _follow(run_id: str) -> None:
                 st.rerun()
             run = None
         except StoreError as error:  # busy perhaps: the next look may succeed
-            st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+            st.caption(markup.plain(f"The record cannot be read right now: {error}"))
             return
         if run and (run.is_over or launcher.close_dead(run)):
             st.rerun()

@@ -1,10 +1,10 @@
-"""What a run says, drawn; apart from the page, so that Plotly is imported when there is something to draw.
+"""The report of a run. It is apart from the page, so that Plotly is imported when there is something to draw.
 
 Every figure comes from `benchmark.summary.summarise`, which the command line prints from too.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -21,15 +21,19 @@ from benchmark.statistics.text import interval
 from benchmark.summary.printing import generator
 from benchmark.summary.summarise import Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
+from dashboard import resources
 from dashboard.components import markup, reports
 from dashboard.components import run_text as say
+from dashboard.components.grid import cells
+from dashboard.components.pairs import pairs_table
 from dashboard.components.panels import panel, plot
 from dashboard.components.reports import Report
-from dashboard.components.theme import LIGHT, palette
 from dashboard.views.benchmark import charts as draw
 
+_PAIRS_BESIDE = 3
+"""Of how many pairs the table is as high as the chart beside it."""
 _LIVE = "live-samples"
-"""What came so far of the run that is watched: its id, its samples and the number of the last chunk."""
+"""What the record has of the run that is being followed: its id, its samples and the number of the last chunk."""
 
 
 def finished(store: Store, run: Run) -> None:
@@ -51,14 +55,14 @@ def demo() -> Report:
 
 
 def live(store: Store, run: Run) -> None:
-    """What has come so far of a run that goes on."""
+    """The samples of a run in progress."""
     known: tuple[str, Samples, int] = st.session_state.get(_LIVE, ("", empty(), 0))
     if known[0] != run.id:
         known = (run.id, empty(), 0)
     try:
         fresh, last = load_samples(store, run.id, known[2])
     except (StoreError, ValueError) as error:
-        st.caption(markup.plain(f"The samples cannot be read just now: {error}"))
+        st.caption(markup.plain(f"The samples cannot be read right now: {error}"))
         return
     samples = join([known[1], fresh])
     # Kept so that each look reads only what is new: a refresh reads all of it again.
@@ -66,18 +70,18 @@ def live(store: Store, run: Run) -> None:
     data = draw.sides(run, samples)
     plan = run.plan
     span_s = plan.duration_s if isinstance(plan, LoadPlan) and plan.is_open_loop else None
-    counts = " and ".join(one.label for one in data)
+    counts = markup.listed([one.label for one in data])
     panel(
         "time",
         "Latency so far",
-        draw.latency_over_time(data, palette(st.context.theme.type), span_s=span_s),
+        draw.latency_over_time(data, resources.palette(), span_s=span_s),
         f"Latency in milliseconds of each request over time in seconds, for {counts}.",
         lambda: draw.time_table(data),
     )
 
 
 def report(found: Report) -> None:
-    """All of a run: what makes it no evidence, errors, the verdict, figures, charts, conditions, exports."""
+    """A whole run: what limits its value as evidence, errors, verdict, figures, charts, conditions, exports."""
     run, summary = found.run, found.summary
     _head(found)
     if ending := say.ENDINGS.get(run.state):
@@ -125,7 +129,7 @@ def export_buttons(run: Run, samples: Callable[[], Samples]) -> None:
         on_click="ignore",
         key=f"json-{run.id}",
         width="stretch",
-        help="All of it, for the Import of the Runs page.",
+        help="The whole run, to import on the Runs page.",
     )
     for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
         st.download_button(
@@ -136,7 +140,7 @@ def export_buttons(run: Run, samples: Callable[[], Samples]) -> None:
             on_click="ignore",
             key=f"hgrm-{run.id}-{key}",
             width="stretch",
-            help="Percentiles for the plotter of HdrHistogram.",
+            help="Percentiles for the HdrHistogram plotter.",
         )
 
 
@@ -170,37 +174,50 @@ def _verdict(summary: Summary) -> None:
     verdict = summary.verdict
     if verdict is None:
         return
+    pairs = verdict.pairs
+    known = draw.known_differences(summary)
+    said = f"{say.claim(summary).markdown} {markup.plain(verdict.sentence)}"
+    counts = sorted({pair.effect.n for pair in pairs})
+    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    conditions = markup.plain(" · ".join((n, verdict.state.words, *verdict.conditions)))
     with st.container(border=True, key="verdict"):
-        known = verdict.pairs[0].effect.low is not None or verdict.pairs[0].effect.high is not None
-        text, chart = (
-            st.columns([1.25, 1], gap="medium", vertical_alignment="center") if known else (st.container(), None)
+        if len(pairs) > 1:
+            st.markdown(said, help=markup.plain(verdict.rule))
+            st.caption(conditions)
+        side_by_side = known and len(pairs) <= _PAIRS_BESIDE
+        left, right = (
+            st.columns([1.25, 1], gap="medium", vertical_alignment="center")
+            if side_by_side
+            else (st.container(), st.container())
         )
-        with text:
-            st.markdown(
-                f"{say.claim(summary).markdown} {markup.plain(verdict.sentence)}", help=markup.plain(verdict.rule)
-            )
-            conditions = " · ".join((f"n = {verdict.pairs[0].effect.n}", verdict.state.words, *verdict.conditions))
-            st.caption(markup.plain(conditions))
-        if chart:
-            spoken = "; ".join(f"{name} in ms, 95%: {interval(one)}" for name, one in draw.known_differences(summary))
-            with chart:
+        with left:
+            if len(pairs) > 1:
+                st.markdown(pairs_table(pairs, [one.name for one in summary.endpoints]))
+            else:
+                st.markdown(said, help=markup.plain(verdict.rule))
+                st.caption(conditions)
+        if known:
+            spoken = "; ".join(f"{name} in ms: {interval(one)}" for name, one in known)
+            with right:
                 plot(
                     "difference",
-                    draw.differences(summary, palette(st.context.theme.type)),
+                    draw.differences(summary, resources.palette()),
                     f"Differences with their intervals and the margin of {verdict.margin_ms:.3g} ms: {spoken}.",
                 )
 
 
 def _figures(summary: Summary) -> None:
-    columns = st.columns(len(summary.endpoints), gap="medium")
-    for position, (column, one) in enumerate(zip(columns, summary.endpoints, strict=True)):
-        key = LIGHT.endpoint_key(one.key, position)  # its edge has the colour of the endpoint in the charts
-        with column, st.container(border=True, key=f"card-{key}", height="stretch"):
+    keys = [one.key for one in summary.endpoints]
+    resources.show_edges(keys)
+    for cell, one in zip(cells(len(keys)), summary.endpoints, strict=True):
+        with cell, st.container(border=True, key=f"card-{one.key}", height="stretch"):
             _card(one, say.latency_name(summary), not isinstance(summary.plan, ComparePlan))
 
 
 def _card(one: Figures, latency: str, loaded: bool) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"heading-{one.key}"
+    ):
         st.markdown(f"**{markup.plain(one.name)}**", width="content")
         st.markdown(f":gray[:small[{latency}, n = {markup.count(one.n)}, {one.state.words}]]", width="content")
     with st.container(horizontal=True, key=f"metrics-{one.key}"):
@@ -224,10 +241,10 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
 
 def _charts(found: Report) -> None:
     summary = found.summary
-    colors = palette(st.context.theme.type)
+    colors = resources.palette()
     data = draw.sides(found.run, found.samples)
     floor_ms = found.run.outcome.get("generator", {}).get("floor_ms")
-    counts = " and ".join(one.label for one in data)
+    counts = markup.listed([one.label for one in data])
     latency = say.latency_name(summary).capitalize()
     panel(
         "time",
@@ -269,8 +286,10 @@ def _charts(found: Report) -> None:
 
 
 def _conditions(found: Report) -> None:
+    """Phases and the load generator, and beside or, for more than two endpoints, below them what differs."""
     summary, run = found.summary, found.run
     left, right = st.columns(2, gap="medium")
+    beside = len(summary.endpoints) <= 2
     with left:
         if any(one.n for one in summary.endpoints):
             spoken = "; ".join(
@@ -280,40 +299,55 @@ def _conditions(found: Report) -> None:
             panel(
                 "phases",
                 "Where the time goes",
-                draw.phases(summary.endpoints, palette(st.context.theme.type)),
+                draw.phases(summary.endpoints, resources.palette()),
                 f"Median of each phase of a request: {spoken}.",
                 lambda: draw.phase_table(summary.endpoints),
             )
-        with st.container(border=True, key="chart-generator"):
-            st.markdown("**The generator**")
-            st.caption(markup.plain(generator(run)))
-    with right, st.container(border=True, key="chart-fairness", height="stretch"):
-        st.markdown("**Under which conditions they ran**")
+    with (
+        left if beside else right,
+        st.container(border=True, key="chart-generator", height="content" if beside else "stretch"),
+    ):
+        st.markdown("**Load generator**")
+        st.caption(markup.plain(generator(run)))
+    with (
+        right if beside else st.container(),
+        st.container(border=True, key="chart-fairness", height="stretch" if beside else "content"),
+    ):
+        st.markdown("**Conditions of each endpoint**")
         _fairness(run)
 
 
 def _fairness(run: Run) -> None:
     rows = say.fairness(run)
     if not rows:
-        st.caption("Neither endpoint says how it is served, so nothing is known to be equal.")
+        st.caption("No endpoint reports how it is served, so the conditions cannot be compared.")
         return
-    unequal = sum(verdict != "equal" for _, _, verdict in rows)
-    st.caption(
-        f"{unequal} of {len(rows)} are not equal, or not known to be: two deployments differ, not two platforms."
-        if unequal and len(run.endpoint_keys) > 1
-        else "All that is known is equal."
-    )
+    if len(run.endpoint_keys) == 1:
+        st.caption("What the endpoint reports of how it is served.")
+    else:
+        _unequal([verdict for _, _, verdict in rows])
     marks = {"equal": ":green[equal]", "differs": ":orange[**differs**]", "unknown": ":gray[unknown]"}
     names = [markup.plain(name) for name in run.endpoint_names]
-    body = [[markup.plain(name), *map(_shortened, values), marks[verdict]] for name, values, verdict in rows]
-    if len(names) == 1:
-        body = [line[:-1] for line in body]
-        header = ["", *names]
-    else:
-        header = ["", *names, ""]
+    header: list[str] = ["", *names]
+    body = [[markup.plain(name), *map(_shortened, values)] for name, values, _ in rows]
+    if len(names) > 1:
+        at = len(header) if len(names) == 2 else 1  # many values may be wider than the window, which the marks are not
+        header.insert(at, "")
+        for line, (_, _, verdict) in zip(body, rows, strict=True):
+            line.insert(at, marks[verdict])
     st.markdown(markup.markdown_table(header, body))
 
 
+def _unequal(verdicts: Sequence[str]) -> None:
+    """How many conditions are not the same for all endpoints."""
+    unequal = sum(verdict != "equal" for verdict in verdicts)
+    st.caption(
+        f"{unequal} of {len(verdicts)} conditions differ or are unknown, so platforms are not all that differs."
+        if unequal
+        else "All known conditions are equal."
+    )
+
+
 def _shortened(value: str) -> str:
-    """A hash is known by its beginning."""
+    """A hash by its first digits."""
     return markup.plain(f"{value[:8]}…" if len(value) == 64 else value)

@@ -9,7 +9,19 @@ import plotly.graph_objects as go
 from benchmark.coldstart.plan import gap_text
 from benchmark.coldstart.summary import ColdSummary, part_names
 from dashboard.components import markup
-from dashboard.components.plotting import HEIGHT_PX, PATTERNS, SYMBOLS, TALL_PX, html_text, log_axis, styled, whiskers
+from dashboard.components.plotting import (
+    DASHES,
+    HEIGHT_PX,
+    PATTERNS,
+    SYMBOLS,
+    TALL_PX,
+    beside,
+    html_text,
+    log_axis,
+    nth,
+    styled,
+    whiskers,
+)
 from dashboard.components.theme import Palette
 
 _NICE_GAPS_S = (
@@ -77,7 +89,7 @@ def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
             hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
             showlegend=False,
         )
-        # The legend is about the patterns: in neither endpoint's colour.
+        # The legend is about the patterns: in no endpoint's colour.
         figure.add_bar(
             y=[None],
             x=[None],
@@ -88,7 +100,9 @@ def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
     figure.update_xaxes(title_text="Median of each part (ms)", rangemode="tozero", nticks=6)
     figure.update_yaxes(automargin=True, autorange="reversed")
     figure.update_layout(barmode="stack", bargap=0.35)
-    return _framed(figure, palette, 70 + 2 * _ROW_PX * 2).update_layout(legend_traceorder="normal")
+    return _framed(figure, palette, 70 + _ROW_PX * max(4, len(summary.endpoints) + 2)).update_layout(
+        legend_traceorder="normal"
+    )
 
 
 def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
@@ -102,7 +116,7 @@ def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
             y=[probe.response_ms for probe in cold],
             mode="markers",
             name=f"{html_text(side.name)} (n = {len(cold)})",
-            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 8},
+            marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 8},
             hovertemplate="%{y:.4~g} ms<extra>" + html_text(side.name) + "</extra>",
         )
         if side.failed:
@@ -118,21 +132,21 @@ def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
     count = max((probe.step + 1 for side in summary.endpoints for probe in side.probes), default=1)
     figure.update_xaxes(title_text="Cold start in order", range=[0.5, count + 0.5], dtick=1 if count <= 10 else None)
     figure.update_yaxes(title_text="Cold start (ms)", rangemode="tozero", nticks=6)
-    return _framed(figure, palette)
+    return _framed(figure, palette, endpoints=len(summary.endpoints))
 
 
 def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Response time against the measured idle gap: filled is cold, crossed suspected, hollow warm, or presumed to be;
+    """Response time against the measured idle gap: filled is cold, dotted suspected, hollow warm, or presumed to be;
     a band is where an endpoint turns cold."""
     figure = go.Figure()
     gaps_s: list[float] = []
     times_ms: list[float] = []
     for index, side in enumerate(summary.endpoints):
         color = palette.endpoint_color(side.key, index)
-        symbol = SYMBOLS[index % 2]
+        symbol = nth(SYMBOLS, index)
         for word, mark, probes in (
             ("cold", symbol, [probe for probe in side.probes if probe.is_cold and not probe.suspected]),
-            ("suspected cold", f"{symbol}-x", [probe for probe in side.probes if probe.is_cold and probe.suspected]),
+            ("suspected cold", f"{symbol}-dot", [probe for probe in side.probes if probe.is_cold and probe.suspected]),
             (side.warm_word, f"{symbol}-open", [probe for probe in side.probes if probe.is_warm]),
         ):
             found = [(probe.idle_s, probe.response_ms) for probe in probes if probe.idle_s is not None]
@@ -149,8 +163,8 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
                     "color": color,
                     "symbol": mark,
                     "size": 9,
-                    # What crosses a suspected one has to be seen on it.
-                    "line": {"width": 1.5, "color": palette.background if mark.endswith("-x") else color},
+                    # The dot in a suspected one has to be seen on it.
+                    "line": {"width": 1.5, "color": palette.background if mark.endswith("-dot") else color},
                 },
                 customdata=[gap_text(gap_s) for gap_s, _ in found],
                 hovertemplate="%{y:.4~g} ms after %{customdata}<extra>" + f"{html_text(side.name)}, {word}</extra>",
@@ -161,7 +175,7 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
             )
     figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(gaps_s or summary.plan.idle_s))
     figure.update_yaxes(title_text="Response (ms, log scale)", **log_axis(times_ms))
-    return _framed(figure, palette, TALL_PX)
+    return _framed(figure, palette, TALL_PX, len(summary.endpoints))
 
 
 def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
@@ -171,21 +185,21 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
         told = [gap for gap in side.gaps if gap.share.n]
         color = palette.endpoint_color(side.key, index)
         # A little beside each other, or the interval of one would hide the other's.
-        shift = 1.0 if len(summary.endpoints) == 1 else 0.965 if index == 0 else 1.035
+        shift = 1.07 ** beside(index, len(summary.endpoints))
         figure.add_scatter(
             x=[gap.idle_s * shift for gap in told],
             y=[gap.share.value for gap in told],
             mode="lines+markers",
             name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in told)})",
-            line={"color": color, "width": 1.5, "dash": ("solid", "dash")[index % 2]},
-            marker={"color": color, "symbol": SYMBOLS[index % 2], "size": 9},
+            line={"color": color, "width": 1.5, "dash": nth(DASHES, index)},
+            marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 9},
             error_y=whiskers([gap.share for gap in told], color),
             customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in told],
             hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
         )
     figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(summary.plan.idle_s))
     figure.update_yaxes(title_text="Share of cold probes", tickformat=".0%", range=[-0.04, 1.04], nticks=6)
-    return _framed(figure, palette, TALL_PX)
+    return _framed(figure, palette, TALL_PX, len(summary.endpoints))
 
 
 # --- The numbers behind them
@@ -262,7 +276,7 @@ def _parts(summary: ColdSummary) -> list[tuple[str, list[float | None]]]:
 
 
 def _marker(index: int, is_cold: bool) -> str:
-    return SYMBOLS[index % 2] + ("" if is_cold else "-open")
+    return nth(SYMBOLS, index) + ("" if is_cold else "-open")
 
 
 def _spread(number: int) -> float:
@@ -288,6 +302,6 @@ def _tick(gap_s: float) -> str:
     return gap_text(gap_s) if gap_s < 60 else f"{gap_s / 60:g} min" if gap_s < 3600 else f"{gap_s / 3600:g} h"
 
 
-def _framed(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX) -> go.Figure:
-    """In the theme, with room for the last label."""
-    return styled(figure, palette).update_layout(height=height_px, margin={"r": 18})
+def _framed(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
+    """In the theme, with room for the last label and for a legend of so many `endpoints`."""
+    return styled(figure, palette, height_px, endpoints).update_layout(margin={"r": 18})

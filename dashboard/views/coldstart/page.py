@@ -1,6 +1,6 @@
-"""The Cold start page: start a run of cold starts, follow it, and see what it says of new instances.
+"""The Cold start page: start a run of cold starts, follow it, and read its report.
 
-The run is a process of its own; the page knows it by the `run` of its address, so that a refresh loses nothing.
+Another process carries out the run. The page shows the run that `?run=ID` names, so that a refresh loses nothing.
 """
 
 import streamlit as st
@@ -17,7 +17,7 @@ from dashboard.components import markup, run_text
 from dashboard.components.run_actions import cancel_button, run_link, wait_for_end
 from dashboard.settings import Settings
 
-LOCAL, LADDER, FORCED = _MODES = ("Local programs", "Idle ladder", "Forced")
+LOCAL, SWEEP, FORCED = _MODES = ("Local programs", "Idle sweep", "Forced")
 _EVERY_S = 1.0
 _CHARTS_EVERY_S = 5.0
 _LATEST = 5
@@ -25,24 +25,24 @@ _LOOK_BACK = 200
 _SPAWN_S = 1.5
 """About what starting, asking and stopping one program takes, to say how long a run will be."""
 _EXPLAINED = {
-    LOCAL: "Starts both programs on this machine again and again, in random order, and times each from its spawn to "
-    "its first answer.",
-    LADDER: "Leaves both endpoints alone for each gap, then asks once: was an instance still there? Longer gaps need "
-    "patience; the run goes on when this page is closed.",
-    FORCED: "Runs a command before each sample that makes the platform start a new instance. This is not scaling from "
-    "zero, and is marked so.",
+    LOCAL: "Starts the API and the function on this machine repeatedly, in random order. Times each start from its "
+    "spawn to its first answer.",
+    SWEEP: "Sends nothing for each idle gap, then one request: was an instance still there? Long gaps take time. The "
+    "run continues when you close this page.",
+    FORCED: "Runs a command before each sample that makes the platform start a new instance. The results are marked, "
+    "because this is not scaling from zero.",
 }
 
 
 def page() -> None:
     st.markdown(
         "#### Cold start\n"
-        ":gray[:small[How long the first answer of a new instance takes, where that time goes, and after which idle "
-        "gap there is no instance left.]]"
+        ":gray[:small[How long the first answer of a new instance takes, where the time goes, and how long an instance "
+        "stays when nobody asks.]]"
     )
     try:
         if resources.settings().read_only:
-            st.caption(f"{markup.READ_ONLY}: runs can be looked at, and are started elsewhere.")
+            st.caption(f"{markup.READ_ONLY}: you can open runs, but not start them.")
         else:
             _controls(resources.launcher().running())
         _chosen()
@@ -61,7 +61,7 @@ def _controls(busy: str | None) -> None:
         if len(offered) > 1:
             mode = (
                 st.segmented_control(
-                    "How a new instance comes about",
+                    "How new instances start",
                     offered,
                     default=mode,
                     required=True,
@@ -73,15 +73,15 @@ def _controls(busy: str | None) -> None:
         st.caption(_EXPLAINED[mode])
         with st.container(horizontal=True, vertical_alignment="bottom", key="coldgo"):
             gaps = ""
-            if mode == LADDER:
+            if mode == SWEEP:
                 gaps = st.text_input("Idle gaps", "1m, 5m, 15m, 30m", key="cold_gaps", width=220)
             repeats = st.number_input(
-                "Probes a gap" if mode == LADDER else "Cold starts each",
+                "Probes per gap" if mode == SWEEP else "Cold starts per endpoint",
                 min_value=1,
                 max_value=1000,
-                value=5 if mode == LADDER else 20,
+                value=5 if mode == SWEEP else 20,
                 key=f"cold_repeats_{_MODES.index(mode)}",
-                width=150,
+                width=190,
             )
             plan, problem = _plan(mode, int(repeats), gaps, settings)
             st.button(
@@ -96,19 +96,21 @@ def _controls(busy: str | None) -> None:
         if problem:
             st.caption(f":material/info: {problem}")
         elif busy:
-            st.caption(f":material/info: Run {busy} goes on; one run at a time: two would disturb each other.")
+            st.caption(
+                f":material/info: Run {busy} is in progress. Only one run at a time: they would disturb each other."
+            )
             wait_for_end(busy)
         elif plan:
             st.caption(_effort(plan, settings))
 
 
 def _offered() -> tuple[str, ...]:
-    """The ways to a new instance that can be gone here; none where nothing may be started.
+    """The ways to start new instances that work here; none where nothing may be started.
 
-    An image of the dashboard has neither the programs nor, unless it was given one, a command.
+    An image of the dashboard has no programs, and a command only where it was given one.
     """
     settings, here = resources.settings(), local.are_here()
-    possible = {LOCAL: here, LADDER: True, FORCED: here or settings.force_command is not None}
+    possible = {LOCAL: here, SWEEP: True, FORCED: here or settings.force_command is not None}
     return tuple(mode for mode in _MODES if possible[mode] and not settings.read_only)
 
 
@@ -116,12 +118,12 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
     """What would be done, or in a sentence why it cannot."""
     if mode == FORCED and not settings.force_command:
         return None, (
-            "Set FORCE_COMMAND for the dashboard to the command that forces a new instance, for example "
-            "`gcloud run services update NAME-$FORCE_ENDPOINT --update-env-vars COLD=$FORCE_ID`. It is never taken "
-            "from a page, since a shell runs it."
+            "Set the dashboard's FORCE_COMMAND to a command that forces a new instance, for example "
+            "`gcloud run services update NAME-$FORCE_ENDPOINT --update-env-vars COLD=$FORCE_ID`. A page cannot set it, "
+            "because a shell runs it."
         )
     try:
-        if mode == LADDER:
+        if mode == SWEEP:
             return ColdPlan("ladder", repeats, parse_gaps(gaps)), None
         if mode == LOCAL:
             local.require_directories(local.programs())
@@ -131,12 +133,15 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
 
 
 def _effort(plan: ColdPlan, settings: Settings) -> str:
-    requests = 2 * plan.probes * (1 + plan.warm_requests)
-    if plan.mode == "spawn":
-        return f"About {gap_text(2 * plan.probes * _SPAWN_S)}, {markup.count(requests)} requests on this machine."
-    names = markup.plain(" and ".join(endpoint.address for endpoint in settings.endpoints))
-    wait = f"At least {gap_text(plan.waits_s)}" if plan.waits_s else "A deployment for each sample"
-    return f"{wait}, {markup.count(requests)} requests in all to {names}."
+    """How long a run takes and what it sends, as Markdown."""
+    spawned = plan.mode == "spawn"
+    measured = len(local.programs()) if spawned else len(settings.endpoints)
+    requests = markup.count(measured * plan.probes * (1 + plan.warm_requests))
+    if spawned:
+        return f"About {gap_text(measured * plan.probes * _SPAWN_S)}, {requests} requests on this machine."
+    names = markup.plain(markup.listed([endpoint.address for endpoint in settings.endpoints]))
+    wait = f"At least {gap_text(plan.waits_s)}" if plan.waits_s else "One deployment per sample"
+    return f"{wait}, {requests} requests in total to {names}."
 
 
 def _start(plan: ColdPlan) -> None:
@@ -165,8 +170,8 @@ def _chosen() -> None:
             for one in earlier[:_LATEST]:
                 run_link(one, f"{run_text.headline(one)} · {_mode(one).lower()}")
         else:
-            how = " Local programs need no cloud account and about a minute." if LOCAL in _offered() else ""
-            st.info(f"No cold start has been measured yet.{how}", icon=":material/info:")
+            how = " Local programs need no cloud account and take about a minute." if LOCAL in _offered() else ""
+            st.info(f"No cold starts measured yet.{how}", icon=":material/info:")
         return
     launcher = resources.launcher()
     run: Run | None
@@ -179,14 +184,14 @@ def _chosen() -> None:
     if run is None or launcher.is_resuming(run):
         _not_there_yet(run_id)
     elif run.kind != KIND:
-        st.info(f"Run {run.id} is no run of cold starts.", icon=":material/info:")
+        st.info(f"Run {run.id} did not measure cold starts. Open it on its page:", icon=":material/info:")
         run_link(run, run_text.headline(run))
     else:
         _run(run)
 
 
 def _not_there_yet(run_id: str) -> None:
-    """A process that has just been started, or one that never got as far as a record."""
+    """A process that has just started, or one that ended before it was recorded."""
     launcher = resources.launcher()
     if launcher.is_alive(run_id):
         _starting(run_id)
@@ -207,12 +212,12 @@ def _starting(run_id: str) -> None:
     except UnknownRun:
         there = False
     except StoreError as error:  # busy perhaps: the next look may succeed
-        st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+        st.caption(markup.plain(f"The record cannot be read right now: {error}"))
         return
     if there or not launcher.is_alive(run_id):
         st.rerun()
     with st.container(border=True, key="progress"):
-        st.progress(0.0, text="Starting: asking what is served, with one start that is not measured")
+        st.progress(0.0, text="Starting: one start that is not measured")
 
 
 def _run(run: Run) -> None:
@@ -234,7 +239,7 @@ def _run(run: Run) -> None:
     elif reason := run.outcome.get("reason"):
         st.warning(markup.plain(f"It ended early: {reason}."), icon=":material/warning:")
     if not run.progress.get("done"):
-        st.caption("Figures appear here with the first probe.")
+        st.caption("Figures appear here after the first probe.")
         return
     st.fragment(_results, run_every=_CHARTS_EVERY_S if run.state is RunState.RUNNING else None)(run.id)
 
@@ -247,7 +252,7 @@ def _progress(run_id: str) -> None:
     except UnknownRun:  # deleted meanwhile, which is for the whole page to say
         st.rerun()
     except StoreError as error:  # busy perhaps: the next look may succeed
-        st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+        st.caption(markup.plain(f"The record cannot be read right now: {error}"))
         return
     if closed:
         st.rerun()
@@ -292,7 +297,7 @@ def _earlier(shown: str | None) -> None:
 
 
 def _mode(run: Run) -> str:
-    modes = {"spawn": LOCAL, "ladder": LADDER, "forced": FORCED}
+    modes = {"spawn": LOCAL, "ladder": SWEEP, "forced": FORCED}
     return modes.get(str(run.manifest["plan"].get("mode")), "Unknown")
 
 

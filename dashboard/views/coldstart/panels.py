@@ -8,8 +8,9 @@ from benchmark.record.store import UnknownRun
 from benchmark.statistics.estimates import Estimate
 from dashboard import resources
 from dashboard.components import markup, reports, run_text
+from dashboard.components.grid import cells
+from dashboard.components.pairs import pairs_table
 from dashboard.components.panels import empty_panel, panel
-from dashboard.components.theme import palette
 from dashboard.views.coldstart import charts as draw
 
 
@@ -30,9 +31,16 @@ def results(run_id: str) -> None:
 
 
 def _cards(summary: ColdSummary) -> None:
-    for side, column in zip(summary.endpoints, st.columns(len(summary.endpoints), gap="medium"), strict=True):
-        with column.container(border=True, key=f"card-{side.key}", height="stretch"):
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    keys = [side.key for side in summary.endpoints]
+    resources.show_edges(keys)
+    for side, cell in zip(summary.endpoints, cells(len(keys)), strict=True):
+        with cell.container(border=True, key=f"card-{side.key}", height="stretch"):
+            with st.container(
+                horizontal=True,
+                horizontal_alignment="distribute",
+                vertical_alignment="center",
+                key=f"title-{side.key}",
+            ):
                 st.markdown(f"**{markup.plain(side.name)}**", width="content")
                 if side.failed:
                     st.badge(f"{side.failed} of {len(side.probes)} failed", icon=":material/close:", color="red")
@@ -63,7 +71,7 @@ def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
     elif side.split:
         lines.append(_split_text(summary, side))
     elif side.cold_values_ms:
-        lines.append("It does not say how its start divides.")
+        lines.append("It does not report the parts of its start.")
     return lines
 
 
@@ -72,11 +80,14 @@ def _verdict(summary: ColdSummary) -> None:
         return
     with st.container(border=True, key="verdict"):
         st.markdown(f"{run_text.OUTCOMES[summary.verdict.outcome].markdown} {markup.plain(summary.verdict.sentence)}")
+        pairs = summary.verdict.pairs
+        if len(pairs) > 1:
+            st.markdown(pairs_table(pairs, [side.name for side in summary.endpoints]))
 
 
 def _charts(summary: ColdSummary) -> None:
-    colors = palette(st.context.theme.type)
-    counts = " and ".join(
+    colors = resources.palette()
+    counts = "; ".join(
         f"{side.name}: {len(side.cold_values_ms)} {side.cold_word} and {len(side.warm_values_ms)} {side.warm_word}"
         for side in summary.endpoints
     )
@@ -114,7 +125,7 @@ def _charts(summary: ColdSummary) -> None:
                 lambda: draw.split_table(summary),
             )
         else:
-            empty_panel("split", "Where a cold start goes", "Neither endpoint says yet how its start divides.")
+            empty_panel("split", "Where a cold start goes", "No endpoint has reported the parts of its start yet.")
     panel(
         "order",
         "Cold starts in order",
@@ -128,7 +139,7 @@ def _populations(summary: ColdSummary, counts: str) -> None:
     panel(
         "populations",
         "Cold against warm",
-        draw.populations(summary, palette(st.context.theme.type)),
+        draw.populations(summary, resources.palette()),
         f"Time to the answer in milliseconds on a log axis, cold and warm apart, with medians. {counts}.",
         lambda: draw.population_table(summary),
     )
@@ -136,7 +147,7 @@ def _populations(summary: ColdSummary, counts: str) -> None:
 
 def _split_text(summary: ColdSummary, side: ColdFigures) -> str:
     if side.split is None:
-        return "It does not say how its start divides."
+        return "It does not report the parts of its start."
     values_ms = (side.split.imports_ms, side.split.model_ms, side.split.rest_ms)
     parts = zip(part_names(summary.plan), values_ms, strict=True)
     said = ", ".join(f"{name} {markup.duration(value_ms)} ms" for name, value_ms in parts)

@@ -24,7 +24,6 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import facts, region
 from dashboard import resources
 from dashboard.components import markup
-from dashboard.components.theme import palette
 from dashboard.views.cost import text as cost_text
 
 if TYPE_CHECKING:
@@ -318,7 +317,7 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
     panel(
         "break-even",
         "Break-even",
-        draw.break_even(options, found, requests, span, palette(st.context.theme.type)),
+        draw.break_even(options, found, requests, span, resources.palette()),
         f"{basis.capitalize()} cost in USD a month over requests a month, from {cost_text.count(span[0])} to "
         f"{cost_text.count(span[1])}, for {labels}. " + " ".join(sentences or ["No two of them cross."]),
         lambda: draw.table(options, span),

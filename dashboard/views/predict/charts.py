@@ -4,7 +4,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,7 +11,18 @@ from plotly.subplots import make_subplots
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison, Sample
-from dashboard.components.plotting import DASHES, PATTERNS, SYMBOLS, colorbar, html_text, log_axis, log_edges, styled
+from dashboard.components.plotting import (
+    DASHES,
+    FILLED_AT_MOST,
+    SYMBOLS,
+    add_histogram,
+    colorbar,
+    html_text,
+    log_axis,
+    log_edges,
+    nth,
+    styled,
+)
 from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows
 from inference.card import ModelCard
@@ -68,7 +78,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
             y=one.latencies_ms,
             mode="markers",
             name=html_text(one.label),
-            marker={"color": color, "size": 7, "symbol": SYMBOLS[index], "opacity": 0.85},
+            marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index), "opacity": 0.85},
             hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
         if one.failed_requests:
@@ -83,7 +93,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
             )
     figure.update_xaxes(title_text="Request", tickvals=request_ticks(data))
     figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_latencies(data)))
-    return styled(figure, palette)
+    return styled(figure, palette, endpoints=len(data))
 
 
 def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
@@ -92,14 +102,15 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
     edges = log_edges([latency for one in data for latency in one.latencies_ms])
     for index, one in enumerate(data):
         color = palette.endpoint_color(one.endpoint.key, index)
-        figure.add_bar(
-            x=[math.sqrt(low * high) for low, high in pairwise(edges)],
-            y=histogram(one.latencies_ms, edges),
-            width=[high - low for low, high in pairwise(edges)],
+        add_histogram(
+            figure,
+            index,
+            histogram(one.latencies_ms, edges),
+            edges,
+            color,
+            filled=len(data) <= FILLED_AT_MOST,
             name=html_text(one.label),
             legendgroup=one.endpoint.key,
-            marker={"color": color, "opacity": 0.6, "line": {"width": 0}, "pattern": {"shape": PATTERNS[index % 2]}},
-            hovertemplate="%{y} requests around %{x:.2f} ms<extra></extra>",
             row=1,
             col=1,
         )
@@ -108,7 +119,7 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
             x=times,
             y=shares,
             mode="lines",
-            line={"color": color, "width": 2, "shape": "hv", "dash": DASHES[index % 2]},
+            line={"color": color, "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
             name=html_text(one.label),
             legendgroup=one.endpoint.key,
             showlegend=False,
@@ -133,13 +144,14 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
         figure.update_yaxes(dtick=1, row=1, col=1)
     figure.update_yaxes(title_text="Share within", row=2, col=1, range=[0, 1.02], tickformat=".0%", nticks=4)
     figure.update_layout(barmode="overlay", bargap=0)
-    return styled(figure, palette)
+    return styled(figure, palette, endpoints=len(data))
 
 
 def training_map(
-    card: ModelCard, rows: TrainingRows, point: Sequence[float], x: int, y: int, palette: Palette
+    card: ModelCard, rows: TrainingRows, point: Sequence[float], x: int, y: int, palette: Palette, endpoints: int = 2
 ) -> go.Figure:
-    """The training rows over two features (indices `x`, `y`), and the measured point among them."""
+    """The training rows over two features (indices `x`, `y`), and the measured point among them; as high as the charts
+    of so many `endpoints` beside it."""
     figure = go.Figure()
     if card.is_classifier:
         for index, name in enumerate(card.classes):
@@ -151,7 +163,7 @@ def training_map(
                 name=f"{html_text(name)} (n = {len(members)})",
                 marker={
                     "color": palette.class_color(index),
-                    "symbol": SYMBOLS[index % len(SYMBOLS)],
+                    "symbol": nth(SYMBOLS, index),
                     "size": 7,
                     "opacity": 0.75,
                 },
@@ -186,7 +198,7 @@ def training_map(
     )
     figure.update_xaxes(title_text=html_text(card.features[x].title))
     figure.update_yaxes(title_text=html_text(card.features[y].title))
-    return styled(figure, palette)
+    return styled(figure, palette, endpoints=endpoints)
 
 
 def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The Predict page: one input to both endpoints at once, their answers side by side, and the record so far."""
+"""The Predict page: one input to all endpoints at once, their answers side by side, and the record so far."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from benchmark.record.store import StoreError
 from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources
 from dashboard.components import markup, sample_text
+from dashboard.components.grid import cells
 from dashboard.components.inputs import outside_training, slider
 from dashboard.components.theme import LIGHT
 from dashboard.frontend import CHARTS_COOKIE
@@ -20,7 +21,7 @@ from dashboard.views.predict import text as say
 from inference.card import Feature, ModelCard
 
 HISTORY_LENGTH = 500
-"""How many of the last comparisons the charts show; the export holds all."""
+"""How many of the latest comparisons the charts show; the export has all."""
 _CARD_WAIT_S = 1.5
 _TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
@@ -37,11 +38,7 @@ def page() -> None:
     if card is None:
         _no_model(endpoints, served)
         return
-    st.markdown(
-        f"#### {markup.plain(card.title)}, two ways\n"
-        ":gray[:small[The same measurements go to both endpoints at the same time: "
-        "compare the answer, the confidence and the time.]]"
-    )
+    st.markdown(f"#### {say.title(card, len(endpoints))}\n:gray[:small[{say.introduction(len(endpoints))}]]")
     warning = sample_text.artifact_warning(endpoints, served)
     if warning:
         st.warning(markup.plain(warning), icon=":material/difference:")
@@ -106,7 +103,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
             pressed = st.button(
                 "Compare", type="primary", icon=":material/bolt:", shortcut="Ctrl+Enter", width="stretch", key="compare"
             )
-            st.toggle("Live", key="live", help="Compare now, and on every change of a slider.")
+            st.toggle("Live", key="live", help="Compare now and after every slider change.")
         if outside:
             st.caption(f":material/info: Outside the training data: {markup.plain(', '.join(outside))}.")
     changed = live and inputs != st.session_state.get("compared_inputs")
@@ -138,10 +135,9 @@ def _answers(
     inputs: tuple[float, ...],
     wanted: bool,
 ) -> None:
-    columns = st.columns(len(endpoints), gap="medium")
     slots = {
-        endpoint.key: column.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
-        for endpoint, column in zip(endpoints, columns, strict=True)
+        endpoint.key: cell.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
+        for endpoint, cell in zip(endpoints, cells(len(endpoints)), strict=True)
     }
     known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
     by_key = {endpoint.key: endpoint for endpoint in endpoints}
@@ -172,7 +168,7 @@ def _answers(
         for endpoint in endpoints:
             _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
         with st.container(border=True, key="verdict"):
-            st.markdown(":gray[Press **Compare** or Ctrl+Enter: both endpoints get the same input at the same time.]")
+            st.markdown(f":gray[{say.invitation(len(endpoints))}]")
 
 
 def _waiting_card(slot: DeltaGenerator, endpoint: Endpoint) -> None:
@@ -199,7 +195,12 @@ def _answer_card(
     slot: DeltaGenerator, endpoint: Endpoint, sample: Sample, served: Served | None, card: ModelCard
 ) -> None:
     with slot.container():
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(
+            horizontal=True,
+            horizontal_alignment="distribute",
+            vertical_alignment="center",
+            key=f"title-{endpoint.key}",
+        ):
             st.markdown(f"**{markup.plain(endpoint.name)}**", width="content")
             if sample.failure:
                 st.badge(
@@ -208,7 +209,8 @@ def _answer_card(
             else:
                 st.badge(f"HTTP {sample.status}", icon=":material/check:", color="green")
         if sample.failure:
-            st.markdown(markup.plain(sample_text.what_to_try(sample, endpoint, served, card)))
+            in_file = resources.settings().in_file
+            st.markdown(markup.plain(sample_text.what_to_try(sample, endpoint, served, card, in_file=in_file)))
             st.caption(f"After {markup.duration(sample.latency_ms)} ms.")
             return
         _metrics(endpoint, sample, card)
@@ -228,7 +230,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
         st.metric(
             "Latency (ms)",
             markup.duration(sample.latency_ms),
-            help="From sending the request to the last byte of the answer, as seen by the dashboard's server.",
+            help="From sending the request to the last byte of the answer, measured by the dashboard.",
         )
     if answer.probabilities:
         ranked = sorted(enumerate(answer.probabilities), key=lambda item: -item[1])[:_BARS_AT_MOST]
@@ -239,12 +241,12 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
 
 
 def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence[float]) -> None:
-    """What both say of `asked`; the sliders, which stand at `inputs`, may have been moved since without a request."""
+    """What is said of the answers to `asked`; the sliders, now at `inputs`, may have been moved since."""
     # Said always: a slider that is moved by hand does not run this page.
     values = markup.plain(", ".join(f"{value:g}" for value in asked))
     of = f":gray[:small[For {values}.]]"
     if tuple(asked) != tuple(inputs):
-        of = f"**These answers are to {values}; press Compare for the sliders.**"
+        of = f"**These answers are for {values}. Press Compare to send the new values.**"
     with st.container(border=True, key="verdict"):
         st.markdown(f"{verdict.badge.markdown} {markup.plain(verdict.sentence)} {of}")
 
@@ -255,7 +257,7 @@ def _record(comparison: Comparison) -> None:
     try:
         resources.store().add(comparison)
     except StoreError as error:
-        st.warning(markup.plain(f"This comparison is not in the history: {error}."))
+        st.warning(markup.plain(f"This comparison was not saved: {error}."))
 
 
 def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> None:
@@ -275,14 +277,14 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
     try:
         comparisons, total = store.history(card.name, HISTORY_LENGTH)
     except StoreError as error:
-        st.warning(markup.plain(f"The history cannot be read: {error}. Comparing works all the same."))
+        st.warning(markup.plain(f"The history cannot be read: {error}. You can still compare."))
         comparisons, total, unrecorded = [], 0, True
     shown = st.session_state.get("comparison")
     if unrecorded and shown and shown.model == card.name:
         comparisons, total = [*comparisons, shown], total + 1
     if not comparisons:
         st.caption(
-            "Latencies, their distribution and your point among the training data appear here after the first Compare."
+            "After the first Compare you see latencies, their distribution and your point among the training data."
         )
         return
     if _charts_wanted():
@@ -292,11 +294,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         charts(endpoints, card, comparisons, total, inputs)
     with st.container(horizontal=True, vertical_alignment="center", key="record"):
         counted = markup.counted(total, "comparison")
-        said = (
-            f"{markup.READ_ONLY}: what you compare is not recorded."
-            if store.read_only
-            else f"{counted} in the history."
-        )
+        said = f"{markup.READ_ONLY}: comparisons are not saved." if store.read_only else f"{counted} in the history."
         st.caption(said, width="content")
         st.download_button(
             "Export CSV",

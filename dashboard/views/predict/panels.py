@@ -8,8 +8,8 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison
 from dashboard import resources
 from dashboard.components.feature_pair import choose_feature_pair, feature_pair
+from dashboard.components.markup import listed
 from dashboard.components.panels import panel
-from dashboard.components.theme import palette
 from dashboard.components.training_rows import TrainingRows
 from dashboard.views.predict import charts as draw
 from inference.card import ModelCard
@@ -23,10 +23,10 @@ def charts(
     inputs: tuple[float, ...],
 ) -> None:
     """Draw the record: `comparisons` are the last of `total`, `inputs` is where the sliders stand."""
-    colors = palette(st.context.theme.type)
+    colors = resources.palette()
     data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
     rows = resources.training_rows(card)
-    counts = " and ".join(one.label for one in data)
+    counts = listed([one.label for one in data])
     columns = st.columns(3 if rows else 2, gap="medium")
     with columns[0]:
         panel(
@@ -46,16 +46,16 @@ def charts(
         )
     if rows:
         with columns[2]:
-            _training_panel(card, rows, inputs)
+            _training_panel(card, rows, inputs, len(endpoints))
 
 
-def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...]) -> None:
+def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...], endpoints: int) -> None:
     x, y = feature_pair(card, "axes")
     across, up = card.features[x].title, card.features[y].title
     panel(
         "map",
         "Training data",
-        draw.training_map(card, rows, inputs, x, y, palette(st.context.theme.type)),
+        draw.training_map(card, rows, inputs, x, y, resources.palette(), endpoints),
         f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
         lambda: draw.training_table(card, rows),
         lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),

@@ -1,63 +1,148 @@
 """What Predict says of one comparison: whether the endpoints agree, and which one answered faster."""
 
 from collections.abc import Sequence
+from itertools import combinations, pairwise
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Answer, Sample, Temperature
 from dashboard.components import markup
+from dashboard.components.markup import Statement, listed
 from inference.card import ModelCard
 
 # Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.
 SAME_PROBABILITY = 1e-5
 
 
-def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> markup.Statement:
-    """Compare one pair of samples, in words that a single observation deserves."""
-    failed = [sample for sample in samples if sample.failure]
-    if len(failed) == len(samples):
-        return markup.Statement(
-            "unknown", "No answer", "Neither endpoint gave an answer, so there is nothing to compare."
-        )
-    if failed:
-        ok = next(sample for sample in samples if not sample.failure)
-        names = {endpoint.key: endpoint.name for endpoint in endpoints}
-        return markup.Statement(
-            "unknown",
-            "One answer",
-            f"Only {names[ok.endpoint]} answered, in {markup.duration(ok.latency_ms)} ms. "
-            f"{names[failed[0].endpoint]}: see its card.",
-        )
-    one, other = (sample.answer for sample in samples)
-    assert one and other  # a sample without a failure has an answer  # noqa: S101
-    agree, difference = _agreement(one, other, card)
-    return markup.Statement(
-        "agree" if agree else "disagree",
-        "Both agree" if agree else "They disagree",
-        f"{difference} {_speed(endpoints, samples)}",
+def title(card: ModelCard, endpoints: int) -> str:
+    """What the page is called: the model, and in how many ways it is served. Markdown."""
+    ways = f", {markup.NUMBERS[endpoints]} ways" if endpoints > 1 else ""
+    return f"{markup.plain(card.title)}{ways}"
+
+
+def introduction(endpoints: int) -> str:
+    """What the page does, in a sentence."""
+    if endpoints == 1:
+        return "Send measurements to the endpoint: see the answer, the confidence and the time."
+    return (
+        f"The same measurements go to {markup.endpoints(endpoints)} at the same time: "
+        "compare the answer, the confidence and the time."
     )
 
 
-def _agreement(one: Answer, other: Answer, card: ModelCard) -> tuple[bool, str]:
+def invitation(endpoints: int) -> str:
+    """What to do first, as Markdown."""
+    if endpoints == 1:
+        return "Press **Compare** or Ctrl+Enter to ask the endpoint."
+    return f"Press **Compare** or Ctrl+Enter to send the same input to {markup.endpoints(endpoints)} at the same time."
+
+
+def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> Statement:
+    """Compare one sample of each endpoint, in words that a single observation deserves."""
+    names = {endpoint.key: endpoint.name for endpoint in endpoints}
+    answered = {sample: sample.answer for sample in samples if sample.answer and not sample.failure}
+    silent = [names[sample.endpoint] for sample in samples if sample not in answered]
+    if not answered:
+        if len(samples) == 1:
+            return Statement("unknown", "No answer", "The endpoint gave no answer: see its card.")
+        who = "Neither endpoint" if len(samples) == 2 else "None of the endpoints"
+        return Statement("unknown", "No answer", f"{who} gave an answer, so there is nothing to compare.")
+    see = f"{listed(silent)}: see {'its card' if len(silent) == 1 else 'their cards'}."
+    if len(answered) == 1:
+        (only,) = answered
+        took = f"{markup.duration(only.latency_ms)} ms"
+        if not silent:
+            return Statement("unknown", "One endpoint", f"{names[only.endpoint]} answered in {took}.")
+        return Statement("unknown", "One answer", f"Only {names[only.endpoint]} answered, in {took}. {see}")
+    agree, difference = _agreement(list(answered.values()), card)
+    said = [difference, _speed(names, list(answered))]
+    if not agree and len(answered) > 2:
+        said.insert(0, _dissent([names[sample.endpoint] for sample in answered], list(answered.values()), card))
+    if silent:
+        said.insert(-1, see)
+        headline = f"{len(answered)} of {len(samples)} answered"
+        return Statement("unknown", headline, " ".join(said)) if agree else _disagreement(said)
+    if not agree:
+        return _disagreement(said)
+    every = "Both" if len(samples) == 2 else f"All {markup.NUMBERS[len(samples)]}"
+    return Statement("agree", f"{every} agree", " ".join(said))
+
+
+def _disagreement(said: Sequence[str]) -> Statement:
+    return Statement("disagree", "They disagree", " ".join(part for part in said if part))
+
+
+def _agreement(answers: Sequence[Answer], card: ModelCard) -> tuple[bool, str]:
+    """Whether all agree, and how far the two that are farthest from each other are apart."""
+    agree = all(_same(*pair, card) for pair in combinations(answers, 2))
     if not card.is_classifier:
-        gap = abs(one.prediction - other.prediction)
-        agree = gap <= SAME_PROBABILITY * max(abs(one.prediction), abs(other.prediction))
+        values = [answer.prediction for answer in answers]
+        gap = max(values) - min(values)
         return agree, f"The predictions differ by {gap:.3g}." if gap else "The predictions are identical."
-    agree = one.prediction == other.prediction
-    if one.probabilities is None or other.probabilities is None:
+    if any(answer.probabilities is None for answer in answers):
         return agree, "At least one of them gives no probabilities to compare."
-    largest = max(abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True))
+    largest = max(_apart(*pair) for pair in combinations(answers, 2))
     if largest > SAME_PROBABILITY:
-        return False, f"Largest probability difference {largest:.2g}."
+        return agree, f"Largest probability difference {largest:.2g}."
     return agree, f"Largest probability difference {largest:.1g}." if largest else "Largest probability difference 0."
 
 
-def _speed(endpoints: Sequence[Endpoint], samples: Sequence[Sample]) -> str:
-    faster, slower = sorted(samples, key=lambda sample: sample.latency_ms)
-    name = next(endpoint.name for endpoint in endpoints if endpoint.key == faster.endpoint)
-    gap = markup.duration(slower.latency_ms - faster.latency_ms)
-    sentence = f"{name} was faster by {gap} ms in this single observation"
-    if {faster.temperature, slower.temperature} & {Temperature.COLD, Temperature.QUEUED}:
+def _same(one: Answer, other: Answer, card: ModelCard) -> bool:
+    if not card.is_classifier:
+        gap = abs(one.prediction - other.prediction)
+        return gap <= SAME_PROBABILITY * max(abs(one.prediction), abs(other.prediction))
+    return one.prediction == other.prediction and _apart(one, other) <= SAME_PROBABILITY
+
+
+def _apart(one: Answer, other: Answer) -> float:
+    """The largest difference of a probability; 0 where one of them gives none."""
+    if one.probabilities is None or other.probabilities is None:
+        return 0.0
+    return max(abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True))
+
+
+def _dissent(names: Sequence[str], answers: Sequence[Answer], card: ModelCard) -> str:
+    """Who differs from most of the others, or who answers what where there is no such majority."""
+    groups: list[list[int]] = []
+    for index, answer in enumerate(answers):
+        fitting = (group for group in groups if all(_same(answers[member], answer, card) for member in group))
+        if (group := next(fitting, None)) is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    groups.sort(key=len, reverse=True)
+    majority, *others = groups
+    if len(majority) > len(others[0]):
+        usual = answers[majority[0]]
+        return " ".join(_differs(names[index], answers[index], usual, card) for group in others for index in group)
+    if all(_shown(one, card) == _shown(other, card) for one, other in pairwise(answers)):
+        return "Their probabilities differ."
+    parts = (f"{listed([names[index] for index in group])}: {_shown(answers[group[0]], card)}" for group in groups)
+    return f"{'; '.join(parts)}."
+
+
+def _differs(name: str, answer: Answer, usual: Answer, card: ModelCard) -> str:
+    if _shown(answer, card) != _shown(usual, card):
+        return f"{name} differs: {_shown(answer, card)} instead of {_shown(usual, card)}."
+    return f"{name} differs: its probabilities are up to {_apart(answer, usual):.2g} apart from the others'."
+
+
+def _shown(answer: Answer, card: ModelCard) -> str:
+    return answer.label or f"class {answer.prediction}" if card.is_classifier else f"{answer.prediction:.7g}"
+
+
+def _speed(names: dict[str, str], samples: Sequence[Sample]) -> str:
+    fastest, second, *_ = ranked = sorted(samples, key=lambda sample: sample.latency_ms)
+    gap = markup.duration(second.latency_ms - fastest.latency_ms)
+    if len(ranked) == 2:
+        sentence = f"{names[fastest.endpoint]} was faster by {gap} ms in this single observation"
+    else:
+        sentence = (
+            f"{names[fastest.endpoint]} was fastest, {gap} ms ahead of {names[second.endpoint]}, "
+            "in this single observation"
+        )
+    if {sample.temperature for sample in ranked} & {Temperature.COLD, Temperature.QUEUED}:
         return sentence + ", a cold start included."
-    if faster.connection_reused != slower.connection_reused:
-        return sentence + ", in which only one had to open a connection."
+    if len({sample.connection_reused for sample in ranked}) > 1:
+        opened = sum(not sample.connection_reused for sample in ranked)
+        return sentence + f", in which only {markup.NUMBERS[opened]} had to open a connection."
     return sentence + "."

@@ -170,7 +170,6 @@ def test_the_same_seed_sends_the_same(benchmark: Command, twins: Twins, results:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("compare", "--endpoint", "a=http://127.0.0.1:9"), "give --endpoint twice"),
         (("compare", "--endpoint", "a=ftp://x", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),
         (("compare", "--endpoint", "http://127.0.0.1:9", "--endpoint", "b=http://127.0.0.1:9"), "must be NAME=URL"),
         (("compare", "--endpoint", "a=http://a..b", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),

@@ -16,12 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from benchmark.endpoints.catalog import fetch
+from benchmark.endpoints.configured import ConfigurationError
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity, TokenError, expiry
 from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.sample import Failure
 from dashboard.components.sample_text import what_to_try
-from dashboard.settings import Settings, SettingsError
+from dashboard.settings import Settings
 from inference.card import ModelCard
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -227,9 +228,9 @@ def test_the_environment_says_which_endpoints_get_tokens(text: str, wanted: str)
 
 
 def test_a_choice_that_is_none_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"^GOOGLE_ID_TOKENS "):
+    with pytest.raises(ConfigurationError, match=r"^GOOGLE_ID_TOKENS "):
         Settings.from_env({"GOOGLE_ID_TOKENS": "yes"})
-    with pytest.raises(SettingsError, match=r"^API_URL .*unencrypted"):
+    with pytest.raises(ConfigurationError, match=r"^API_URL .*unencrypted"):
         Settings.from_env({"GOOGLE_ID_TOKENS": "1", "API_URL": "http://api.example"})
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -155,27 +154,13 @@ def test_a_drawing_has_as_many_lines_of_legend_as_it_needs() -> None:
     assert inside_its_box(drawing)
 
 
-def test_the_colours_can_be_read_and_told_apart_by_everybody() -> None:
+def test_the_colours_can_be_read_on_every_background() -> None:
     for colours, backgrounds in (
         (palette.LIGHT, palette.LIGHT_BACKGROUNDS),
         (palette.DARK, palette.DARK_BACKGROUNDS),
     ):
         assert len(set(colours)) == 6
         assert min(contrast(one, page) for one in colours for page in backgrounds) >= 4.5
-        apart = [
-            np.linalg.norm(lab(vision @ linear(one)) - lab(vision @ linear(other)))
-            for one, other in combinations(colours, 2)
-            for vision in VISIONS
-        ]
-        assert min(apart) >= 24.9
-
-
-VISIONS = (
-    np.eye(3),
-    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-)
-"""All, protanopia and deuteranopia, on linear RGB (Machado, Oliveira and Fernandes 2009)."""
 
 
 def linear(colour: str) -> NDArray[np.float64]:
@@ -186,13 +171,6 @@ def linear(colour: str) -> NDArray[np.float64]:
 def contrast(one: str, other: str) -> float:
     low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
-
-
-def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """CIE L*a*b* of linear sRGB under D65."""
-    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    x, y, z = np.cbrt(matrix @ np.clip(rgb, 0, 1) / [0.95047, 1.0, 1.08883])
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def test_a_verdict_stands_beside_its_rule(whole: str) -> None:

@@ -226,6 +226,87 @@ def test_two_new_connections_are_a_fair_comparison() -> None:
     assert said(*both).sentence.endswith("in this single observation.")
 
 
+def many(*samples: Sample, card: ModelCard = TEA) -> markup.Statement:
+    """What is said of so many endpoints, called A, B and so on."""
+    keys = "abcdef"[: len(samples)]
+    endpoints = [Endpoint(key, key.upper(), "http://127.0.0.1") for key in keys]
+    return say.verdict(endpoints, [replace(one, endpoint=key) for key, one in zip(keys, samples, strict=True)], card)
+
+
+GREEN = replace(API_SAMPLE, answer=replace(OOLONG, prediction=0, label="green", probabilities=(0.7, 0.2, 0.1)))
+
+
+def test_of_one_endpoint_nothing_is_compared() -> None:
+    assert many(API_SAMPLE) == markup.Statement("unknown", "One endpoint", "A answered in 10.0 ms.")
+    assert many(FAILED) == markup.Statement("unknown", "No answer", "The endpoint gave no answer: see its card.")
+
+
+@pytest.mark.parametrize(("count", "headline"), [(3, "All three agree"), (4, "All four agree"), (6, "All six agree")])
+def test_all_of_many_agree(count: int, headline: str) -> None:
+    samples = [replace(API_SAMPLE, latency_ms=10.0 + index) for index in range(count)]
+    assert many(*samples) == markup.Statement(
+        "agree",
+        headline,
+        "Largest probability difference 0. A was fastest, 1.00 ms ahead of B, in this single observation.",
+    )
+
+
+def test_the_one_that_differs_from_the_others_is_named() -> None:
+    verdict = many(API_SAMPLE, GREEN, API_SAMPLE, API_SAMPLE)
+    assert (verdict.outcome, verdict.headline) == ("disagree", "They disagree")
+    assert verdict.sentence.startswith("B differs: green instead of oolong. Largest probability difference 0.5.")
+
+
+def test_probabilities_alone_may_differ_too() -> None:
+    shifted = replace(API_SAMPLE, answer=replace(OOLONG, probabilities=(0.25, 0.65, 0.1)))
+    said = many(API_SAMPLE, API_SAMPLE, shifted).sentence
+    assert said.startswith("C differs: its probabilities are up to 0.05 apart from the others'. Largest")
+    assert many(API_SAMPLE, shifted, API_SAMPLE, shifted).sentence.startswith("Their probabilities differ. Largest")
+
+
+def test_without_a_majority_everybodys_answer_is_said() -> None:
+    assert many(API_SAMPLE, GREEN, GREEN, API_SAMPLE).sentence.startswith("A and D: oolong; B and C: green. Largest")
+
+
+def test_values_of_many_are_compared_from_the_least_to_the_most() -> None:
+    samples = [replace(API_SAMPLE, answer=Answer(value)) for value in (6.5, 6.6, 6.5)]
+    assert many(*samples, card=MILEAGE).sentence.startswith(
+        "B differs: 6.6 instead of 6.5. The predictions differ by 0.1."
+    )
+
+
+def test_those_that_answered_are_compared_where_others_did_not() -> None:
+    verdict = many(API_SAMPLE, FAILED, API_SAMPLE)
+    assert (verdict.outcome, verdict.headline) == ("unknown", "2 of 3 answered")
+    assert verdict.sentence.startswith("Largest probability difference 0. B: see its card. A was faster by")
+    assert many(FAILED, FAILED, GREEN).sentence == "Only C answered, in 10.0 ms. A and B: see their cards."
+    assert many(FAILED, FAILED, FAILED).sentence.startswith("None of the endpoints gave an answer")
+    assert many(API_SAMPLE, FAILED, GREEN).outcome == "disagree"
+
+
+def test_a_cold_start_of_any_is_said() -> None:
+    cold = replace(API_SAMPLE, request_count=1, instance_age_ms=9.0)
+    assert many(API_SAMPLE, API_SAMPLE, cold).sentence.endswith("in this single observation, a cold start included.")
+
+
+@pytest.mark.parametrize(("status", "hint"), [(404, "its url in the ENDPOINTS file"), (403, "its token_variable in")])
+def test_what_to_try_names_the_file_where_endpoints_are_configured_by_one(status: int, hint: str) -> None:
+    sample = Sample("api", "now", 1.0, status, failure=Failure.CLIENT_ERROR)
+    sentence = sample_text.what_to_try(sample, API, None, TEA, in_file=True)
+    assert one_sentence(sentence)
+    assert hint in sentence
+    assert "API_" not in sentence
+
+
+def test_lists_and_numbers_of_endpoints_are_said_as_people_say_them() -> None:
+    assert [markup.listed(list(names)) for names in ("", "A", "AB", "ABC")] == ["", "A", "A and B", "A, B and C"]
+    assert [markup.endpoints(number) for number in (1, 2, 3)] == [
+        "the endpoint",
+        "both endpoints",
+        "all three endpoints",
+    ]
+
+
 def test_no_verdict_claims_more_than_one_observation() -> None:
     for verdict in (said(), said(other=FAILED), said(card=MILEAGE)):
         assert not re.search(r"\b(best|better|winner|wins|always|benchmark|average)\b", verdict.sentence)
@@ -239,7 +320,7 @@ def test_the_split_adds_up_to_the_latency() -> None:
 
 
 def test_a_server_that_says_nothing_of_its_time_is_not_guessed_at() -> None:
-    assert "does not say" in sample_text.latency_split(replace(API_SAMPLE, server_ms=None))
+    assert "does not report" in sample_text.latency_split(replace(API_SAMPLE, server_ms=None))
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_page_with_fewer_points_than_requests_says_so() -> None:
     data = draw.sides(run, samples)
     shown = sum(len(trace.x) for trace in draw.latency_over_time(data, LIGHT).data)
     assert draw.drawn(data) == (
-        f"{shown} of 4000 points are drawn, the slowest of each stretch among them; the export holds all."
+        f"Showing {shown} of 4000 points, including the slowest of each interval. The export has all of them."
     )
     assert shown <= 2 * draw.POINTS
 

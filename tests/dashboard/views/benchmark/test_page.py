@@ -184,7 +184,7 @@ def test_a_run_that_cannot_begin_says_why(visit: Visit, nobody: str) -> None:
     page = visit(nobody, nobody).at("benchmark").open()
     page.press("Start")
     rerun_until(page, "The run did not start: no endpoint gives a model card")
-    page.press("Show what there is")
+    page.press("Show all runs")
     assert "Show a simulated run" in page.read()
 
 
@@ -264,7 +264,7 @@ def test_a_limited_run_begins_with_a_warning_and_claims_nothing(page: Page, stor
 def test_conditions_are_beside_the_figures(page: Page, store: Store) -> None:
     page.open(run=record(store, simulated()))
     text = page.read("chart-fairness")
-    assert "2 of 10 are not equal, or not known to be" in text
+    assert "2 of 10 conditions differ or are unknown" in text
     assert "| vCPU | 1 | 2 | :orange[**differs**] |" in text
 
 
@@ -353,7 +353,7 @@ def test_a_start_is_possible_as_soon_as_the_other_run_is_over(page: Page, monkey
     monkeypatch.setattr(Launcher, "running", lambda _: answers.pop(0) if answers else None)
     page.open()
     assert page.app.button(key="start").disabled
-    assert "One run at a time" in page.read("plan")
+    assert "only one can run at a time" in page.read("plan")
     answers = ["beef"]
     assert not page.rerun().app.button(key="start").disabled
 
@@ -434,14 +434,14 @@ def test_cold_starts_are_named_here_and_shown_on_their_own_page(page: Page, stor
     assert f"Cold start {run.id}" in link.proto.label
     assert not page.app.exception
     page.open(run=run.id)
-    assert "one of cold starts, which have a page of their own" in page.read()
+    assert "measured cold starts. Open it on the Cold start page" in page.read()
     assert not page.app.exception
 
 
 def test_an_address_that_means_no_plan_gives_the_usual_one(page: Page) -> None:
     page.open(kind="nope", pairs="abc", seed="-4", connection="[]", **{"margin-ms": "1e99"})
     numbers = {number.label: number.value for number in page.app.number_input}
-    assert (numbers["Pairs"], numbers["Seed of the order"]) == (500, 0)
+    assert (numbers["Pairs"], numbers["Random seed"]) == (500, 0)
     assert not page.app.button(key="start").disabled
 
 

@@ -83,7 +83,7 @@ def test_the_scatter_tells_cold_from_suspected_and_warm_by_symbol(colors: Palett
     assert symbols == {
         "FastAPI cold (n = 3)": "circle",
         "FastAPI warm (n = 6)": "circle-open",
-        "Cloud Function suspected cold (n = 3)": "diamond-x",
+        "Cloud Function suspected cold (n = 3)": "diamond-dot",
         "Cloud Function presumed warm (n = 6)": "diamond-open",
     }
     assert min(as_lists(found["FastAPI cold (n = 3)"]["x"])) == pytest.approx(909)

@@ -51,7 +51,7 @@ def keep(results_dir: Path, plan: ColdPlan, run_id: str = "c01dc01d", **changes:
 
 def test_an_empty_record_says_what_to_do(cold: Visit) -> None:
     page = cold()
-    assert "No cold start has been measured yet" in page.read()
+    assert "No cold starts measured yet" in page.read()
     assert "About 60 s, 240 requests on this machine." in page.read("inputs")
     assert not page.has("figure-populations")
 
@@ -85,7 +85,7 @@ def test_a_ladder_is_shown_with_its_threshold(cold: Visit, results_dir: Path) ->
 
 def test_idle_gaps_that_make_no_sense_cannot_be_started(cold: Visit) -> None:
     page = cold()
-    page.app.segmented_control[0].set_value("Idle ladder")
+    page.app.segmented_control[0].set_value("Idle sweep")
     page.rerun()
     assert "At least" in page.read("inputs")
     page.app.text_input[0].set_value("soon")
@@ -99,7 +99,7 @@ def test_the_command_that_forces_is_the_operators_alone(cold: Visit, monkeypatch
     page = cold()
     page.app.segmented_control[0].set_value("Forced")
     page.rerun()
-    assert "Set FORCE_COMMAND for the dashboard" in page.read("inputs")
+    assert "Set the dashboard's FORCE_COMMAND" in page.read("inputs")
     assert page.app.button(key="cold_start").disabled
     assert len(page.app.text_input) == 0
 
@@ -114,7 +114,7 @@ def test_the_command_that_forces_is_the_operators_alone(cold: Visit, monkeypatch
     ("mode", "plan"),
     [
         ("Local programs", ColdPlan("spawn", 20)),
-        ("Idle ladder", ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))),
+        ("Idle sweep", ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))),
         ("Forced", ColdPlan("forced", 20)),
     ],
 )
@@ -153,7 +153,7 @@ def test_nothing_starts_while_a_run_of_another_kind_goes_on(cold: Visit, results
     Store(results_dir).create_run(Run("abcd0002", "load", "", RunState.RUNNING, "2026-05-04T03:02:01+00:00", {}))
     page = cold()
     assert page.app.button(key="cold_start").disabled
-    assert "Run abcd0002 goes on" in page.read("inputs")
+    assert "Run abcd0002 is in progress" in page.read("inputs")
 
 
 @pytest.mark.parametrize("run_id", ["ffff0000", "../../etc/passwd", "<b>"])
@@ -219,14 +219,14 @@ def offered(page: Page) -> list[str]:
 
 def test_an_image_without_the_programs_offers_what_it_can_do(cold: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORCE_COMMAND", raising=False)
-    assert offered(cold()) == ["Local programs", "Idle ladder", "Forced"]
+    assert offered(cold()) == ["Local programs", "Idle sweep", "Forced"]
     monkeypatch.setattr("benchmark.coldstart.local.ROOT", Path("/app/of/an/image"))
     page = cold()
     assert offered(page) == [], "there is nothing to choose between"
     assert [one.label for one in page.app.text_input] == ["Idle gaps"]
     assert not page.app.button(key="cold_start").disabled
     assert "Local programs" not in page.read()
-    assert offered(cold(FORCE_COMMAND="true")) == ["Idle ladder", "Forced"]
+    assert offered(cold(FORCE_COMMAND="true")) == ["Idle sweep", "Forced"]
 
 
 def test_a_function_that_is_not_staged_is_said_before_anything_is_started(cold: Visit) -> None:
@@ -250,7 +250,7 @@ def test_a_dashboard_that_is_read_only_shows_runs_and_starts_none(cold: Visit, r
 
 def test_a_run_of_another_kind_is_not_shown_here(cold: Visit, results_dir: Path) -> None:
     keep(results_dir, ColdPlan("spawn", 6), kind="compare")
-    assert "is no run of cold starts" in cold("c01dc01d").read()
+    assert "did not measure cold starts" in cold("c01dc01d").read()
 
 
 def test_an_earlier_run_can_be_chosen(cold: Visit, results_dir: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_fresh_page_shows_the_model_and_sends_nothing(
         assert f"**{name}**" in card
         assert f"Serves Kinds of tea, Softmax, version {tea.version}." in card
     assert "Press **Compare**" in page.read("verdict")
-    assert "appear here after the first Compare" in page.read()
+    assert "After the first Compare" in page.read()
     assert not page.warnings()
     assert [answers_sent(server) for server in twins] == [0, 0]
 
@@ -190,7 +190,7 @@ def test_an_answer_names_the_input_that_it_is_to_and_says_where_the_sliders_are_
     assert "For 5, 2, 3.5." in page.read("verdict")
     page.choose("Black")
     assert "Oolong" in page.read("card-api"), "the answer is still the one before"
-    assert "These answers are to 5, 2, 3.5; press Compare for the sliders." in page.read("verdict")
+    assert "These answers are for 5, 2, 3.5. Press Compare to send the new values." in page.read("verdict")
     page.compare()
     assert "For 6.8, 2.9, 4.9." in page.read("verdict")
 
@@ -282,7 +282,7 @@ def test_a_bare_prediction_is_shown_without_what_it_does_not_say(
     assert set(page.metrics("api")) == {"Kind", "Latency (ms)"}
     assert page.metrics("api")["Kind"] == "Oolong"
     assert page.bars("api") == []
-    assert "does not say" in page.read("card-api")
+    assert "does not report" in page.read("card-api")
     assert "cold or warm unknown" in page.read("card-api")
     assert "Both agree" in page.read("verdict")
     assert "no probabilities" in page.read("verdict")
@@ -523,7 +523,7 @@ def test_features_may_be_called_like_anything_on_the_page(visit: Visit, serve: S
     page.rerun()
     assert page.metrics("function")["Consumption (l/100 km)"] == "61"
     page.press("Delete the history")
-    assert "appear here after the first Compare" in page.read()
+    assert "After the first Compare" in page.read()
 
 
 # --- Regression
@@ -588,7 +588,7 @@ def test_a_dashboard_that_is_read_only_compares_and_keeps_nothing(
 ) -> None:
     page = visit(*(server.url for server in twins), READ_ONLY="1", MODEL_DIR=str(tea_dir)).open().compare()
     assert "agree" in page.read("verdict")
-    assert "This dashboard is read-only: what you compare is not recorded." in page.read("record")
+    assert "This dashboard is read-only: comparisons are not saved." in page.read("record")
     assert "Clear" not in page.read("record") and page.warnings() == []
     assert page.figure("latency")["data"], "one's own last comparison is drawn all the same"
     assert Store(results_dir).count("tea") == 0
@@ -727,7 +727,7 @@ def test_clearing_deletes_this_models_history_and_no_other(
     page: Page, results_dir: Path, visit: Visit, serve: Serve, mileage: ModelCard
 ) -> None:
     page.open().compare().press("Delete the history")
-    assert "appear here after the first Compare" in page.read()
+    assert "After the first Compare" in page.read()
     assert "Press **Compare**" in page.read("verdict")
     assert Store(results_dir).count("tea") == 0
     server = serve(serving(make_service(mileage, mileage_outputs)))
@@ -756,7 +756,7 @@ def test_a_record_that_cannot_be_written_is_a_notice_and_the_page_works(
     page.compare()
     assert "Both agree" in page.read("verdict")
     assert page.metrics("api")["Kind"] == "Oolong"
-    assert any("not in the history" in warning for warning in page.warnings())
+    assert any("This comparison was not saved" in warning for warning in page.warnings())
     assert {trace["name"] for trace in page.figure("latency")["data"]} == {
         "FastAPI (n = 1)",
         "Cloud Function (n = 1)",
