@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "report": "runs as one page to hand in: verdict, charts, cost, methods and limits",
 }
 
+_HIDDEN = ("run",)
+"""For the dashboard, and so in no list."""
 _MODULES = {"import": "import_"}  # a word of Python's own
 
 
@@ -44,7 +46,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark", description="Measure endpoints and read the record.")
     commands = parser.add_subparsers(dest="chosen", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    for name in _HIDDEN:
+        commands.add_parser(name)
+    for name, command in commands.choices.items():
         if given and given[0] == name:  # the others need not be imported, which takes longer than most of them run
             module = importlib.import_module(f"benchmark.commands.{_MODULES.get(name, name)}")
             module.configure(command)

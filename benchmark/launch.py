@@ -1,4 +1,4 @@
-"""Start a run in a process of its own: whoever asked for it may leave, and nothing else disturbs what is measured."""
+"""Start a run in a separate process: it continues when the page is closed, and nothing disturbs what it measures."""
 
 import os
 import signal
@@ -6,20 +6,19 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Protocol
 
-from benchmark.coldstart import plan as coldstart_plan
-from benchmark.coldstart.plan import ColdPlan
-from benchmark.endpoints import readable
-from benchmark.endpoints.endpoint import Endpoint, env_prefix
-from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, Plan, check_limits
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import ReadOnly, Store, StoreError
+from benchmark.runs import kind_named, plan_of
+from benchmark.runs.job import Job, write_job
+from benchmark.runs.kind import Order
 
 _ROOT = Path(__file__).resolve().parents[1]
 _LOOK_BACK = 20
@@ -31,76 +30,11 @@ class LaunchError(Exception):
     """No run was started; the message says why in a sentence."""
 
 
-def command(
-    plan: Plan | ColdPlan, endpoints: Sequence[Endpoint], run_id: str, results_dir: Path, name: str = ""
-) -> list[str]:
-    """The arguments of `python -m benchmark` that carry out `plan`. Holds no token: other users see a command line.
+class AnyPlan(Protocol):
+    """A plan of any kind, which it names."""
 
-    What cold starts spawn on this machine is not at `endpoints`, and the command that forces them stays in the
-    environment.
-    """
-    if isinstance(plan, ColdPlan):
-        arguments = [coldstart_plan.KIND, f"--repeats={plan.repeats}", f"--warm={plan.warm_requests}"]
-        arguments += [f"--idle={','.join(f'{gap_s:.6f}s' for gap_s in plan.idle_s)}"] if plan.idle_s else []
-        arguments += ["--force"] if plan.mode == "forced" else []
-        arguments += ["--drop-caches"] if plan.drop_caches else []
-        reached = () if plan.mode == "spawn" else endpoints
-    else:
-        arguments = [*_measuring(plan), f"--warmup={plan.warmup}", f"--connection={plan.connection}"]
-        reached = endpoints
-    return [
-        *arguments,
-        *_reaching(reached),
-        f"--margin-ms={plan.margin_ms}",
-        f"--margin-pct={plan.margin_pct}",
-        f"--seed={plan.seed}",
-        f"--timeout={plan.timeout_s}",
-        f"--name={readable.name(name)}",
-        f"--run-id={run_id}",
-        *_recording(results_dir),
-    ]
-
-
-def _measuring(plan: Plan) -> list[str]:
-    if isinstance(plan, ComparePlan):
-        return ["compare", f"--pairs={plan.pairs}"]
-    if not plan.is_open_loop:
-        return ["load", f"--concurrency={plan.concurrency}", f"--requests={plan.total}"]
-    rate = ["load", f"--rate={plan.rate}", f"--duration={plan.duration_s}", f"--arrivals={plan.arrivals}"]
-    return rate if plan.ramp is None else [*rate, f"--ramp={plan.ramp}"]
-
-
-def resume_command(run: Run, endpoints: Sequence[Endpoint], results_dir: Path) -> list[str]:
-    """The arguments of `python -m benchmark` that go on with cold starts that were cut off.
-
-    The plan is in the record; what is reached are `endpoints`, or the programs and the command that the environment
-    names, and never what the record says. Raises PlanError for a record without a plan.
-    """
-    plan = coldstart_plan.from_document(run.manifest.get("plan") or {})
-    arguments = [coldstart_plan.KIND, f"--resume={run.id}"]
-    arguments += [] if plan.mode == "spawn" else _reaching(endpoints)
-    arguments += ["--force"] if plan.mode == "forced" else []
-    return [*arguments, *_recording(results_dir)]
-
-
-def _reaching(endpoints: Sequence[Endpoint]) -> list[str]:
-    return [option for one in endpoints for option in (f"--endpoint={one.key}={one.url}", f"--allow-host={one.host}")]
-
-
-def _recording(results_dir: Path) -> list[str]:
-    return [f"--results={results_dir.resolve()}", "--progress=none"]
-
-
-def environment(endpoints: Sequence[Endpoint], environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with what each endpoint is called and its token, as the command line reads them."""
-    variables = dict(environ)
-    variables.pop("ENDPOINTS", None)  # a relative path means another file there, and the endpoints are named anyway
-    for endpoint in endpoints:
-        prefix = env_prefix(endpoint.key)
-        variables[f"{prefix}_NAME"] = endpoint.name
-        variables[f"{prefix}_TOKEN"] = endpoint.token or ""
-    variables["GOOGLE_ID_TOKENS"] = " ".join(one.key for one in endpoints if one.identity)
-    return variables
+    @property
+    def kind(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,44 +47,50 @@ class _Child:
 
 
 class Launcher:
-    """Starts runs that go into one record, one at a time; none where it is read-only. Safe to share between threads."""
+    """Starts runs for one record, one at a time; none if the record is read-only. Safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.RLock()
         self._child: _Child | None = None
 
-    def start(self, plan: Plan | ColdPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
+    def start(self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
         """Start `plan` and give the id of the run, which appears in the record when its endpoints have been asked.
 
         Raises LaunchError, and PlanError where the plan exceeds the limits.
         """
-        if not isinstance(plan, ColdPlan):
-            check_limits(plan, endpoints, frozenset(one.host for one in endpoints), MAX_REQUESTS, MAX_RATE)
-        run_id = new_run_id()
-        self._spawn(run_id, command(plan, endpoints, run_id, self._store.path.parent, name), endpoints)
+        kind, run_id = kind_named(plan.kind), new_run_id()
+        hosts = frozenset(endpoint.host for endpoint in endpoints)
+        kind.check(Order(plan, tuple(endpoints), run_id, name, allowed_hosts=hosts))
+        self._spawn(Job(run_id, self._results, tuple(endpoints), kind.name, kind.write_plan(plan), name))
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
-        """Go on with cold starts that were cut off here. Raises LaunchError, and PlanError for a run without a plan."""
+        """Go on with a run that was cut off here. Raises LaunchError, and PlanError for a run without a plan.
+
+        The plan is in the record. What is reached are `endpoints`, or the programs and the command that the environment
+        names, and never what the record says.
+        """
         if run.is_imported:
             raise LaunchError(f"run {run.id} was imported: only what was measured here can go on")
-        self._spawn(run.id, resume_command(run, endpoints, self._store.path.parent), endpoints, run)
+        plan_of(run)
+        self._spawn(Job(run.id, self._results, tuple(endpoints)), run)
 
-    def _spawn(
-        self, run_id: str, arguments: Sequence[str], endpoints: Sequence[Endpoint], before: Run | None = None
-    ) -> None:
+    @property
+    def _results(self) -> Path:
+        return self._store.path.parent
+
+    def _spawn(self, job: Job, before: Run | None = None) -> None:
         if self._store.read_only:
             raise LaunchError("the record is read-only")
         with self._lock:
             self._require_idle()
             stderr = TemporaryFile()  # noqa: SIM115  as long as the process
             try:
-                process = subprocess.Popen(  # noqa: S603  our own program
-                    [sys.executable, "-m", "benchmark", *arguments],
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "benchmark", "run"],
                     cwd=_ROOT,
-                    env=environment(endpoints, os.environ),
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
                     start_new_session=True,  # a signal for whoever started it is not for the run
@@ -159,10 +99,14 @@ class Launcher:
                 stderr.close()
                 raise LaunchError(f"no process could be started ({error.strerror})") from error
             self.close()
-            self._child = _Child(run_id, process, stderr, before)
+            self._child = _Child(job.run_id, process, stderr, before)
+            # A process that has ended already reads nothing, and says why.
+            assert process.stdin  # it is a pipe  # noqa: S101
+            with suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(write_job(job).encode())
 
     def running(self) -> str | None:
-        """The id of a run that goes on, whatever its kind and whoever started it. Raises StoreError."""
+        """The id of the run in progress, whatever its kind and whoever started it. Raises StoreError."""
         child, known = self._child, self._store.runs(_LOOK_BACK)
         if child and child.process.poll() is None:
             # It is in the record only when its endpoints have been asked, and about to end when it is over there.
@@ -172,12 +116,12 @@ class Launcher:
         return next((run.id for run in known if not run.is_over), None)
 
     def is_alive(self, run_id: str) -> bool:
-        """Whether this is the run that was started last and its process goes on."""
+        """Whether this run was started last and its process is still running."""
         child = self._child
         return bool(child and child.run_id == run_id and child.process.poll() is None)
 
     def is_resuming(self, run: Run) -> bool:
-        """Whether the process that resumes `run` goes on and has not come as far as the record yet."""
+        """Whether the process that resumes `run` is running but has not reached the record yet."""
         child = self._child
         return self.is_alive(run.id) and child is not None and child.before == run
 
@@ -194,7 +138,7 @@ class Launcher:
         return lines[-1].partition("python -m benchmark ")[2].partition(": ")[2] or lines[-1] if lines else None
 
     def close_dead(self, run: Run) -> bool:
-        """Close a run whose process was killed before it could; whether there was need to. Raises StoreError."""
+        """Close a run whose process was killed; returns whether that was necessary. Raises StoreError."""
         child = self._child
         if run.is_over or child is None or child.run_id != run.id or child.process.poll() is None:
             return False
@@ -218,14 +162,14 @@ class Launcher:
         # Started by another process, perhaps before this one was: the record knows which it is.
         run = self._store.run(run_id)
         process = self._store.process(run_id)
-        if not run.is_over and process is not None and run.manifest["client"]["host"] == socket.gethostname():
+        if not run.is_over and process is not None and run.manifest.client.host == socket.gethostname():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGTERM)
                 return True
         return False
 
     def close(self) -> None:
-        """Let go of the run that was started last, which goes on."""
+        """Let go of the run that was started last. It continues."""
         with self._lock:
             if self._child:
                 self._child.stderr.close()
@@ -242,4 +186,4 @@ class Launcher:
         except subprocess.TimeoutExpired:
             going_on = child.run_id if child else None
         if going_on:
-            raise LaunchError(f"run {going_on} goes on: two at a time would disturb each other")
+            raise LaunchError(f"run {going_on} is in progress: only one run can go on at a time")

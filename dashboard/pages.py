@@ -10,16 +10,17 @@ from importlib import import_module
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from benchmark.runs import UnknownKind, kind_named
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page. `module` has a function `page`, which draws it; `kinds` are the kinds of run that it shows."""
+    """A page. `module` has a function `page`, which draws it."""
 
     url_path: str
     title: str
     icon: str
     module: str
-    kinds: tuple[str, ...] = ()
 
     def draw(self) -> None:
         import_module(self.module).page()
@@ -36,7 +37,7 @@ PAGES = [
     Page("predict", "Predict", ":material/compare_arrows:", "dashboard.views.predict.page"),
     Page("agree", "Agreement", ":material/rule:", "dashboard.views.agreement.page"),
     Page("benchmark", "Benchmark", ":material/speed:", "dashboard.views.benchmark.page"),
-    Page("coldstart", "Cold start", ":material/ac_unit:", "dashboard.views.coldstart.page", ("coldstart",)),
+    Page("coldstart", "Cold start", ":material/ac_unit:", "dashboard.views.coldstart.page"),
     Page("cost", "Cost", ":material/payments:", "dashboard.views.cost.page"),
     Page("decide", "Recommendation", ":material/balance:", "dashboard.views.recommendation.page"),
     Page("monitor", "Monitor", ":material/monitor_heart:", "dashboard.views.monitor.page"),
@@ -51,5 +52,8 @@ def page_at(url_path: str) -> Page:
 
 
 def page_of_run(kind: str) -> Page:
-    """The page that shows runs of this kind: Benchmark, unless another one names it."""
-    return next((page for page in PAGES if kind in page.kinds), page_at("benchmark"))
+    """The page that shows runs of this kind; Benchmark for a kind of a later version."""
+    try:
+        return page_at(kind_named(kind).page)
+    except UnknownKind:
+        return page_at("benchmark")

@@ -8,7 +8,6 @@ from functools import partial
 import httpx
 import streamlit as st
 
-from benchmark.coldstart.plan import KIND as COLD_START
 from benchmark.cost.prices import Prices, load_prices
 from benchmark.endpoints.catalog import Catalog, Served
 from benchmark.endpoints.observe import new_client
@@ -16,6 +15,7 @@ from benchmark.launch import Launcher
 from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
 from benchmark.record.store import Store, StoreError
+from benchmark.runs import UnknownKind, kind_of_run
 from dashboard.components import theme
 from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows, load
@@ -82,9 +82,13 @@ def measuring(launcher: Launcher, store: Store) -> Measuring:
         return Measuring.NOTHING
     if run_id is None:
         return Measuring.NOTHING
-    # A run that is not in the record yet is asking its endpoints: it may be of cold starts.
-    kind = next((run.kind for run in runs if run.id == run_id), COLD_START)
-    return Measuring.STARTS if kind == COLD_START else Measuring.REQUESTS
+    # A run that is not in the record yet is asking its endpoints: it may be one that they have to be idle for.
+    found = next((run for run in runs if run.id == run_id), None)
+    try:
+        idle = found is None or kind_of_run(found).needs_idle_endpoints
+    except UnknownKind:  # of a later version, which may be one too
+        idle = True
+    return Measuring.STARTS if idle else Measuring.REQUESTS
 
 
 def training_rows(card: ModelCard) -> TrainingRows | None:

@@ -29,7 +29,7 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.client import Client, Instances
 from benchmark.engine.execute import execute, make_manifest
-from benchmark.record.plan import LoadPlan
+from benchmark.record.plan import OpenLoopPlan, to_document
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.samples import ROW
@@ -165,10 +165,10 @@ def raw_rate(port: int, requests: int) -> float:
 def sustains(port: int, rate: float, seconds: float) -> bool:
     """Whether the engine, whole, keeps an open loop of this rate: it is not limited by itself, and nothing fails."""
     endpoints = [Endpoint("null", "null", f"http://127.0.0.1:{port}")]
-    plan = LoadPlan(rate=rate, duration_s=seconds, arrivals="constant", warmup=0)
+    plan = OpenLoopPlan(rate=rate, duration_s=seconds, arrivals="constant", warmup=0)
     bodies = Bodies("bench", (BODY,))
     with TemporaryDirectory() as directory:
-        manifest = make_manifest(endpoints, [Served(problem="is no model")], plan, bodies, None)
+        manifest = make_manifest(endpoints, [Served(problem="is no model")], to_document(plan), bodies, None)
         run = Run(new_run_id(), plan.kind, "", RunState.RUNNING, utc_now(), manifest)
         store = Store(Path(directory))
         ended = execute(run, endpoints, bodies, None, store)

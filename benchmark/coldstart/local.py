@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmark.coldstart.program import Command, ProgramError
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = {"api": "FastAPI", "function": "Cloud Function"}
 
 
 def are_here() -> bool:

@@ -15,7 +15,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from benchmark.coldstart.force import ForceError, force_instance
-from benchmark.coldstart.plan import ColdPlan, Step, gap_text, steps
+from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, Step, gap_text, steps
 from benchmark.coldstart.program import LocalProgram, ProgramError, ProgramTimeout
 from benchmark.coldstart.target import Target
 from benchmark.endpoints.bodies import Bodies
@@ -165,7 +165,7 @@ class _Session:
     def _client(self, position: int, url: str | None = None) -> Client:
         target = self._targets[position]
         endpoint = target.at(url or "http://127.0.0.1:1", self._plan.timeout_s)
-        # New connections throughout: after a gap there is no other, and the warm ones are to differ in nothing else.
+        # New connections throughout: none is left after a gap, and the warm ones should differ in nothing else.
         return Client(endpoint, position, self._card, self._instances, connection="new", timeout_s=self._plan.timeout_s)
 
     async def _beat(self) -> None:
@@ -175,12 +175,12 @@ class _Session:
             await self._write()
 
     async def _write(self) -> None:
-        """Write what is not yet written, also where this is cancelled. Raises UnknownRun: then nobody wants it."""
+        """Write what is not yet written, also where this is cancelled. Raises UnknownRun where it was deleted."""
         try:
             await asyncio.shield(self._append())
         except UnknownRun:
             raise
-        except StoreError:  # a busy file ends no ladder that has waited for an hour: the next heartbeat tries again
+        except StoreError:  # a busy file ends no sweep that has waited for an hour: the next heartbeat tries again
             return
 
     async def _append(self) -> None:
@@ -198,10 +198,11 @@ class _Session:
 
     async def _measure(self) -> None:
         done = {(probe["step"], probe["endpoint"]) for probe in self._probes}
-        probe = {"spawn": self._spawn, "forced": self._forced, "ladder": self._ladder}[self._plan.mode]
+        probes = {SpawnPlan: self._spawn, ForcedPlan: self._forced, IdleSweepPlan: self._after_gap}
+        probe = probes[type(self._plan)]
         for step in steps(self._plan, len(self._targets)):
             left = [position for position in step.order if (step.number, position) not in done]
-            if self._plan.mode == "ladder":
+            if isinstance(self._plan, IdleSweepPlan):
                 await self._prime(left, step)
             for position in left:
                 await probe(step, position)
@@ -212,7 +213,8 @@ class _Session:
         target = self._targets[position]
         assert target.command  # a plan of this mode has commands  # noqa: S101
         self._phase = f"starting {target.name}"
-        dropped = self._plan.drop_caches and drop_page_cache() is None
+        drops = isinstance(self._plan, SpawnPlan) and self._plan.drop_caches
+        dropped = drops and drop_page_cache() is None
         try:
             program = LocalProgram(target.command)
         except ProgramError as error:
@@ -239,8 +241,8 @@ class _Session:
         await force_instance(self._force, self._targets[position].key, unique)
         await self._probe(step, self._clients[position])
 
-    async def _ladder(self, step: Step, position: int) -> None:
-        assert step.idle_s is not None  # a ladder's steps have gaps  # noqa: S101
+    async def _after_gap(self, step: Step, position: int) -> None:
+        assert step.idle_s is not None  # an idle sweep's steps have gaps  # noqa: S101
         due_ns = self._touched_ns[position] + int(step.idle_s * 1e9)
         self._phase = f"waiting: {gap_text(step.idle_s)} without a request"
         while (left_s := (due_ns - perf_counter_ns()) / 1e9) > 0:

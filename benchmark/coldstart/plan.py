@@ -1,67 +1,119 @@
 """What a cold start run is to do: how new instances come about, how often, and in which order."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from math import isfinite
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from re import fullmatch
-from typing import Any, Literal
+from typing import Any
 
-from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, PlanError, read_fields
+from benchmark.record.plan import PlanError, Terms, read_fields
 
 KIND = "coldstart"
-Mode = Literal["spawn", "forced", "ladder"]
-MODES: tuple[Mode, ...] = ("spawn", "forced", "ladder")
 MAX_REPEATS = 1000
 MAX_IDLE_S = 86_400.0
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-@dataclass(frozen=True, slots=True)
-class ColdPlan:
-    """`spawn`: programs of this machine; `forced`: a command makes a new instance before each sample; `ladder`: wait
-    for each of `idle_s` in turn, probe once, and see whether it was cold."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ColdTerms(Terms):
+    """What the three plans of cold starts have in common."""
 
-    mode: Mode
-    repeats: int = 20
-    """cold starts of each endpoint; in a ladder, probes of each endpoint after each idle gap"""
-    idle_s: tuple[float, ...] = ()
     warm_requests: int = 5
     """sent right after each answer: the warm population"""
-    caches: str = "warm"
-    """the page cache of this machine, in words; of spawned programs alone"""
-    drop_caches: bool = False
-    margin_ms: float = REMOTE_MARGIN_MS
-    margin_pct: float = MARGIN_PCT
     timeout_s: float = 60.0
-    seed: int = 0
+
+    kind = KIND
+    subject = "cold starts need"
+    idle_s = tuple[float, ...]()
+    """the idle gaps that are tried; none where new instances are made"""
+
+    def check_cold(self, repeats: int) -> None:
+        """Raises PlanError."""
+        self.require(1 <= repeats <= MAX_REPEATS, f"from 1 to {MAX_REPEATS} repeats")
+        self.require(0 <= self.warm_requests <= 1000, "from 0 to 1000 warm requests after each")
+        self.check_terms()
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnPlan(_ColdTerms):
+    """Programs of this machine are started anew for each sample."""
+
+    repeats: int = 20
+    """cold starts of each endpoint"""
+    caches: str = "warm"
+    """the page cache of this machine, in words"""
+    drop_caches: bool = False
+
+    mode = "spawn"
 
     def __post_init__(self) -> None:
-        _require(self.mode in MODES, f"a mode among {', '.join(MODES)}")
-        _require(1 <= self.repeats <= MAX_REPEATS, f"from 1 to {MAX_REPEATS} repeats")
-        _require(bool(self.idle_s) == (self.mode == "ladder"), "idle gaps for a ladder, and for nothing else")
-        _require(all(0 < gap_s <= MAX_IDLE_S for gap_s in self.idle_s), "idle gaps above 0 and at most 24 hours")
-        _require(len(set(self.idle_s)) == len(self.idle_s) <= 50, "at most 50 idle gaps, each once")
-        _require(0 <= self.warm_requests <= 1000, "from 0 to 1000 warm requests after each")
-        _require(isfinite(self.margin_ms) and self.margin_ms >= 0, "a margin of 0 ms or more")
-        _require(0 <= self.margin_pct <= 100, "a margin from 0 to 100 %")
-        _require(0 < self.timeout_s <= 600, "a timeout above 0 and at most 600 s")
-        _require(0 <= self.seed < 2**63, "a seed from 0")
+        self.check_cold(self.repeats)
 
     @property
     def probes(self) -> int:
         """How many probes each endpoint gets."""
-        return self.repeats * max(1, len(self.idle_s))
+        return self.repeats
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedPlan(_ColdTerms):
+    """A command of the operator's makes a new instance before each sample."""
+
+    repeats: int = 20
+    """cold starts of each endpoint"""
+
+    mode = "forced"
+
+    def __post_init__(self) -> None:
+        self.check_cold(self.repeats)
+
+    @property
+    def probes(self) -> int:
+        """How many probes each endpoint gets."""
+        return self.repeats
+
+
+@dataclass(frozen=True, slots=True)
+class IdleSweepPlan(_ColdTerms):
+    """Each endpoint is left alone for each of `idle_s`, then asked once: was an instance still there?"""
+
+    repeats: int
+    """probes of each endpoint after each idle gap"""
+    idle_s: tuple[float, ...]
+
+    mode = "ladder"
+    """as it was called when it was first recorded"""
+
+    def __post_init__(self) -> None:
+        self.check_cold(self.repeats)
+        self.require(bool(self.idle_s), "idle gaps for an idle sweep")
+        self.require(all(0 < gap_s <= MAX_IDLE_S for gap_s in self.idle_s), "idle gaps above 0 and at most 24 hours")
+        self.require(len(set(self.idle_s)) == len(self.idle_s) <= 50, "at most 50 idle gaps, each once")
+
+    @property
+    def probes(self) -> int:
+        """How many probes each endpoint gets."""
+        return self.repeats * len(self.idle_s)
 
     @property
     def waits_s(self) -> float:
-        """How long a ladder waits in all, at least."""
+        """How long it waits in all, at least."""
         return self.repeats * sum(self.idle_s)
+
+
+ColdPlan = SpawnPlan | ForcedPlan | IdleSweepPlan
+_PLANS: Mapping[str, Callable[..., ColdPlan]] = {
+    SpawnPlan.mode: SpawnPlan,
+    ForcedPlan.mode: ForcedPlan,
+    IdleSweepPlan.mode: IdleSweepPlan,
+}
+_FIELDS: Mapping[str, Any] = {"idle_s": [], "caches": "warm", "drop_caches": False}
+"""What a record holds for the fields that only one plan has: the three were one plan once, told apart by `mode`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One probe of every endpoint, one after the other in `order`; a ladder waits for `idle_s` before."""
+    """One probe of every endpoint, one after the other in `order`; an idle sweep waits for `idle_s` before."""
 
     number: int
     order: tuple[int, ...]
@@ -71,8 +123,8 @@ class Step:
 def steps(plan: ColdPlan, endpoints: int) -> list[Step]:
     """All steps in their order, the same for the same seed.
 
-    Every round of a ladder has all its gaps in random order: a ladder that is cut short has some of each, and what
-    drifts meanwhile is no difference between gaps.
+    Every round of an idle sweep has all its gaps in random order: a sweep that is cut short has some of each, and drift
+    does not look like a difference between gaps.
     """
     random_ = random.Random(plan.seed)  # noqa: S311  an order, no secret
     found: list[Step] = []
@@ -106,18 +158,16 @@ def gap_text(gap_s: float) -> str:
 
 def to_document(plan: ColdPlan) -> dict[str, Any]:
     """`plan` as JSON holds it."""
-    return {"kind": KIND, **asdict(plan), "idle_s": list(plan.idle_s)}
+    return {"kind": KIND, "mode": plan.mode, **_FIELDS, **asdict(plan), "idle_s": list(plan.idle_s)}
 
 
-def from_document(document: Mapping[str, Any]) -> ColdPlan:
+def from_document(document: Any) -> ColdPlan:
     """The inverse of `to_document`. Raises PlanError."""
-    values = dict(document)
-    if values.pop("kind", None) != KIND:
-        raise PlanError("this is no run of cold starts")
-    plan = read_fields(ColdPlan, values)
-    return replace(plan, idle_s=tuple(plan.idle_s))
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise PlanError(f"cold starts need {what}")
+    if not isinstance(document, Mapping) or document.get("kind") != KIND:
+        raise PlanError("this is not a cold-start run")
+    mode = document.get("mode")
+    if not isinstance(mode, str) or mode not in _PLANS:
+        raise PlanError(f"cold starts need a mode among {', '.join(_PLANS)}")
+    if document.get("idle_s") and mode != IdleSweepPlan.mode:
+        raise PlanError("cold starts need idle gaps for an idle sweep, and for nothing else")
+    return read_fields(_PLANS[mode], document, ignore={"mode", *_FIELDS})

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.coldstart.plan import ColdPlan, from_document, gap_text
+from benchmark.coldstart.plan import ColdPlan, SpawnPlan, from_document, gap_text
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.run import Run
@@ -206,7 +206,7 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
     """The conditions under which the figures hold, each a short clause."""
     client = run.manifest["client"]
     said = [_MODE_TEXT[plan.mode], "one request in flight, new connections, endpoints in random order"]
-    if plan.mode == "spawn":
+    if isinstance(plan, SpawnPlan):
         said.append(f"page cache {plan.caches}")
         if (poll_ms := run.manifest.get("port_poll_ms")) is not None:
             said.append(f"a port is tried every {poll_ms:g} ms")

@@ -1,4 +1,4 @@
-"""What is measured under one name, an address or a program that is started anew for each sample, and what it serves."""
+"""Targets of cold starts: an address, or a program that is started for each sample, and what it serves."""
 
 import asyncio
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def chosen_for(run: Run, targets: Sequence[Target]) -> list[Target]:
         if target is None or any(entry.get(name) != value for name, value in target.recorded.items()):
             options = "--command and --directory" if "command" in entry else "--endpoint"
             raise PlanError(
-                f"run {run.id} is about something else than is configured here: give {options} as it was started with"
+                f"run {run.id} does not match what is configured here: give {options} as it was started with"
             )
         chosen.append(target)
     return chosen

@@ -1,4 +1,4 @@
-"""`compare`: the same body to two endpoints in pairs of random order, one request in flight."""
+"""`compare`: the same body to every endpoint in rounds of random order, one request in flight."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from benchmark.record.plan import ComparePlan
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
-    parser.add_argument("--pairs", type=int, default=500, metavar="N", help="measured pairs (default 500)")
+    parser.add_argument("--pairs", type=int, default=500, metavar="N", help="measured pairs, or rounds (default 500)")
     parser.add_argument("--warmup", type=int, default=20, metavar="N", help="pairs before them (default 20)")
     add_arguments(parser)
 

@@ -1,4 +1,4 @@
-"""`import`: a run that `export --format json` wrote, on another machine perhaps."""
+"""`import`: add a run that `export --format json` wrote, perhaps on another machine."""
 
 import argparse
 from pathlib import Path

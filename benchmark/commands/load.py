@@ -1,11 +1,12 @@
-"""`load`: requests that arrive at a rate whatever becomes of them, or callers that wait for their answers."""
+"""`load`: requests at a rate (open loop), or callers that wait for their answers (closed loop)."""
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_arguments, measure
-from benchmark.record.plan import LoadPlan
+from benchmark.record.plan import ClosedLoopPlan, LoadPlan, OpenLoopPlan
 
 _WARMUP = 20
 
@@ -20,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--concurrency",
         type=int,
         metavar="N",
-        help="a closed loop instead: so many callers an endpoint, each waiting for its answer, which hides stalls",
+        help="closed loop: this many callers per endpoint, each waiting for its answer, which hides stalls",
     )
     parser.add_argument("--requests", type=int, metavar="M", help="requests to each endpoint in the closed loop")
     parser.add_argument(
@@ -40,21 +41,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace, margin_ms: float) -> LoadPlan:
-    closed = arguments.concurrency is not None
-    plan = LoadPlan(
-        rate=None if closed else 50.0 if arguments.rate is None else arguments.rate,
-        duration_s=30.0 if arguments.duration is None else arguments.duration,
-        ramp=arguments.ramp,
-        arrivals=arguments.arrivals,
-        concurrency=arguments.concurrency,
-        total=arguments.requests,
-        warmup=arguments.warmup or 0,
-        connection=arguments.connection,
-        margin_ms=margin_ms,
-        margin_pct=arguments.margin_pct,
-        timeout_s=arguments.timeout,
-        seed=arguments.seed,
-    )
+    terms: dict[str, Any] = {
+        "warmup": arguments.warmup or 0,
+        "connection": arguments.connection,
+        "margin_ms": margin_ms,
+        "margin_pct": arguments.margin_pct,
+        "timeout_s": arguments.timeout,
+        "seed": arguments.seed,
+    }
+    plan: LoadPlan
+    if arguments.concurrency is not None:
+        plan = ClosedLoopPlan(arguments.concurrency, arguments.requests or 0, **terms)
+    else:
+        rate = 50.0 if arguments.rate is None else arguments.rate
+        duration_s = 30.0 if arguments.duration is None else arguments.duration
+        plan = OpenLoopPlan(rate, duration_s, arguments.ramp, arguments.arrivals, **terms)
     if arguments.warmup is None:
         plan = replace(plan, warmup=min(_WARMUP, plan.requests(1) // 10))
     return plan

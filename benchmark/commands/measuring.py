@@ -1,4 +1,4 @@
-"""What the measuring commands share: endpoints and limits from the arguments, one run, and what is printed of it."""
+"""Shared by the measuring commands: endpoints and limits from the arguments, carrying out a run, printing it."""
 
 import argparse
 import json
@@ -8,35 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from benchmark.commands import UsageError, add_results, present, results_store, write_json
-from benchmark.endpoints import configured, readable
-from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
+from benchmark.endpoints import configured
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.protocols import DEFAULT, PROTOCOLS
-from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
-from benchmark.endpoints.sample import utc_now
-from benchmark.engine.execute import ask, execute, make_manifest
-from benchmark.engine.forecast import Forecast, estimate, typical_ms
-from benchmark.record.plan import (
-    MARGIN_PCT,
-    MAX_RATE,
-    MAX_REQUESTS,
-    Plan,
-    PlanError,
-    check_limits,
-    default_margin_ms,
-)
+from benchmark.record.plan import MARGIN_PCT, MAX_RATE, MAX_REQUESTS, Plan, PlanError, default_margin_ms
 from benchmark.record.recording import load_samples
-from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.run import new_run_id
 from benchmark.record.store import Store, StoreError
-from benchmark.summary.printing import print_summary
-from benchmark.summary.summarise import Summary, summarise, to_document
-from benchmark.synthetic.selftest import known_resolution_ms
-from inference.card import ModelCard
+from benchmark.runs import kind_named
+from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, S, Work
 
 MakePlan = Callable[[argparse.Namespace, float], Plan]
 """A plan from the arguments and the margin in ms. Raises PlanError."""
@@ -85,10 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_endpoints(parser)
     parser.add_argument("--connection", choices=("reused", "new"), default="reused", help="(default reused)")
     parser.add_argument(
-        "--margin-ms", type=float, metavar="MS", help="a difference that matters (default 5, on this machine alone 0.2)"
+        "--margin-ms",
+        type=float,
+        metavar="MS",
+        help="minimum relevant difference (default 5, or 0.2 where every endpoint is on this machine)",
     )
-    parser.add_argument("--margin-pct", type=float, default=MARGIN_PCT, metavar="PCT", help="the same, in percent")
-    parser.add_argument("--seed", type=int, default=0, help="of order and arrivals (default 0)")
+    parser.add_argument(
+        "--margin-pct",
+        type=float,
+        default=MARGIN_PCT,
+        metavar="PCT",
+        help="minimum relevant difference in percent; the larger counts (default 5)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of order and arrivals (default 0)")
     parser.add_argument("--body-from", default="card", metavar="card|FILE.csv", help="what is sent (default card)")
     parser.add_argument("--max-requests", type=int, default=MAX_REQUESTS, metavar="N", help="refuse to send more")
     parser.add_argument("--max-rate", type=float, default=MAX_RATE, metavar="N", help="refuse to send faster, per s")
@@ -100,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--progress",
         choices=("auto", "json", "none"),
         default="auto",
-        help="a bar on a terminal, or a JSON object a line on standard output instead of text",
+        help="a progress bar on a terminal, or one JSON object per line on standard output",
     )
 
 
@@ -188,100 +181,84 @@ def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os
     return frozenset(host.lower() for host in (*listed, *arguments.allow_host, *in_file))
 
 
-def measure(arguments: argparse.Namespace, kind: str, make_plan: MakePlan) -> int:
+def measure(arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan) -> int:
     """Measure as the arguments say, record it, print it. Returns the exit status; raises UsageError."""
     endpoints = parse_endpoints(arguments)
     margin_ms = default_margin_ms(endpoints) if arguments.margin_ms is None else arguments.margin_ms
     try:
         plan = make_plan(arguments, margin_ms)
-        check_limits(plan, endpoints, allowed_hosts(arguments), arguments.max_requests, arguments.max_rate)
     except PlanError as error:
         raise UsageError(str(error)) from error
-    started = perf_counter()
-    served = ask(endpoints)
-    asked_ms = (perf_counter() - started) * 1000 / len(endpoints)
-    card = card_of([one.card for one in served])
-    silent = [f"{one.key} {known.problem}" for one, known in zip(endpoints, served, strict=True) if known.problem]
-    bodies = bodies_from(arguments.body_from, card, silent)
-    store = results_store(arguments.results)
-    manifest = make_manifest(endpoints, served, plan, bodies, card)
-    urls = [endpoint.url for endpoint in endpoints]
+    order = Order(
+        plan,
+        tuple(endpoints),
+        arguments.run_id or new_run_id(),
+        arguments.name,
+        body_from=arguments.body_from,
+        allowed_hosts=allowed_hosts(arguments),
+        max_requests=arguments.max_requests,
+        max_rate=arguments.max_rate,
+    )
+    kind, store = kind_named(kind_name), results_store(arguments.results)
+    return conduct(kind, lambda: kind.prepare(order, store), store, arguments)
+
+
+def conduct(kind: RunKind[Any, Any], prepare: Callable[[], Work], store: Store, arguments: argparse.Namespace) -> int:
+    """Prepare a run, carry it out, and print what it says. Returns the exit status; raises UsageError."""
     try:
-        manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
-        expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
+        work = prepare()
+    except (PlanError, RunRefused) as error:
+        raise UsageError(str(error)) from error
     except StoreError as error:
         raise UsageError(f"the record cannot be used: {error}") from error
-    run = new_run(kind, arguments.name, manifest, arguments.run_id)
     if arguments.progress == "auto":
-        print(f"{describe(estimate(plan, endpoints, expected_ms), endpoints)}. Run {run.id}.", file=sys.stderr)
-    summary = conduct(run, endpoints, bodies, card, store, arguments.progress)
+        print(f"{work.announcement}. Run {work.run.id}.", file=sys.stderr)
+    broken = None
+    try:
+        summary = carry_out(kind, work, store, arguments.progress)
+    except RunBroken as error:
+        broken, summary = error, summary_in(kind, store, work.run.id)
     if arguments.progress == "json":
         print(json.dumps({"run": summary.run.id, "state": summary.run.state.value}), flush=True)
     if arguments.progress == "auto":
-        present(to_document(summary), arguments.json, lambda: print_summary(summary))
+        present(kind.document(summary), arguments.json, lambda: kind.print(summary, None))
     elif arguments.json:
-        write_json(arguments.json, to_document(summary))
-    return 0 if any(one.n for one in summary.endpoints) else 2
+        write_json(arguments.json, kind.document(summary))
+    if broken:
+        raise UsageError(str(broken)) from broken
+    return 0 if kind.has_results(summary) else 2
 
 
-def new_run(kind: str, name: str, manifest: Mapping[str, Any], run_id: str | None = None) -> Run:
-    """A run that begins now."""
-    return Run(run_id or new_run_id(), kind, readable.name(name), RunState.RUNNING, utc_now(), manifest)
-
-
-def conduct(
-    run: Run, endpoints: Sequence[Endpoint], bodies: Bodies, card: ModelCard | None, store: Store, progress: str
-) -> Summary:
-    """Carry out `run`, with its progress shown, and read it back from the record. Raises UsageError."""
+def carry_out(kind: RunKind[Any, S], work: Work, store: Store, progress: str) -> S:
+    """Carry out `work`, with its progress shown, and summarise what is in the record. Raises UsageError, RunBroken."""
     try:
-        with _progress(progress, run.plan.requests(len(endpoints))) as report:
-            run = execute(run, endpoints, bodies, card, store, report)
-        samples, _ = load_samples(store, run.id)
+        with _progress(progress, work.total) as report:
+            work.execute(report)
+        return summary_in(kind, store, work.run.id)
     except PlanError as error:
         raise UsageError(str(error)) from error
     except StoreError as error:
         raise UsageError(f"the record cannot be used: {error}") from error
-    return summarise(run, samples)
 
 
-def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
-    """What is about to happen, before it does."""
-    cost = "" if planned.cost_usd is None else f", at most USD {planned.cost_usd:.2g}"
-    addresses = " and ".join(endpoint.address for endpoint in endpoints)
-    return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
+def summary_in(kind: RunKind[Any, S], store: Store, run_id: str) -> S:
+    """What the record says of a run. Raises StoreError."""
+    return kind.summarise(store.run(run_id), load_samples(store, run_id)[0])
 
 
-def bodies_from(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:
-    """What `--body-from` says is sent; `problems` are why there is no card. Raises UsageError."""
-    try:
-        if source != "card":
-            with Path(source).open("rb") as file:
-                return from_csv(decode(file.read(MAX_BYTES + 1)), source, card)
-    except OSError as error:
-        raise UsageError(f"--body-from {source}: cannot be read ({type(error).__name__})") from error
-    except RowsError as error:
-        raise UsageError(f"--body-from {source} {error}") from error
-    except BodyError as error:
-        raise UsageError(f"--body-from {error}") from error
-    if card is None:
-        why = f" ({'; '.join(problems)})" if problems else ""
-        raise UsageError(f"no endpoint gives a model card{why}, so --body-from FILE.csv must say what to send")
-    return from_card(card)
-
-
-class _Report(Protocol):
-    def __call__(self, progress: Mapping[str, Any], /) -> None: ...
-
-
-def _progress(kind: str, total: int) -> AbstractContextManager[_Report]:
+def _progress(kind: str, total: int) -> AbstractContextManager[ProgressReport]:
     if kind == "json":
-        return nullcontext(lambda progress: print(json.dumps(progress), flush=True))
+        return nullcontext(_print_progress)
     if kind == "none" or not sys.stderr.isatty():
         return nullcontext(lambda _: None)
     return _Bar(total)
 
 
-class _Bar(AbstractContextManager[_Report]):
+def _print_progress(progress: Mapping[str, Any]) -> None:
+    print(json.dumps({name: progress[name] for name in ("done", "total", "phase", "elapsed_s")}), flush=True)
+
+
+class _Bar(AbstractContextManager[ProgressReport]):
     """A bar on the terminal, with the time left."""
 
     def __init__(self, total: int) -> None:
@@ -297,7 +274,7 @@ class _Bar(AbstractContextManager[_Report]):
         )
         self._task = self._bar.add_task("measuring", total=total)
 
-    def __enter__(self) -> _Report:
+    def __enter__(self) -> ProgressReport:
         self._bar.start()
         return lambda progress: self._bar.update(self._task, completed=progress["done"], description=progress["phase"])
 

@@ -1,6 +1,7 @@
-"""What the commands that read the record share: a run by its id, with its samples and its summary."""
+"""Shared by the commands that read the record: a run by its id, with its samples and its summary."""
 
 import sys
+from typing import Any
 
 from benchmark.commands import UsageError
 from benchmark.record.plan import PlanError
@@ -8,7 +9,9 @@ from benchmark.record.recording import load_samples
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store, StoreError
-from benchmark.summary.summarise import Summary, summarise
+from benchmark.runs import kind_of_run
+from benchmark.runs.kind import RunKind
+from benchmark.summary.summarise import Summary
 
 
 def read_run(store: Store, run_id: str) -> tuple[Run, Samples]:
@@ -23,14 +26,19 @@ def read_run(store: Store, run_id: str) -> tuple[Run, Samples]:
     return run, samples
 
 
-def read_summary(store: Store, run_id: str) -> Summary:
-    """The same, summarised. Raises UsageError, also for a kind of run that has no such summary."""
-    return summary_of(*read_run(store, run_id))
-
-
-def summary_of(run: Run, samples: Samples) -> Summary:
-    """What a run says. Raises UsageError for a kind of run that has no such summary."""
+def read_any_summary(store: Store, run_id: str) -> tuple[RunKind[Any, Any], Any]:
+    """A run's kind, and what the run says as this kind summarises it. Raises UsageError."""
+    run, samples = read_run(store, run_id)
     try:
-        return summarise(run, samples)
+        kind = kind_of_run(run)
+        return kind, kind.summarise(run, samples)
     except (PlanError, KeyError) as error:
-        raise UsageError(f"run {run.id} is no comparison and no load: {error}") from error
+        raise UsageError(f"run {run.id} cannot be read: {error}") from error
+
+
+def read_summary(store: Store, run_id: str) -> Summary:
+    """What a run says of latencies. Raises UsageError, also for a kind of run that measures none."""
+    kind, summary = read_any_summary(store, run_id)
+    if not isinstance(summary, Summary):
+        raise UsageError(f"run {summary.run.id} is a {kind.title} run, not a comparison or a load")
+    return summary

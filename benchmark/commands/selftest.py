@@ -12,15 +12,17 @@ from statistics import median
 from typing import Any, TextIO
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
-from benchmark.commands.measuring import add_endpoints, allowed_hosts, conduct, new_run, parse_endpoints
+from benchmark.commands.measuring import add_endpoints, allowed_hosts, carry_out, parse_endpoints
 from benchmark.endpoints.bodies import Bodies, from_card
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.execute import ask, make_manifest
-from benchmark.engine.floor import FloorError, null_server
-from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits
+from benchmark.engine.overhead import NullServerError, null_server
+from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, ComparePlan, PlanError, check_limits, to_document
 from benchmark.record.run import RunState, new_run_id
 from benchmark.record.store import Store
+from benchmark.runs import selftest
+from benchmark.runs.requests import new_run, work
 from benchmark.statistics.text import number, span
 from benchmark.summary.summarise import Summary
 from benchmark.synthetic.selftest import FEWEST_RUNS, KIND, resolution
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         try:
             null = Endpoint("null", "a server that does nothing", stack.enter_context(null_server()))
-        except FloorError as error:
+        except NullServerError as error:
             raise UsageError(str(error)) from error
         served = [Served(problem="has no model")] * 2
         floor = _against_itself(null, None, plan, arguments.runs, served, _NULL_BODY, store)
@@ -97,10 +99,10 @@ def _against_itself(
     test, summaries = new_run_id(), []
     for count in range(runs):
         one = replace(plan, seed=plan.seed + count)
-        manifest = make_manifest(sides, served, one, bodies, served[0].card)
+        manifest = make_manifest(sides, served, to_document(one), bodies, served[0].card)
         manifest |= {"against": against, "selftest": test}
-        run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest)
-        summary = conduct(run, sides, bodies, served[0].card, store, "auto")
+        run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest, new_run_id())
+        summary = carry_out(selftest.KIND, work(run, sides, bodies, served[0].card, store, ""), store, "auto")
         if summary.run.state is not RunState.FINISHED:
             raise UsageError(f"it was {summary.run.state} before its end, so it does not show what can be resolved")
         summaries.append(summary)

@@ -3,13 +3,8 @@
 import argparse
 from pathlib import Path
 
-from benchmark.coldstart.plan import KIND
 from benchmark.commands import add_results, present, results_store
-from benchmark.commands.reading import read_run, summary_of
-from benchmark.record.run import Run
-from benchmark.record.samples import Samples
-from benchmark.summary.printing import print_summary
-from benchmark.summary.summarise import to_document
+from benchmark.commands.reading import read_any_summary
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,18 +16,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; returns the exit status."""
-    found, samples = read_run(results_store(arguments.results), arguments.run_id)
-    if found.kind == KIND:
-        return _show_coldstart(arguments, found, samples)
-    summary = summary_of(found, samples)
-    present(to_document(summary), arguments.json, lambda: print_summary(summary))
-    return 0
-
-
-def _show_coldstart(arguments: argparse.Namespace, run: Run, samples: Samples) -> int:
-    from benchmark.coldstart import summary as cold
-    from benchmark.coldstart.printing import print_coldstart
-
-    found = cold.summarise(run, samples)
-    present(cold.to_document(found), arguments.json, lambda: print_coldstart(found))
+    kind, summary = read_any_summary(results_store(arguments.results), arguments.run_id)
+    present(kind.document(summary), arguments.json, lambda: kind.print(summary, None))
     return 0

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, present, results_store
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan, PlanError
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
 from benchmark.statistics.text import interval, listed, number
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = (
             ComparePlan(pairs=arguments.pairs, **margins)
             if arguments.rate is None
-            else LoadPlan(rate=arguments.rate, duration_s=arguments.duration, warmup=0, **margins)
+            else OpenLoopPlan(rate=arguments.rate, duration_s=arguments.duration, warmup=0, **margins)
         )
         truth = _truth(arguments)
     except PlanError as error:

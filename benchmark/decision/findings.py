@@ -15,7 +15,7 @@ from benchmark.decision import together
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import Condition, Facts
 from benchmark.endpoints.fairness import region as region_of
-from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Floats, Samples, censored_latency_ms, measured, warm
@@ -135,7 +135,7 @@ def gather(
 
 def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None) -> Findings | None:
     """The same from `runs`."""
-    kinds = (ComparePlan.kind, LoadPlan.kind, COLDSTART)  # a self-test is about one endpoint
+    kinds = (ComparePlan.kind, OpenLoopPlan.kind, COLDSTART)  # a self-test is about one endpoint
     usable = [
         run
         for run in sorted(runs, key=lambda run: run.started_at_utc, reverse=True)
@@ -157,7 +157,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
         return used
 
     comparison = looks.warm(together_of(lambda run: run.kind == ComparePlan.kind))
-    load = looks.warm(together_of(lambda run: run.kind == LoadPlan.kind))
+    load = looks.warm(together_of(lambda run: run.kind == OpenLoopPlan.kind))
     cold = looks.cold(together_of(lambda run: run.kind == COLDSTART and _mode(run) != "ladder"))
     ladder = looks.cold(together_of(lambda run: run.kind == COLDSTART and _mode(run) == "ladder"))
     passed += _stand_ins(usable, sides)

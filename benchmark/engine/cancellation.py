@@ -1,4 +1,4 @@
-"""An end that a signal asks for, whenever it comes: in order, so that a run is always closed in its record.
+"""Cancelling by a signal, at any moment and in order, so that a run is always closed in its record.
 
 An event loop's own handlers end with it: a signal that comes before it, or while the run is being closed, would end the
 process and leave a run that says for ever that it goes on.

@@ -15,7 +15,7 @@ from benchmark.endpoints.sample import Failure, temperature
 from benchmark.engine.exchange import Connections, Refused, TlsFailed, Unreachable
 from benchmark.engine.wire import Exchange, TooLarge
 from benchmark.record.plan import Connection
-from benchmark.record.samples import FAILURES, TEMPERATURES, Row
+from benchmark.record.samples import FAILURES, TEMPERATURES, Row, phase_values
 from inference.card import ModelCard
 
 _FAILURE_CODES = {failure: code for code, failure in enumerate(FAILURES, 1)}
@@ -124,19 +124,11 @@ class Client:
             (started_ns - began_ns) / 1e6,
             service_ms,
             _NAN if evidence.server_ms is None else evidence.server_ms,
-            _span(exchange.dns_start_ns, exchange.dns_end_ns),
-            _span(exchange.connect_start_ns, exchange.connect_end_ns),
-            _span(exchange.tls_start_ns, exchange.tls_end_ns),
-            _span(exchange.sent_ns, exchange.answered_ns),
-            _span(exchange.answered_ns, ended_ns),
+            *phase_values(exchange.spans_ms(ended_ns)),
             prediction,
             _NAN if evidence.request_count is None else evidence.request_count,
             _NAN if evidence.instance_age_ms is None else evidence.instance_age_ms,
         )
-
-
-def _span(start_ns: int, end_ns: int) -> float:
-    return (end_ns - start_ns) / 1e6 if start_ns and end_ns else _NAN
 
 
 def _classify(error: Exception) -> Failure:

@@ -1,4 +1,4 @@
-"""One run from beginning to end: ask what is there, record the conditions, measure, judge the generator, close."""
+"""One run from start to end: ask the endpoints, record the conditions, measure, judge the generator, close."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -25,10 +25,10 @@ from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
-from benchmark.engine.floor import FloorError, measure_floor, null_server
 from benchmark.engine.generator import Watch, Watched, judge
 from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs
-from benchmark.record.plan import ComparePlan, Plan, PlanError, to_document
+from benchmark.engine.overhead import NullServerError, measure_overhead, null_server
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, PlanError
 from benchmark.record.recording import Recorder, load_samples
 from benchmark.record.run import FORMAT_VERSION, Run, RunState
 from benchmark.record.samples import Samples
@@ -46,15 +46,16 @@ def ask(endpoints: Sequence[Endpoint]) -> list[Served]:
 
 
 def make_manifest(
-    endpoints: Sequence[Endpoint], served: Sequence[Served], plan: Plan | None, bodies: Bodies, card: ModelCard | None
+    endpoints: Sequence[Endpoint],
+    served: Sequence[Served],
+    plan: Mapping[str, Any],
+    bodies: Bodies,
+    card: ModelCard | None,
 ) -> dict[str, Any]:
-    """The conditions of a run, all that is needed to read its samples later. Holds no token.
-
-    Without a `plan`, the caller adds one of its own kind.
-    """
+    """The conditions of a run of `plan`, a document: all that is needed to read its samples later. Holds no token."""
     return {
         "format_version": FORMAT_VERSION,
-        "plan": to_document(plan) if plan else {},
+        "plan": dict(plan),
         "endpoints": [{"key": one.key, "name": one.name, "url": one.url} for one in endpoints],
         "facts": {one.key: facts(known) for one, known in zip(endpoints, served, strict=True)},
         "revisions": {one.key: revision(known) for one, known in zip(endpoints, served, strict=True)},
@@ -88,7 +89,7 @@ def execute(
     """
     plan = run.plan
     most = connections_at_most()
-    if not plan.is_open_loop and (callers := plan.in_flight(len(endpoints))) > most:
+    if isinstance(plan, ClosedLoopPlan) and (callers := plan.in_flight(len(endpoints))) > most:
         raise PlanError(f"{callers} callers need more connections than the {most} allowed here: raise `ulimit -n`")
     with Cancellation() as cancellation:
         store.create_run(run)
@@ -97,7 +98,7 @@ def execute(
         try:
             with ExitStack() as stack:
                 null_url = None
-                with suppress(FloorError):
+                with suppress(NullServerError):
                     null_url = stack.enter_context(null_server())
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     state = runner.run(session.run(cancellation, null_url))
@@ -139,7 +140,7 @@ class _Session:
             Client(endpoint, position, card, self._instances, connection=plan.connection, timeout_s=plan.timeout_s)
             for position, endpoint in enumerate(endpoints)
         ]
-        self._floor_ms: list[float] = []
+        self._overhead_ms: list[float] = []
         self._watched: Watched | None = None
 
     @property
@@ -155,19 +156,19 @@ class _Session:
         """What the generator was worth, for the outcome; nothing where it did not begin."""
         if self._watched is None:
             return {}
-        floor_ms = float(np.median(self._floor_ms)) if self._floor_ms else None
-        health = judge(samples, self._plan, len(self._clients), floor_ms, self._watched)
-        return {"generator": asdict(health) | {"reasons": list(health.reasons), "limited": health.limited}}
+        overhead_ms = float(np.median(self._overhead_ms)) if self._overhead_ms else None
+        health = judge(samples, self._plan, len(self._clients), overhead_ms, self._watched)
+        return {"generator": health.document}
 
     async def run(self, cancellation: Cancellation, null_url: str | None) -> RunState:
-        """Measure; gives how it ended. `null_url` is where the generator's floor is measured."""
+        """Measure; gives how it ended. `null_url` is where the client overhead is measured."""
         async with AsyncExitStack() as stack:
             for client in self._clients:
                 await stack.enter_async_context(client)
             return await cancellation.until_cancelled(asyncio.create_task(self._conduct(null_url)))
 
     async def _conduct(self, null_url: str | None) -> None:
-        await self._measure_floor(null_url)
+        await self._measure_overhead(null_url)
         await authorize(self._clients)
         # What is there now lives to the end: the collector need not look at it between two requests.
         gc.collect()
@@ -181,11 +182,11 @@ class _Session:
         finally:
             self._watched = watch.stop()
             renewing.cancel()
-        await self._measure_floor(null_url)
+        await self._measure_overhead(null_url)
 
-    async def _measure_floor(self, null_url: str | None) -> None:
+    async def _measure_overhead(self, null_url: str | None) -> None:
         if null_url is not None:
-            self._floor_ms += await measure_floor(null_url, self._bodies[0], self._plan.connection)
+            self._overhead_ms += await measure_overhead(null_url, self._bodies[0], self._plan.connection)
 
     async def _measure(self) -> None:
         def progress() -> None:
@@ -193,7 +194,7 @@ class _Session:
 
         if isinstance(self._plan, ComparePlan):
             await measure_pairs(self._clients, self._bodies, self._plan, self._recorder, progress)
-        elif self._plan.is_open_loop:
+        elif isinstance(self._plan, OpenLoopPlan):
             await measure_arrivals(self._clients, self._bodies, self._plan, self._recorder, progress, self._most)
         else:
             await measure_callers(self._clients, self._bodies, self._plan, self._recorder, progress)

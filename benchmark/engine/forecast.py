@@ -1,4 +1,4 @@
-"""What a run will send, how long it will take and what the platform charges for it: said before anything is sent."""
+"""Forecasts: what a run will send, how long it will take and what the platform charges for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmark.cost.bill import estimate_usd
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError
+from benchmark.record.plan import OpenLoopPlan, Plan, PlanError
 from benchmark.record.run import Run, RunState
 
 
@@ -23,7 +23,7 @@ def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None
     """The forecast for a request that takes `typical_ms`.
 
     The cost is gross and at most: request-based billing of a Cloud Run service with the settings of deploy/, no two
-    requests overlapping, the whole time of a request charged. What runs on this machine is charged by nobody.
+    requests overlapping, the whole time of a request charged. What runs on this machine costs nothing.
     """
     requests = plan.requests(len(endpoints))
     remote = sum(not endpoint.is_local for endpoint in endpoints)
@@ -36,7 +36,7 @@ def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None
 
 def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) -> float | None:
     """How long `plan` takes where a request takes `typical_ms`; an open loop takes what it was told to."""
-    if isinstance(plan, LoadPlan) and plan.is_open_loop:
+    if isinstance(plan, OpenLoopPlan):
         return plan.duration_s
     if typical_ms is None:
         return None
@@ -51,12 +51,12 @@ def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -
     """
     urls = [endpoint.url for endpoint in endpoints]
     for run in runs:
-        if run.kind not in (ComparePlan.kind, LoadPlan.kind) or run.state is not RunState.FINISHED or run.is_imported:
+        if run.state is not RunState.FINISHED or run.is_imported:
             continue
         try:
-            reached = [one.get("url") for one in run.manifest["endpoints"]]
+            reached = [one.url for one in run.manifest.endpoints]
             before, progress = run.plan, run.progress
-        except (PlanError, KeyError):  # of another version
+        except (PlanError, KeyError, TypeError):  # of another kind, or of another version
             continue
         if reached != urls:
             continue

@@ -1,13 +1,14 @@
-"""The load generator judged by itself: what it costs, whether it kept up, and how fast it could be at best."""
+"""Judging the load generator: what it costs, whether it kept up, and how fast it could be at best."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 from time import perf_counter_ns
+from typing import Any
 
 import numpy as np
 
-from benchmark.record.plan import LoadPlan, Plan
+from benchmark.record.plan import ClosedLoopPlan, Plan
 from benchmark.record.samples import Samples
 
 LAG_LIMIT_MS = 10.0
@@ -26,7 +27,7 @@ _LAG_PERIOD_S = 0.05
 class Health:
     """How the generator did in one run; None is not measured or not applicable."""
 
-    floor_ms: float | None
+    overhead_ms: float | None
     """p50 of the same client against a server that does nothing, in the same run"""
     loop_lag_ms: float
     late_ms: float | None
@@ -38,6 +39,18 @@ class Health:
     def limited(self) -> bool:
         """Whether the figures are the generator's as much as the endpoints'."""
         return bool(self.reasons)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "floor_ms": self.overhead_ms,
+            "loop_lag_ms": self.loop_lag_ms,
+            "late_ms": self.late_ms,
+            "cpu": self.cpu,
+            "reasons": list(self.reasons),
+            "limited": self.limited,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ class Watch:
         return Watched(lag_ms, time.process_time() - self._cpu_s, wall_s)
 
 
-def judge(samples: Samples, plan: Plan, endpoints: int, floor_ms: float | None, watched: Watched) -> Health:
+def judge(samples: Samples, plan: Plan, endpoints: int, overhead_ms: float | None, watched: Watched) -> Health:
     """Which limits were passed in a run of `plan` against so many `endpoints`.
 
     A closed loop keeps the pace of the endpoints, so what counts is the loop's lag, and with callers the client's own
@@ -96,10 +109,10 @@ def judge(samples: Samples, plan: Plan, endpoints: int, floor_ms: float | None, 
         # In a run of few requests a moment's delay is a large share, and yet nothing.
         if span_s - planned_s > LATE_LIMIT_MS / 1000 and planned_s / span_s < RATE_LIMIT:
             reasons.append(f"it reached {planned_s / span_s:.0%} of the planned rate")
-    elif isinstance(plan, LoadPlan) and len(answered := samples[samples["failure"] == 0]):
+    elif isinstance(plan, ClosedLoopPlan) and len(answered := samples[samples["failure"] == 0]):
         own_ms = watched.cpu_s * 1000 / len(samples) * plan.in_flight(endpoints)
         medians_ms = [np.median(answered["service_ms"][answered["endpoint"] == at]) for at in {*answered["endpoint"]}]
         p50_ms = float(min(medians_ms))
         if own_ms > OWN_LIMIT * p50_ms:
             reasons.append(f"its own work was up to {min(1.0, own_ms / p50_ms):.0%} of the p50")
-    return Health(floor_ms, watched.lag_ms, late_ms, cpu, tuple(reasons))
+    return Health(overhead_ms, watched.lag_ms, late_ms, cpu, tuple(reasons))

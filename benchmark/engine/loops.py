@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from benchmark.engine.client import Client
 from benchmark.engine.pace import Pace
 from benchmark.engine.schedule import arrival_times_s, pair_orders
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan
 from benchmark.record.recording import FLUSH_EVERY_S, HEARTBEAT_S, Recorder
 from benchmark.record.store import StoreError
 
@@ -21,7 +21,7 @@ _MOST_FILES = 65_536
 async def measure_pairs(
     clients: Sequence[Client], bodies: Sequence[bytes], plan: ComparePlan, recorder: Recorder, progress: Progress
 ) -> None:
-    """Pair after pair in random order, one request in flight; the record is written between requests."""
+    """Round after round in random order, one request in flight; the record is written between requests."""
     orders = pair_orders(plan.seed, len(clients), len(bodies))
     began_ns = perf_counter_ns()
     async with _written(recorder, progress, HEARTBEAT_S):
@@ -39,7 +39,7 @@ async def measure_pairs(
 async def measure_arrivals(
     clients: Sequence[Client],
     bodies: Sequence[bytes],
-    plan: LoadPlan,
+    plan: OpenLoopPlan,
     recorder: Recorder,
     progress: Progress,
     most: int,
@@ -89,22 +89,20 @@ async def measure_arrivals(
 
 
 async def measure_callers(
-    clients: Sequence[Client], bodies: Sequence[bytes], plan: LoadPlan, recorder: Recorder, progress: Progress
+    clients: Sequence[Client], bodies: Sequence[bytes], plan: ClosedLoopPlan, recorder: Recorder, progress: Progress
 ) -> None:
     """A closed loop: so many callers an endpoint, each of which sends again as soon as it has its answer."""
     began_ns = perf_counter_ns()
     sent = [0] * len(clients)
 
     async def call(position: int) -> None:
-        while sent[position] < (plan.total or 0):
+        while sent[position] < plan.total:
             number = sent[position]
             sent[position] += 1
             body = bodies[number % len(bodies)]
             recorder.add(await clients[position].send(body, number, began_ns=began_ns, warmup=number < plan.warmup))
 
-    callers = [
-        asyncio.create_task(call(position)) for _ in range(plan.concurrency or 1) for position in range(len(clients))
-    ]
+    callers = [asyncio.create_task(call(position)) for _ in range(plan.concurrency) for position in range(len(clients))]
     async with _written(recorder, progress, FLUSH_EVERY_S):
         try:
             await asyncio.gather(*callers)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmark.record.plan import LoadPlan
+from benchmark.record.plan import OpenLoopPlan
 from benchmark.record.samples import Floats
 
 
@@ -19,7 +19,7 @@ def pair_orders(seed: int, endpoints: int, bodies: int) -> Iterator[tuple[int, t
         yield body, tuple(int(position) for position in random.permutation(endpoints))
 
 
-def arrival_times_s(plan: LoadPlan, seed: int, phase: float = 0.0) -> Floats:
+def arrival_times_s(plan: OpenLoopPlan, seed: int, phase: float = 0.0) -> Floats:
     """The scheduled sends to one endpoint, in s since the beginning, rising.
 
     `phase`, from 0 to below 1, is where within a period constant arrivals begin: with the same one for two endpoints,
@@ -29,8 +29,7 @@ def arrival_times_s(plan: LoadPlan, seed: int, phase: float = 0.0) -> Floats:
     a process of rate 1 by inverting the expected count N(t) = a t + (b - a) t^2 / 2T (E. Cinlar, Introduction to
     Stochastic Processes, 1975, ch. 4.7).
     """
-    end = float(plan.rate or 0)
-    start = end if plan.ramp is None else float(plan.ramp)
+    start, end = float(plan.start_rate), float(plan.rate)
     expected = (start + end) / 2 * plan.duration_s
     if plan.arrivals == "constant":
         counts = phase + np.arange(round(expected), dtype=np.float64)

@@ -4,6 +4,7 @@ httptools parses, as it does in the servers. Times are taken where the bytes arr
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import cast
@@ -55,6 +56,23 @@ class Exchange:
         self.headers: Mapping[str, str] = _NO_HEADERS
         """by their names in lower case"""
         self.body = b""
+
+    def spans_ms(self, ended_ns: int) -> dict[str, float]:
+        """How long each phase took, by its column of the record; NaN for one that did not begin or end.
+
+        `ended_ns` is when the last byte came, or the failure.
+        """
+        return {
+            "dns_ms": _span_ms(self.dns_start_ns, self.dns_end_ns),
+            "connect_ms": _span_ms(self.connect_start_ns, self.connect_end_ns),
+            "tls_ms": _span_ms(self.tls_start_ns, self.tls_end_ns),
+            "wait_ms": _span_ms(self.sent_ns, self.answered_ns),
+            "receive_ms": _span_ms(self.answered_ns, ended_ns),
+        }
+
+
+def _span_ms(start_ns: int, end_ns: int) -> float:
+    return (end_ns - start_ns) / 1e6 if start_ns and end_ns else math.nan
 
 
 class Wire(asyncio.Protocol):

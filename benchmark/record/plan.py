@@ -1,6 +1,6 @@
-"""What a run is to do, fixed before it starts, and how much that will be."""
+"""Plans: what a run will do, fixed before it starts, and how many requests that takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -13,6 +13,7 @@ Arrivals = Literal["poisson", "constant"]
 LOOPBACK_MARGIN_MS = 0.2
 REMOTE_MARGIN_MS = 5.0
 MARGIN_PCT = 5.0
+MAX_ENDPOINTS = 6
 MAX_REQUESTS = 200_000
 MAX_RATE = 2_000.0
 _MAX_VALUE = 1e12
@@ -23,30 +24,52 @@ class PlanError(ValueError):
     """A run that makes no sense or is not allowed; the message says why in a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparePlan:
-    """Pairs of the same body in random order, one request in flight: a closed loop, so what it gives is service time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What every plan says: the margins, fixed before the run, that a difference has to exceed to matter."""
 
-    The margins, fixed before the run, are what a difference has to exceed to matter.
-    """
-
-    pairs: int = 500
-    warmup: int = 20
-    """pairs before, counted and kept apart"""
-    connection: Connection = "reused"
     margin_ms: float = REMOTE_MARGIN_MS
     margin_pct: float = MARGIN_PCT
     timeout_s: float = 10.0
     seed: int = 0
 
+    subject = "a run needs"
+    """how a refusal begins"""
+
+    def check_terms(self) -> None:
+        """Raises PlanError."""
+        self.require(isfinite(self.margin_ms) and self.margin_ms >= 0, "a margin of 0 ms or more")
+        self.require(0 <= self.margin_pct <= 100, "a margin from 0 to 100 %")
+        self.require(0 < self.timeout_s <= 600, "a timeout above 0 and at most 600 s")
+        self.require(isinstance(self.seed, int) and 0 <= self.seed < 2**63, "a seed from 0")
+
+    def require(self, holds: bool, what: str) -> None:
+        """Raises PlanError unless it `holds`."""
+        if not holds:
+            raise PlanError(f"{self.subject} {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePlan(Terms):
+    """The same body to every endpoint in random order, one request in flight: a closed loop, so service time.
+
+    With two endpoints such a round is a pair.
+    """
+
+    pairs: int = 500
+    """measured rounds"""
+    warmup: int = 20
+    """rounds before them, counted and kept apart"""
+    connection: Connection = "reused"
+
     kind = "compare"
     is_open_loop = False
 
     def __post_init__(self) -> None:
-        _require(self.pairs >= 1, "at least 1 pair")
-        _require(self.warmup >= 0, "a warm-up of 0 pairs or more")
-        _require(self.connection in ("reused", "new"), "connections that are reused or new")
-        _check_common(self)
+        self.require(self.pairs >= 1, "at least 1 pair")
+        self.require(self.warmup >= 0, "a warm-up of 0 pairs or more")
+        _check_connection(self)
+        self.check_terms()
 
     def in_flight(self, endpoints: int) -> int:
         """One, whatever the number of endpoints: they are asked in turn."""
@@ -58,72 +81,105 @@ class ComparePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """Arrivals at a rate (open loop), or `concurrency` callers that each wait for their answer (closed loop).
+class OpenLoopPlan(Terms):
+    """Requests arrive at a rate, that of each endpoint, and response time counts from the scheduled send."""
 
-    In an open loop response time counts from the scheduled send. The rate is that of each endpoint.
-    """
-
-    rate: float | None = 50.0
+    rate: float = 50.0
     duration_s: float = 30.0
     ramp: float | None = None
-    """the rate in the beginning, from where it rises evenly to `rate`"""
+    """the rate at the beginning, from where it rises evenly to `rate`"""
     arrivals: Arrivals = "poisson"
-    concurrency: int | None = None
-    total: int | None = None
-    """requests to each endpoint in a closed loop"""
     warmup: int = 20
     """the first requests to each endpoint, counted and kept apart"""
     connection: Connection = "reused"
-    margin_ms: float = REMOTE_MARGIN_MS
-    margin_pct: float = MARGIN_PCT
-    timeout_s: float = 10.0
-    seed: int = 0
 
     kind = "load"
+    is_open_loop = True
 
     def __post_init__(self) -> None:
-        if self.concurrency is None:
-            _require(self.rate is not None and isfinite(self.rate) and self.rate > 0, "a rate above 0 requests/s")
-            _require(isfinite(self.duration_s) and self.duration_s > 0, "a duration above 0 s")
-            _require(self.ramp is None or (isfinite(self.ramp) and self.ramp >= 0), "a ramp from 0 requests/s or more")
-            _require(isfinite((self.rate or 0) * self.duration_s), "a rate and a duration that can be multiplied")
-            _require(isfinite((self.ramp or 0) * self.duration_s), "a ramp and a duration that can be multiplied")
-            _require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
-        else:
-            _require(1 <= self.concurrency <= 1000, "a concurrency from 1 to 1000")
-            _require(self.total is not None and self.total >= 1, "a number of requests for its closed loop")
-        _require(self.warmup >= 0, "a warm-up of 0 requests or more")
-        _check_common(self)
+        self.require(isfinite(self.rate) and self.rate > 0, "a rate above 0 requests/s")
+        self.require(isfinite(self.duration_s) and self.duration_s > 0, "a duration above 0 s")
+        self.require(self.ramp is None or (isfinite(self.ramp) and self.ramp >= 0), "a ramp from 0 requests/s or more")
+        self.require(isfinite(self.rate * self.duration_s), "a rate and a duration that can be multiplied")
+        self.require(isfinite((self.ramp or 0) * self.duration_s), "a ramp and a duration that can be multiplied")
+        self.require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
+        self.require(self.warmup >= 0, "a warm-up of 0 requests or more")
+        _check_connection(self)
+        self.check_terms()
 
     @property
-    def is_open_loop(self) -> bool:
-        return self.concurrency is None
+    def start_rate(self) -> float:
+        """The rate at the beginning."""
+        return self.rate if self.ramp is None else self.ramp
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate to each endpoint."""
+        return max(self.rate, self.start_rate)
 
     def in_flight(self, endpoints: int) -> int:
-        """How many requests a closed loop to all `endpoints` has out at once."""
-        return (self.concurrency or 1) * endpoints
+        """How many requests are out at once at least, one to each: the others do not wait for it."""
+        return endpoints
 
     def requests(self, endpoints: int) -> int:
         """How many requests go to all `endpoints` together, about, the warm-up included."""
-        if self.rate is None or not self.is_open_loop:
-            return (self.total or 0) * endpoints
-        mean_rate = self.rate if self.ramp is None else (self.rate + self.ramp) / 2
-        return max(1, round(mean_rate * self.duration_s)) * endpoints
+        return max(1, round((self.start_rate + self.rate) / 2 * self.duration_s)) * endpoints
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedLoopPlan(Terms):
+    """A number of callers per endpoint, each waiting for its answer before it sends again: service time."""
+
+    concurrency: int
+    """callers of each endpoint"""
+    total: int
+    """requests to each endpoint"""
+    warmup: int = 20
+    """the first requests to each endpoint, counted and kept apart"""
+    connection: Connection = "reused"
+
+    kind = "load"
+    is_open_loop = False
+
+    def __post_init__(self) -> None:
+        self.require(1 <= self.concurrency <= 1000, "a concurrency from 1 to 1000")
+        self.require(self.total >= 1, "a number of requests for its closed loop")
+        self.require(self.warmup >= 0, "a warm-up of 0 requests or more")
+        _check_connection(self)
+        self.check_terms()
+
+    def in_flight(self, endpoints: int) -> int:
+        """How many requests to all `endpoints` are out at once."""
+        return self.concurrency * endpoints
+
+    def requests(self, endpoints: int) -> int:
+        """How many requests go to all `endpoints` together, the warm-up included."""
+        return self.total * endpoints
+
+
+LoadPlan = OpenLoopPlan | ClosedLoopPlan
 Plan = ComparePlan | LoadPlan
+_LOAD_FIELDS: Mapping[str, Any] = {
+    "rate": None,
+    "duration_s": 30.0,
+    "ramp": None,
+    "arrivals": "poisson",
+    "concurrency": None,
+    "total": None,
+}
+"""What a record of a load holds, also for the fields that its loop does not have: the open and the closed loop were one
+plan once, told apart by `concurrency`."""
 _AnyPlan = TypeVar("_AnyPlan")
 
 
 def check_limits(
     plan: Plan, endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str], max_requests: int, max_rate: float
 ) -> None:
-    """Refuse what could hurt somebody: strange hosts, too many requests, too high a rate. Raises PlanError.
+    """Refuse what could hurt somebody: unknown hosts, too many requests, too high a rate. Raises PlanError.
 
-    This machine itself is always allowed. What would send a warm-up and nothing after it is refused too.
+    This machine itself is always allowed. A load that would send nothing but a warm-up is refused too.
     """
-    if isinstance(plan, LoadPlan) and plan.requests(1) <= plan.warmup:
+    if not isinstance(plan, ComparePlan) and plan.requests(1) <= plan.warmup:
         raise PlanError(
             f"{plan.requests(1)} requests to each endpoint are all warm-up, which takes the first {plan.warmup}: "
             "send more, or lower --warmup"
@@ -131,20 +187,24 @@ def check_limits(
     check_hosts(endpoints, allowed_hosts)
     if (requests := plan.requests(len(endpoints))) > max_requests:
         raise PlanError(f"{requests} requests are more than the {max_requests} allowed: raise --max-requests")
-    if isinstance(plan, LoadPlan) and plan.is_open_loop:
-        rate = max(plan.rate or 0, plan.ramp or 0) * len(endpoints)
-        if rate > max_rate:
-            raise PlanError(f"{rate:g} requests/s in all are more than the {max_rate:g} allowed: raise --max-rate")
+    if isinstance(plan, OpenLoopPlan) and (rate := plan.peak_rate * len(endpoints)) > max_rate:
+        raise PlanError(f"{rate:g} requests/s in all are more than the {max_rate:g} allowed: raise --max-rate")
 
 
 def check_hosts(endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str]) -> None:
-    """Refuse hosts that nobody allowed; this machine itself always is. Raises PlanError."""
+    """Refuse hosts that are not allowed; this machine always is. Raises PlanError."""
     for endpoint in endpoints:
         if not endpoint.is_local and endpoint.host not in allowed_hosts:
             raise PlanError(
                 f"{endpoint.host} is not among the hosts that may be measured: add it to BENCHMARK_HOSTS, "
                 "or allow it for this run with --allow-host"
             )
+
+
+def check_count(endpoints: int) -> None:
+    """Refuse a number of endpoints that one run does not take. Raises PlanError."""
+    if not 1 <= endpoints <= MAX_ENDPOINTS:
+        raise PlanError(f"a run takes from 1 to {MAX_ENDPOINTS} endpoints, not {endpoints}")
 
 
 def default_margin_ms(endpoints: Sequence[Endpoint]) -> float:
@@ -154,36 +214,44 @@ def default_margin_ms(endpoints: Sequence[Endpoint]) -> float:
 
 def to_document(plan: Plan) -> dict[str, Any]:
     """`plan` as JSON holds it."""
-    return {"kind": plan.kind, **asdict(plan)}
+    fields = {} if isinstance(plan, ComparePlan) else _LOAD_FIELDS
+    return {"kind": plan.kind, **fields, **asdict(plan)}
 
 
 def from_document(document: Any) -> Plan:
     """The inverse of `to_document`. Raises PlanError."""
     if not isinstance(document, Mapping):
         raise PlanError("this run has no plan")
-    values = dict(document)
-    kind = values.pop("kind", None)
-    if kind not in ("compare", "load"):
+    kind = document.get("kind")
+    if kind == ComparePlan.kind:
+        return read_fields(ComparePlan, document)
+    if kind != OpenLoopPlan.kind:
         raise PlanError(f"a run of the kind {kind} is none of pairs or load")
-    return read_fields(ComparePlan, values) if kind == "compare" else read_fields(LoadPlan, values)
+    if document.get("concurrency") is None:
+        return read_fields(OpenLoopPlan, document, ignore=_LOAD_FIELDS)
+    return read_fields(ClosedLoopPlan, document, ignore=_LOAD_FIELDS)
 
 
-def read_fields(plan: Callable[..., _AnyPlan], values: Mapping[str, Any]) -> _AnyPlan:
-    """The plan, a dataclass, with `values` as its fields, each of the field's own type. Raises PlanError."""
+def read_fields(plan: Callable[..., _AnyPlan], document: Mapping[str, Any], ignore: Collection[str] = ()) -> _AnyPlan:
+    """The plan, a dataclass, with the members of `document` as its fields, each of the field's own type.
+
+    A member `kind` is no field, nor is one of those to `ignore` where the plan has none of that name. Raises PlanError.
+    """
     hints = get_type_hints(plan)
+    values = {name: value for name, value in document.items() if name in hints or name not in {"kind", *ignore}}
     for name, value in values.items():
         if name not in hints:
             raise PlanError(f"the plan of this run cannot be read: {name[:80]} is unknown")
         if not _fits(value, hints[name]):
             raise PlanError(f"the plan of this run cannot be read: {name} is out of its range, or of another type")
     try:
-        return plan(**values)
+        return plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     except TypeError as error:
         raise PlanError("the plan of this run cannot be read: something is missing") from error
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether `value` is of this type, and a number that arithmetic can take. A bool is no number."""
+    """Whether `value` is of this type, and a number that arithmetic can take. A bool is not a number."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return isinstance(value, str) and value in parts
@@ -196,13 +264,5 @@ def _fits(value: Any, hint: Any) -> bool:
     return type(value) is hint and (hint is not int or abs(value) < 2**63)
 
 
-def _check_common(plan: Plan) -> None:
-    _require(isfinite(plan.margin_ms) and plan.margin_ms >= 0, "a margin of 0 ms or more")
-    _require(0 <= plan.margin_pct <= 100, "a margin from 0 to 100 %")
-    _require(0 < plan.timeout_s <= 600, "a timeout above 0 and at most 600 s")
-    _require(isinstance(plan.seed, int) and 0 <= plan.seed < 2**63, "a seed from 0")
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise PlanError(f"a run needs {what}")
+def _check_connection(plan: Plan) -> None:
+    plan.require(plan.connection in ("reused", "new"), "connections that are reused or new")

@@ -1,4 +1,4 @@
-"""Between a run that goes on and its record: rows are collected in memory, and written twice a second."""
+"""Recording a run in progress: rows are collected in memory and written twice a second."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from benchmark.record.store import Store, StoreError
 
 FLUSH_EVERY_S = 0.5
 HEARTBEAT_S = 5.0
-"""So often a run that waits for an answer says that it goes on; it is taken for lost after three times as long."""
+"""How often a run that waits for an answer writes a sign of life; after three times as long it counts as lost."""
 
 
 class Recorder:
@@ -49,7 +49,7 @@ class Recorder:
         return (perf_counter_ns() - self._flushed_ns) / 1e9
 
     def flush(self) -> None:
-        """Write what came since the last time, or at least that the run goes on. Raises StoreError."""
+        """Write the rows since the last flush, or only a sign of life. Raises StoreError."""
         self._put_aside()
         self._write(self.progress)
 
@@ -60,7 +60,7 @@ class Recorder:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How far the run is, for whoever waits for it."""
+        """How far the run is."""
         elapsed_s = (perf_counter_ns() - self._started_ns) / 1e9
         return {"done": self.done, "total": self._total, "phase": self.phase, "elapsed_s": round(elapsed_s, 3)}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from benchmark.record.manifest import Ending, Manifest, Typed
 from benchmark.record.plan import Plan, from_document
 
 FORMAT_VERSION = 1
@@ -13,7 +14,7 @@ FORMAT_VERSION = 1
 
 
 class RunState(StrEnum):
-    """Where a run stands. `lost`: it says that it is running, but its process has not been heard of for a while."""
+    """Where a run stands. `lost`: it is recorded as running, but its process has stopped writing."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -22,7 +23,7 @@ class RunState(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """One run without its samples. `manifest` is fixed when it starts, `outcome` when it ends."""
 
@@ -31,8 +32,8 @@ class Run:
     name: str
     state: RunState
     started_at_utc: str
-    manifest: Mapping[str, Any]
-    outcome: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Typed[Manifest] = Typed(Manifest)  # noqa: RUF009  a descriptor, of which the class has one
+    outcome: Typed[Ending] = Typed(Ending)  # noqa: RUF009  the same
     progress: Mapping[str, Any] = field(default_factory=dict)
     """`done` and `total` requests, `phase` and `elapsed_s`"""
     is_imported: bool = False
@@ -42,21 +43,21 @@ class Run:
     @property
     def plan(self) -> Plan:
         """Raises PlanError."""
-        return from_document(self.manifest.get("plan"))
+        return from_document(self.manifest.plan)
 
     @property
     def endpoint_keys(self) -> tuple[str, ...]:
         """In the order of the samples' `endpoint`."""
-        return tuple(entry["key"] for entry in self.manifest["endpoints"])
+        return tuple(endpoint.key for endpoint in self.manifest.endpoints)
 
     @property
     def endpoint_names(self) -> tuple[str, ...]:
         """What people read."""
-        return tuple(entry["name"] for entry in self.manifest["endpoints"])
+        return tuple(endpoint.name for endpoint in self.manifest.endpoints)
 
     @property
     def head(self) -> dict[str, Any]:
-        """Which run it is, and under which conditions, as JSON holds it."""
+        """The run and its conditions as JSON holds them."""
         return {
             "kind": self.kind,
             "id": self.id,
@@ -74,7 +75,7 @@ class Run:
 
     @property
     def imported_text(self) -> str:
-        """What has to be known of an imported run wherever something rests on it; of others nothing."""
+        """The warning that is shown wherever something rests on an imported run; empty for other runs."""
         text = f"Run {self.id} was imported: what is in it was not measured here, and cannot be checked."
         return text if self.is_imported else ""
 

@@ -5,7 +5,7 @@ One row is one request. Times are in ms; what is not known is NaN, and never 0.
 
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,13 @@ Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """A structured array of `ROW`."""
 
-VERSION = 2
-"""Of packed samples; history: 1 the first, which names no version; 2 names it, and has what the instance said of itself
-and a code for requests that queued for a start. What is packed in another way, or has another code, needs a new one."""
+_PHASES = (  # of the service time: name, and the version since which it is packed
+    ("dns_ms", 1),
+    ("connect_ms", 1),  # NaN on a reused connection, as are DNS and TLS
+    ("tls_ms", 1),
+    ("wait_ms", 1),  # from the request's last byte to the answer's first
+    ("receive_ms", 1),
+)
 _COLUMNS = (  # name, type, and the version since which it is packed
     ("endpoint", "u1", 1),  # its position in the plan
     ("warmup", "?", 1),  # counted and kept, but in no statistic of the warm state
@@ -32,15 +36,14 @@ _COLUMNS = (  # name, type, and the version since which it is packed
     ("sent_ms", "<f8", 1),  # when it was sent, since the run began
     ("service_ms", "<f4", 1),  # from the send to the last byte, or to the failure
     ("server_ms", "<f4", 1),  # the server's own duration, from Server-Timing
-    ("dns_ms", "<f4", 1),
-    ("connect_ms", "<f4", 1),  # NaN on a reused connection, as are DNS and TLS
-    ("tls_ms", "<f4", 1),
-    ("wait_ms", "<f4", 1),  # from the request's last byte to the answer's first
-    ("receive_ms", "<f4", 1),
+    *((name, "<f4", since) for name, since in _PHASES),
     ("prediction", "<f4", 1),  # class index or value, NaN where there is no usable answer
     ("request_count", "<f4", 2),  # how many predictions the instance had had, with this one
     ("instance_age_ms", "<f4", 2),  # how old the instance was when it answered
 )
+VERSION = max(since for _, _, since in _COLUMNS)
+"""Of packed samples; history: 1 the first, which names no version; 2 names it, and has what the instance said of itself
+and a code for requests that queued for a start. What is packed in another way, or has another code, needs a new one."""
 ROW = np.dtype([(name, kind) for name, kind, _ in _COLUMNS])
 _PACKED = {version: tuple(name for name, _, since in _COLUMNS if since <= version) for version in range(1, VERSION + 1)}
 """The columns of a chunk by its version, in their order."""
@@ -59,7 +62,7 @@ UNKNOWN = TEMPERATURES.index(Temperature.UNKNOWN)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
 """How many values each of these fields has."""
 _NOT_KNOWN = {name: math.nan if ROW[name].kind == "f" else 0 for name in ROW.names or ()}
-PHASES = ("dns_ms", "connect_ms", "tls_ms", "wait_ms", "receive_ms")
+PHASES = tuple(name for name, _ in _PHASES)
 
 
 class LaterVersion(ValueError):
@@ -74,6 +77,11 @@ def make_row(**fields: float) -> Row:
     if unknown := fields.keys() - _NOT_KNOWN.keys():
         raise TypeError(f"no field of a row: {', '.join(sorted(unknown))}")
     return tuple((_NOT_KNOWN | fields).values())
+
+
+def phase_values(spans_ms: Mapping[str, float]) -> tuple[float, ...]:
+    """What was timed of the phases, in the order in which a row has them; NaN for those that were not."""
+    return tuple([spans_ms.get(name, math.nan) for name in PHASES])
 
 
 def from_rows(rows: Sequence[tuple[Any, ...]]) -> Samples:

@@ -96,7 +96,7 @@ class UnknownRun(StoreError):
 
 
 class ReadOnly(StoreError):
-    """Nothing of this record may be changed here."""
+    """The record is read-only."""
 
     def __init__(self) -> None:
         super().__init__("the record is read-only")

@@ -1,4 +1,4 @@
-"""The record in the formats of other programs: CSV, JSON, and the percentile log of HdrHistogram."""
+"""Exports of the record: CSV, JSON, and the percentile log of HdrHistogram."""
 
 import base64
 import csv
@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmark.coldstart import plan as coldstart_plan
-from benchmark.coldstart import summary as coldstart_summary
 from benchmark.endpoints import readable
 from benchmark.endpoints.sample import Comparison, Sample
 from benchmark.record.run import Run, RunState
@@ -31,8 +29,7 @@ from benchmark.record.samples import (
     warm,
 )
 from benchmark.reports.imported import ImportFault, check, check_samples, read_json
-from benchmark.summary.printing import print_summary
-from benchmark.summary.summarise import summarise
+from benchmark.runs import kind_named, kind_of_run
 
 RUN_FORMAT = 2
 """Of a run as a JSON file; history: 1 the first, 2 its samples name their own version."""
@@ -91,7 +88,7 @@ def samples_to_csv(run: Run, samples: Samples) -> str:
     writer = csv.writer(out, lineterminator="\n")
     names = ROW.names or ()
     writer.writerow(["run", *names, "response_ms"])
-    keys, instances = run.endpoint_keys, run.outcome.get("instances", [])
+    keys, instances = run.endpoint_keys, run.outcome.instances
     derived = (response_ms(samples).tolist(), temperatures(samples).tolist())
     for row, response, temperature in zip(samples.tolist(), *derived, strict=True):
         values: dict[str, object] = dict(zip(names, row, strict=True))
@@ -132,7 +129,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     Raises ImportFault, a ValueError, with a sentence.
     """
     if not isinstance(document, dict) or "faceoff_run" not in document:
-        raise ImportFault("this file is JSON, but no exported run")
+        raise ImportFault("this file is JSON, but not an exported run")
     version = document["faceoff_run"]
     if type(version) is not int or version < 1:
         raise ImportFault("this file does not say which version exported it")
@@ -148,9 +145,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     if len(samples) != known["samples"]["count"]:
         raise ImportFault("this file is damaged: samples.count is another number than it holds")
     check_samples(samples, len(known["manifest"]["endpoints"]))
-    # What a run of cold starts counts is its probes, each of which is several requests.
-    probes = known["outcome"].get("probes") if known["kind"] == coldstart_plan.KIND else None
-    done = len(samples) if probes is None else len(probes)
+    done = kind_named(known["kind"]).count(samples, known["outcome"])
     run = Run(
         known["id"],
         known["kind"],
@@ -178,10 +173,8 @@ def percentile_log(run: Run, samples: Samples, position: int) -> str:
 
 def _check_summary(run: Run, samples: Samples) -> None:
     """What cannot be summarised and printed cannot be shown."""
-    if run.kind == coldstart_plan.KIND:
-        coldstart_summary.summarise(run, samples)
-    else:
-        print_summary(summarise(run, samples), Console(file=io.StringIO()))
+    kind = kind_of_run(run)
+    kind.print(kind.summarise(run, samples), Console(file=io.StringIO()))
 
 
 def histogram_log(values_ms: Floats, title: str) -> str:

@@ -1,8 +1,7 @@
-"""What a run that comes as a file has to be before anything else looks at it.
+"""Checking a run that comes as a file, before anything else reads it.
 
-Anybody may have written the file. It is read field by field, each with its type, its range and the most that it may
-hold, and refused by the name of the first that is something else. What is read elsewhere needs no such care: it was
-written by this program.
+Anybody may have written the file. Every field has a type, a range and a largest size, and the file is refused by the
+name of the first field that does not fit. Only files need this: everything else was written by this program.
 """
 
 import json
@@ -12,12 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from benchmark.coldstart import plan as coldstart_plan
 from benchmark.endpoints.readable import readable
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import PlanError
 from benchmark.record.run import FORMAT_VERSION, RunState
 from benchmark.record.samples import ROW, Samples
-from benchmark.synthetic import selftest
+from benchmark.runs import KINDS, kind_named
 
 MAX_BYTES = 100 * 1024 * 1024
 _MAX_VALUES = 2_000_000
@@ -36,7 +34,7 @@ KEY = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
 
 
 class ImportFault(ValueError):
-    """The file is no run that can be shown; the message names the fault in a clause."""
+    """This file cannot be shown as a run; the message names the fault in a clause."""
 
 
 def read_json(data: bytes) -> Any:
@@ -53,16 +51,16 @@ def read_json(data: bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant, object_pairs_hook=_object)
     except UnicodeDecodeError:
-        raise ImportFault("this file is no text: a run is exported as JSON") from None
+        raise ImportFault("this file is not text: a run is exported as JSON") from None
     except json.JSONDecodeError as error:
         text = error.doc.strip()
         cut = text.startswith("{") and (not text.endswith("}") or error.pos >= len(error.doc.rstrip()))
-        fault = "ends in the middle of a run" if cut else "is no JSON"
+        fault = "ends in the middle of a run" if cut else "is not JSON"
         raise ImportFault(f"this file {fault} (line {error.lineno}): export the run again") from None
     except ImportFault:
         raise
     except (ValueError, RecursionError):  # a number with thousands of digits, a bracket in a bracket in ...
-        raise ImportFault("this file is no run: no export has such numbers, or is nested so deeply") from None
+        raise ImportFault("this file is not a run: its numbers are too large, or it is nested too deeply") from None
 
 
 def check(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,18 +74,17 @@ def check(document: Mapping[str, Any]) -> dict[str, Any]:
     manifest, outcome = cleaned["manifest"], cleaned["outcome"]
     keys = [entry["key"] for entry in manifest["endpoints"]]
     if len({key.lower() for key in keys}) < len(keys):  # as file names many systems take them for the same
-        _refuse("manifest.endpoints", "must have a key of its own for each")
+        _refuse("manifest.endpoints", "must have a different key for each endpoint")
     if set(manifest["facts"]) != set(keys):
         _refuse("manifest.facts", "must be about the endpoints, and about nothing else")
-    if _kind(cleaned["kind"]) != manifest["plan"].get("kind"):
-        _refuse("manifest.plan.kind", f"must be that of a run of the kind {cleaned['kind']}")
+    _check_plan(cleaned["kind"], manifest["plan"])
     if any(probe["endpoint"] >= len(keys) for probe in outcome.get("probes", ())):
         _refuse("outcome.probes", "must be of the run's endpoints")
     return cleaned
 
 
 def check_samples(samples: Samples, endpoints: int) -> None:
-    """Raises ImportFault for requests that nobody can have measured."""
+    """Raises ImportFault for requests that cannot have been measured."""
     if np.any(samples["endpoint"] >= endpoints):
         _refuse("samples", "must be of the run's endpoints")
     if np.any(samples["status"] > 999):
@@ -180,7 +177,10 @@ def _members(required: Mapping[str, _Check], optional: Mapping[str, _Check] | No
     return check_all
 
 
-_KINDS = (ComparePlan.kind, LoadPlan.kind, selftest.KIND, coldstart_plan.KIND)
+def _registered(value: Any, where: str) -> None:
+    _text(32, "|".join(KINDS), f"one of {', '.join(KINDS)}")(value, where)  # as they are now: any may have been added
+
+
 _NAME = _text(_MAX_NAME)
 _AT_UTC = _text(40, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", "a time like 2026-01-02T03:04:05+00:00")
 _ENDPOINT = _members(
@@ -238,7 +238,7 @@ _OUTCOME = _members(
 _RUN = _members(
     {
         "id": _text(32, "[0-9a-f]{4,32}", "4 to 32 of the digits 0 to 9 and a to f"),
-        "kind": _text(32, "|".join(_KINDS), f"one of {', '.join(_KINDS)}"),
+        "kind": _registered,
         "name": _NAME,
         "state": _text(32, "|".join(RunState), f"one of {', '.join(RunState)}"),
         "started_at_utc": _AT_UTC,
@@ -249,9 +249,11 @@ _RUN = _members(
 )
 
 
-def _kind(of_run: str) -> str:
-    """The kind of plan that a run of this kind has."""
-    return ComparePlan.kind if of_run == selftest.KIND else of_run
+def _check_plan(name: str, document: Mapping[str, Any]) -> None:
+    try:
+        kind_named(name).read_plan(document)
+    except PlanError as error:
+        _refuse("manifest.plan", f"cannot be that of a run of the kind {name}: {error}")
 
 
 # --- The whole
@@ -298,4 +300,4 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ImportFault(f"this file is damaged: {name} is no number of JSON")
+    raise ImportFault(f"this file is damaged: {name} is not a JSON number")

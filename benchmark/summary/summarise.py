@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure
-from benchmark.record.plan import ComparePlan, Plan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.run import Run
 from benchmark.record.samples import (
     COLD,
@@ -211,7 +211,7 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     if isinstance(plan, ComparePlan):
         what = "pairs" if len(run.endpoint_keys) < 3 else "blocks of one request to each"
         loop = f"closed loop, one request in flight, {what} in random order: service time"
-    elif plan.is_open_loop:
+    elif isinstance(plan, OpenLoopPlan):
         ramp = "" if plan.ramp is None else f" from {plan.ramp:g}"
         loop = f"open loop, {plan.arrivals} arrivals at{ramp} {plan.rate:g}/s to each: response time"
     else:

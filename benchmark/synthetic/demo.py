@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from benchmark.endpoints.fairness import ALWAYS_SHOWN, SIMULATED
 from benchmark.endpoints.sample import utc_now
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, Plan, PlanError, to_document
 from benchmark.record.run import FORMAT_VERSION, Run, RunState, new_run_id
 from benchmark.record.samples import Samples
 from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth, simulate_closed, simulate_compare, simulate_load
@@ -54,10 +54,10 @@ def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
 
 
 def _load(truth: Truth, plan: LoadPlan) -> Samples:
-    if plan.ramp is not None:
+    if isinstance(plan, ClosedLoopPlan):
+        samples = simulate_closed(truth, plan.total, plan.seed, connections=plan.concurrency)
+    elif plan.ramp is not None:
         raise PlanError("a simulated run has one rate and no ramp")
-    if plan.rate is None or plan.concurrency is not None:
-        samples = simulate_closed(truth, plan.total or 0, plan.seed, connections=plan.concurrency or 1)
     else:
         samples = simulate_load(truth, plan.rate, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
     samples["warmup"] = samples["group"] < plan.warmup

@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import PlanError
-from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, Samples
+from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, Samples, phase_values
 
 _FAULT = 1 + FAILURES.index(Failure.SERVER_ERROR)
 _TIMEOUT = 1 + FAILURES.index(Failure.TIMEOUT)
@@ -260,11 +260,12 @@ class _Server:
         if service_ms > truth.timeout_ms:
             unknown = TEMPERATURES.index(Temperature.UNKNOWN)
             answer = (endpoint, warmup, unknown, _TIMEOUT, 0, 0, group, scheduled_ms, sent_ms, truth.timeout_ms)
-            return (*answer, nan, nan, nan, nan, nan, nan, nan, nan, nan)
+            return (*answer, nan, *phase_values({}), nan, nan, nan)
         receive_ms = min(_RECEIVE_MS, service_ms)
         failure, status, prediction = (_FAULT, 503, nan) if faulty else (0, 200, float(group % 3))
         answer = (endpoint, warmup, temperature, failure, status, instance, group, scheduled_ms, sent_ms, service_ms)
-        return (*answer, work_ms, nan, nan, nan, service_ms - receive_ms, receive_ms, prediction, nan, nan)
+        phases = phase_values({"wait_ms": service_ms - receive_ms, "receive_ms": receive_ms})
+        return (*answer, work_ms, *phases, prediction, nan, nan)
 
     def _instance(self, sent_ms: float) -> tuple[float, int, bool]:
         """When the work begins, on which instance, and whether that has to start first."""

@@ -1,6 +1,6 @@
-"""Work that takes longer than a page should wait: it runs in a thread of the process and outlives the page's session.
+"""Work that takes longer than a page should wait: it runs in a thread, also after the page's session has ended.
 
-For questions whose answer does not depend on the clock. What is timed is measured in a process of its own.
+Only for what is not timed: measurements run in a separate process.
 """
 
 import logging
@@ -13,12 +13,12 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 Report = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
+"""Called with the current step, how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class State(Generic[T]):
-    """How the work stands. `result` is of the last work that ended well; `problem` says how the last one failed."""
+    """Where the work stands. `result` is of the last work that succeeded; `problem` says how the last one failed."""
 
     running: bool = False
     step: str = ""
@@ -29,7 +29,7 @@ class State(Generic[T]):
 
 
 class _Cancelled(Exception):
-    """The work is not wanted any more."""
+    """The work was cancelled."""
 
 
 class Background(Generic[T]):
@@ -45,7 +45,7 @@ class Background(Generic[T]):
         return self._state
 
     def start(self, work: Callable[[Report], T]) -> bool:
-        """Begin `work` unless some is running; says whether it did. `work` reports its progress, where it can end."""
+        """Start `work` unless some is running; returns whether it did. `work` can be cancelled wherever it reports."""
         with self._lock:
             if self._state.running:
                 return False
@@ -68,6 +68,6 @@ class Background(Generic[T]):
             self._state = State(result=work(report))
         except _Cancelled:
             self._state = State(result=self._state.result)
-        except Exception as error:  # whoever looks has to see that it has ended
+        except Exception as error:  # the page has to show that it has ended
             _LOG.exception("work in the background failed")
             self._state = State(result=self._state.result, problem=f"failed ({type(error).__name__})")

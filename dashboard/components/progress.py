@@ -1,4 +1,4 @@
-"""How far work in the background is, looked at until it ends."""
+"""The progress of work in the background."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _POLL_S = 0.5
 
 
 def progress(work: Background[Any], key: str, first_step: str) -> None:
-    """Show a bar and Cancel while `work` goes on; its end is for the whole page to show."""
+    """Show a bar and Cancel while `work` is running; at its end the whole page is drawn again."""
     if work.state.running:
         _progress(work, key, first_step)
 

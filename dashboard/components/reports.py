@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
-from benchmark.coldstart import summary as coldstart_summary
-from benchmark.coldstart.summary import ColdSummary
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples, join, unpack
 from benchmark.record.store import Store
-from benchmark.summary.summarise import Summary, summarise
+from benchmark.runs import kind_of_run
 
 Chunks = Sequence[tuple[int, bytes]]
 
@@ -20,11 +19,13 @@ class Report:
     """A run with all that is known of it."""
 
     samples: Samples
-    summary: Summary
+    summary: Any
+    """as the run's kind summarises it"""
 
     @property
     def run(self) -> Run:
-        return self.summary.run
+        run: Run = self.summary.run
+        return run
 
 
 def read(store: Store, run: Run) -> Report:
@@ -34,26 +35,11 @@ def read(store: Store, run: Run) -> Report:
     return replace(found, summary=replace(found.summary, run=run))
 
 
-def read_cold(store: Store, run: Run) -> ColdSummary:
-    """What `run` says of cold starts. Raises what `findings.UNREADABLE` names."""
-    make = _kept_cold if run.is_over else _cold
-    return replace(make(replace(run, name=""), store.chunks(run.id)), run=run)
-
-
 def _report(run: Run, chunks: Chunks) -> Report:
-    samples = _samples(chunks)
-    return Report(samples, summarise(run, samples))
-
-
-def _cold(run: Run, chunks: Chunks) -> ColdSummary:
-    return coldstart_summary.summarise(run, _samples(chunks))
-
-
-def _samples(chunks: Chunks) -> Samples:
-    return join(unpack(chunk) for _, chunk in chunks)
+    samples = join(unpack(chunk) for _, chunk in chunks)
+    return Report(samples, kind_of_run(run).summarise(run, samples))
 
 
 # Kept by all that they are made from but the name, and not by the id: a run that was lost may go on, and one that was
 # deleted may be imported again.
-_keep = st.cache_resource(max_entries=4, show_spinner="Reading the run")
-_kept_report, _kept_cold = _keep(_report), _keep(_cold)
+_kept_report = st.cache_resource(max_entries=8, show_spinner="Reading the run")(_report)

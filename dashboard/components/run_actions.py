@@ -1,4 +1,4 @@
-"""What every page does with a run: link to the page that shows it, cancel it, and wait until it is over."""
+"""Actions on a run that every page offers: link to its page, cancel it, wait until it is over."""
 
 from contextlib import suppress
 
@@ -26,21 +26,21 @@ def run_link(run: Run, label: str, *, heading: bool = False) -> None:
 
 
 def cancel_button(run_id: str, key: str) -> None:
-    """A button that asks a run to stop, and says what came of it; none where nothing may be changed."""
+    """A button that cancels a run and says whether that worked; none where the record is read-only."""
     if resources.settings().read_only or not st.button("Cancel", icon=":material/stop_circle:", key=key):
         return
     try:
         if resources.launcher().cancel(run_id):
-            st.toast("Cancelled: what was measured is kept.", icon=":material/stop_circle:")
+            st.toast("Cancelled. What was measured is kept.", icon=":material/stop_circle:")
         else:
-            st.toast("Not cancelled: its process is not on this machine, or has ended.", icon=":material/error:")
+            st.toast("Not cancelled: the run has ended, or is on another machine.", icon=":material/error:")
     except StoreError as error:
         st.toast(markup.plain(f"Not cancelled: {error}"), icon=":material/error:")
 
 
 @st.fragment(run_every=_EVERY_S)
 def wait_for_end(run_id: str) -> None:
-    """Draw the page anew when this run does not go on any more: until then nothing else can be started."""
+    """Draw the whole page again when this run is over: until then no other run can be started."""
     with suppress(StoreError):  # busy perhaps: the next look may succeed
         if resources.launcher().running() != run_id:
             st.rerun()

@@ -1,19 +1,20 @@
-"""What the pages say about a run: pure functions from plans, runs and summaries to words and rows."""
+"""Text about a run: pure functions from plans, runs and summaries to text and rows."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.endpoints.fairness import conditions
 from benchmark.engine.forecast import Forecast
-from benchmark.record.plan import ComparePlan, Plan
+from benchmark.launch import AnyPlan
 from benchmark.record.run import Run, RunState
+from benchmark.runs import UnknownKind, kind_named, kind_of_run, plan_of
+from benchmark.runs.requests import listed, span
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import Summary, limits
-from dashboard.components.markup import NOTHING, Badge, count, duration
+from dashboard.components.markup import NOTHING, Badge, count, counted, duration, plain
 
 STATES: Mapping[RunState, Badge] = {
     RunState.RUNNING: Badge("Running", ":material/play_circle:", "blue"),
@@ -31,15 +32,15 @@ OUTCOMES: Mapping[Outcome, Badge] = {
 NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
 """Of a run that measured its own client."""
 ENDINGS: Mapping[RunState, str] = {
-    RunState.CANCELLED: "This run was cancelled: what follows is from the requests that were answered before.",
-    RunState.FAILED: "This run broke off: what follows is from the requests that were recorded before.",
-    RunState.LOST: "This run has not been heard of since: what follows is from the requests that were recorded.",
+    RunState.CANCELLED: "This run was cancelled. The figures are from the requests that were answered before.",
+    RunState.FAILED: "This run stopped early. The figures are from the requests that were recorded.",
+    RunState.LOST: "Lost contact with this run. The figures are from the requests that were recorded.",
 }
 
 
 def estimate(planned: Forecast, names: Sequence[str]) -> str:
     """What a run is going to send and how long it takes, before it starts; what it costs where that is known."""
-    parts = [f"{count(planned.requests)} requests to {' and '.join(names)}"]
+    parts = [f"{count(planned.requests)} requests to {listed(names)}"]
     parts.append("duration unknown" if planned.duration_s is None else f"about {span(planned.duration_s)}")
     if planned.cost_usd is not None:
         parts.append(f"at most USD {planned.cost_usd:.2g}")
@@ -47,22 +48,23 @@ def estimate(planned: Forecast, names: Sequence[str]) -> str:
 
 
 def progress(run: Run) -> tuple[float, str]:
-    """How far a run is, as a share and in words."""
+    """How far a run is, as a share and in words, Markdown."""
     done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0))
     elapsed_s = float(run.progress.get("elapsed_s", 0.0))
     share = min(1.0, done / total) if total else 0.0
     left = f", about {span(elapsed_s * (1 - share) / share)} left" if 0 < share < 1 and elapsed_s > 0 else ""
-    return share, f"{count(done)} of {count(total)} requests{left}"
+    phase = f", {plain(str(run.progress['phase']))}" if run.progress.get("phase") else ""
+    return share, f"{count(done)} of {count(total)} {_unit(run)}s{phase}{left}"
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: AnyPlan) -> str:
     """A plan in a few words."""
-    if isinstance(plan, ComparePlan):
-        return f"{count(plan.pairs)} pairs, {plan.connection} connections"
-    if plan.is_open_loop:
-        ramp = "" if plan.ramp is None else f"{plan.ramp:g} to "
-        return f"{ramp}{plan.rate:g}/s for {span(plan.duration_s)}, {plan.connection} connections"
-    return f"{plan.concurrency} callers, {count(plan.total or 0)} requests each, {plan.connection} connections"
+    return kind_named(plan.kind).describe(plan, count)
+
+
+def plan(run: Run) -> str:
+    """The plan of a run in a few words. Raises PlanError."""
+    return kind_of_run(run).describe(plan_of(run), count)
 
 
 def title(run: Run) -> str:
@@ -72,7 +74,22 @@ def title(run: Run) -> str:
 
 def kind(run: Run) -> str:
     """What kind of run this is, in words."""
-    return "cold start" if run.kind == COLD_STARTS else run.kind
+    try:
+        return kind_of_run(run).title
+    except UnknownKind:  # of a later version
+        return run.kind
+
+
+def done(run: Run) -> str:
+    """How much of a run is done, in what it counts."""
+    return counted(int(run.progress.get("done", 0)), _unit(run))
+
+
+def _unit(run: Run) -> str:
+    try:
+        return kind_of_run(run).unit
+    except UnknownKind:
+        return "request"
 
 
 def badges(run: Run) -> str:
@@ -156,7 +173,7 @@ def difference_rows(summary: Summary) -> list[dict[str, Any]]:
 
 def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
     """The conditions of all endpoints: name, values, and whether they are equal, in words."""
-    known = [run.manifest["facts"].get(key, {}) for key in run.endpoint_keys]
+    known = run.manifest.facts
     if not any(known):
         return []
     rows = []
@@ -164,15 +181,6 @@ def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
         values = tuple("unknown" if value is None else value for value in one.values)
         rows.append((one.name, values, "equal" if one.is_equal else "differs" if one.is_known else "unknown"))
     return rows
-
-
-def span(duration_s: float) -> str:
-    """A duration as one says it: `8 s`, `2 min`, `1.5 h`."""
-    if duration_s < 0.95:
-        return "1 s"
-    if duration_s < 99.5:
-        return f"{duration_s:.0f} s"
-    return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
 
 
 def _row(endpoint: str, name: str, figure: Figure) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Colours: one meaning each, in every chart and card, for light and dark.
 
-Six colours are for endpoints, the same as in a report, and six for classes. Charts tell endpoints apart by marks, dashes and patterns too, and classes are always named.
+Six colours are for endpoints, the same as in a report, and six for classes. Charts tell endpoints apart by marks,
+dashes and patterns too, and classes are always named.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

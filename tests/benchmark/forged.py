@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import ColdPlan, IdleSweepPlan, SpawnPlan
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Samples
 from tests.benchmark.cold_runs import TrueStart, cold_run
@@ -15,12 +15,12 @@ FORGED = "f0f0f0f0"
 def touching(file: Path) -> tuple[Run, Samples]:
     """A run that was cut off, the commands of which make `file`."""
     command = ["/bin/sh", "-c", f"touch {file}; sleep 60"]
-    return _cut_off(ColdPlan("spawn", 3), {"url": None, "command": command, "directory": "/"})
+    return _cut_off(SpawnPlan(3), {"url": None, "command": command, "directory": "/"})
 
 
 def reaching(url: str) -> tuple[Run, Samples]:
     """A ladder that was cut off, which says that both its endpoints are at `url`."""
-    return _cut_off(ColdPlan("ladder", 3, idle_s=(0.01,)), {"url": url})
+    return _cut_off(IdleSweepPlan(3, idle_s=(0.01,)), {"url": url})
 
 
 def _cut_off(plan: ColdPlan, where: dict[str, Any]) -> tuple[Run, Samples]:

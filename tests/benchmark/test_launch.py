@@ -1,6 +1,5 @@
 """Runs in processes of their own: what they are told, one at a time, cancelled, and what they say when they fail."""
 
-import argparse
 import io
 import os
 import shlex
@@ -11,21 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import ForcedPlan, IdleSweepPlan, SpawnPlan
 from benchmark.coldstart.plan import to_document as cold_document
-from benchmark.commands import coldstart, compare, load, measuring
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.launch import Launcher, LaunchError, _Child, command, environment, resume_command
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.launch import AnyPlan, Launcher, LaunchError, _Child
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import FILE_NAME, ReadOnly, Store, UnknownRun
+from benchmark.runs.job import Job, JobError, read_job
+from benchmark.runs.kind import RunRefused
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
 from tests.benchmark.conftest import Serve
@@ -36,7 +38,7 @@ SIDES = (
     Endpoint("api", "The API", "https://api.example", token="secret-one"),  # noqa: S106
     Endpoint("function", "The function", "https://function.example/predict", identity=GoogleIdentity()),
 )
-LONG = LoadPlan(rate=20.0, duration_s=600.0)
+LONG = OpenLoopPlan(rate=20.0, duration_s=600.0)
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -72,73 +74,110 @@ def launcher(store: Store) -> Iterator[Launcher]:
         yield launcher
 
 
-@pytest.mark.parametrize(
-    "plan",
-    [
-        ComparePlan(pairs=7, warmup=3, connection="new", margin_ms=0.25, margin_pct=7.5, timeout_s=2.5, seed=9),
-        LoadPlan(rate=12.5, duration_s=3.0, ramp=1.5, arrivals="constant", warmup=0, margin_ms=1.0, seed=4),
-        LoadPlan(rate=None, concurrency=3, total=50, connection="new"),
-    ],
-    ids=["compare", "open loop", "closed loop"],
-)
-def test_the_command_line_carries_the_whole_plan(plan: Plan, tmp_path: Path) -> None:
-    arguments = command(plan, SIDES, "abcd1234", tmp_path, "-odd name")
-    parser = argparse.ArgumentParser()
-    module = compare if plan.kind == "compare" else load
-    module.configure(parser)
-    parsed = parser.parse_args(arguments[1:])
-    assert arguments[0] == plan.kind
-    assert to_document(module._plan(parsed, parsed.margin_ms)) == to_document(plan)
-    assert (parsed.run_id, parsed.name, parsed.results, parsed.progress) == ("abcd1234", "-odd name", tmp_path, "none")
-    assert parsed.allow_host == ["api.example", "function.example"]
+class Child:
+    """A process as far as a launcher sees it: what it was started with, and what it was told."""
+
+    def __init__(self, arguments: list[str], **options: Any) -> None:
+        self.arguments, self.options = arguments, options
+        self.returncode = 0
+        read_end, write_end = os.pipe()
+        self.stdin, self._told = os.fdopen(write_end, "wb"), os.fdopen(read_end)
+        CHILDREN.append(self)
+
+    def poll(self) -> int:
+        return self.returncode
+
+    @cached_property
+    def told(self) -> str:
+        with self._told as pipe:
+            return pipe.read()
 
 
-@pytest.mark.parametrize(
-    "plan",
-    [
-        ColdPlan("spawn", 7, warm_requests=2),
-        ColdPlan("ladder", 3, idle_s=(0.25, 90.0, 3600.0), margin_ms=1.5, margin_pct=2.5, timeout_s=30.0, seed=4),
-        ColdPlan("forced", 9),
-    ],
-    ids=["spawn", "ladder", "forced"],
-)
-def test_the_command_line_carries_the_whole_plan_of_cold_starts(
-    plan: ColdPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+CHILDREN: list[Child] = []
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Child]:
+    """The one process that a launcher then has started."""
+    CHILDREN.clear()
+    monkeypatch.setattr("benchmark.launch.subprocess.Popen", Child)
+    return lambda: CHILDREN[-1]
+
+
+PLANS: list[Any] = [
+    ComparePlan(pairs=7, warmup=3, connection="new", margin_ms=0.25, margin_pct=7.5, timeout_s=2.5, seed=9),
+    OpenLoopPlan(rate=12.5, duration_s=3.0, ramp=1.5, arrivals="constant", warmup=0, margin_ms=1.0, seed=4),
+    ClosedLoopPlan(concurrency=3, total=50, connection="new"),
+    SpawnPlan(7, warm_requests=2),
+    IdleSweepPlan(3, idle_s=(0.25, 90.0, 3600.0), margin_ms=1.5, margin_pct=2.5, timeout_s=30.0, seed=4),
+    ForcedPlan(9),
+]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: type(plan).__name__)
+def test_a_process_is_told_the_whole_plan_and_whom_it_may_reach(
+    plan: Any, launcher: Launcher, store: Store, child: Callable[[], Child]
 ) -> None:
-    monkeypatch.setenv("FORCE_COMMAND", "true secret")
-    arguments = command(plan, SIDES, "abcd1234", tmp_path)
-    assert "secret" not in " ".join(arguments)  # which everybody on this machine can read
-    parser = argparse.ArgumentParser()
-    coldstart.configure(parser)
-    monkeypatch.setenv("FUNCTION_DIR", str(tmp_path))
-    parsed = parser.parse_args(arguments[1:])
-    _, found, targets = coldstart._planned(parsed)
-    assert cold_document(found) | {"caches": ""} == cold_document(plan) | {"caches": ""}
-    assert [target.key for target in targets] == ["api", "function"]
-    if plan.mode == "spawn":
-        assert targets[1].command and targets[1].command.directory == tmp_path
-    assert (parsed.run_id, parsed.results, parsed.progress) == ("abcd1234", tmp_path, "none")
+    run_id = launcher.start(plan, SIDES, "-odd name")
+    job = read_job(child().told)
+    kind, order = job.order(store)
+    assert (kind.name, order.plan, order.name, order.run_id) == (plan.kind, plan, "-odd name", run_id)
+    assert job.results == store.path.parent
+    assert [(one.key, one.name, one.url, one.token) for one in order.endpoints] == [
+        (one.key, one.name, one.url, one.token) for one in SIDES
+    ]
+    assert [one.identity is not None for one in order.endpoints] == [False, True]
+    assert order.allowed_hosts == {"api.example", "function.example"}
 
 
-def test_going_on_takes_the_plan_from_the_record_and_the_addresses_from_the_settings(tmp_path: Path) -> None:
-    run = Run("abcd1234", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("forced"))})
-    arguments = resume_command(run, SIDES, tmp_path)
-    parser = argparse.ArgumentParser()
-    coldstart.configure(parser)
-    parsed = parser.parse_args([*arguments[1:]])
-    assert (parsed.resume, parsed.results) == ("abcd1234", tmp_path)
-    assert parsed.endpoint == ["api=https://api.example", "function=https://function.example/predict"]
-    assert measuring.allowed_hosts(parsed, {}) == {"api.example", "function.example"}
-    assert "--force" in arguments
+def test_no_token_is_on_the_command_line_or_in_the_environment(launcher: Launcher, child: Callable[[], Child]) -> None:
+    launcher.start(ComparePlan(), SIDES)
+    assert child().arguments[1:] == ["-m", "benchmark", "run"]
+    assert "secret-one" not in repr(child().options) + repr(child().arguments)
+    assert "secret-one" in child().told
 
 
-def test_tokens_are_in_the_environment_and_never_on_the_command_line(tmp_path: Path) -> None:
-    assert "secret" not in " ".join(command(ComparePlan(), SIDES, "abcd1234", tmp_path))
-    variables = environment(SIDES, {"PATH": "/bin", "FUNCTION_TOKEN": "of another time"})
-    assert variables["API_TOKEN"] == "secret-one"  # noqa: S105
-    assert variables["FUNCTION_TOKEN"] == ""
-    assert (variables["API_NAME"], variables["FUNCTION_NAME"]) == ("The API", "The function")
-    assert (variables["GOOGLE_ID_TOKENS"], variables["PATH"]) == ("function", "/bin")
+def test_going_on_takes_the_plan_from_the_record_and_the_addresses_from_the_settings(
+    launcher: Launcher, store: Store, child: Callable[[], Child]
+) -> None:
+    run = Run("abcd1234", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ForcedPlan(9))})
+    store.create_run(run)
+    launcher.resume(run, SIDES)
+    kind, order = read_job(child().told).order(store)
+    assert (kind.name, order.plan, order.run_id) == ("coldstart", ForcedPlan(9), "abcd1234")
+    assert order.resumed == run
+    assert [endpoint.url for endpoint in order.endpoints] == [endpoint.url for endpoint in SIDES]
+
+
+def test_a_process_does_not_go_on_with_an_imported_run(store: Store) -> None:
+    imported = Run(
+        *("abcd1234", "coldstart", "", RunState.CANCELLED, ""),
+        {"plan": cold_document(SpawnPlan())},
+        is_imported=True,
+    )
+    store.create_run(imported)
+    with pytest.raises(PlanError, match="was imported"):
+        Job("abcd1234", store.path.parent, SIDES).order(store)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "{", '{"run_id": "abcd"}'])
+def test_what_is_not_a_job_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(JobError, match="this is not a job"):
+        read_job(text)
+    done = subprocess.run([sys.executable, "-m", "benchmark", "run"], input=text, capture_output=True, text=True)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_new_instances_come_from_the_environment_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORCE_COMMAND", raising=False)
+    for plan, why in ((ForcedPlan(1), "FORCE_COMMAND must say"), (SpawnPlan(1), str(tmp_path / "nowhere"))):
+        monkeypatch.setenv("FUNCTION_DIR", str(tmp_path / "nowhere"))
+        job = Job("abcd1234", store.path.parent, SIDES, "coldstart", cold_document(plan))
+        kind, order = job.order(store)
+        with pytest.raises((PlanError, RunRefused), match=why):
+            kind.prepare(order, store)
 
 
 def test_a_run_is_carried_out_and_recorded_under_the_id_that_was_given(
@@ -158,8 +197,9 @@ def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
 ) -> None:
     run_id = launcher.start(LONG, sides)
     assert launcher.running() == run_id
-    for plan in (LONG, ColdPlan("spawn", 1)):
-        with pytest.raises(LaunchError, match="two at a time"):
+    plans: list[AnyPlan] = [LONG, SpawnPlan(1)]
+    for plan in plans:
+        with pytest.raises(LaunchError, match="only one run can go on at a time"):
             launcher.start(plan, sides)
     wait_for(lambda: is_recorded(store, run_id) and int(store.run(run_id).progress.get("done", 0)) > 0)
     with pytest.raises(LaunchError, match=run_id):
@@ -210,6 +250,17 @@ def test_a_process_that_ends_at_once_says_why(store: Store, launcher: Launcher, 
         store.run(run_id)
 
 
+def test_a_run_that_breaks_off_says_why_in_a_line(
+    store: Store, launcher: Launcher, sides: list[Endpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COMMAND", "exit 3")
+    run_id = launcher.start(ForcedPlan(1), sides)
+    wait_for(lambda: not launcher.is_alive(run_id))
+    said = launcher.problem(run_id) or ""
+    assert said.startswith("the command that forces a new instance of ") and "ended with status 3; what was" in said
+    assert store.run(run_id).state is RunState.FAILED
+
+
 def test_nothing_is_started_where_the_record_cannot_be_used_or_the_plan_asks_too_much(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no database" * 100)
     with pytest.raises(LaunchError, match="the record cannot be used"):
@@ -224,10 +275,10 @@ def test_nothing_is_started_resumed_or_cancelled_where_the_record_is_read_only(
     run_id = launcher.start(LONG, sides)
     wait_for(lambda: is_recorded(store, run_id))
     closed = Launcher(Store(store.path.parent, read_only=True))
-    cut_off = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("spawn"))})
+    cut_off = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(SpawnPlan())})
     for ask in (
         lambda: closed.start(ComparePlan(), sides),
-        lambda: closed.start(ColdPlan("spawn"), sides),
+        lambda: closed.start(SpawnPlan(), sides),
         lambda: closed.resume(cut_off, sides),
         lambda: closed.cancel(run_id),
     ):
@@ -239,7 +290,7 @@ def test_nothing_is_started_resumed_or_cancelled_where_the_record_is_read_only(
 
 
 def test_an_imported_run_is_not_resumed_and_one_without_a_plan_is_refused(launcher: Launcher) -> None:
-    run = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(ColdPlan("spawn"))})
+    run = Run("abcd0001", "coldstart", "", RunState.CANCELLED, "", {"plan": cold_document(SpawnPlan())})
     with pytest.raises(LaunchError, match="run abcd0001 was imported"):
         launcher.resume(replace(run, is_imported=True), SIDES)
     with pytest.raises(PlanError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan, SpawnPlan
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from benchmark.record.plan import ComparePlan
 from benchmark.record.recording import add_finished_run
@@ -52,8 +52,8 @@ def fill(stack: Stack, card: ModelCard) -> dict[str, str]:
         "compared": (replace(compared, name="A first look at both"), requests),
         "loaded": (loaded, with_trouble(arrived)),
         "limited": (hurried, with_trouble(few)),
-        "spawned": cold_run(ColdPlan("spawn", 12), {"api": TrueStart(), "function": TrueStart(1200)}),
-        "ladder": cold_run(ColdPlan("ladder", 3, idle_s=(60.0, 300.0, 900.0, 1800.0)), starts),
+        "spawned": cold_run(SpawnPlan(12), {"api": TrueStart(), "function": TrueStart(1200)}),
+        "ladder": cold_run(IdleSweepPlan(3, idle_s=(60.0, 300.0, 900.0, 1800.0)), starts),
     }
     for number, (run, samples) in enumerate(runs.values()):
         add_finished_run(stack.store, replace(run, id=f"{number}f111ed0", manifest=_at(stack, run)), samples)

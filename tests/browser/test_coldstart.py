@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from playwright.sync_api import expect
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan
 from benchmark.record.recording import add_finished_run
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.browser.conftest import NewVisitor, Stack
@@ -34,7 +34,7 @@ def test_a_run_survives_a_refresh_and_both_kinds_fit_the_window(new_visitor: New
         expect(card).to_contain_text("model load")
 
     run, samples = cold_run(
-        ColdPlan("ladder", 3, idle_s=(60.0, 300.0, 900.0, 1800.0)),
+        IdleSweepPlan(3, idle_s=(60.0, 300.0, 900.0, 1800.0)),
         {"api": TrueStart(), "function": TrueStart(1200, 25, 1200, evidence=False)},
     )
     add_finished_run(stack.store, replace(run, id=LADDER), samples)

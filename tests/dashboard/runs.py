@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.endpoints.sample import Failure, Temperature
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, Samples
 from benchmark.summary.summarise import Summary, summarise
@@ -57,7 +57,7 @@ def summary_of(plan: Plan | None = None) -> tuple[Summary, Samples]:
     return summarise(run, samples), samples
 
 
-LOAD = LoadPlan(rate=40.0, duration_s=10.0)
+LOAD = OpenLoopPlan(rate=40.0, duration_s=10.0)
 
 
 def simulated_many(count: int) -> tuple[Run, Samples]:

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from benchmark.__main__ import COMMANDS, main
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import SpawnPlan
 from benchmark.coldstart.summary import summarise, to_document
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tools.docs_hook import command_line, json_reference, with_site_links
@@ -54,7 +54,7 @@ def test_every_run_is_written_as_its_schema_says(results: Path, capsys: pytest.C
 def test_a_run_of_any_number_of_endpoints_is_written_as_its_schema_says(count: int, tmp_path: Path) -> None:
     check(written(tmp_path, "simulate", "--endpoints", str(count), "--pairs", "50"), "run")
     starts = {key: TrueStart() for key in "abcdef"[:count]}
-    summary = summarise(*cold_run(ColdPlan("spawn", 12), starts))
+    summary = summarise(*cold_run(SpawnPlan(12), starts))
     check(json.loads(json.dumps(to_document(summary), allow_nan=False)), "coldstart")
 
 

@@ -9,26 +9,28 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.forecast import estimate, typical_ms
 from benchmark.launch import LaunchError
 from benchmark.record.plan import (
     MARGIN_PCT,
     Arrivals,
+    ClosedLoopPlan,
     ComparePlan,
     Connection,
-    LoadPlan,
+    OpenLoopPlan,
     Plan,
     PlanError,
     default_margin_ms,
 )
 from benchmark.record.run import Run
-from benchmark.record.store import StoreError, UnknownRun
+from benchmark.record.store import StoreError
 from benchmark.statistics.estimates import min_samples
 from dashboard import resources
 from dashboard.components import markup, run_text
-from dashboard.components.run_actions import cancel_button, run_link, wait_for_end
+from dashboard.components.following import find, follow, show_finished, why_missing
+from dashboard.components.run_actions import run_link, wait_for_end
+from dashboard.pages import page_at, page_of_run
 
 DEMO = "demo"
 """`?run=demo` is a simulated run that is in no record."""
@@ -56,7 +58,7 @@ _KINDS = (
     ),
 )
 _CARD_WAIT_S = 1.5
-_POLL_S = 1.0
+_PATH = "benchmark"
 _LATEST = 5
 _CONNECTIONS: tuple[Connection, ...] = ("reused", "new")
 _ARRIVALS: tuple[Arrivals, ...] = ("poisson", "constant")
@@ -70,7 +72,7 @@ def page() -> None:
         known = []
         st.warning(markup.plain(f"The record cannot be read: {error}. Runs cannot be saved until this is fixed."))
     going_on = next((run for run in known if not run.is_over), None)
-    if going_on and going_on.kind != COLD_STARTS and "run" not in st.query_params:
+    if going_on and page_of_run(going_on.kind) == page_at(_PATH) and "run" not in st.query_params:
         st.query_params["run"] = going_on.id
     if resources.settings().read_only:
         st.caption(f"{markup.READ_ONLY}: you can open runs, but not start them.")
@@ -202,8 +204,8 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
     if kind == "compare":
         return ComparePlan(pairs, warmup, **common)
     if kind == "rate":
-        return LoadPlan(rate=rate, duration_s=float(duration_s), arrivals=arrivals, **common)
-    return LoadPlan(rate=None, concurrency=callers, total=total, **common)
+        return OpenLoopPlan(rate=rate, duration_s=float(duration_s), arrivals=arrivals, **common)
+    return ClosedLoopPlan(concurrency=callers, total=total, **common)
 
 
 def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
@@ -278,72 +280,24 @@ def _show_demo() -> None:
 
 
 def _show(run_id: str, going_on: Run | None) -> None:
-    launcher, store = resources.launcher(), resources.store()
     try:
-        run = store.run(run_id)
-        if launcher.close_dead(run):
-            run = store.run(run_id)
-    except UnknownRun:
-        if launcher.is_alive(run_id):
-            _follow(run_id)
-        else:
-            problem = launcher.problem(run_id)
-            if problem:
-                st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
-            else:
-                st.warning(markup.plain(f"There is no run {run_id} in the record: it may have been deleted."))
-            st.button("Show all runs", on_click=_close, key="close")
-        return
+        run = find(run_id)
     except StoreError as error:
-        problem = launcher.problem(run_id)
+        problem = resources.launcher().problem(run_id)
         st.error(markup.plain(problem or f"This run cannot be read: {error}"), icon=":material/error:")
         return
-    if run.kind == COLD_STARTS:
-        st.info(f"Run {run.id} measured cold starts. Open it on the Cold start page:", icon=":material/info:")
+    if run is None:
+        if resources.launcher().is_alive(run_id):
+            follow(run_id)
+        else:
+            why_missing(run_id)
+            st.button("Show what there is", on_click=_close, key="close")
+    elif page_of_run(run.kind) != page_at(_PATH):
+        st.info(f"Run {run.id} is a {run_text.kind(run)} run. It has its own page.", icon=":material/info:")
         run_link(run, run_text.headline(run))
     elif run.is_over:
         if going_on and going_on.id == run.id:
             st.rerun()  # it ended since the plan on the left was drawn, which still waits for it
-        from dashboard.views.benchmark.report import finished
-
-        finished(store, run)
+        show_finished(run)
     else:
-        _follow(run.id)
-
-
-def _follow(run_id: str) -> None:
-    """Watch a run until it is over, which is for the whole page to show."""
-
-    @st.fragment(run_every=_POLL_S)
-    def follow() -> None:
-        launcher, store = resources.launcher(), resources.store()
-        try:
-            run = store.run(run_id)
-        except UnknownRun:
-            if not launcher.is_alive(run_id):
-                st.rerun()
-            run = None
-        except StoreError as error:  # busy perhaps: the next look may succeed
-            st.caption(markup.plain(f"The record cannot be read right now: {error}"))
-            return
-        if run and (run.is_over or launcher.close_dead(run)):
-            st.rerun()
-        with st.container(border=True, key="progress"):
-            share, text = run_text.progress(run) if run else (0.0, "Asking the endpoints what they serve")
-            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-                title = (
-                    f"**{markup.plain(run_text.title(run))}** · {run_text.describe(run.plan)}"
-                    if run
-                    else "**Starting**"
-                )
-                st.markdown(title, width="content")
-                cancel_button(run_id, "cancel")
-            st.progress(share, text=text)
-        if run:
-            from dashboard.views.benchmark.report import live
-
-            live(store, run)
-        else:
-            st.skeleton(height=300)
-
-    follow()
+        follow(run_id)

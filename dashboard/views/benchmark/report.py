@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from benchmark.decision.findings import UNREADABLE
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples, empty, join
@@ -69,7 +69,7 @@ def live(store: Store, run: Run) -> None:
     st.session_state[_LIVE] = (run.id, samples, last)
     data = draw.sides(run, samples)
     plan = run.plan
-    span_s = plan.duration_s if isinstance(plan, LoadPlan) and plan.is_open_loop else None
+    span_s = plan.duration_s if isinstance(plan, OpenLoopPlan) else None
     counts = markup.listed([one.label for one in data])
     panel(
         "time",

@@ -6,19 +6,19 @@ Another process carries out the run. The page shows the run that `?run=ID` names
 import streamlit as st
 
 from benchmark.coldstart import local
-from benchmark.coldstart.plan import KIND, ColdPlan, gap_text, parse_gaps
+from benchmark.coldstart.plan import KIND, ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, gap_text, parse_gaps
 from benchmark.coldstart.program import ProgramError
 from benchmark.launch import LaunchError
 from benchmark.record.plan import PlanError
 from benchmark.record.run import Run, RunState
-from benchmark.record.store import StoreError, UnknownRun
+from benchmark.record.store import StoreError
 from dashboard import resources
 from dashboard.components import markup, run_text
-from dashboard.components.run_actions import cancel_button, run_link, wait_for_end
+from dashboard.components.following import find, follow, show_finished, why_missing
+from dashboard.components.run_actions import run_link, wait_for_end
 from dashboard.settings import Settings
 
 LOCAL, SWEEP, FORCED = _MODES = ("Local programs", "Idle sweep", "Forced")
-_EVERY_S = 1.0
 _CHARTS_EVERY_S = 5.0
 _LATEST = 5
 _LOOK_BACK = 200
@@ -124,23 +124,23 @@ def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdP
         )
     try:
         if mode == SWEEP:
-            return ColdPlan("ladder", repeats, parse_gaps(gaps)), None
+            return IdleSweepPlan(repeats, parse_gaps(gaps)), None
         if mode == LOCAL:
             local.require_directories(local.programs())
-        return ColdPlan("spawn" if mode == LOCAL else "forced", repeats), None
+        return SpawnPlan(repeats) if mode == LOCAL else ForcedPlan(repeats), None
     except (PlanError, ProgramError) as error:
         return None, markup.plain(markup.sentence(str(error)))
 
 
 def _effort(plan: ColdPlan, settings: Settings) -> str:
     """How long a run takes and what it sends, as Markdown."""
-    spawned = plan.mode == "spawn"
+    spawned = isinstance(plan, SpawnPlan)
     measured = len(local.programs()) if spawned else len(settings.endpoints)
     requests = markup.count(measured * plan.probes * (1 + plan.warm_requests))
     if spawned:
         return f"About {gap_text(measured * plan.probes * _SPAWN_S)}, {requests} requests on this machine."
     names = markup.plain(markup.listed([endpoint.address for endpoint in settings.endpoints]))
-    wait = f"At least {gap_text(plan.waits_s)}" if plan.waits_s else "One deployment per sample"
+    wait = f"At least {gap_text(plan.waits_s)}" if isinstance(plan, IdleSweepPlan) else "One deployment per sample"
     return f"{wait}, {requests} requests in total to {names}."
 
 
@@ -162,7 +162,6 @@ def _resume(run: Run) -> None:
 
 
 def _chosen() -> None:
-    store = resources.store()
     run_id = st.query_params.get("run", "")
     if not run_id:
         if earlier := _recorded():
@@ -173,97 +172,38 @@ def _chosen() -> None:
             how = " Local programs need no cloud account and take about a minute." if LOCAL in _offered() else ""
             st.info(f"No cold starts measured yet.{how}", icon=":material/info:")
         return
-    launcher = resources.launcher()
-    run: Run | None
-    try:
-        run = store.run(run_id)
-        if launcher.close_dead(run):
-            run = store.run(run_id)
-    except UnknownRun:
-        run = None
-    if run is None or launcher.is_resuming(run):
-        _not_there_yet(run_id)
+    run = find(run_id)
+    if run is None:
+        if resources.launcher().is_alive(run_id):
+            follow(run_id, _CHARTS_EVERY_S)
+        else:
+            why_missing(run_id)
+            _earlier(None)
     elif run.kind != KIND:
         st.info(f"Run {run.id} did not measure cold starts. Open it on its page:", icon=":material/info:")
         run_link(run, run_text.headline(run))
+    elif run.is_over:
+        _finished(run)
     else:
-        _run(run)
+        _earlier(run.id)
+        follow(run_id, _CHARTS_EVERY_S)
 
 
-def _not_there_yet(run_id: str) -> None:
-    """A process that has just started, or one that ended before it was recorded."""
-    launcher = resources.launcher()
-    if launcher.is_alive(run_id):
-        _starting(run_id)
-        return
-    problem = launcher.problem(run_id)
-    if problem:
-        st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
-    else:
-        st.warning(markup.plain(f"There is no run {run_id} in the record: it may have been deleted."))
-    _earlier(None)
-
-
-@st.fragment(run_every=_EVERY_S)
-def _starting(run_id: str) -> None:
-    launcher = resources.launcher()
-    try:
-        there = not launcher.is_resuming(resources.store().run(run_id))
-    except UnknownRun:
-        there = False
-    except StoreError as error:  # busy perhaps: the next look may succeed
-        st.caption(markup.plain(f"The record cannot be read right now: {error}"))
-        return
-    if there or not launcher.is_alive(run_id):
-        st.rerun()
-    with st.container(border=True, key="progress"):
-        st.progress(0.0, text="Starting: one start that is not measured")
-
-
-def _run(run: Run) -> None:
+def _finished(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="runhead"):
         st.markdown(
             f"**{markup.plain(run_text.title(run))}** {run_text.badges(run)} "
             f":gray[:small[{markup.plain(f'{_mode(run)} · {run_text.started(run)}')}]]",
             width="content",
         )
-        if run.state is RunState.RUNNING:
-            cancel_button(run.id, "cold_cancel")
-        elif run.state is not RunState.FINISHED and not run.is_imported and not resources.settings().read_only:
+        if run.state is not RunState.FINISHED and not run.is_imported and not resources.settings().read_only:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
         _earlier(run.id)
-    if run.state is RunState.RUNNING:
-        _progress(run.id)
-    elif said := resources.launcher().problem(run.id):  # resumed here, in vain
+    if said := resources.launcher().problem(run.id):  # resumed here, in vain
         st.error(markup.plain(f"It ended early: {said}"), icon=":material/error:")
-    elif reason := run.outcome.get("reason"):
+    elif reason := run.outcome.reason:
         st.warning(markup.plain(f"It ended early: {reason}."), icon=":material/warning:")
-    if not run.progress.get("done"):
-        st.caption("Figures appear here after the first probe.")
-        return
-    st.fragment(_results, run_every=_CHARTS_EVERY_S if run.state is RunState.RUNNING else None)(run.id)
-
-
-@st.fragment(run_every=_EVERY_S)
-def _progress(run_id: str) -> None:
-    try:
-        run = resources.store().run(run_id)
-        closed = resources.launcher().close_dead(run)
-    except UnknownRun:  # deleted meanwhile, which is for the whole page to say
-        st.rerun()
-    except StoreError as error:  # busy perhaps: the next look may succeed
-        st.caption(markup.plain(f"The record cannot be read right now: {error}"))
-        return
-    if closed:
-        st.rerun()
-    done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0) or 1)
-    known = st.session_state.setdefault("cold-seen", {})
-    if run.is_over or (done and not known.get(run_id)):  # its end, or its first figures
-        known[run_id] = True
-        st.rerun()
-    with st.container(border=True, key="progress"):
-        phase = markup.plain(str(run.progress.get("phase", "starting")))
-        st.progress(min(1.0, done / total), text=f"{done} of {total} probes, {phase}")
+    show_finished(run)
 
 
 def _recorded() -> list[Run]:
@@ -299,10 +239,3 @@ def _earlier(shown: str | None) -> None:
 def _mode(run: Run) -> str:
     modes = {"spawn": LOCAL, "ladder": SWEEP, "forced": FORCED}
     return modes.get(str(run.manifest["plan"].get("mode")), "Unknown")
-
-
-def _results(run_id: str) -> None:
-    # Imported here: drawing costs most of a second to import, which no other page should pay.
-    from dashboard.views.coldstart.panels import results
-
-    results(run_id)

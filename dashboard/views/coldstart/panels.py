@@ -4,7 +4,8 @@ import streamlit as st
 
 from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, threshold_text
 from benchmark.decision.findings import UNREADABLE
-from benchmark.record.store import UnknownRun
+from benchmark.record.run import Run
+from benchmark.record.store import Store, UnknownRun
 from benchmark.statistics.estimates import Estimate
 from dashboard import resources
 from dashboard.components import markup, reports, run_text
@@ -14,11 +15,21 @@ from dashboard.components.panels import empty_panel, panel
 from dashboard.views.coldstart import charts as draw
 
 
-def results(run_id: str) -> None:
-    """Everything that the record says of one run of cold starts."""
-    store = resources.store()
+def live(store: Store, run: Run) -> None:
+    """What came so far of a run that goes on, which looks as it does at its end."""
+    if run.progress.get("done"):
+        finished(store, run)
+    else:
+        st.caption("Figures appear here with the first probe.")
+
+
+def finished(store: Store, run: Run) -> None:
+    """Everything that the record says of a run."""
+    if not run.progress.get("done"):
+        st.caption("Nothing was measured.")
+        return
     try:
-        summary = reports.read_cold(store, store.run(run_id))
+        summary = reports.read(store, run).summary
     except UnknownRun:  # deleted meanwhile, which is for the whole page to say
         st.rerun()
     except UNREADABLE as error:

@@ -1,4 +1,4 @@
-"""The Runs page: what is in the record, to find, open, name, compare, keep, take along and delete."""
+"""The Runs page: find, open, name, compare, export, import and delete what is in the record."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -6,14 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.coldstart.plan import KIND as COLD_STARTS
 from benchmark.decision.findings import UNREADABLE
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import Run
 from benchmark.record.store import Store, StoreError, UnknownRun
 from benchmark.reports.export import run_from_bytes
 from benchmark.reports.imported import MAX_BYTES, ImportFault
+from benchmark.runs import UnknownKind, kind_of_run
 from benchmark.summary.diff import differences
+from benchmark.summary.summarise import Summary
 from dashboard import resources
 from dashboard.components import markup, reports, run_text
 from dashboard.components.run_actions import run_link
@@ -48,7 +49,7 @@ def page() -> None:
             with st.popover("Import", icon=":material/upload:", key="import"):
                 _import()
     if store.read_only:
-        st.caption(f"{markup.READ_ONLY}: runs can be opened, compared and exported, and not changed.")
+        st.caption(f"{markup.READ_ONLY}: you can open, compare and export runs, but not change them.")
     if not known:
         ways = "." if store.read_only else ": start one on the Benchmark page, or import one that was exported as JSON."
         st.info(f"No runs yet{ways}")
@@ -71,7 +72,10 @@ def page() -> None:
 
 def matches(run: Run, wanted: str) -> bool:
     """Whether every word of `wanted` is somewhere in what the list shows of `run`."""
-    names = [str(entry.get("name", "")) for entry in run.manifest.get("endpoints", [])]
+    try:
+        names = run.endpoint_names
+    except (KeyError, TypeError):  # damaged, and listed all the same
+        names = ()
     facts = [run.state, *(["imported"] if run.is_imported else []), run_text.started(run)]
     text = " ".join([run.id, run.name, run_text.kind(run), *facts, *names]).lower()
     return all(word in text for word in wanted.lower().split())
@@ -91,12 +95,11 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
             args=(listed,),
             label_visibility="collapsed",
             width="content",
-            disabled=not run.is_over or run.kind == COLD_STARTS or (len(chosen) == 2 and not picked),
+            disabled=not run.is_over or not _has_latencies(run) or (len(chosen) == 2 and not picked),
         )
         run_link(run, run_text.title(run), heading=True)
         st.markdown(run_text.badges(run), width="content")
-        of = "probes" if run.kind == COLD_STARTS else "requests"
-        facts = [f"{markup.count(int(run.progress.get('done', 0)))} {of}", run_text.started(run)]
+        facts = [run_text.done(run), run_text.started(run)]
         facts = [run_text.kind(run), *facts, run.id] if run.name else facts
         st.markdown(
             f":gray[:small[{markup.plain(' · '.join(facts))}]]",
@@ -112,6 +115,14 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
                 _export(run) if read_only else _manage(run)
 
 
+def _has_latencies(run: Run) -> bool:
+    """Whether it can be compared with another one."""
+    try:
+        return issubclass(kind_of_run(run).summary_type, Summary)
+    except UnknownKind:  # of a later version
+        return False
+
+
 def _export(run: Run) -> None:
     # Imported here, as the charts of a report take most of a second to import.
     from dashboard.views.benchmark.report import export_buttons
@@ -124,7 +135,7 @@ def _manage(run: Run) -> None:
         "Name", run.name, max_chars=200, key=f"name-{run.id}", on_change=_rename, args=(run.id,), placeholder=run.id
     )
     if not run.is_over:
-        st.caption("It goes on: cancel it on its page before you delete it.")
+        st.caption("This run is in progress. Cancel it on its page before you delete it.")
         return
     _export(run)
     sure = st.checkbox("Delete it with all its samples", key=f"sure-{run.id}")
@@ -144,7 +155,7 @@ def _rename(run_id: str) -> None:
 
 
 def _delete(run_id: str) -> None:
-    _change(lambda store: store.delete_run(run_id), f"Run {run_id} is deleted.")
+    _change(lambda store: store.delete_run(run_id), f"Run {run_id} was deleted.")
     if run_id in _wanted():
         st.query_params.pop("compare", None)
 
@@ -211,7 +222,7 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
             st.error(markup.plain(f"They cannot be compared: {error}"), icon=":material/error:")
             return
         if not found:
-            st.markdown("Nothing: they are alike in every setting and every figure.")
+            st.markdown("Nothing: every setting and every figure is the same.")
             return
         header = ["", *(markup.plain(f"{run.name} ({run.id})" if run.name else run_text.title(run)) for run in chosen)]
         rows = [[markup.plain(text[:160]) for text in (line.name, line.first, line.second)] for line in found]
@@ -231,8 +242,8 @@ def _import() -> None:
     )
     if file is None:
         st.caption(
-            "From this page, or by `python -m benchmark export ID --format json`. An imported run is there to look at: "
-            "decisions and estimates leave it out, and it cannot be resumed."
+            "From this page, or by `python -m benchmark export ID --format json`. You can look at an imported "
+            "run, but recommendations and estimates leave it out, and it cannot be resumed."
         )
 
 

@@ -194,10 +194,10 @@ def test_where_the_page_cache_may_not_be_emptied_the_reason_is_given(tmp_path: P
 def test_a_page_cache_that_stays_warm_is_said_in_the_conditions(
     coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.commands.coldstart.drop_page_cache", lambda: "Permission denied")
+    monkeypatch.setattr("benchmark.runs.coldstart.drop_page_cache", lambda: "Permission denied")
     status, said = coldstart("--command", f"api={TINY}", "--repeats", "1", "--drop-caches")
     assert status == 0
-    assert "cannot be emptied (Permission denied)" in said
+    assert "could not be emptied (Permission denied)" in said
     assert any(
         "page cache warm: it could not be emptied (Permission denied)" in one for one in last(results)[0].conditions
     )
@@ -206,7 +206,7 @@ def test_a_page_cache_that_stays_warm_is_said_in_the_conditions(
 def test_a_start_that_takes_too_long_is_a_timeout_and_one_that_ends_is_not(
     coldstart: Callable[..., tuple[int, str]], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.commands.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
+    monkeypatch.setattr("benchmark.runs.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
     programs = ("--command", "hangs=sleep 60", "--command", "ends=false")
     assert coldstart(*programs, "--repeats", "2", "--timeout", "0.3")[0] == 2
     hangs, ends = last(results)[0].endpoints
@@ -249,7 +249,7 @@ def test_a_signal_at_any_moment_leaves_a_run_that_is_over_and_no_program(
         signal.raise_signal(signal.SIGINT)
         return found(*arguments, **options)
 
-    monkeypatch.setattr("benchmark.commands.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
+    monkeypatch.setattr("benchmark.runs.coldstart.served_by", lambda targets, _: [Served() for _ in targets])
     monkeypatch.setattr(moment, interrupted)
     try:
         coldstart("--command", f"api={TINY}", "--repeats", "2")
@@ -482,10 +482,10 @@ def test_a_command_that_fails_ends_the_run_which_can_be_resumed(
         (["--endpoint", "api=http://127.0.0.1:1"], "how --endpoint gets a new instance"),
         (["--idle", "1m"], "need --endpoint"),
         (["--endpoint", "api=http://127.0.0.1:1", "--idle", "soon"], "idle gaps are like"),
-        (["--endpoint", "api=http://127.0.0.1:1", "--idle", "1s", "--force", "true"], "one run takes one"),
+        (["--endpoint", "api=http://127.0.0.1:1", "--idle", "1s", "--force", "true"], "cannot be combined"),
         (["--endpoint", "api=http://127.0.0.1:1", "--force"], "--force needs a command"),
         (["--endpoint", "api=https://example.org", "--idle", "1s"], "--allow-host"),
-        (["--endpoint", "api=http://127.0.0.1:1", "--idle", "1s", "--drop-caches"], "nothing is spawned"),
+        (["--endpoint", "api=http://127.0.0.1:1", "--idle", "1s", "--drop-caches"], "leave out --endpoint"),
         (["--command", "api"], "must be NAME=VALUE"),
         (["--command", "api='"], "No closing quotation"),
         (["--directory", "other=/tmp", "--command", f"api={TINY}"], "there is no such command"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.coldstart.plan import ColdPlan, to_document
+from benchmark.coldstart.plan import SpawnPlan, to_document
 from benchmark.coldstart.program import Command
 from benchmark.coldstart.target import Target, chosen_for
 from benchmark.endpoints.endpoint import Endpoint
@@ -109,9 +109,9 @@ def test_a_forged_address_is_never_asked(
     ("options", "reason"),
     [
         ((), "give --endpoint again"),
-        (("--endpoint", f"api={URL}", "--endpoint", f"function={URL}", "--force", "true"), "no use for --force"),
-        (("--endpoint", f"api={URL}", "--command", "api=true"), "no use for --command"),
-        (("--endpoint", f"api={URL}", "--drop-caches"), "no use for --drop-caches"),
+        (("--endpoint", f"api={URL}", "--endpoint", f"function={URL}", "--force", "true"), "does not use --force"),
+        (("--endpoint", f"api={URL}", "--command", "api=true"), "does not use --command"),
+        (("--endpoint", f"api={URL}", "--drop-caches"), "does not use --drop-caches"),
         (("--endpoint", f"api={URL}"), "give --endpoint as it was started with"),
         (("--endpoint", f"api={URL}/else", "--endpoint", f"function={URL}"), "give --endpoint as it was started with"),
         (("--idle", "1m"), "leave out --idle"),
@@ -140,7 +140,7 @@ def test_a_record_that_makes_no_sense_is_refused_in_a_line(
 
 
 def about(*entries: dict[str, object]) -> Run:
-    plan = to_document(ColdPlan("spawn"))
+    plan = to_document(SpawnPlan())
     return Run("abcd1234", "coldstart", "", RunState.CANCELLED, "", {"plan": plan, "endpoints": list(entries)})
 
 
@@ -168,5 +168,5 @@ def test_a_run_goes_on_with_those_of_the_configured_that_it_is_about_in_its_own_
     ],
 )
 def test_a_run_that_is_about_something_else_does_not_go_on(changes: dict[str, object]) -> None:
-    with pytest.raises(PlanError, match="run abcd1234 is about something else than is configured here"):
+    with pytest.raises(PlanError, match="run abcd1234 does not match what is configured here"):
         chosen_for(about({"key": "api", **API.recorded, **changes}), [API, FUNCTION])

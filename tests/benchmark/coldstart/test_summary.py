@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmark.coldstart.plan import ColdPlan, from_document, gap_text, parse_gaps, steps, to_document
+from benchmark.coldstart.plan import (
+    ColdPlan,
+    ForcedPlan,
+    IdleSweepPlan,
+    SpawnPlan,
+    from_document,
+    gap_text,
+    parse_gaps,
+    steps,
+    to_document,
+)
 from benchmark.coldstart.printing import print_coldstart, rows
 from benchmark.coldstart.summary import (
     ColdSummary,
@@ -30,9 +40,9 @@ from benchmark.statistics.estimates import wilson
 from benchmark.statistics.verdict import Outcome, State
 from tests.benchmark.cold_runs import TrueStart, cold_run
 
-SPAWN = ColdPlan("spawn", 12)
-LADDER = ColdPlan("ladder", 4, idle_s=(60.0, 300.0, 900.0, 1800.0))
-ALWAYS_WARM = ColdPlan("ladder", 4, idle_s=(60.0, 300.0))
+SPAWN = SpawnPlan(12)
+LADDER = IdleSweepPlan(4, idle_s=(60.0, 300.0, 900.0, 1800.0))
+ALWAYS_WARM = IdleSweepPlan(4, idle_s=(60.0, 300.0))
 
 
 def summary(plan: ColdPlan, **starts: TrueStart) -> ColdSummary:
@@ -50,18 +60,18 @@ def test_a_plan_survives_the_record() -> None:
     "wrong",
     [
         {"mode": "spawn", "repeats": 0},
-        {"mode": "spawn", "idle_s": (1.0,)},
-        {"mode": "ladder"},
-        {"mode": "ladder", "idle_s": (1.0, 1.0)},
-        {"mode": "ladder", "idle_s": (0.0,)},
-        {"mode": "ladder", "idle_s": (1e9,)},
+        {"mode": "spawn", "idle_s": [1.0]},
+        {"mode": "ladder", "repeats": 5, "idle_s": []},
+        {"mode": "ladder", "repeats": 5, "idle_s": [1.0, 1.0]},
+        {"mode": "ladder", "repeats": 5, "idle_s": [0.0]},
+        {"mode": "ladder", "repeats": 5, "idle_s": [1e9]},
         {"mode": "nap"},
         {"mode": "spawn", "timeout_s": 0.0},
     ],
 )
 def test_a_plan_without_sense_is_refused(wrong: Mapping[str, Any]) -> None:
     with pytest.raises(PlanError, match=r"^cold starts need"):
-        ColdPlan(**wrong)
+        from_document({"kind": "coldstart", **wrong})
 
 
 def test_every_round_of_a_ladder_has_every_gap_and_the_order_is_the_seeds() -> None:
@@ -70,7 +80,7 @@ def test_every_round_of_a_ladder_has_every_gap_and_the_order_is_the_seeds() -> N
     for start in range(0, 16, 4):
         assert sorted(step.idle_s or 0 for step in found[start : start + 4]) == list(LADDER.idle_s)
     assert found == steps(LADDER, 2) != steps(replace(LADDER, seed=1), 2)
-    leaders = [step.order[0] for step in steps(ColdPlan("spawn", 200), 2)]
+    leaders = [step.order[0] for step in steps(SpawnPlan(200), 2)]
     assert 70 < sum(leaders) < 130
 
 
@@ -100,7 +110,7 @@ def test_a_failed_start_is_counted_and_in_no_population() -> None:
 
 
 def test_an_instance_that_was_started_in_advance_is_neither_cold_nor_warm() -> None:
-    found = summary(ColdPlan("forced", 8), api=TrueStart(in_advance=True))
+    found = summary(ForcedPlan(8), api=TrueStart(in_advance=True))
     side = found.endpoints[0]
     assert side.first_on_warm == 8
     assert side.cold_values_ms == ()
@@ -285,7 +295,7 @@ def test_a_true_difference_of_cold_starts_has_a_winner() -> None:
 
 
 def test_three_endpoints_have_an_order_of_their_cold_starts() -> None:
-    found = summary(ColdPlan("spawn", 20), api=TrueStart(800), function=TrueStart(1600), third=TrueStart(800))
+    found = summary(SpawnPlan(20), api=TrueStart(800), function=TrueStart(1600), third=TrueStart(800))
     assert found.verdict is not None
     assert found.verdict.order[-1] == (1,)
     assert [pair.winner_position for pair in found.verdict.pairs] == [0, None, 2]
@@ -312,7 +322,7 @@ def test_the_winner_is_found_where_both_have_one_name() -> None:
 
 def test_starts_that_never_came_to_an_end_do_not_win() -> None:
     hangs = TrueStart(400, fails=range(20), failure=Failure.TIMEOUT)
-    found = summary(ColdPlan("spawn", 30), api=hangs, function=TrueStart(800))
+    found = summary(SpawnPlan(30), api=hangs, function=TrueStart(800))
     assert found.verdict is not None
     assert found.verdict.winner_position != 0
     assert found.verdict.pairs[0].effect.value > 0
@@ -320,7 +330,7 @@ def test_starts_that_never_came_to_an_end_do_not_win() -> None:
 
 def test_starts_that_mostly_time_out_are_slower_by_at_least_what_was_waited_for() -> None:
     run, samples = cold_run(
-        ColdPlan("spawn", 30),
+        SpawnPlan(30),
         {"api": TrueStart(10_000, fails=range(29), failure=Failure.TIMEOUT), "function": TrueStart(800)},
     )
     verdict = summarise(run, samples).verdict
@@ -339,7 +349,7 @@ def test_how_often_a_port_was_tried_is_the_runs_own_and_not_todays() -> None:
 
 
 def test_few_cold_starts_settle_nothing() -> None:
-    found = summary(ColdPlan("spawn", 3), api=TrueStart(800), function=TrueStart(1200))
+    found = summary(SpawnPlan(3), api=TrueStart(800), function=TrueStart(1200))
     assert found.verdict is not None
     assert found.verdict.outcome is Outcome.INCONCLUSIVE
     assert "at least 6" in found.verdict.sentence

@@ -152,6 +152,23 @@ def test_a_closed_loop_is_labelled_so(benchmark: Command, twins: Twins, tmp_path
     assert document(out)["verdict"] is None
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("compare", "--pairs", 20, "--warmup", 0), ("load", "--concurrency", 1, "--requests", 20, "--warmup", 0)],
+    ids=["compare", "load"],
+)
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_one_to_six_endpoints_are_measured_in_one_run(
+    benchmark: Command, twins: Twins, tmp_path: Path, arguments: tuple[str | int, ...], count: int
+) -> None:
+    out = tmp_path / "out.json"
+    where = [f"--endpoint=e{at}={twins[at % 2].url}" for at in range(count)]
+    done = benchmark(*arguments, *where, "--json", out)
+    assert done.returncode == 0, done.stderr
+    sides = document(out)["endpoints"]
+    assert {key: side["n"] for key, side in sides.items()} == {f"e{at}": 20 for at in range(count)}
+
+
 def test_a_short_load_is_not_all_warm_up(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     done = benchmark("load", *endpoints(twins[0]), "--concurrency", 2, "--requests", 15, "--json", out)
@@ -167,9 +184,16 @@ def test_the_same_seed_sends_the_same(benchmark: Command, twins: Twins, results:
     assert posts[:30] == posts[30:60] != posts[60:]
 
 
+SEVEN = tuple(f"--endpoint=a{at}=http://127.0.0.1:9" for at in range(7))
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (("compare", *SEVEN), "from 1 to 6 endpoints, not 7"),
+        (("load", *SEVEN), "from 1 to 6 endpoints, not 7"),
+        (("coldstart", *SEVEN, "--idle", "1s"), "from 1 to 6 endpoints, not 7"),
+        (("coldstart", *(f"--command=a{at}=true" for at in range(7))), "from 1 to 6 endpoints, not 7"),
         (("compare", "--endpoint", "a=ftp://x", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),
         (("compare", "--endpoint", "http://127.0.0.1:9", "--endpoint", "b=http://127.0.0.1:9"), "must be NAME=URL"),
         (("compare", "--endpoint", "a=http://a..b", "--endpoint", "b=http://127.0.0.1:9"), "is not an http"),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.coldstart.plan import ColdPlan, parse_gaps
+from benchmark.coldstart.plan import ForcedPlan, IdleSweepPlan, SpawnPlan, parse_gaps
 from benchmark.cost.prices import load_prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY
 from benchmark.decision.answer import Label, Outcome
@@ -67,7 +67,7 @@ def findings_of(*recorded: tuple[Run, Samples]) -> Findings:
 
 
 def ladder(api_idle_s: float, function_idle_s: float, cold_ms: float = 800.0) -> tuple[Run, Samples]:
-    plan = ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))
+    plan = IdleSweepPlan(5, idle_s=(60.0, 300.0, 900.0, 1800.0))
     starts = {
         key: TrueStart(cold_ms, idle_s=idle_s) for key, idle_s in (("api", api_idle_s), ("function", function_idle_s))
     }
@@ -83,11 +83,11 @@ def at_addresses(run: Run) -> Run:
 def spawned(api_ms: float, function_ms: float) -> tuple[Run, Samples]:
     """Of programs that were started here: they have no address."""
     starts = {"api": TrueStart(cold_ms=api_ms), "function": TrueStart(cold_ms=function_ms)}
-    return cold_run(ColdPlan("spawn", 20), starts)
+    return cold_run(SpawnPlan(20), starts)
 
 
 def forced(api: TrueStart, function: TrueStart, repeats: int = 20) -> tuple[Run, Samples]:
-    run, samples = cold_run(ColdPlan("forced", repeats), {"api": api, "function": function})
+    run, samples = cold_run(ForcedPlan(repeats), {"api": api, "function": function})
     return at_addresses(run), samples
 
 
@@ -709,7 +709,7 @@ def test_a_longer_run_of_the_same_plan_counts_too() -> None:
 
 def test_ladders_of_other_gaps_narrow_down_when_an_endpoint_is_gone() -> None:
     first, second = ladder(500, 500), ladder(500, 500)
-    plan = ColdPlan("ladder", 5, idle_s=(400.0, 600.0))
+    plan = IdleSweepPlan(5, idle_s=(400.0, 600.0))
     run, samples = cold_run(plan, {key: TrueStart(idle_s=500) for key in ("api", "function")})
     narrow = replace(run, manifest={**first[0].manifest, "plan": run.manifest["plan"]}), samples
     alone = Evidence(findings_of(compared(50, 50), second), PRICES).turns_cold_s(0)

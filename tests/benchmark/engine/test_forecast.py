@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.forecast import typical_ms
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, to_document
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, to_document
 from benchmark.record.run import Run, RunState
 
 SIDES = (Endpoint("api", "The API", "https://api.example"), Endpoint("function", "F", "https://function.example"))
@@ -19,14 +19,14 @@ def test_the_last_run_of_the_same_kind_tells_how_long_a_request_takes() -> None:
     newest_first = [
         replace(run(ComparePlan(), 1.0, 10), kind="coldstart", manifest={"plan": {"kind": "coldstart"}}),
         run(ComparePlan(), 1.0, 10, RunState.CANCELLED),
-        run(LoadPlan(), 30.0, 3000),  # at a rate that was given, which says nothing
+        run(OpenLoopPlan(), 30.0, 3000),  # at a rate that was given, which says nothing
         run(ComparePlan(connection="new"), 9.0, 100),
-        run(LoadPlan(rate=None, concurrency=4, total=100), 2.0, 200),
+        run(ClosedLoopPlan(concurrency=4, total=100), 2.0, 200),
         run(ComparePlan(), 1.0, 200),
     ]
     assert typical_ms(newest_first, SIDES, ComparePlan()) == 2.0 * 1000 * 8 / 200
     assert typical_ms(newest_first, SIDES, ComparePlan(connection="new")) == 90.0
-    assert typical_ms(newest_first[5:], SIDES, LoadPlan()) == 5.0
+    assert typical_ms(newest_first[5:], SIDES, OpenLoopPlan()) == 5.0
     assert typical_ms(newest_first, SIDES[:1], ComparePlan()) is None
     assert typical_ms([], SIDES, ComparePlan()) is None
     newest = newest_first[-1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark.engine.generator import CPU_LIMIT, LAG_LIMIT_MS, LATE_LIMIT_MS, OWN_LIMIT, Health, Watched, judge
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan
 from benchmark.record.samples import ROW, Samples, empty
 
 
@@ -17,7 +17,7 @@ def arrivals(n: int = 1000, every_ms: float = 10.0, late_ms: float = 0.0, slower
 
 
 def open_loop(samples: Samples, lag_ms: float = 0.1, cpu: float = 0.3) -> Health:
-    return judge(samples, LoadPlan(), 1, 0.3, Watched(lag_ms, 10 * cpu, 10.0))
+    return judge(samples, OpenLoopPlan(), 1, 0.3, Watched(lag_ms, 10 * cpu, 10.0))
 
 
 def callers(concurrency: int, p50_ms: float, cpu_ms: float, lag_ms: float = 0.1) -> Health:
@@ -25,7 +25,7 @@ def callers(concurrency: int, p50_ms: float, cpu_ms: float, lag_ms: float = 0.1)
     samples = np.zeros(1000, ROW)
     samples["endpoint"][::2] = 1
     samples["service_ms"] = np.where(samples["endpoint"], p50_ms, 50 * p50_ms)
-    plan = LoadPlan(rate=None, concurrency=concurrency, total=500)
+    plan = ClosedLoopPlan(concurrency=concurrency, total=500)
     return judge(samples, plan, 2, 0.06, Watched(lag_ms, cpu_ms, 10.0))
 
 
@@ -88,7 +88,7 @@ def test_callers_that_wait_for_the_clients_work_on_each_other_are_limited_by_it(
 def test_callers_without_an_answer_are_no_reason() -> None:
     refused = arrivals()
     refused["failure"] = 1
-    assert not judge(refused, LoadPlan(rate=None, concurrency=4, total=10), 1, 0.3, Watched(0.1, 10.0, 10.0)).limited
+    assert not judge(refused, ClosedLoopPlan(concurrency=4, total=10), 1, 0.3, Watched(0.1, 10.0, 10.0)).limited
 
 
 def test_a_run_without_requests_can_be_judged() -> None:

@@ -20,11 +20,11 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.client import Client
 from benchmark.engine.execute import ask, execute, make_manifest
-from benchmark.engine.floor import FloorError
 from benchmark.engine.generator import Watch
+from benchmark.engine.overhead import NullServerError
 from benchmark.engine.pace import Pace
 from benchmark.record import store as store_module
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan, PlanError
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, PlanError, to_document
 from benchmark.record.recording import HEARTBEAT_S, load_samples
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.samples import Row, Samples, response_ms
@@ -52,7 +52,7 @@ def measure(store: Store, tea: ModelCard) -> Measure:
         endpoints = [
             Endpoint(key, key.upper(), server.url) for key, server in zip(("api", "function"), servers, strict=False)
         ]
-        manifest = make_manifest(endpoints, ask(endpoints), plan, bodies, tea)
+        manifest = make_manifest(endpoints, ask(endpoints), to_document(plan), bodies, tea)
         for server in servers:
             server.requests.clear()  # what was asked about the card is not measured
         run = Run(new_run_id(), plan.kind, "", RunState.RUNNING, utc_now(), manifest)
@@ -137,7 +137,7 @@ def test_an_open_loop_goes_on_sending_while_the_server_stalls(measure: Measure, 
             over.wait()
         return GOOD
 
-    plan = LoadPlan(rate=100, duration_s=1.5, arrivals="constant", warmup=0)
+    plan = OpenLoopPlan(rate=100, duration_s=1.5, arrivals="constant", warmup=0)
     _, samples = measure(plan, [serve(answering(answer))])
     assert len(samples) == 150
     order = np.argsort(samples["scheduled_ms"])
@@ -162,13 +162,13 @@ def test_a_closed_loop_hides_the_same_stall(measure: Measure, serve: Serve) -> N
             stall_ms = (perf_counter_ns() - began_ns) / 1e6
         return GOOD
 
-    _, samples = measure(LoadPlan(rate=None, concurrency=1, total=150, warmup=0), [serve(answering(answer))])
+    _, samples = measure(ClosedLoopPlan(concurrency=1, total=150, warmup=0), [serve(answering(answer))])
     assert len(samples) == 150
     assert (samples["service_ms"] >= stall_ms).sum() == 1
 
 
 def test_constant_arrivals_go_to_both_endpoints_in_turn_so_that_neither_leads(measure: Measure, serve: Serve) -> None:
-    plan = LoadPlan(rate=50, duration_s=0.6, arrivals="constant", warmup=0)
+    plan = OpenLoopPlan(rate=50, duration_s=0.6, arrivals="constant", warmup=0)
     _, samples = measure(plan, [serve(always(GOOD)), serve(always(GOOD))])
     due = np.sort(samples, order="scheduled_ms")
     assert due["endpoint"].tolist() == [0, 1] * 30
@@ -176,13 +176,13 @@ def test_constant_arrivals_go_to_both_endpoints_in_turn_so_that_neither_leads(me
 
 
 def test_response_time_counts_from_the_schedule(measure: Measure, serve: Serve) -> None:
-    _, samples = measure(LoadPlan(rate=200, duration_s=0.5, warmup=0), [serve(always(GOOD))])
+    _, samples = measure(OpenLoopPlan(rate=200, duration_s=0.5, warmup=0), [serve(always(GOOD))])
     assert (response_ms(samples) >= samples["service_ms"] - 1e-3).all()
     assert (samples["sent_ms"] >= samples["scheduled_ms"]).all()
 
 
 def test_the_first_requests_of_a_load_are_its_warm_up(measure: Measure, serve: Serve) -> None:
-    _, samples = measure(LoadPlan(rate=100, duration_s=0.5, warmup=7), [serve(always(GOOD)), serve(always(GOOD))])
+    _, samples = measure(OpenLoopPlan(rate=100, duration_s=0.5, warmup=7), [serve(always(GOOD)), serve(always(GOOD))])
     for position in (0, 1):
         mine = samples[samples["endpoint"] == position]
         assert sorted(mine["group"][mine["warmup"]].tolist()) == list(range(7))
@@ -201,7 +201,7 @@ def test_callers_keep_their_number_in_flight(measure: Measure, serve: Serve) -> 
             now -= 1
         return GOOD
 
-    _, samples = measure(LoadPlan(rate=None, concurrency=4, total=40, warmup=0), [serve(answering(answer))])
+    _, samples = measure(ClosedLoopPlan(concurrency=4, total=40, warmup=0), [serve(answering(answer))])
     assert len(samples) == 40
     assert most == 4
 
@@ -221,7 +221,7 @@ def test_many_callers_do_not_run_out_of_files(measure: Measure, serve: Serve) ->
         time.sleep(0.1)
         return GOOD
 
-    _, samples = measure(LoadPlan(rate=None, concurrency=200, total=200, warmup=0), [serve(answering(answer))])
+    _, samples = measure(ClosedLoopPlan(concurrency=200, total=200, warmup=0), [serve(answering(answer))])
     assert len(samples) == 200
     assert not samples["failure"].any()
 
@@ -231,9 +231,9 @@ def test_more_callers_than_there_can_be_files_are_refused_before_the_run(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     with pytest.raises(PlanError, match="3 callers need more connections than the 1 allowed"):
-        measure(LoadPlan(rate=None, concurrency=3, total=10, warmup=0), [serve(always(GOOD))])
+        measure(ClosedLoopPlan(concurrency=3, total=10, warmup=0), [serve(always(GOOD))])
     assert store.runs() == []
-    _, samples = measure(LoadPlan(rate=100, duration_s=0.1, warmup=0), [serve(always(GOOD))])
+    _, samples = measure(OpenLoopPlan(rate=100, duration_s=0.1, warmup=0), [serve(always(GOOD))])
     assert not samples["failure"].any()  # one after the other, as there are files for no more
 
 
@@ -254,7 +254,7 @@ def test_a_signal_stops_sends_at_once_and_keeps_what_was_measured(measure: Measu
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    run, samples = measure(LoadPlan(rate=50, duration_s=60, warmup=0), [server])
+    run, samples = measure(OpenLoopPlan(rate=50, duration_s=60, warmup=0), [server])
     took_s = (perf_counter_ns() - stopped_ns) / 1e9
     stopper.join()
     assert run.state is RunState.CANCELLED
@@ -281,8 +281,8 @@ def test_a_request_that_hangs_does_not_delay_the_end(measure: Measure, serve: Se
     "plan",
     [
         ComparePlan(pairs=20, warmup=0),
-        LoadPlan(rate=200, duration_s=0.2, warmup=0),
-        LoadPlan(rate=None, concurrency=4, total=20, warmup=0),
+        OpenLoopPlan(rate=200, duration_s=0.2, warmup=0),
+        ClosedLoopPlan(concurrency=4, total=20, warmup=0),
     ],
     ids=["pairs", "arrivals", "callers"],
 )
@@ -325,13 +325,13 @@ def test_a_signal_before_the_loop_is_up_cancels(
     @contextmanager
     def null_server() -> Iterator[str]:
         os.kill(os.getpid(), signal.SIGINT)
-        raise FloorError
+        raise NullServerError
         yield ""
 
     monkeypatch.setattr("benchmark.engine.execute.null_server", null_server)
     before = signal.getsignal(signal.SIGINT)
     server = serve(always(GOOD))
-    run, samples = measure(LoadPlan(rate=50, duration_s=60, warmup=0), [server])
+    run, samples = measure(OpenLoopPlan(rate=50, duration_s=60, warmup=0), [server])
     assert run.state is RunState.CANCELLED
     assert len(samples) == len(server.requests) == 0
     assert signal.getsignal(signal.SIGINT) is before

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.engine.schedule import arrival_times_s, pair_orders
-from benchmark.record.plan import Arrivals, LoadPlan
+from benchmark.record.plan import Arrivals, OpenLoopPlan
 from benchmark.record.samples import Floats
 
 
 def times(seed: int = 0, arrivals: Arrivals = "poisson", **plan: float | None) -> Floats:
-    return arrival_times_s(LoadPlan(arrivals=arrivals, warmup=0, **plan), seed)  # type: ignore[arg-type]
+    return arrival_times_s(OpenLoopPlan(arrivals=arrivals, warmup=0, **plan), seed)  # type: ignore[arg-type]
 
 
 def test_one_seed_gives_one_order() -> None:
@@ -72,7 +72,7 @@ def test_constant_arrivals_are_even_from_the_beginning() -> None:
 
 
 def test_a_phase_moves_constant_arrivals_by_a_part_of_a_period() -> None:
-    plan = LoadPlan(rate=25, duration_s=4, arrivals="constant", warmup=0)
+    plan = OpenLoopPlan(rate=25, duration_s=4, arrivals="constant", warmup=0)
     assert arrival_times_s(plan, 0, 0.5) - arrival_times_s(plan, 0) == pytest.approx(0.02, abs=1e-12)
 
 
@@ -97,7 +97,7 @@ def test_a_ramp_changes_the_rate_evenly(arrivals: Arrivals, ramp: float, rate: f
 def test_sends_rise_within_the_duration(
     rate: float, ramp: float | None, duration_s: float, arrivals: Arrivals, seed: int, phase: float
 ) -> None:
-    plan = LoadPlan(rate=rate, ramp=ramp, duration_s=max(duration_s, 4 / rate), arrivals=arrivals, warmup=0)
+    plan = OpenLoopPlan(rate=rate, ramp=ramp, duration_s=max(duration_s, 4 / rate), arrivals=arrivals, warmup=0)
     sends_s = arrival_times_s(plan, seed, phase)
     assert np.all(np.diff(sends_s) >= 0)
     assert np.all((sends_s >= 0) & (sends_s <= plan.duration_s * (1 + 1e-9)))

@@ -13,8 +13,9 @@ from benchmark.engine.forecast import estimate, estimate_duration_s
 from benchmark.record.plan import (
     LOOPBACK_MARGIN_MS,
     REMOTE_MARGIN_MS,
+    ClosedLoopPlan,
     ComparePlan,
-    LoadPlan,
+    OpenLoopPlan,
     Plan,
     PlanError,
     check_limits,
@@ -35,7 +36,7 @@ common = {
 }
 compares = st.builds(ComparePlan, pairs=st.integers(1, 10**6), warmup=st.integers(0, 1000), **common)
 open_loads = st.builds(
-    LoadPlan,
+    OpenLoopPlan,
     rate=st.floats(1, 1e4),
     duration_s=st.floats(1, 1e4),
     ramp=st.none() | st.floats(0, 1e4),
@@ -44,8 +45,7 @@ open_loads = st.builds(
     **common,
 )
 closed_loads = st.builds(
-    LoadPlan,
-    rate=st.none(),
+    ClosedLoopPlan,
     concurrency=st.integers(1, 1000),
     total=st.integers(1, 10**6),
     warmup=st.integers(0, 1000),
@@ -82,7 +82,6 @@ def test_pairs_that_make_no_sense_are_refused(changes: dict[str, Any], what: str
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"rate": None}, "a rate above 0 requests/s"),
         ({"rate": 0.0}, "a rate above 0 requests/s"),
         ({"rate": inf}, "a rate above 0 requests/s"),
         ({"duration_s": 0.0}, "a duration above 0 s"),
@@ -91,15 +90,34 @@ def test_pairs_that_make_no_sense_are_refused(changes: dict[str, Any], what: str
         ({"ramp": 1e200, "duration_s": 1e200}, "a ramp and a duration that can be multiplied"),
         ({"ramp": -1.0}, "a ramp from 0 requests/s or more"),
         ({"arrivals": "sometimes"}, "arrivals that are poisson or constant"),
-        ({"concurrency": 0, "total": 10}, "a concurrency from 1 to 1000"),
-        ({"concurrency": 2}, "a number of requests for its closed loop"),
         ({"warmup": -1}, "a warm-up of 0 requests or more"),
         ({"timeout_s": nan}, "a timeout above 0 and at most 600 s"),
     ],
 )
 def test_a_load_that_makes_no_sense_is_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(PlanError, match=f"^a run needs {what}$"):
-        LoadPlan(**changes)
+        OpenLoopPlan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"concurrency": 0}, "a concurrency from 1 to 1000"),
+        ({"total": 0}, "a number of requests for its closed loop"),
+        ({"warmup": -1}, "a warm-up of 0 requests or more"),
+        ({"connection": "borrowed"}, "connections that are reused or new"),
+    ],
+)
+def test_callers_that_make_no_sense_are_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(PlanError, match=f"^a run needs {what}$"):
+        ClosedLoopPlan(**{"concurrency": 2, "total": 10, **changes})
+
+
+def test_a_record_tells_the_two_loops_apart_by_its_callers() -> None:
+    closed, opened = ClosedLoopPlan(2, 100), OpenLoopPlan(25.0)
+    assert to_document(closed).keys() == to_document(opened).keys()  # as when both were one plan
+    assert from_document(to_document(closed) | {"rate": 50.0, "arrivals": "constant"}) == closed
+    assert to_document(opened)["concurrency"] is None
 
 
 @pytest.mark.parametrize(
@@ -113,6 +131,9 @@ def test_a_load_that_makes_no_sense_is_refused(changes: dict[str, Any], what: st
         ({"kind": "compare", "pairs": "many"}, "cannot be read"),
         ({"kind": "load", "rate": "fast"}, "cannot be read"),
         ({"kind": "load", "rate": -5}, "a rate above 0"),
+        ({"kind": "load", "rate": None}, "rate is out of its range"),
+        ({"kind": "load", "concurrency": 2}, "something is missing"),
+        ({"kind": "load", "concurrency": 2, "total": None}, "total is out of its range"),
     ],
 )
 def test_a_plan_that_cannot_be_read_says_so(document: Any, what: str) -> None:
@@ -124,10 +145,10 @@ def test_a_plan_that_cannot_be_read_says_so(document: Any, what: str) -> None:
     ("plan", "requests", "duration_s"),
     [
         (ComparePlan(pairs=500, warmup=20), 1040, 1040 * 0.05),
-        (LoadPlan(rate=50, duration_s=30), 3000, 30),
-        (LoadPlan(rate=50, duration_s=30, ramp=10), 1800, 30),
-        (LoadPlan(rate=0.1, duration_s=1, warmup=0), 2, 1),
-        (LoadPlan(rate=None, concurrency=4, total=400), 800, 800 * 0.05 / 8),
+        (OpenLoopPlan(rate=50, duration_s=30), 3000, 30),
+        (OpenLoopPlan(rate=50, duration_s=30, ramp=10), 1800, 30),
+        (OpenLoopPlan(rate=0.1, duration_s=1, warmup=0), 2, 1),
+        (ClosedLoopPlan(concurrency=4, total=400), 800, 800 * 0.05 / 8),
     ],
 )
 def test_what_a_run_will_be_is_known_before(plan: Plan, requests: int, duration_s: float) -> None:
@@ -161,19 +182,19 @@ def test_too_many_requests_are_refused_the_warm_up_included() -> None:
     with pytest.raises(PlanError, match="1002 requests are more than the 1000 allowed: raise --max-requests"):
         check(ComparePlan(pairs=481, warmup=20), LOCAL, LOCAL)
     with pytest.raises(PlanError, match="--max-requests"):
-        check(LoadPlan(rate=None, concurrency=1, total=1001), LOCAL)
+        check(ClosedLoopPlan(concurrency=1, total=1001), LOCAL)
 
 
 def test_too_high_a_rate_is_refused_counting_all_endpoints_and_the_ramp() -> None:
-    check(LoadPlan(rate=50, duration_s=5), LOCAL, LOCAL)
-    for plan in (LoadPlan(rate=51, duration_s=5), LoadPlan(rate=10, ramp=51, duration_s=5)):
+    check(OpenLoopPlan(rate=50, duration_s=5), LOCAL, LOCAL)
+    for plan in (OpenLoopPlan(rate=51, duration_s=5), OpenLoopPlan(rate=10, ramp=51, duration_s=5)):
         with pytest.raises(PlanError, match="102 requests/s in all are more than the 100 allowed: raise --max-rate"):
             check(plan, LOCAL, LOCAL)
 
 
 def test_a_load_that_is_all_warm_up_is_refused() -> None:
-    check(LoadPlan(rate=None, concurrency=2, total=21), LOCAL, LOCAL)
-    for plan in (LoadPlan(rate=None, concurrency=2, total=20), LoadPlan(rate=4, duration_s=5)):
+    check(ClosedLoopPlan(concurrency=2, total=21), LOCAL, LOCAL)
+    for plan in (ClosedLoopPlan(concurrency=2, total=20), OpenLoopPlan(rate=4, duration_s=5)):
         with pytest.raises(PlanError, match=r"20 requests to each endpoint are all warm-up, .*lower --warmup"):
             check(plan, LOCAL, LOCAL)
 

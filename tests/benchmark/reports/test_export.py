@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.endpoints.sample import Failure, Temperature
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, LoadPlan, OpenLoopPlan
 from benchmark.record.samples import ROW, Samples, from_rows, pack
 from benchmark.reports import export
 from benchmark.reports.export import (
@@ -89,7 +89,7 @@ def test_a_negative_prediction_stays_a_number() -> None:
 # --- JSON, and back
 
 
-@pytest.mark.parametrize("plan", [ComparePlan(pairs=100), LoadPlan(rate=50, duration_s=5)])
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=100), OpenLoopPlan(rate=50, duration_s=5)])
 def test_a_run_that_went_out_and_came_back_has_the_same_summary(plan: ComparePlan | LoadPlan) -> None:
     run, samples = simulate_run(DEMO, plan)
     run = replace(run, outcome=make_run().outcome)
@@ -112,7 +112,7 @@ def packed(samples: Samples) -> dict[str, Any]:
 
 @pytest.mark.parametrize("document", [None, [], 5, "run", {}, {"endpoints": {}}])
 def test_another_file_is_no_run(document: Any) -> None:
-    with pytest.raises(ValueError, match=r"^this file is JSON, but no exported run$"):
+    with pytest.raises(ValueError, match=r"^this file is JSON, but not an exported run$"):
         run_from_document(document)
 
 
@@ -127,15 +127,15 @@ def test_a_file_that_names_no_version_is_refused(version: Any) -> None:
     [
         (b"", "this file is empty"),
         (b" \n", "this file is empty"),
-        (b"run,endpoint\n1,2\n", "this file is no JSON (line 1): export the run again"),
-        (b"\xff\xfe\xff\xff\xff", "this file is no text: a run is exported as JSON"),
-        (b"PK\x03\x04\xff\x80", "this file is no text: a run is exported as JSON"),
+        (b"run,endpoint\n1,2\n", "this file is not JSON (line 1): export the run again"),
+        (b"\xff\xfe\xff\xff\xff", "this file is not text: a run is exported as JSON"),
+        (b"PK\x03\x04\xff\x80", "this file is not text: a run is exported as JSON"),
         (
             json.dumps({"faceoff_run": 1, "id": "ab"}, indent=1).encode()[:-8],
             "this file ends in the middle of a run (line",
         ),
-        (b"[" * 100_000, "this file is no run: no export has such numbers, or is nested so deeply"),
-        (b'{"faceoff_run": ' + b"1" * 5000 + b"}", "this file is no run: no export has such numbers"),
+        (b"[" * 100_000, "this file is not a run: its numbers are too large, or it is nested too deeply"),
+        (b'{"faceoff_run": ' + b"1" * 5000 + b"}", "this file is not a run: its numbers are too large"),
         (b'{"faceoff_run": 1}', "this file is damaged: id is missing"),
     ],
 )
@@ -308,6 +308,6 @@ def test_nothing_measured_is_an_empty_histogram_log() -> None:
 def test_the_percentiles_of_a_run_are_of_what_its_summary_is_of() -> None:
     cold = row(0, 4, 5000.0, temperature=Temperature.COLD)
     samples = from_rows([row(0, 0, 900.0, warmup=True), *(row(0, group, 10.0 + group) for group in (1, 2, 3)), cold])
-    run = make_run(LoadPlan(warmup=1))
+    run = make_run(OpenLoopPlan(warmup=1))
     assert max(value for value, _, _ in ticks(percentile_log(run, samples, 0))) == 13.0
     assert summarise(run, samples).endpoints[0].n == 3

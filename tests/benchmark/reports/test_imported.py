@@ -27,8 +27,8 @@ def endpoints(*keys: str) -> dict[str, Any]:
         (endpoints("../../x", "function"), "manifest.endpoints[0].key must be letters, digits, _ and -"),
         (endpoints("a b", "function"), "manifest.endpoints[0].key must be"),
         (endpoints("k" * 33, "function"), "manifest.endpoints[0].key must be a text of at most 32 characters"),
-        (endpoints("api", "api"), "manifest.endpoints must have a key of its own for each"),
-        (endpoints("api", "API"), "manifest.endpoints must have a key of its own for each"),
+        (endpoints("api", "api"), "manifest.endpoints must have a different key for each endpoint"),
+        (endpoints("api", "API"), "manifest.endpoints must have a different key for each endpoint"),
         ({"format_version": 2}, "manifest.format_version must be a whole number from 1 to 1"),
         ({"resolution_ms": True}, "manifest.resolution_ms must be a number"),
         ({"resolution_ms": 1e300}, "manifest.resolution_ms is a number out of all bounds"),
@@ -62,7 +62,7 @@ def test_a_name_cannot_do_anything_to_a_terminal() -> None:
     ("data", "fault"),
     [
         (b"[" + b"[]," * 2_000_000 + b"[]]", "it holds more than 2000000 values"),
-        (b'{"a": NaN}', "NaN is no number of JSON"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
         (b'{"a": 1, "a": 2}', "an object has a member twice"),
     ],
 )

@@ -14,13 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmark.__main__ import main
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan, SpawnPlan
 from benchmark.cost.prices import load_prices
 from benchmark.decision.decide import decide
 from benchmark.decision.findings import Findings, find
 from benchmark.decision.needs import Needs
 from benchmark.decision.words import usd
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run
 from benchmark.record.store import Store
@@ -87,14 +87,14 @@ def report(recorded: list[Recorded]) -> Document:
 def cold(mode: str) -> Recorded:
     starts = {"api": TrueStart(cold_ms=700, idle_s=900), "function": TrueStart(cold_ms=900, idle_s=900)}
     if mode == "spawn":
-        return cold_run(ColdPlan("spawn", 20), starts)
-    run, samples = cold_run(ColdPlan("ladder", 5, idle_s=(60.0, 900.0, 1800.0)), starts)
+        return cold_run(SpawnPlan(20), starts)
+    run, samples = cold_run(IdleSweepPlan(5, idle_s=(60.0, 900.0, 1800.0)), starts)
     return replace(run, id="1adde000"), samples
 
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    runs = [simulated(ComparePlan(pairs=400)), simulated(LoadPlan(rate=40.0, duration_s=20.0))]
+    runs = [simulated(ComparePlan(pairs=400)), simulated(OpenLoopPlan(rate=40.0, duration_s=20.0))]
     assert len({run.id for run, _ in runs}) == 2
     return to_html(report([*runs, cold("spawn"), cold("ladder")]))
 
@@ -112,8 +112,8 @@ def test_it_is_whole_html_with_every_section_measured(whole: str) -> None:
 def test_any_number_of_endpoints_have_columns_colours_and_pairs(count: int) -> None:
     truth = Truth(tuple(TrueEndpoint(50.0 + 20 * position) for position in range(count)))
     starts = {key: TrueStart(cold_ms=700 + 200 * position) for position, key in enumerate("abcdef"[:count])}
-    runs = [simulate_run(truth, ComparePlan(pairs=100)), simulate_run(truth, LoadPlan(rate=20.0, duration_s=20.0))]
-    document = build([*runs, cold_run(ColdPlan("spawn", 20), starts)], PRICES, UTC, None)
+    runs = [simulate_run(truth, ComparePlan(pairs=100)), simulate_run(truth, OpenLoopPlan(rate=20.0, duration_s=20.0))]
+    document = build([*runs, cold_run(SpawnPlan(20), starts)], PRICES, UTC, None)
     page = Reader(to_html(document))
     for section in ("Latency", "Cold start"):
         heads = [table.header for table in tables(document, section) if table.sides]
@@ -227,7 +227,7 @@ def at(run: Run, urls: Mapping[str, str]) -> Run:
 
 def test_the_bill_of_the_report_is_the_bill_of_its_decision() -> None:
     run, samples = cold_run(
-        ColdPlan("ladder", 5, idle_s=(60.0, 900.0)), {key: TrueStart(cold_ms=3000, idle_s=30) for key in NAMES}
+        IdleSweepPlan(5, idle_s=(60.0, 900.0)), {key: TrueStart(cold_ms=3000, idle_s=30) for key in NAMES}
     )
     urls = {key: f"http://{key}.example" for key in NAMES}
     recorded = [simulated(), (run, samples)]
@@ -323,7 +323,7 @@ def test_markdown_keeps_its_own_fence_around_text_with_ticks() -> None:
 
 
 def test_a_run_of_one_endpoint_is_reported_too() -> None:
-    run = make_run(LoadPlan(rate=10.0, duration_s=2.0), keys=("api",))
+    run = make_run(OpenLoopPlan(rate=10.0, duration_s=2.0), keys=("api",))
     samples = pairs([10.0] * 80, [20.0] * 80)
     page = Reader(to_html(report([(run, samples[samples["endpoint"] == 0])])))
     assert "Not measured:" in page.sections["Cost"] and "n = 80" in page.sections["Latency"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.samples import Samples
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.power import count_verdicts
@@ -25,7 +25,7 @@ def compared(samples: Samples, seed: int, **plan: Any) -> Summary:
 
 
 def loaded(truth: Truth, seed: int, rate: float = 20.0, duration_s: float = 20.0) -> Summary:
-    plan = LoadPlan(rate=rate, duration_s=duration_s, seed=seed, **PLAIN)
+    plan = OpenLoopPlan(rate=rate, duration_s=duration_s, seed=seed, **PLAIN)
     return summarise(make_run(plan), simulate_load(truth, rate, duration_s, seed))
 
 
@@ -55,25 +55,25 @@ def test_equal_endpoints_that_time_out_have_a_winner_in_at_most_5_of_100_loads()
 FOUR = Truth((TrueEndpoint(correlation=0.5),) * 4, DRIFTING)
 ONE_SLOWER = Truth((TrueEndpoint(), TrueEndpoint(65.0), TrueEndpoint(), TrueEndpoint()), DRIFTING)
 COMPARED = ComparePlan(pairs=100, **PLAIN)
-LOADED = LoadPlan(rate=20.0, duration_s=10.0, **PLAIN)
+LOADED = OpenLoopPlan(rate=20.0, duration_s=10.0, **PLAIN)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
-def test_four_equal_endpoints_have_any_winner_in_at_most_5_of_100_runs(plan: ComparePlan | LoadPlan) -> None:
+def test_four_equal_endpoints_have_any_winner_in_at_most_5_of_100_runs(plan: ComparePlan | OpenLoopPlan) -> None:
     found = count_verdicts(FOUR, plan, 1000)
     print(f"{plan.kind}: any winner in {found.any_winner} of {found.runs} runs")
     assert found.any_winner <= 50
 
 
 @pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
-def test_four_equal_endpoints_seldom_have_any_winner(plan: ComparePlan | LoadPlan) -> None:
+def test_four_equal_endpoints_seldom_have_any_winner(plan: ComparePlan | OpenLoopPlan) -> None:
     found = count_verdicts(FOUR, plan, 60)
     assert found.any_winner <= 7, "of a true 5 % more than 7 of 60 are seen once in 50"
 
 
 @pytest.mark.parametrize("plan", [COMPARED, LOADED], ids=["compare", "load"])
-def test_an_endpoint_that_is_slower_is_last_and_the_others_are_one_group(plan: ComparePlan | LoadPlan) -> None:
+def test_an_endpoint_that_is_slower_is_last_and_the_others_are_one_group(plan: ComparePlan | OpenLoopPlan) -> None:
     found = count_verdicts(ONE_SLOWER, replace(plan, margin_pct=5.0), 60)
     assert found.true_order >= 54
 

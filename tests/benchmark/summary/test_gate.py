@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, LoadPlan, OpenLoopPlan
 from benchmark.record.run import RunState
 from benchmark.record.samples import Samples, empty
 from benchmark.summary.gate import Check, GateError, check_non_inferior, check_slo, flaws, to_junit, to_markdown
@@ -94,7 +94,7 @@ def test_errors_that_come_together_make_their_rate_less_certain() -> None:
         assert check_slo(found, slo, strict=True).holds == strictly
 
 
-@pytest.mark.parametrize("plan", [None, LoadPlan(rate=25, duration_s=16, warmup=0)])
+@pytest.mark.parametrize("plan", [None, OpenLoopPlan(rate=25, duration_s=16, warmup=0)])
 def test_timeouts_break_an_slo_of_latency_that_the_answers_keep(plan: LoadPlan | None) -> None:
     lost = samples()
     lost["failure"][(lost["endpoint"] == 1) & (lost["group"] % 10 == 0)] = 2
@@ -160,7 +160,7 @@ def test_an_endpoint_that_only_failed_has_no_latency_to_slo() -> None:
 def test_of_an_open_loop_the_response_time_is_meant() -> None:
     late = samples()
     late["sent_ms"] += 1000
-    opened = summarise(make_run(LoadPlan(rate=25, duration_s=16, warmup=0)), late)
+    opened = summarise(make_run(OpenLoopPlan(rate=25, duration_s=16, warmup=0)), late)
     assert not check_slo(opened, "api.p50_ms<200").holds
 
 

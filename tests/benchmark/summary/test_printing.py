@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmark.endpoints.sample import Temperature
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.run import Run
 from benchmark.record.samples import TIMEOUT, Samples, from_rows, join
 from benchmark.summary.printing import generator, pairs_table, print_summary, rows
@@ -60,7 +60,7 @@ def test_a_run_is_printed_from_its_name_to_its_generator() -> None:
 
 def test_beyond_two_endpoints_every_pair_has_a_line() -> None:
     truth = Truth((TrueEndpoint(50.0), TrueEndpoint(80.0), TrueEndpoint(50.0)))
-    for plan, columns in ((ComparePlan(pairs=200), 4), (LoadPlan(rate=20, duration_s=20), 3)):
+    for plan, columns in ((ComparePlan(pairs=200), 4), (OpenLoopPlan(rate=20, duration_s=20), 3)):
         summary = summarise(*simulate_run(truth, plan))
         assert summary.verdict is not None
         text = printed(summary)
@@ -108,7 +108,7 @@ def test_a_line_is_there_where_something_was_measured() -> None:
     closed = lines(summarise(make_run(), samples()))
     assert "service p95 (ms)" in closed and "wait, median (ms)" in closed
     assert not [label for label in closed if label.startswith(("response", "dns", "tls", "cold"))]
-    opened = lines(summarise(make_run(LoadPlan(rate=25, duration_s=16, warmup=0)), samples()))
+    opened = lines(summarise(make_run(OpenLoopPlan(rate=25, duration_s=16, warmup=0)), samples()))
     assert "response p95 (ms)" in opened
 
 

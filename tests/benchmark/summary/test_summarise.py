@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.sample import Failure, Temperature
-from benchmark.record.plan import ComparePlan, LoadPlan
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, TIMEOUT, UNKNOWN, Samples, empty, from_rows, join
 from benchmark.reports.document import to_markdown
@@ -28,8 +28,8 @@ from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth
 from tests.benchmark.runs import NAMES, UTC, make_run, pairs, row, with_facts
 
 SHARES = list(PERCENTILES.values())
-RATE = LoadPlan(rate=50, duration_s=10, warmup=0, margin_ms=1.0, margin_pct=0.0)
-CALLERS = LoadPlan(rate=None, concurrency=2, total=500, warmup=0, margin_ms=1.0, margin_pct=0.0)
+RATE = OpenLoopPlan(rate=50, duration_s=10, warmup=0, margin_ms=1.0, margin_pct=0.0)
+CALLERS = ClosedLoopPlan(concurrency=2, total=500, warmup=0, margin_ms=1.0, margin_pct=0.0)
 
 
 def noise(n: int, seed: int, median_ms: float = 10.0) -> list[float]:
@@ -41,7 +41,7 @@ def of_pairs(n: int = 100, faster_ms: float = 10.0, slower_ms: float = 20.0) -> 
     return pairs(noise(n, 1, faster_ms), noise(n, 2, slower_ms))
 
 
-def simulated(plan: ComparePlan | LoadPlan, truth: Truth = DEMO) -> tuple[Run, Samples]:
+def simulated(plan: ComparePlan | OpenLoopPlan, truth: Truth = DEMO) -> tuple[Run, Samples]:
     return simulate_run(truth, plan)
 
 
@@ -181,7 +181,7 @@ def test_an_endpoint_that_always_times_out_is_the_slower_one() -> None:
 
 
 @pytest.mark.parametrize("plan", [RATE, CALLERS])
-def test_a_load_that_mostly_times_out_wins_nothing(plan: LoadPlan) -> None:
+def test_a_load_that_mostly_times_out_wins_nothing(plan: OpenLoopPlan) -> None:
     samples = of_pairs(400, 30.0, 10.0)
     lost = (samples["endpoint"] == 1) & (samples["group"] % 10 < 6)
     samples["failure"][lost] = 2
@@ -195,7 +195,7 @@ def test_a_load_that_mostly_times_out_wins_nothing(plan: LoadPlan) -> None:
 
 
 @pytest.mark.parametrize("plan", [None, RATE, CALLERS])
-def test_timeouts_move_the_differences_and_not_the_percentiles_that_are_shown(plan: LoadPlan | None) -> None:
+def test_timeouts_move_the_differences_and_not_the_percentiles_that_are_shown(plan: OpenLoopPlan | None) -> None:
     samples = of_pairs(400, 10.0, 20.0)
     samples["failure"][(samples["endpoint"] == 0) & (samples["group"] % 20 == 7)] = 2
     samples["service_ms"][samples["failure"] == 2] = 10_000.0
@@ -398,7 +398,7 @@ def test_a_verdict_on_instances_that_say_nothing_of_themselves_is_not_called_war
 
 
 @pytest.mark.parametrize("plan", [None, CALLERS])
-def test_a_start_that_timed_out_is_not_called_warm(plan: LoadPlan | None) -> None:
+def test_a_start_that_timed_out_is_not_called_warm(plan: OpenLoopPlan | None) -> None:
     samples = of_pairs(400)
     lost = np.flatnonzero(samples["endpoint"] == 1)[0]
     samples["failure"][lost] = 1 + FAILURES.index(Failure.TIMEOUT)
@@ -446,7 +446,7 @@ def test_callers_have_service_time_alone_and_it_says_what_that_hides() -> None:
 
 def test_a_freeze_shows_in_the_tail_of_an_open_loop() -> None:
     truth = Truth((TrueEndpoint(10.0),) * 2, Machine(freezes=((5000.0, 2000.0),)))
-    summary = summarise(*simulated(LoadPlan(rate=50, duration_s=20, warmup=0), truth))
+    summary = summarise(*simulated(OpenLoopPlan(rate=50, duration_s=20, warmup=0), truth))
     assert all(side.latency_ms[2].value > 1000 for side in summary.endpoints)
 
 
@@ -459,8 +459,8 @@ def test_one_endpoint_has_figures_and_no_verdict() -> None:
 FOUR = Truth((TrueEndpoint(50.0), TrueEndpoint(80.0), TrueEndpoint(50.0), TrueEndpoint(65.0)))
 
 
-@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), LoadPlan(rate=50, duration_s=20)])
-def test_four_endpoints_have_an_order_and_a_difference_of_each_pair(plan: ComparePlan | LoadPlan) -> None:
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), OpenLoopPlan(rate=50, duration_s=20)])
+def test_four_endpoints_have_an_order_and_a_difference_of_each_pair(plan: ComparePlan | OpenLoopPlan) -> None:
     summary = summarise(*simulated(plan, FOUR))
     verdict = verdict_of(summary)
     assert verdict.order == ((0, 2), (3,), (1,))
@@ -471,9 +471,9 @@ def test_four_endpoints_have_an_order_and_a_difference_of_each_pair(plan: Compar
     for pair, differences in zip(verdict.pairs, summary.differences, strict=True):
         assert len(differences) == 3
         assert differences[0].value == pytest.approx(pair.effect.value, abs=4)
-        if isinstance(plan, LoadPlan):
+        if isinstance(plan, OpenLoopPlan):
             assert differences[0] == pair.effect
-    assert (summary.verdict and "blocks" in summary.verdict.sentence) or isinstance(plan, LoadPlan)
+    assert (summary.verdict and "blocks" in summary.verdict.sentence) or isinstance(plan, OpenLoopPlan)
 
 
 def test_a_pair_among_several_has_a_wider_interval_than_alone() -> None:
@@ -536,12 +536,12 @@ def test_one_run_gives_the_same_summary_every_time() -> None:
 # --- As JSON
 
 
-@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), LoadPlan(rate=50, duration_s=10)])
-def test_the_document_has_the_shape_that_others_rely_on(plan: ComparePlan | LoadPlan) -> None:
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=400), OpenLoopPlan(rate=50, duration_s=10)])
+def test_the_document_has_the_shape_that_others_rely_on(plan: ComparePlan | OpenLoopPlan) -> None:
     run, samples = simulated(plan)
     run = replace(run, outcome=make_run().outcome)
     document = json.loads(json.dumps(to_document(summarise(run, samples)), allow_nan=False))
-    latency = "response_ms" if isinstance(plan, LoadPlan) else "service_ms"
+    latency = "response_ms" if isinstance(plan, OpenLoopPlan) else "service_ms"
     assert (document["format_version"], document["kind"]) == (1, plan.kind)
     assert document["manifest"] == json.loads(json.dumps(run.manifest))
     assert list(document["endpoints"]) == ["first", "second"]

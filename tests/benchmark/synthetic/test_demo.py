@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.record.plan import ComparePlan, LoadPlan, PlanError
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan, PlanError
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
 from benchmark.record.store import Store
@@ -16,8 +16,8 @@ from benchmark.synthetic.simulate import TrueEndpoint, Truth
 
 PLANS = [
     ComparePlan(pairs=300, warmup=10),
-    LoadPlan(rate=40, duration_s=10, warmup=10),
-    LoadPlan(rate=None, concurrency=3, total=310, warmup=10),
+    OpenLoopPlan(rate=40, duration_s=10, warmup=10),
+    ClosedLoopPlan(concurrency=3, total=310, warmup=10),
 ]
 
 
@@ -48,7 +48,7 @@ def test_the_warm_up_of_the_plan_is_one(plan: ComparePlan | LoadPlan) -> None:
 
 def test_callers_wait_for_their_answers() -> None:
     truth = Truth((TrueEndpoint(100.0, 0.0, instances=50), TrueEndpoint(100.0, 0.0, instances=50)))
-    _, samples = simulate_run(truth, LoadPlan(rate=None, concurrency=4, total=40, warmup=0))
+    _, samples = simulate_run(truth, ClosedLoopPlan(concurrency=4, total=40, warmup=0))
     first = samples[samples["endpoint"] == 0]
     assert len(first) == 40
     in_flight = [np.count_nonzero((first["sent_ms"] <= at) & (first["sent_ms"] + 100 > at)) for at in (50, 350, 750)]
@@ -57,7 +57,7 @@ def test_callers_wait_for_their_answers() -> None:
 
 def test_a_ramp_is_refused_as_it_cannot_be_simulated() -> None:
     with pytest.raises(PlanError, match="no ramp"):
-        simulate_run(DEMO, LoadPlan(ramp=5.0))
+        simulate_run(DEMO, OpenLoopPlan(ramp=5.0))
 
 
 def test_one_seed_gives_one_run_under_another_id() -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from benchmark.engine.forecast import Forecast
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.run import Run, RunState
+from benchmark.runs.requests import span
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.verdict import Outcome
 from dashboard.components import run_text as say
@@ -44,8 +45,8 @@ def test_progress_says_how_long_it_still_takes(progress: dict[str, float], expec
     ("plan", "expected"),
     [
         (ComparePlan(pairs=1500), f"1{THIN}500 pairs, reused connections"),
-        (LoadPlan(rate=12.5, ramp=1, connection="new"), "1 to 12.5/s for 30 s, new connections"),
-        (LoadPlan(rate=None, concurrency=4, total=50), "4 callers, 50 requests each, reused connections"),
+        (OpenLoopPlan(rate=12.5, ramp=1, connection="new"), "1 to 12.5/s for 30 s, new connections"),
+        (ClosedLoopPlan(concurrency=4, total=50), "4 callers, 50 requests each, reused connections"),
     ],
 )
 def test_a_plan_in_a_few_words(plan: Plan, expected: str) -> None:
@@ -56,7 +57,7 @@ def test_a_plan_in_a_few_words(plan: Plan, expected: str) -> None:
     ("seconds", "said"), [(0.2, "1 s"), (59.6, "60 s"), (100, "2 min"), (3600, "60 min"), (9000, "2.5 h")]
 )
 def test_spans_of_time(seconds: float, said: str) -> None:
-    assert say.span(seconds) == said
+    assert span(seconds) == said
 
 
 def test_every_state_and_outcome_has_a_word_an_icon_and_a_colour() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import Store
 from benchmark.statistics.estimates import Estimate
@@ -108,7 +108,7 @@ def test_a_run_of_so_many_endpoints_has_a_card_and_a_line_of_each(page_of: Open,
 @COUNTS
 def test_cold_starts_of_so_many_endpoints_have_a_card_of_each(page_of: Open, results_dir: Path, count: int) -> None:
     starts = {name.lower(): TrueStart(cold_ms=500.0 + 100 * place) for place, name in enumerate(NAMES[:count])}
-    run, samples = cold_run(ColdPlan("ladder", 3, idle_s=(60.0, 900.0)), starts)
+    run, samples = cold_run(IdleSweepPlan(3, idle_s=(60.0, 900.0)), starts)
     add_finished_run(Store(results_dir), run, samples)
     page = page_of(count).at("coldstart").open(run=run.id)
     for name in NAMES[:count].lower():

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan, SpawnPlan
 from benchmark.launch import Launcher
 from benchmark.record.plan import ComparePlan, PlanError
 from benchmark.record.recording import add_finished_run
@@ -310,7 +310,7 @@ def test_a_new_name_is_shown_at_once_and_costs_no_new_summary(
     page.open(run=run_id)
     verdict = page.read("verdict")
     store.rename_run(run_id, "Before the change")
-    monkeypatch.setattr("dashboard.components.reports.summarise", None)
+    monkeypatch.setattr("dashboard.components.reports.kind_of_run", None)
     page.rerun()
     assert "**Before the change**" in page.read("run-head")
     assert page.read("verdict") == verdict
@@ -426,7 +426,7 @@ def test_damaged_samples_are_a_notice(page: Page, store: Store) -> None:
 
 
 def test_cold_starts_are_named_here_and_shown_on_their_own_page(page: Page, store: Store) -> None:
-    run, samples = cold_run(ColdPlan("ladder", 2, idle_s=(60.0,)), {"api": TrueStart(), "function": TrueStart(1200)})
+    run, samples = cold_run(IdleSweepPlan(2, idle_s=(60.0,)), {"api": TrueStart(), "function": TrueStart(1200)})
     add_finished_run(store, run, samples)
     page.open()
     link: Any = page.links()[0]
@@ -434,7 +434,7 @@ def test_cold_starts_are_named_here_and_shown_on_their_own_page(page: Page, stor
     assert f"Cold start {run.id}" in link.proto.label
     assert not page.app.exception
     page.open(run=run.id)
-    assert "measured cold starts. Open it on the Cold start page" in page.read()
+    assert "is a cold start run. It has its own page" in page.read()
     assert not page.app.exception
 
 
@@ -446,7 +446,7 @@ def test_an_address_that_means_no_plan_gives_the_usual_one(page: Page) -> None:
 
 
 def test_nothing_starts_while_cold_starts_are_measured(page: Page, store: Store) -> None:
-    run, _ = cold_run(ColdPlan("spawn", 2), {"api": TrueStart()})
+    run, _ = cold_run(SpawnPlan(2), {"api": TrueStart()})
     store.create_run(replace(run, state=RunState.RUNNING))
     page.open()
     assert page.app.button(key="start").disabled

@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import ColdPlan, IdleSweepPlan, SpawnPlan
 from benchmark.coldstart.summary import ColdSummary, summarise
 from benchmark.record.run import RunState
 from dashboard.components.theme import DARK, LIGHT, Palette
@@ -18,11 +18,11 @@ GAPS_S = (60.0, 300.0, 900.0)
 
 
 def spawned(**starts: TrueStart) -> ColdSummary:
-    return summarise(*cold_run(ColdPlan("spawn", 8), starts or {"api": TrueStart(), "function": TrueStart(1200)}))
+    return summarise(*cold_run(SpawnPlan(8), starts or {"api": TrueStart(), "function": TrueStart(1200)}))
 
 
 def ladder(**starts: TrueStart) -> ColdSummary:
-    plan = ColdPlan("ladder", 3, idle_s=GAPS_S)
+    plan = IdleSweepPlan(3, idle_s=GAPS_S)
     return summarise(*cold_run(plan, starts or {"api": TrueStart(), "function": TrueStart(evidence=False)}))
 
 
@@ -103,7 +103,7 @@ def test_shares_have_the_intervals_of_the_summary() -> None:
     assert trace["customdata"][2] == "3 of 3 after 15 min"
 
 
-@pytest.mark.parametrize("plan", [ColdPlan("spawn", 3), ColdPlan("ladder", 1, idle_s=(60.0, 300.0))])
+@pytest.mark.parametrize("plan", [SpawnPlan(3), IdleSweepPlan(1, idle_s=(60.0, 300.0))])
 def test_a_run_that_has_only_begun_can_be_drawn(plan: ColdPlan) -> None:
     for done in (0, 1):
         found = summarise(*cold_run(plan, {"api": TrueStart(), "function": TrueStart()}, RunState.LOST, done))
@@ -112,7 +112,7 @@ def test_a_run_that_has_only_begun_can_be_drawn(plan: ColdPlan) -> None:
 
 
 def test_a_name_is_shown_as_it_is_and_takes_the_colour_of_its_place() -> None:
-    found = summarise(*cold_run(ColdPlan("spawn", 2), {"one": TrueStart(), "<b>": TrueStart()}))
+    found = summarise(*cold_run(SpawnPlan(2), {"one": TrueStart(), "<b>": TrueStart()}))
     figure = draw.in_order(found, LIGHT)
     assert list(traces(figure)) == ["one (n = 2)", "&lt;b&gt; (n = 2)"]
     assert figure.to_dict()["data"][1]["marker"]["color"] == LIGHT.endpoints["function"]

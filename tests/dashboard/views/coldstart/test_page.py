@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
 from benchmark.record.recording import add_finished_run
@@ -57,7 +57,7 @@ def test_an_empty_record_says_what_to_do(cold: Visit) -> None:
 
 
 def test_a_run_of_spawned_programs_is_shown_by_its_address(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("spawn", 12))
+    keep(results_dir, SpawnPlan(12))
     page = cold("c01dc01d")
     block = page.app.get_by_key("card-api")
     assert [metric.label for metric in block.metric] == [
@@ -76,7 +76,7 @@ def test_a_run_of_spawned_programs_is_shown_by_its_address(cold: Visit, results_
 
 
 def test_a_ladder_is_shown_with_its_threshold(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("ladder", 3, idle_s=(60.0, 900.0)))
+    keep(results_dir, IdleSweepPlan(3, idle_s=(60.0, 900.0)))
     page = cold("c01dc01d")
     assert "FastAPI turns cold after" in page.read("card-api")
     for chart in ("idle", "share", "populations"):
@@ -113,9 +113,9 @@ def test_the_command_that_forces_is_the_operators_alone(cold: Visit, monkeypatch
 @pytest.mark.parametrize(
     ("mode", "plan"),
     [
-        ("Local programs", ColdPlan("spawn", 20)),
-        ("Idle sweep", ColdPlan("ladder", 5, idle_s=(60.0, 300.0, 900.0, 1800.0))),
-        ("Forced", ColdPlan("forced", 20)),
+        ("Local programs", SpawnPlan(20)),
+        ("Idle sweep", IdleSweepPlan(5, idle_s=(60.0, 300.0, 900.0, 1800.0))),
+        ("Forced", ForcedPlan(20)),
     ],
 )
 def test_starting_hands_the_plan_to_the_launcher(
@@ -164,7 +164,7 @@ def test_an_address_without_a_run_says_so(cold: Visit, run_id: str) -> None:
 def test_a_run_that_was_cut_off_offers_to_go_on(
     cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED)
+    keep(results_dir, SpawnPlan(6), state=RunState.CANCELLED)
     resumed: list[str] = []
     monkeypatch.setattr(Launcher, "resume", lambda _, run, endpoints: resumed.append(run.id))
     page = cold("c01dc01d")
@@ -173,7 +173,7 @@ def test_a_run_that_was_cut_off_offers_to_go_on(
 
 
 def test_a_run_that_was_imported_is_shown_as_one_and_cannot_go_on(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED, is_imported=True)
+    keep(results_dir, SpawnPlan(6), state=RunState.CANCELLED, is_imported=True)
     page = cold("c01dc01d")
     assert "Imported" in page.read("runhead")
     assert page.has("figure-populations")
@@ -190,7 +190,7 @@ def test_a_forged_file_runs_nothing(cold: Visit, visit: Visit, results_dir: Path
     assert (run.id, run.is_imported) == (FORGED, True)
     page = cold(FORGED)
     assert "Imported" in page.read("runhead") and "Resume" not in page.read()
-    look_at(page, "_resume", "resources.store().run('f0f0f0f0')")  # as a page would that was open before
+    look_at(page, "page._resume", "resources.store().run('f0f0f0f0')")  # as a page would that was open before
     assert ["was imported" in toast.value for toast in page.app.toast] == [True]
     assert resources.launcher()._child is None
     assert not touched.exists()
@@ -206,7 +206,7 @@ def test_a_forged_record_runs_nothing(cold: Visit, results_dir: Path, tmp_path: 
         assert time.monotonic() < deadline
         time.sleep(0.05)
     page.rerun()
-    assert "is about something else than is configured here" in page.app.error[0].value
+    assert "does not match what is configured here" in page.app.error[0].value
     assert not touched.exists()
 
 
@@ -236,26 +236,26 @@ def test_a_function_that_is_not_staged_is_said_before_anything_is_started(cold: 
 
 
 def test_a_dashboard_that_is_read_only_shows_runs_and_starts_none(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("spawn", 6), state=RunState.CANCELLED)
+    keep(results_dir, SpawnPlan(6), state=RunState.CANCELLED)
     page = cold(READ_ONLY="1")
     assert "This dashboard is read-only" in page.read() and not page.has("inputs")
     page = cold("c01dc01d", READ_ONLY="1")
     assert page.has("figure-populations")
     assert [button.label for button in page.app.button] == []
-    keep(results_dir, ColdPlan("spawn", 6), "c01dbbbb")
+    keep(results_dir, SpawnPlan(6), "c01dbbbb")
     Store(results_dir).create_run(replace(Store(results_dir).run("c01dbbbb"), id="c01dcccc", state=RunState.RUNNING))
     page = cold("c01dcccc", READ_ONLY="1")
     assert page.has("progress") and "Cancel" not in page.read()
 
 
 def test_a_run_of_another_kind_is_not_shown_here(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("spawn", 6), kind="compare")
+    keep(results_dir, SpawnPlan(6), kind="compare")
     assert "did not measure cold starts" in cold("c01dc01d").read()
 
 
 def test_an_earlier_run_can_be_chosen(cold: Visit, results_dir: Path) -> None:
-    keep(results_dir, ColdPlan("spawn", 6))
-    keep(results_dir, ColdPlan("ladder", 3, idle_s=(60.0, 900.0)), "c01dbbbb")
+    keep(results_dir, SpawnPlan(6))
+    keep(results_dir, IdleSweepPlan(3, idle_s=(60.0, 900.0)), "c01dbbbb")
     page = cold("c01dc01d")
     page.app.selectbox[0].set_value("c01dbbbb")
     page.rerun()
@@ -267,7 +267,7 @@ def test_a_run_that_was_resumed_is_starting_until_its_process_is_in_the_record(
     cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Launcher, "is_alive", lambda *_: True)
-    before = keep(results_dir, ColdPlan("spawn", 3), state=RunState.CANCELLED)
+    before = keep(results_dir, SpawnPlan(3), state=RunState.CANCELLED)
     page = cold("c01dc01d")
     assert page.has("figure-populations"), "its process has only not ended yet"
     monkeypatch.setattr(Launcher, "is_resuming", lambda _, run: run == before)
@@ -280,25 +280,25 @@ def test_a_run_that_was_resumed_is_starting_until_its_process_is_in_the_record(
 
 
 def look_at(page: Page, look: str, run: str = "'c01dc01d'") -> Page:
-    imports = "from dashboard import resources\nfrom dashboard.views.coldstart import page as coldstart"
-    page.app = AppTest.from_string(f"{imports}\ncoldstart.{look}({run})")
+    imports = "from dashboard import resources\nfrom dashboard.components import following\n"
+    page.app = AppTest.from_string(f"{imports}from dashboard.views.coldstart import page\n{look}({run})")
     return page.rerun()
 
 
-@pytest.mark.parametrize("look", ["_starting", "_progress", "_results"])
-def test_a_look_survives_a_record_that_is_busy(cold: Visit, monkeypatch: pytest.MonkeyPatch, look: str) -> None:
+def test_a_look_survives_a_record_that_is_busy(cold: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: object) -> Run:
         raise StoreError("the file is busy")
 
     page = cold()
     monkeypatch.setattr(Store, "run", busy)
-    look_at(page, look)
+    look_at(page, "following._progress")
     assert "the file is busy" in page.read()
+    look_at(page, "following._live")
+    assert not page.read()
 
 
-@pytest.mark.parametrize("look", ["_progress", "_results"])
 def test_a_look_at_a_run_that_was_deleted_draws_the_whole_page_anew(
-    cold: Visit, monkeypatch: pytest.MonkeyPatch, look: str
+    cold: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     troubles = [StoreError("the second time"), UnknownRun("there is no run c01dc01d")]
 
@@ -307,12 +307,12 @@ def test_a_look_at_a_run_that_was_deleted_draws_the_whole_page_anew(
 
     page = cold()
     monkeypatch.setattr(Store, "run", deleted)
-    look_at(page, look)
+    look_at(page, "following._progress")
     assert "the second time" in page.read()
 
 
 def test_a_run_that_was_lost_is_summarised_again_when_it_goes_on(cold: Visit, results_dir: Path) -> None:
-    run, samples = cold_run(ColdPlan("spawn", 6), BOTH)
+    run, samples = cold_run(SpawnPlan(6), BOTH)
     half = len(samples) // 2
     add_finished_run(Store(results_dir), replace(run, id="c01dc01d", state=RunState.LOST), samples[:half])
     page = cold("c01dc01d")
@@ -322,11 +322,11 @@ def test_a_run_that_was_lost_is_summarised_again_when_it_goes_on(cold: Visit, re
 
 
 def test_a_new_name_costs_no_new_summary(cold: Visit, results_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(results_dir, ColdPlan("spawn", 6))
+    keep(results_dir, SpawnPlan(6))
     page = cold("c01dc01d")
     before = page.read("card-api")
     Store(results_dir).rename_run("c01dc01d", "Cold morning")
-    monkeypatch.setattr("dashboard.components.reports.coldstart_summary.summarise", None)
+    monkeypatch.setattr("dashboard.components.reports.kind_of_run", None)
     page.rerun()
     assert "**Cold morning**" in page.read("runhead")
     assert page.read("card-api") == before

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import IdleSweepPlan
 from benchmark.decision.findings import Side
-from benchmark.record.plan import ComparePlan, LoadPlan, Plan
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.store import Store
 from dashboard.components import markup
@@ -53,7 +53,7 @@ def empty(visit: Visit) -> DecidePage:
 def page(empty: DecidePage, results_dir: Path) -> DecidePage:
     """The page over a comparison and a load of its two endpoints."""
     store = Store(results_dir)
-    plans: list[Plan] = [ComparePlan(pairs=400), LoadPlan(rate=40.0, duration_s=20.0)]
+    plans: list[Plan] = [ComparePlan(pairs=400), OpenLoopPlan(rate=40.0, duration_s=20.0)]
     for index, plan in enumerate(plans):
         run, samples = simulated(plan)
         entries = [{**entry, "url": URLS[entry["key"]]} for entry in run.manifest["endpoints"]]
@@ -135,7 +135,7 @@ def test_an_imported_run_decides_nothing_also_where_it_replaces_one_that_did(
 
 def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results_dir: Path) -> None:
     starts = {key: TrueStart(cold_ms=3000.0, idle_s=30.0) for key in URLS}
-    run, samples = cold_run(ColdPlan("ladder", 5, idle_s=(60.0, 300.0)), starts)
+    run, samples = cold_run(IdleSweepPlan(5, idle_s=(60.0, 300.0)), starts)
     entries = [{**entry, "url": URLS[entry["key"]]} for entry in run.manifest["endpoints"]]
     add_finished_run(Store(results_dir), replace(run, manifest={**run.manifest, "endpoints": entries}), samples)
     page.open(requests="100000", traffic="Bursts", budget="1")

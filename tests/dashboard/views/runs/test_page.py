@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.coldstart.plan import ColdPlan
+from benchmark.coldstart.plan import SpawnPlan
 from benchmark.record.plan import ComparePlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import RunState
@@ -165,7 +165,7 @@ def test_a_comparison_is_summarised_once(page: Page, store: Store, monkeypatch: 
     first, second = record(store, "first"), record(store, "second")
     page.open(compare=f"{first},{second}")
     before = page.read("compared")
-    monkeypatch.setattr("dashboard.components.reports.summarise", None)
+    monkeypatch.setattr("dashboard.components.reports.kind_of_run", None)
     assert page.rerun().read("compared") == before
 
 
@@ -174,7 +174,7 @@ def test_a_run_and_its_copy_do_not_differ(page: Page, store: Store) -> None:
     for identity in ("aaaa0001", "aaaa0002"):
         add_finished_run(store, replace(run, id=identity), samples)
     page.open(compare="aaaa0001,aaaa0002")
-    assert "Nothing: they are alike" in page.read("compared")
+    assert "Nothing: every setting" in page.read("compared")
 
 
 def test_a_run_that_was_exported_can_be_imported(page: Page, store: Store) -> None:
@@ -256,7 +256,7 @@ def test_a_run_with_damaged_samples_is_listed_and_can_be_deleted(page: Page, sto
 
 
 def test_cold_starts_are_listed_but_not_compared(page: Page, store: Store) -> None:
-    run, samples = cold_run(ColdPlan("spawn", 3), {"api": TrueStart(), "function": TrueStart()})
+    run, samples = cold_run(SpawnPlan(3), {"api": TrueStart(), "function": TrueStart()})
     add_finished_run(store, run, samples)
     page.open()
     assert listed(page) == [f"Cold start {run.id}"]

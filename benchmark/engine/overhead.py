@@ -1,4 +1,4 @@
-"""The generator's floor: what the same client measures against a server that does nothing, in the same run."""
+"""Client overhead: what the same client measures against a server that does nothing, in the same run."""
 
 import subprocess
 import sys
@@ -16,13 +16,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 _WARMUP = 20
 
 
-class FloorError(Exception):
+class NullServerError(Exception):
     """The server that does nothing could not be started."""
 
 
 @contextmanager
 def null_server() -> Iterator[str]:
-    """A server that does nothing, in a process of its own; gives its address. Raises FloorError."""
+    """A server that does nothing, in a separate process; gives its address. Raises NullServerError."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmark.engine.null_server"],
         stdin=subprocess.PIPE,
@@ -35,13 +35,13 @@ def null_server() -> Iterator[str]:
             try:
                 port = int(process.stdout.readline())
             except ValueError as error:
-                raise FloorError("the null server did not start") from error
+                raise NullServerError("the null server did not start") from error
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
 
 
-async def measure_floor(url: str, body: bytes, connection: Connection, requests: int = 100) -> list[float]:
+async def measure_overhead(url: str, body: bytes, connection: Connection, requests: int = 100) -> list[float]:
     """Service times in ms of `requests` requests, one in flight, after a warm-up."""
     rows = []
     async with Client(Endpoint("null", "null", url), 0, None, Instances(), connection=connection) as client:

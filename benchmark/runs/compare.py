@@ -1,0 +1,5 @@
+"""Comparisons: the same body to every endpoint in rounds of random order, one request in flight."""
+
+from benchmark.runs.requests import request_kind
+
+KIND = request_kind("compare", "compare")

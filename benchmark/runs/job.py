@@ -1,0 +1,91 @@
+"""What a process that measures is told on standard input, as one JSON document.
+
+Other users of a machine can read a command line, but not a pipe, which is why tokens travel here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from benchmark.endpoints.endpoint import Endpoint, EndpointError
+from benchmark.endpoints.identity import GoogleIdentity
+from benchmark.record.plan import PlanError
+from benchmark.record.store import Store
+from benchmark.runs import kind_named, kind_of_run, plan_of
+from benchmark.runs.kind import Order, RunKind
+
+
+class JobError(ValueError):
+    """This is not a job; the message says why in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run to carry out: of the kind and the plan here, or, to resume one, of those in the record under this id."""
+
+    run_id: str
+    results: Path
+    """the directory of the record"""
+    endpoints: tuple[Endpoint, ...] = ()
+    kind: str | None = None
+    plan: Mapping[str, Any] | None = None
+    name: str = ""
+
+    @property
+    def resumes(self) -> bool:
+        return self.kind is None
+
+    def order(self, store: Store) -> tuple[RunKind[Any, Any], Order[Any]]:
+        """What is asked for. The hosts of the endpoints may be measured: whoever wrote the job configured them.
+
+        Raises PlanError, also for an imported run, and StoreError.
+        """
+        resumed = store.run(self.run_id) if self.resumes else None
+        if resumed and resumed.is_imported:
+            raise PlanError(f"run {resumed.id} was imported: only what was measured here can go on")
+        kind = kind_of_run(resumed) if resumed else kind_named(self.kind or "")
+        plan = plan_of(resumed) if resumed else kind.read_plan(self.plan)
+        hosts = frozenset(endpoint.host for endpoint in self.endpoints)
+        return kind, Order(plan, self.endpoints, self.run_id, self.name, allowed_hosts=hosts, resumed=resumed)
+
+
+def write_job(job: Job) -> str:
+    """`job` as JSON."""
+    return json.dumps(
+        {
+            "run_id": job.run_id,
+            "results": str(job.results.resolve()),
+            "endpoints": [_endpoint_document(endpoint) for endpoint in job.endpoints],
+            "kind": job.kind,
+            "plan": None if job.plan is None else dict(job.plan),
+            "name": job.name,
+        }
+    )
+
+
+def read_job(text: str) -> Job:
+    """The inverse of `write_job`. Raises JobError."""
+    try:
+        document = json.loads(text)
+        return Job(
+            document["run_id"],
+            Path(document["results"]),
+            _endpoints(document["endpoints"]),
+            document["kind"],
+            document["plan"],
+            document["name"],
+        )
+    except (ValueError, KeyError, TypeError, EndpointError) as error:
+        raise JobError(f"this is not a job ({type(error).__name__}: {error})") from error
+
+
+def _endpoint_document(endpoint: Endpoint) -> dict[str, Any]:
+    known = {field.name: getattr(endpoint, field.name) for field in fields(endpoint)}
+    return known | {"identity": endpoint.identity is not None}
+
+
+def _endpoints(documents: Sequence[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
+    identity = GoogleIdentity()
+    return tuple(Endpoint(**{**one, "identity": identity if one["identity"] else None}) for one in documents)

@@ -1,0 +1,145 @@
+"""What the kinds that send requests to endpoints as they are have in common: a plan becomes a run that can begin."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmark.endpoints import readable
+from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
+from benchmark.endpoints.sample import utc_now
+from benchmark.engine.execute import ask, execute, make_manifest
+from benchmark.engine.forecast import Forecast, estimate, typical_ms
+from benchmark.record.plan import (
+    ComparePlan,
+    OpenLoopPlan,
+    Plan,
+    PlanError,
+    check_count,
+    check_limits,
+    from_document,
+    to_document,
+)
+from benchmark.record.run import Run, RunState
+from benchmark.record.store import Store
+from benchmark.runs.kind import Order, ProgressReport, RunKind, Work
+from benchmark.summary.printing import print_summary
+from benchmark.summary.summarise import Summary, summarise
+from benchmark.summary.summarise import to_document as summary_document
+from benchmark.synthetic.selftest import known_resolution_ms
+from inference.card import ModelCard
+
+
+def request_kind(name: str, title: str) -> RunKind[Plan, Summary]:
+    """A kind whose samples are requests to endpoints as they are, and whose summary is their latencies."""
+    return RunKind(
+        name=name,
+        title=title,
+        read_plan=from_document,
+        write_plan=to_document,
+        describe=describe_plan,
+        check=check,
+        prepare=partial(prepare, name),
+        summarise=summarise,
+        summary_type=Summary,
+        print=print_summary,
+        document=summary_document,
+        has_results=lambda summary: any(one.n for one in summary.endpoints),
+        panel="dashboard.views.benchmark.report",
+    )
+
+
+def check(order: Order[Plan]) -> None:
+    """Refuse what could hurt somebody. Raises PlanError."""
+    check_count(len(order.endpoints))
+    check_limits(order.plan, order.endpoints, order.allowed_hosts, order.max_requests, order.max_rate)
+
+
+def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
+    """Ask the endpoints, and write down the conditions. Raises PlanError, StoreError."""
+    if order.resumed:
+        raise PlanError(f"run {order.resumed.id} cannot be resumed: start another one")
+    check(order)
+    plan, endpoints = order.plan, order.endpoints
+    started = perf_counter()
+    served = ask(endpoints)
+    asked_ms = (perf_counter() - started) * 1000 / len(endpoints)
+    card = card_of([one.card for one in served])
+    silent = [f"{one.key} {known.problem}" for one, known in zip(endpoints, served, strict=True) if known.problem]
+    bodies = read_bodies(order.body_from, card, silent)
+    manifest = make_manifest(endpoints, served, to_document(plan), bodies, card)
+    urls = [endpoint.url for endpoint in endpoints]
+    manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
+    expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
+    run = new_run(kind, order.name, manifest, order.run_id)
+    return work(run, endpoints, bodies, card, store, describe(estimate(plan, endpoints, expected_ms), endpoints))
+
+
+def describe_plan(plan: Plan, count: Callable[[int], str]) -> str:
+    """A plan in a few words."""
+    if isinstance(plan, ComparePlan):
+        what = f"{count(plan.pairs)} pairs"
+    elif isinstance(plan, OpenLoopPlan):
+        ramp = "" if plan.ramp is None else f"{plan.ramp:g} to "
+        what = f"{ramp}{plan.rate:g}/s for {span(plan.duration_s)}"
+    else:
+        what = f"{plan.concurrency} callers, {count(plan.total)} requests each"
+    return f"{what}, {plan.connection} connections"
+
+
+def work(
+    run: Run, endpoints: Sequence[Endpoint], bodies: Bodies, card: ModelCard | None, store: Store, announcement: str
+) -> Work:
+    """`run`, whose conditions are known, as it can begin."""
+
+    def carry_out(report: ProgressReport) -> Run:
+        return execute(run, endpoints, bodies, card, store, report)
+
+    return Work(run, run.plan.requests(len(endpoints)), announcement, carry_out)
+
+
+def new_run(kind: str, name: str, manifest: dict[str, Any], run_id: str) -> Run:
+    """A run that begins now."""
+    return Run(run_id, kind, readable.name(name), RunState.RUNNING, utc_now(), manifest)
+
+
+def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
+    """What is about to happen, before it does."""
+    cost = "" if planned.cost_usd is None else f", at most USD {planned.cost_usd:.2g}"
+    addresses = listed([endpoint.address for endpoint in endpoints])
+    return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
+
+
+def span(duration_s: float) -> str:
+    """A duration as one says it: `8 s`, `2 min`, `1.5 h`."""
+    if duration_s < 0.95:
+        return "1 s"
+    if duration_s < 99.5:
+        return f"{duration_s:.0f} s"
+    return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:
+    """What is sent: of the `card`, or the rows of a CSV file. `problems` are why there is no card. Raises PlanError."""
+    try:
+        if source != "card":
+            with Path(source).open("rb") as file:
+                return from_csv(decode(file.read(MAX_BYTES + 1)), source, card)
+    except OSError as error:
+        raise PlanError(f"--body-from {source}: cannot be read ({type(error).__name__})") from error
+    except RowsError as error:
+        raise PlanError(f"--body-from {source} {error}") from error
+    except BodyError as error:
+        raise PlanError(f"--body-from {error}") from error
+    if card is None:
+        why = f" ({'; '.join(problems)})" if problems else ""
+        raise PlanError(f"no endpoint gives a model card{why}, so --body-from FILE.csv must say what to send")
+    return from_card(card)
