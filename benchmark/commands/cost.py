@@ -2,38 +2,53 @@
 
 import argparse
 import statistics
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands import UsageError, add_results, results_store, write_json
+from benchmark.commands import UsageError, add_results, present, results_store
 from benchmark.cost.bill import Configuration, Cost, CostError, Workload, default_concurrency, monthly_cost
-from benchmark.cost.prices import BILLINGS, PriceError, Prices, load_prices
+from benchmark.cost.prices import BILLINGS, PriceError, Prices, find_prices
 from benchmark.cost.traffic import SHAPES, Traffic, TrafficError, read_csv, requests_per_month
+
+_USUAL_ENDPOINT = "api"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument(
-        "--requests-per-month", type=int, metavar="N", help="needed unless --shape is a file, which says it otherwise"
+        "--requests-per-month", type=int, metavar="N", help="required unless --shape is a file, which contains it"
     )
     service = parser.add_mutually_exclusive_group(required=True)
     service.add_argument("--service-ms", type=float, metavar="MS", help="how long an instance is busy with a request")
-    service.add_argument("--run", dest="run_id", metavar="ID", help="take the service times that this run measured")
+    service.add_argument("--run", dest="run_id", metavar="ID", help="use the service times that this run measured")
     parser.add_argument(
         "--cpu-ms", type=float, metavar="MS", help="processor time of a request (default: all of its service time)"
     )
-    parser.add_argument("--endpoint", default="api", metavar="KEY", help="whose times of the run (default: api)")
-    parser.add_argument("--vcpu", type=float, default=1.0, help="of an instance (default: 1)")
-    parser.add_argument("--memory-gib", type=float, default=0.5, metavar="GIB", help="of an instance (default: 0.5)")
     parser.add_argument(
-        "--concurrency", type=int, metavar="N", help="requests at a time (default: 80, and 1 below 1 vCPU)"
+        "--endpoint",
+        action="append",
+        metavar="KEY",
+        help="endpoint of the run; repeat it for several bills (default: api, or all where the run has no api)",
     )
-    parser.add_argument("--min-instances", type=int, default=0, metavar="N", help="kept alive always (default: 0)")
+    parser.add_argument("--vcpu", type=float, default=1.0, help="vCPU of an instance (default: 1)")
     parser.add_argument(
-        "--region", help="where it runs (default: where the endpoint of --run says that it does, else one of tier 1)"
+        "--memory-gib", type=float, default=0.5, metavar="GIB", help="memory of an instance (default: 0.5)"
     )
-    parser.add_argument("--billing", choices=BILLINGS, default="request", help="what is paid for (default: request)")
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="concurrent requests of an instance (default: 80, or 1 below 1 vCPU)",
+    )
+    parser.add_argument(
+        "--min-instances", type=int, default=0, metavar="N", help="instances that always run (default: 0)"
+    )
+    parser.add_argument(
+        "--region", help="region (default: the one that the endpoint of --run reports, or else one of tier 1)"
+    )
+    parser.add_argument("--billing", choices=BILLINGS, default="request", help="billing model (default: request)")
     parser.add_argument(
         "--shape",
         default="steady",
@@ -41,12 +56,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="steady: evenly spaced; office: 8 hours on 5 days; bursts: the first minute of every hour; "
         "or a file with the requests of each minute (default: steady)",
     )
-    parser.add_argument("--startup-ms", type=float, default=0.0, metavar="MS", help="how long an instance starts")
+    parser.add_argument("--startup-ms", type=float, default=0.0, metavar="MS", help="start-up time of an instance")
     parser.add_argument(
-        "--cold-fraction", type=float, default=0.0, metavar="SHARE", help="share of requests that wait for a start"
+        "--cold-fraction",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of requests that wait for a start, from 0 to 1",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything; - for standard output alone")
+    add_prices(parser)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output alone"
+    )
     add_results(parser)
+
+
+def add_prices(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses a price list."""
+    parser.add_argument(
+        "--prices",
+        metavar="NAME|FILE",
+        help="price list: a name in benchmark/cost/price_lists, or a file (default: newest)",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """One endpoint's month: `endpoint` is its key where its service times were measured."""
+
+    endpoint: str | None
+    workload: Workload
+    configuration: Configuration
+    cost: Cost
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,58 +96,64 @@ def run(arguments: argparse.Namespace) -> int:
     requests = arguments.requests_per_month if arguments.requests_per_month is not None else from_file
     if requests is None:
         raise UsageError("--requests-per-month is needed, because the shape does not say it")
-    services_ms, reported = (
-        measured(arguments.results, arguments.run_id, arguments.endpoint)
-        if arguments.run_id
-        else ((float(arguments.service_ms),), None)
-    )
+    given: list[tuple[str | None, Measured]] = [(None, ((arguments.service_ms,), None))]
+    if arguments.run_id:
+        given = list(measured(arguments.results, arguments.run_id, arguments.endpoint).items())
+    concurrency = arguments.concurrency
+    bills = []
     try:
-        prices = load_prices()
-        concurrency = arguments.concurrency
-        configuration = Configuration(
-            arguments.vcpu,
-            arguments.memory_gib,
-            default_concurrency(arguments.vcpu) if concurrency is None else concurrency,
-            arguments.min_instances,
-            arguments.billing,
-            arguments.region or reported,
-        )
-        workload = Workload(
-            requests, services_ms, traffic, arguments.startup_ms, arguments.cold_fraction, arguments.cpu_ms
-        )
-        cost = monthly_cost(workload, configuration, prices)
+        prices = find_prices(arguments.prices)
+        for endpoint, (services_ms, reported) in given:
+            configuration = Configuration(
+                arguments.vcpu,
+                arguments.memory_gib,
+                default_concurrency(arguments.vcpu) if concurrency is None else concurrency,
+                arguments.min_instances,
+                arguments.billing,
+                arguments.region or reported,
+            )
+            workload = Workload(
+                requests, services_ms, traffic, arguments.startup_ms, arguments.cold_fraction, arguments.cpu_ms
+            )
+            bills.append(_Bill(endpoint, workload, configuration, monthly_cost(workload, configuration, prices)))
     except (CostError, PriceError) as error:
         raise UsageError(str(error)) from error
-    if str(arguments.json) != "-":
-        source = (
-            f"{len(services_ms)} of {arguments.endpoint} in run {arguments.run_id}" if arguments.run_id else "given"
-        )
-        median_ms = statistics.median(services_ms)
-        print(f"Service times: {source}, median {median_ms:.3g} ms, billed in steps of {prices.rounding_ms:g} ms")
-        print(_readable(cost, workload, configuration, prices))
-    if arguments.json:
-        write_json(
-            arguments.json, document(cost, workload, configuration, prices, arguments.run_id, arguments.endpoint)
-        )
+    documents = {
+        one.endpoint: document(one.cost, one.workload, one.configuration, prices, arguments.run_id, one.endpoint)
+        for one in bills
+    }
+    present(
+        {"endpoints": documents} if len(documents) > 1 else documents[bills[0].endpoint],
+        arguments.json,
+        lambda: print("\n\n".join(_text(one, prices, arguments.run_id) for one in bills)),
+    )
     return 0
 
 
-def measured(results: Path | None, run_id: str, endpoint: str) -> tuple[tuple[float, ...], str | None]:
-    """The service times in ms of a run's answers from one endpoint that waited for no start, and its region.
+Measured = tuple[tuple[float, ...], str | None]
+"""Service times in ms, and the region that the endpoint reported."""
 
-    Raises UsageError.
+
+def measured(results: Path | None, run_id: str, endpoints: Sequence[str] | None) -> dict[str | None, Measured]:
+    """The service times of a run's answers that waited for no start, and the region, by endpoint.
+
+    Without `endpoints` those of `api`, or of all where the run has none of this name. Raises UsageError.
     """
-    from benchmark.commands.reading import read_run  # numpy and all of the record, which a given time needs not
+    from benchmark.commands.reading import read_run  # numpy and the record, which a given service time does not need
     from benchmark.endpoints.fairness import region
     from benchmark.record.samples import warm
 
     run, samples = read_run(results_store(results), run_id)
-    if endpoint not in run.endpoint_keys:
-        raise UsageError(f"run {run.id} has no endpoint {endpoint}, only {', '.join(run.endpoint_keys)}")
-    services_ms = warm(samples, run.endpoint_keys.index(endpoint))["service_ms"]
-    if not len(services_ms):
-        raise UsageError(f"run {run.id} has no answer from {endpoint}")
-    return tuple(services_ms.tolist()), region(run.manifest["facts"].get(endpoint, {}))
+    usual = (_USUAL_ENDPOINT,) if _USUAL_ENDPOINT in run.endpoint_keys else run.endpoint_keys
+    found: dict[str | None, Measured] = {}
+    for endpoint in endpoints or usual:
+        if endpoint not in run.endpoint_keys:
+            raise UsageError(f"run {run.id} has no endpoint {endpoint}, only {', '.join(run.endpoint_keys)}")
+        services_ms = warm(samples, run.endpoint_keys.index(endpoint))["service_ms"]
+        if not len(services_ms):
+            raise UsageError(f"run {run.id} has no answer from {endpoint}")
+        found[endpoint] = tuple(services_ms.tolist()), region(run.manifest["facts"].get(endpoint, {}))
+    return found
 
 
 def read_traffic(shape: str) -> tuple[Traffic, int | None]:
@@ -159,6 +206,19 @@ def document(
             **asdict(prices.tier(configuration.region).tariff(configuration.billing)),
         },
     }
+
+
+def _text(bill: _Bill, prices: Prices, run_id: str | None) -> str:
+    services_ms = bill.workload.services_ms
+    source = f"{len(services_ms)} of {bill.endpoint} in run {run_id}" if bill.endpoint else "given"
+    median_ms = statistics.median(services_ms)
+    billed = f"billed in steps of {prices.rounding_ms:g} ms"
+    return "\n".join(
+        [
+            f"Service times: {source}, median {median_ms:.3g} ms, {billed}",
+            _readable(bill.cost, bill.workload, bill.configuration, prices),
+        ]
+    )
 
 
 def _readable(cost: Cost, workload: Workload, configuration: Configuration, prices: Prices) -> str:

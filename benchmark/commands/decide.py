@@ -1,4 +1,4 @@
-"""`decide`: which of two endpoints to choose for stated needs, on the evidence of the record alone."""
+"""`decide`: which endpoint to choose for stated needs, on the evidence of the record alone."""
 
 import argparse
 from dataclasses import asdict
@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands import UsageError, add_results, present, results_store
-from benchmark.commands.cost import read_traffic
-from benchmark.cost.prices import BILLINGS, PriceError, load_prices
+from benchmark.commands.cost import add_prices, read_traffic
+from benchmark.cost.prices import BILLINGS, PriceError, find_prices
+from benchmark.cost.text import usd
 from benchmark.cost.traffic import SHAPES
+from benchmark.decision import criteria
 from benchmark.decision.decide import Decision, decide
 from benchmark.decision.evidence import Bill
-from benchmark.decision.findings import Findings, gather
-from benchmark.decision.needs import MATTERS, Matter, Needs, NeedsError, Percentile, described
-from benchmark.decision.objectives import Holds
-from benchmark.decision.words import usd
+from benchmark.decision.findings import Findings
+from benchmark.decision.gather import gather
+from benchmark.decision.needs import Needs, NeedsError, Percentile
+from benchmark.decision.sensitivity import Change
+from benchmark.decision.sentence import described, reason
+from benchmark.decision.slos import Holds
+from benchmark.decision.text import slo_evidence, slo_name
 from benchmark.record.store import StoreError
 
 _DEFAULT = Needs()
@@ -26,35 +31,54 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "run_ids",
         nargs="*",
         metavar="ID",
-        help="rest on these runs alone, in any order (default: all of the newest plan)",
+        help="use these runs only, in any order (default: all runs of the newest plan)",
     )
     add_needs(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything; - for standard output alone")
+    add_prices(parser)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output alone"
+    )
     add_results(parser)
 
 
 def add_needs(parser: argparse.ArgumentParser) -> None:
-    """Options that say what is asked for."""
+    """Options for needs: traffic, SLOs and criteria."""
     add = parser.add_argument
     add("--requests-per-month", type=int, metavar="N", help=f"(default {_DEFAULT.requests_per_month:,})")
-    add("--shape", default="steady", metavar="|".join((*SHAPES, "FILE.csv")), help="of the traffic (default steady)")
+    add(
+        "--shape",
+        default="steady",
+        metavar="|".join((*SHAPES, "FILE.csv")),
+        help="shape of the traffic (default steady)",
+    )
     latency = parser.add_mutually_exclusive_group()
-    latency.add_argument("--p95-ms", type=float, metavar="MS", help="95 %% of requests answered within")
-    latency.add_argument("--p99-ms", type=float, metavar="MS", help="99 %% of requests answered within")
-    add("--availability", type=float, metavar="PCT", help="share of requests that must be answered, like 99.9")
-    add("--budget-usd", type=float, metavar="USD", help="what a month may cost after the free tier")
+    latency.add_argument(
+        "--p95-ms", type=float, metavar="MS", help="SLO: 95 %% of requests are answered within this time"
+    )
+    latency.add_argument(
+        "--p99-ms", type=float, metavar="MS", help="SLO: 99 %% of requests are answered within this time"
+    )
+    add("--availability", type=float, metavar="PCT", help="SLO: share of requests that are answered, such as 99.9")
+    add("--budget-usd", type=float, metavar="USD", help="SLO: what a month may cost after the free tier")
     add(
         "--matters",
-        default=",".join(_DEFAULT.matters),
-        metavar="|".join(MATTERS),
-        help="what decides; several by commas, each where those before it tie (default latency,cost)",
+        default=",".join(_DEFAULT.criteria),
+        metavar="|".join(criteria.names()),
+        help="criteria in order of importance, separated by commas; each decides where those before it tie "
+        f"(default {','.join(_DEFAULT.criteria)})",
     )
-    add("--min-instances", type=int, default=0, metavar="N", help="of each endpoint, kept alive always (default 0)")
-    add("--billing", choices=BILLINGS, default="request", help="what is paid for (default request)")
+    add(
+        "--min-instances",
+        type=int,
+        default=0,
+        metavar="N",
+        help="instances of each endpoint that always run (default 0)",
+    )
+    add("--billing", choices=BILLINGS, default="request", help="billing model (default request)")
 
 
 def read_needs(arguments: argparse.Namespace) -> Needs:
-    """What these options say. Raises UsageError."""
+    """The needs that these options describe. Raises UsageError."""
     traffic, from_file = read_traffic(arguments.shape)
     asked = (arguments.requests_per_month, from_file, _DEFAULT.requests_per_month)
     percentile: Percentile = "p99" if arguments.p99_ms is not None else "p95"
@@ -66,7 +90,7 @@ def read_needs(arguments: argparse.Namespace) -> Needs:
             arguments.p99_ms if percentile == "p99" else arguments.p95_ms,
             arguments.availability,
             arguments.budget_usd,
-            _matters(arguments.matters),
+            _criteria(arguments.matters),
             arguments.min_instances,
             arguments.billing,
         )
@@ -75,16 +99,16 @@ def read_needs(arguments: argparse.Namespace) -> Needs:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Decide and print; returns 0, also where the evidence does not suffice, and 2 where there is none at all."""
+    """Decide and print; returns 0 also where the evidence does not suffice, and 2 where there is none at all."""
     needs = read_needs(arguments)
     try:
         findings = gather(results_store(arguments.results), run_ids=arguments.run_ids)
-        prices = load_prices()
+        prices = find_prices(arguments.prices)
     except (StoreError, PriceError) as error:
         raise UsageError(str(error)) from error
     if findings is None or not findings.runs:
         raise UsageError(
-            "there is no finished run of two endpoints to decide on. Run this: python -m benchmark compare "
+            "there is no finished run to decide on. Run this: python -m benchmark compare "
             "--endpoint api=URL --endpoint function=URL"
         )
     decision = decide(needs, findings, prices)
@@ -92,27 +116,65 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _matters(text: str) -> tuple[Matter, ...]:
-    known = {str(matter): matter for matter in MATTERS}
-    words = [part.strip() for part in text.split(",")]
-    if not set(words) <= set(known):
-        raise UsageError(f"--matters {text}: must be among {', '.join(MATTERS)}, by commas")
-    return tuple(known[word] for word in words)
+def _criteria(text: str) -> tuple[str, ...]:
+    """The criteria in `latency,cost`. Raises UsageError for an unknown one."""
+    try:
+        return tuple(criteria.named(part.strip()).name for part in text.split(","))
+    except criteria.UnknownCriterionError as error:
+        raise UsageError(f"--matters {text}: {error}") from error
 
 
 def to_document(decision: Decision, findings: Findings) -> dict[str, Any]:
-    """Everything that was decided as JSON holds it."""
-    document = asdict(decision)
-    document["needs"]["traffic"] = decision.needs.traffic.name
-    document["flips"] = [{"sentence": flip.sentence, **asdict(flip)} for flip in decision.flips]
-    del document["bills"]
+    """Everything that was decided as JSON holds it. Keys keep the names of the first version of the format."""
+    needs = asdict(decision.needs)
     bills = zip(findings.keys, decision.bills, strict=True)
-    document["costs"] = {key: None if bill is None else _cost_document(bill) for key, bill in bills}
-    return {"format_version": 1, **document}
+    return {
+        "format_version": 1,
+        "needs": {
+            **{name: value for name, value in needs.items() if name != "criteria"},
+            "traffic": decision.needs.traffic.name,
+            "matters": list(decision.needs.criteria),
+        },
+        "outcome": decision.outcome,
+        "key": decision.key,
+        "sentence": decision.sentence,
+        "why": decision.why,
+        "preferences": [
+            {
+                "matter": one.criterion,
+                "key": None if one.preferred is None else findings.keys[one.preferred],
+                "is_tie": one.is_tie,
+                "reason": reason(one, findings.names),
+            }
+            for one in decision.judgements
+        ],
+        "objectives": [
+            {
+                "kind": one.slo.kind,
+                "name": slo_name(one.slo),
+                "key": one.key,
+                "holds": one.holds,
+                "found": slo_evidence(one),
+            }
+            for one in decision.slos
+        ],
+        "flips": [_change_document(one) for one in decision.sensitivity],
+        "missing": [asdict(one) for one in decision.missing],
+        "sources": [asdict(one) for one in decision.sources],
+        "passed_over": [asdict(one) for one in decision.passed_over],
+        "assumptions": list(decision.assumptions),
+        "fair": decision.fair,
+        "costs": {key: None if bill is None else _cost_document(bill) for key, bill in bills},
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    name = "matters" if change.input == "criteria" else change.input
+    return {"sentence": change.sentence, **asdict(change), "input": name}
 
 
 def _cost_document(bill: Bill) -> dict[str, Any]:
-    """With the most cold starts that the evidence allows; and what it is, at least, with the fewest."""
+    """With the most cold starts that the evidence allows, and at least that with the fewest."""
     return {
         "gross_usd": bill.high.gross_usd,
         "net_usd": bill.high.net_usd,
@@ -127,7 +189,9 @@ def _readable(decision: Decision, findings: Findings) -> str:
     _, assumed = described(decision.needs)
     lines = [decision.sentence, *([f"Assumed, since nothing else is asked for: {assumed}."] if assumed else []), ""]
     marks = {Holds.KEPT: "kept   ", Holds.BROKEN: "BROKEN ", Holds.UNKNOWN: "unknown"}
-    lines += [f"{marks[one.holds]}  {names[one.key]}, {one.name}: {one.found}" for one in decision.objectives]
+    lines += [
+        f"{marks[one.holds]}  {names[one.key]}, {slo_name(one.slo)}: {slo_evidence(one)}" for one in decision.slos
+    ]
     for name, bill in zip(findings.names, decision.bills, strict=True):
         text = "not known"
         if bill:
@@ -135,11 +199,11 @@ def _readable(decision: Decision, findings: Findings) -> str:
             text = f"USD {net} net, {usd(bill.low.gross_usd, bill.high.gross_usd)} gross"
         lines.append(f"a month   {name}: {text}")
     for title, texts in (
-        ("It flips", [one.sentence for one in decision.flips]),
+        ("Sensitivity", [one.sentence for one in decision.sensitivity]),
         ("Missing", [f"{one.what}\n    {one.command}" for one in decision.missing]),
-        ("Rests on", [f"run {one.run_id} ({one.kind}): {one.sentence or one.samples}" for one in decision.sources]),
+        ("Evidence", [f"run {one.run_id} ({one.kind}): {one.sentence or one.samples}" for one in decision.sources]),
         ("Passed over", [f"run {one.run_id} ({one.kind}): {one.why}" for one in decision.passed_over]),
-        ("Taken for granted", decision.assumptions),
+        ("Assumptions", decision.assumptions),
     ):
         if texts:
             lines += ["", f"{title}:", *(f"  {text}" for text in texts)]

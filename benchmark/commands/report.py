@@ -1,14 +1,15 @@
-"""`report`: runs as one file to hand in, HTML or Markdown by its suffix."""
+"""`report`: runs as one file to share, HTML or Markdown by its suffix."""
 
 import argparse
 from pathlib import Path
 
 from benchmark.commands import UsageError, add_results, results_store
+from benchmark.commands.cost import add_prices
 from benchmark.commands.decide import add_needs, read_needs
 from benchmark.commands.reading import read_run
-from benchmark.cost.prices import PriceError, load_prices
+from benchmark.cost.prices import PriceError, find_prices
 from benchmark.decision.decide import decide
-from benchmark.decision.findings import UNREADABLE, find
+from benchmark.decision.gather import UNREADABLE, find
 from benchmark.decision.needs import Needs
 from benchmark.endpoints.sample import utc_now
 from benchmark.reports.document import to_html, to_markdown
@@ -22,8 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("run_ids", nargs="+", metavar="ID", help="runs, or the beginnings of their ids")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="report.html or report.md")
-    parser.add_argument("--decide", action="store_true", help="begin with the decision that these runs allow")
+    parser.add_argument("--decide", action="store_true", help="start with the decision that these runs support")
     add_needs(parser)
+    add_prices(parser)
     add_results(parser)
 
 
@@ -34,11 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--out {arguments.out}: must end in {' or '.join(_FORMS)}")
     needs = read_needs(arguments)
     if not arguments.decide and needs != Needs():
-        raise UsageError("what is asked for is for --decide alone")
+        raise UsageError("options for needs require --decide")
     store = results_store(arguments.results)
     recorded = [read_run(store, run_id) for run_id in dict.fromkeys(arguments.run_ids)]
     try:
-        prices = load_prices()
+        prices = find_prices(arguments.prices)
         samples = {run.id: found for run, found in recorded}
         findings = find([run for run, _ in recorded], lambda run: samples[run.id])
         decision = decide(needs, findings, prices) if arguments.decide and findings else None

@@ -31,14 +31,14 @@ _MEMORY_GIB = {
 
 
 class CostError(ValueError):
-    """There is no cost for what was asked: the platform does not offer it, or a value makes no sense."""
+    """There is no cost for this: the platform does not offer it, or a value is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What one endpoint is given, within the platform's limits
-    (https://cloud.google.com/run/docs/configuring/services/cpu), and where; without a `region` it is billed as in one
-    of tier 1. Raises CostError."""
+    """The size of an endpoint's instances, within the platform's limits
+    (https://cloud.google.com/run/docs/configuring/services/cpu), and their region; without one it is billed as in a
+    region of tier 1. Raises CostError."""
 
     vcpu: float
     memory_gib: float
@@ -70,21 +70,21 @@ def _memory_range_gib(vcpu: float) -> tuple[float, float]:
 
 
 def default_concurrency(vcpu: float) -> int:
-    """How many requests at a time an instance is given where nobody says it: below 1 vCPU there is no other than 1."""
+    """The concurrency of an instance unless it is set. Below 1 vCPU the platform allows 1 only."""
     return 80 if vcpu >= 1 else 1
 
 
 def default_memory_gib(vcpu: float) -> float:
-    """How much memory an instance is given where nobody says it: half a GiB, or the least that so many vCPU ask for."""
+    """The memory of an instance unless it is set: half a GiB, or the least that so many vCPU require."""
     return max(0.5, _memory_range_gib(vcpu)[0])
 
 
 EQUAL = Configuration(vcpu=1, memory_gib=0.5, concurrency=80)
-"""The size that this project deploys both endpoints with, so that a comparison is of the platforms."""
+"""The size that this project deploys every endpoint with, so that platforms are compared, and not sizes."""
 SERVICE_DEFAULTS = EQUAL
-"""A Cloud Run service when nobody says anything: the same, as it happens."""
+"""A Cloud Run service with default settings: the same, as it happens."""
 FUNCTION_DEFAULTS = Configuration(vcpu=0.1666, memory_gib=0.25, concurrency=1)
-"""A 2nd-generation function when nobody says anything."""
+"""A 2nd-generation function with default settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def estimate_usd(
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The number of requests from which on the cheaper of two is the other one, and what both cost there in USD."""
+    """The number of requests from which the other one of two options is cheaper, and what both cost there in USD."""
 
     requests_per_month: int
     usd: float
@@ -281,8 +281,8 @@ def crossings(
 ) -> list[Crossing]:
     """Where the costs of two options cross between `low` and `high` requests a month.
 
-    Both are functions from requests to USD; looked at on a logarithmic grid of `points`, then narrowed down to one
-    request, so two crossings between neighbouring points are not seen. Where both cost the same there is none. Ends
+    Both are functions from requests to USD. They are compared on a logarithmic grid of `points`, then narrowed down to
+    one request, so two crossings between neighbouring points are missed. Where both cost the same there is none. Ends
     where one of them raises CostError.
     """
 

@@ -1,4 +1,7 @@
-"""The price list: a dated file of published prices, checked when it is read: no cost rests on a typing error."""
+"""Price lists: dated files of published prices, each checked when it is read, so that no cost rests on a typing error.
+
+A region is added to a file in `price_lists/`, a price list as one more file there. The newest list is the one in use.
+"""
 
 import json
 import math
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-PRICES_FILE = Path(__file__).with_name("prices.json")
+LISTS_DIR = Path(__file__).with_name("price_lists")
 
 Billing = Literal["request", "instance"]
 BILLINGS: tuple[Billing, Billing] = ("request", "instance")
@@ -31,7 +34,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class FreeTier:
-    """What is free each month, once for a whole billing account, and what it is worth in USD.
+    """What is free each month for a whole billing account, and what it is worth in USD.
 
     It is a discount at the prices of tier 1 wherever a service runs (https://cloud.google.com/run/pricing): where a
     second costs more, fewer of them are free.
@@ -60,7 +63,7 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """The regions that have the same prices, and these prices. `checked_against` is what they were compared with."""
+    """The regions that share the same prices. `checked_against` says what these prices were compared with."""
 
     number: int
     checked_against: str
@@ -74,7 +77,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A price list with its origin: the pages that prices and regions were read from, and when.
+    """A price list and its origin: the pages that its prices and regions come from, and their date.
 
     Every billed interval is rounded up to a multiple of `rounding_ms`.
     """
@@ -101,8 +104,22 @@ class Prices:
         raise PriceError(f"the price list of {self.as_of} has no prices for the region {region}")
 
 
-def load_prices(path: Path = PRICES_FILE) -> Prices:
-    """Read and check the price list. Raises PriceError."""
+def price_lists(directory: Path | None = None) -> dict[str, Path]:
+    """The files of all price lists in a folder, the project's own unless said, by their names and the oldest first.
+
+    Raises PriceError for one that cannot be read.
+    """
+    dated = ((load_prices(path).as_of, path.stem, path) for path in (directory or LISTS_DIR).glob("*.json"))
+    return {name: path for _, name, path in sorted(dated)}
+
+
+def load_prices(path: Path | None = None) -> Prices:
+    """Read and check a price list, by default the newest one. Raises PriceError."""
+    if path is None:
+        lists = price_lists()
+        if not lists:
+            raise PriceError(f"{LISTS_DIR} has no price list")
+        path = list(lists.values())[-1]
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -110,8 +127,22 @@ def load_prices(path: Path = PRICES_FILE) -> Prices:
     return parse_prices(document)
 
 
+def find_prices(name: str | None = None) -> Prices:
+    """The list called `name` in `price_lists/`, or the file at that path; the newest list without a name.
+
+    Raises PriceError, which names the lists that there are.
+    """
+    if name is None:
+        return load_prices()
+    lists = price_lists()
+    path = lists.get(name) or Path(name)
+    if name not in lists and not path.is_file():
+        raise PriceError(f"there is no price list {name}, only {', '.join(lists)}, and no such file")
+    return load_prices(path)
+
+
 def parse_prices(document: Any) -> Prices:
-    """Check every field of a price list; one that is not known is refused too. Raises PriceError naming the field."""
+    """Check every field of a price list and refuse unknown ones. Raises PriceError, which names the field."""
     names = ("source", "regions_source", "as_of", "currency", "rounding_ms", "free_per_month", "tiers")
     fields = _object(document, "the price list", names)
     as_of = fields["as_of"]

@@ -15,7 +15,7 @@ _LONGEST_CSV_MINUTES = 31 * 24 * 60
 
 
 class TrafficError(ValueError):
-    """The traffic cannot be used; the message says why, and names the line of a file."""
+    """The traffic cannot be used; the message says why and names the line of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def read_csv(text: str, name: str) -> Traffic:
 
 
 def requests_per_month(text: str) -> float:
-    """How many requests a month the file of `read_csv` amounts to when it repeats. Raises TrafficError."""
+    """The requests a month of a file for `read_csv` when it repeats. Raises TrafficError."""
     traffic = read_csv(text, "")
     requests = sum(segment.weight * segment.duration_s / MINUTE_S for segment in traffic.segments)
     return requests * MONTH_S / traffic.period_s

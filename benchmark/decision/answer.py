@@ -1,80 +1,96 @@
-"""The answer to stated needs, without its sentence: objectives first, then what is preferred among what is left.
+"""The answer to stated needs, without its sentence: SLOs first, then the criteria among the endpoints that are left.
 
-Nothing is guessed: what has not been measured, or not often enough, is no reason for a choice.
+Nothing is guessed: what has not been measured, or not often enough, is not a reason for a choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchmark.decision import criteria
+from benchmark.decision.criterion import Judgement
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Needs
-from benchmark.decision.objectives import Holds, Objective, objectives
-from benchmark.decision.preferences import Preference, preferences
+from benchmark.decision.slos import Holds, SloResult, results
 
 
-class Outcome(StrEnum):
+class Choice(StrEnum):
+    """What the evidence allows to say."""
+
     CHOICE = "choice"
     TIE = "tie"
-    NEITHER = "neither"
+    NONE = "neither"
+    """no endpoint keeps every SLO; the value is from when there were two"""
     NOT_ENOUGH = "not enough evidence"
+    SINGLE = "single"
+    """there is one endpoint, which keeps every SLO: nothing to choose"""
 
 
-Label = tuple[Outcome, str | None]
-"""The answer alone: the outcome, and the key of the one that is chosen."""
+Label = tuple[Choice, str | None]
+"""The answer alone: the outcome, and the key of the endpoint that is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`why` is a clause. A choice is `by_elimination` where the other one breaks an objective."""
+    """`left` are the positions of the endpoints that break no SLO. Judgements are in the order of the criteria, up to
+    the first that is not a tie; none where at most one endpoint is left. `doubted` is the key of an endpoint of which
+    it must be known, and is not, whether it keeps every SLO."""
 
-    outcome: Outcome
+    outcome: Choice
     key: str | None
-    why: str
-    objectives: tuple[Objective, ...]
-    preferences: tuple[Preference, ...] = ()
-    by_elimination: bool = False
+    left: tuple[int, ...]
+    slos: tuple[SloResult, ...]
+    judgements: tuple[Judgement, ...] = ()
+    doubted: str | None = None
 
     @property
     def label(self) -> Label:
         return self.outcome, self.key
 
+    @property
+    def by_elimination(self) -> bool:
+        """Whether one endpoint is chosen because all others break an SLO."""
+        return self.key is not None and not self.judgements
+
+    def of(self, key: str, holds: Holds) -> tuple[SloResult, ...]:
+        """The SLOs of an endpoint that it keeps, breaks, or of which it is not known."""
+        return tuple(one for one in self.slos if one.key == key and one.holds is holds)
+
 
 def answer(evidence: Evidence, needs: Needs) -> Answer:
-    """What can be said."""
+    """What can be said. Raises UnknownCriterionError."""
+    for name in needs.criteria:
+        criteria.named(name)
     keys = evidence.findings.keys
-    names = dict(zip(keys, evidence.findings.names, strict=True))
-    asked = tuple(one for position in (0, 1) for one in objectives(evidence, needs, position))
-    broken = {key: [one for one in asked if one.key == key and one.holds is Holds.BROKEN] for key in keys}
-    unknown = {key: [one for one in asked if one.key == key and one.holds is Holds.UNKNOWN] for key in keys}
-    left = [key for key in keys if not broken[key]]
+    asked = tuple(one for position in evidence.findings.positions for one in results(evidence, needs, position))
+    broken, unknown = ({one.key for one in asked if one.holds is holds} for holds in (Holds.BROKEN, Holds.UNKNOWN))
+    left = tuple(position for position, key in enumerate(keys) if key not in broken)
     if not left:
-        faults = "; ".join(f"{names[key]} breaks {_listed(broken[key])}" for key in keys)
-        return Answer(Outcome.NEITHER, None, faults, asked)
+        return Answer(Choice.NONE, None, left, asked)
     if len(left) == 1:
-        (key,) = left
-        other = keys[1 - keys.index(key)]
-        fault = f"{names[other]} breaks {_listed(broken[other])}"
-        if unknown[key]:
-            return Answer(Outcome.NOT_ENOUGH, None, f"{fault}, and of {names[key]} {_doubt(unknown[key])}", asked)
-        return Answer(Outcome.CHOICE, key, f"it keeps every objective, and {fault}", asked, by_elimination=True)
-    preferred = tuple(preferences(evidence, needs))
-    last = preferred[-1]
-    if last.key is None and not last.is_tie:
-        return Answer(Outcome.NOT_ENOUGH, None, last.reason, asked, preferred)
-    doubts = [key for key in keys if unknown[key] and last.key in (key, None)]
-    if doubts:
-        why = f"of {names[doubts[0]]} {_doubt(unknown[doubts[0]])}"
-        return Answer(Outcome.NOT_ENOUGH, None, why, asked, preferred)
-    if last.key is None:
-        return Answer(Outcome.TIE, None, ", and ".join(one.reason for one in preferred), asked, preferred)
-    why = ", and ".join(one.reason for one in reversed(preferred))
-    return Answer(Outcome.CHOICE, last.key, why, asked, preferred)
+        key = keys[left[0]]
+        if key in unknown:
+            return Answer(Choice.NOT_ENOUGH, None, left, asked, doubted=key)
+        if len(keys) == 1:
+            return Answer(Choice.SINGLE, None, left, asked)
+        return Answer(Choice.CHOICE, key, left, asked)
+    found = tuple(judgements(evidence, needs, left))
+    last = found[-1]
+    if last.preferred is None and not last.is_tie:
+        return Answer(Choice.NOT_ENOUGH, None, left, asked, found)
+    doubted = next((keys[position] for position in last.leaders if keys[position] in unknown), None)
+    if doubted:
+        return Answer(Choice.NOT_ENOUGH, None, left, asked, found, doubted)
+    if last.preferred is None:
+        return Answer(Choice.TIE, None, left, asked, found)
+    return Answer(Choice.CHOICE, keys[last.preferred], left, asked, found)
 
 
-def _listed(asked: Sequence[Objective]) -> str:
-    return " and ".join(f"“{one.name}”: {one.found}" for one in asked)
-
-
-def _doubt(asked: Sequence[Objective]) -> str:
-    return "it is not known whether it keeps " + _listed(asked)
+def judgements(evidence: Evidence, needs: Needs, among: Sequence[int]) -> Iterator[Judgement]:
+    """Criterion by criterion, each among those that lead together by the one before it."""
+    for name in needs.criteria:
+        found = criteria.named(name).judge(evidence, needs, among)
+        yield found
+        if not found.is_tie:
+            return
+        among = found.leaders

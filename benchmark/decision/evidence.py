@@ -1,11 +1,12 @@
 """What the findings say of one endpoint under stated needs: its figures, its cold starts and its bill.
 
-Where a ladder leaves open how many requests meet a cold start, the bill lies between two bounds, and both are given.
+Where an idle sweep leaves open how many requests meet a cold start, the bill lies between two bounds; both are given.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import lru_cache
 
 import numpy as np
@@ -32,8 +33,29 @@ class Bill:
     high: Cost
 
 
+class NoBillReason(Enum):
+    NOT_MEASURED = auto()
+    """there is no service time"""
+    STARTS_TIMED_OUT = auto()
+    """half of the cold starts or more, so that the time that one is billed is not known"""
+    NOT_OFFERED = auto()
+    """by the platform or by the price list"""
+
+
+@dataclass(frozen=True, slots=True)
+class NoBill:
+    """Why there is no bill. `starts` counts the measured cold starts; `refusal` is the cost model's clause."""
+
+    reason: NoBillReason
+    starts: int = 0
+    refusal: str = ""
+
+
 class Evidence:
-    """The findings with what is computed from them. It is computed once: an answer varies one input again and again."""
+    """The findings with what is computed from them, once: a sensitivity analysis asks for the same again and again.
+
+    Endpoints are given by their position in `findings.sides`.
+    """
 
     def __init__(self, findings: Findings, prices: Prices) -> None:
         self.findings = findings
@@ -46,7 +68,7 @@ class Evidence:
         self.starts_beyond = lru_cache(maxsize=None)(self._starts_beyond)
 
     def availability(self, position: int) -> Estimate:
-        """The share of measured requests with a usable answer, in all runs that objectives are held against."""
+        """The share of measured requests with a usable answer, in all runs that SLOs are held against."""
         measured = self.findings.measured
         sides = [run.endpoints[position] for run in measured.runs] if measured else []
         return together.share(
@@ -58,7 +80,7 @@ class Evidence:
 
     @property
     def timeout_ms(self) -> float:
-        """How long the runs with these figures waited for an answer."""
+        """How long the runs that SLOs are held against waited for an answer."""
         measured = self.findings.measured
         return measured.newest.plan.timeout_s * 1000 if measured else math.inf
 
@@ -96,14 +118,14 @@ class Evidence:
         )
 
     def turns_cold_s(self, position: int) -> tuple[float, float] | None:
-        """Up to which idle gap it was warm, and from which on it is cold; None where no probe of a ladder tells."""
-        ladder = self.findings.ladder
-        return _turns_cold_s([run.endpoints[position] for run in ladder.runs]) if ladder else None
+        """Up to which idle gap it was warm, and from which on it is cold; None where no idle sweep tells."""
+        sweep = self.findings.idle_sweep
+        return _turns_cold_s([run.endpoints[position] for run in sweep.runs]) if sweep else None
 
     def cold_shares(self, needs: Needs, position: int) -> tuple[float, float] | None:
-        """The least and the greatest share of requests that find no instance; None where no ladder tells.
+        """The least and the greatest share of requests that find no instance; None where no idle sweep tells.
 
-        Of a first instance: further ones that a burst needs are not counted.
+        It is about a first instance: further ones that a burst needs are not counted.
         """
         if needs.min_instances:
             return 0.0, 0.0
@@ -118,9 +140,8 @@ class Evidence:
 
     # --- Cost
 
-    def bill(self, needs: Needs, position: int) -> Bill | str:
-        """A month's bill; in a clause why there is none, without a service time or where the platform offers no such
-        instance. Without a ladder no cold start is in it."""
+    def bill(self, needs: Needs, position: int) -> Bill | NoBill:
+        """A month's bill, or why there is none. Without an idle sweep it contains no cold start."""
         shares = self.cold_shares(needs, position) or (0.0, 0.0)
         return self._bill(
             position, needs.requests_per_month, needs.traffic, needs.min_instances, needs.billing, *shares
@@ -128,13 +149,13 @@ class Evidence:
 
     def _bill_uncached(
         self, position: int, requests: int, traffic: Traffic, minimum: int, billing: Billing, least: float, most: float
-    ) -> Bill | str:
+    ) -> Bill | NoBill:
         side = self.findings.sides[position]
         if not side.services_ms:
-            return "not measured"
+            return NoBill(NoBillReason.NOT_MEASURED)
         start = self.start_ms(position) if most else None
         if start and math.isinf(start.value):
-            return f"half of its {start.n} cold starts timed out, so how long one is billed is not known"
+            return NoBill(NoBillReason.STARTS_TIMED_OUT, starts=start.n)
         try:
             workload = Workload(requests, side.services_ms, traffic, start.value if start else 0.0, least)
             configuration = replace(side.configuration, min_instances=minimum, billing=billing)
@@ -143,11 +164,11 @@ class Evidence:
                 return Bill(low, low)
             return Bill(low, monthly_cost(replace(workload, cold_fraction=most), configuration, self._prices))
         except CostError as error:
-            return str(error)
+            return NoBill(NoBillReason.NOT_OFFERED, refusal=str(error))
 
 
 def _starts_of(probes: Sequence[Probe]) -> Floats:
-    """Of a ladder, where only some probes meet a start, a timeout is one after a gap that has led to one before."""
+    """In an idle sweep only some probes meet a start: a timeout counts where as long a gap has led to one."""
     cold_from_s = min((probe.idle_s or 0.0 for probe in probes if probe.is_cold), default=math.inf)
     found = [
         probe.response_ms if probe.is_cold else math.inf

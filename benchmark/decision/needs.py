@@ -1,25 +1,24 @@
-"""What somebody asks of an endpoint: traffic, objectives, and what decides between two that keep them."""
+"""What is asked of the endpoints: traffic, SLOs, and the criteria that decide between those that keep them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from benchmark.cost.prices import Billing
 from benchmark.cost.traffic import STEADY, Traffic
-from benchmark.decision.words import count
 
-Matter = Literal["latency", "cost", "coldstart"]
-MATTERS: tuple[Matter, ...] = ("latency", "cost", "coldstart")
-MATTER_NAMES: dict[Matter, str] = {"latency": "latency", "cost": "cost", "coldstart": "cold starts"}
 Percentile = Literal["p95", "p99"]
 
 
 class NeedsError(ValueError):
-    """What is asked for makes no sense; the message says why in a clause."""
+    """The needs cannot be met by any endpoint or contradict each other; the message says why in a clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What somebody asks for; an objective that is None is none. `matters` are in their order. Raises NeedsError."""
+    """Traffic, SLOs (None where there is none) and criteria, the names of those that decide, most important first.
+
+    Raises NeedsError. Criteria are known by their registry, `benchmark.decision.criteria`.
+    """
 
     requests_per_month: int = 5_000_000
     traffic: Traffic = STEADY
@@ -27,7 +26,7 @@ class Needs:
     latency_ms: float | None = None
     availability_pct: float | None = None
     budget_usd: float | None = None
-    matters: tuple[Matter, ...] = ("latency", "cost")
+    criteria: tuple[str, ...] = ("latency", "cost")
     min_instances: int = 0
     billing: Billing = "request"
 
@@ -40,22 +39,8 @@ class Needs:
         )
         _require(self.budget_usd is None or 0 <= self.budget_usd < 1e12, "the budget must be USD 0 or more")
         _require(0 <= self.min_instances <= 1000, "minimum instances must be from 0 to 1000")
-        _require(bool(self.matters) and set(self.matters) <= set(MATTERS), f"what matters is {', '.join(MATTERS)}")
-        _require(len(set(self.matters)) == len(self.matters), "what matters can be named once only")
-
-
-def described(needs: Needs) -> tuple[str, str]:
-    """What is asked for but objectives, and what is assumed since nobody asks for anything else; may be empty."""
-    usual = Needs()
-    parts = {
-        f"{count(needs.requests_per_month)} requests a month": needs.requests_per_month == usual.requests_per_month,
-        f"{needs.traffic.name} traffic": needs.traffic == usual.traffic,
-        f"{' before '.join(MATTER_NAMES[matter] for matter in needs.matters)}": needs.matters == usual.matters,
-        f"{needs.min_instances} minimum instances": needs.min_instances == usual.min_instances,
-        f"{needs.billing}-based billing": needs.billing == usual.billing,
-    }
-    asked, assumed = ([part for part, is_usual in parts.items() if is_usual is kind] for kind in (False, True))
-    return ", ".join(asked), ", ".join(assumed)
+        _require(bool(self.criteria), "at least one criterion is needed")
+        _require(len(set(self.criteria)) == len(self.criteria), "each criterion can be named only once")
 
 
 def _require(holds: bool, what: str) -> None:

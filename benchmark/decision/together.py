@@ -1,8 +1,8 @@
 """Several runs of one plan as one: each is a stratum, none is left out, and what they differ widens the interval.
 
-Whoever repeats a run until it wins looks once more after each. The errors allowed to all looks together are 5 %: the
-k-th, at k runs, has 5 % / (k (k + 1)) of them, which adds up to 5 % over all k. So an interval here is wider than a
-run's own, and holds however often the run is repeated.
+Repeating a run until it wins means looking at the result after each run. All looks together are allowed an error of
+5 %: the k-th, at k runs, has 5 % / (k (k + 1)) of it, which adds up to 5 % over all k. So an interval here is wider
+than a run's own, and holds however often the run is repeated.
 """
 
 from collections.abc import Sequence
@@ -30,29 +30,38 @@ two runs in 15 % of 3000 series (13 % without), after three in 6 % (5 %), and fr
 _Z = float(ndtri((1 + CONFIDENCE) / 2))
 
 
-def error(runs: int) -> float:
-    """The two-sided error allowed to the look after so many runs."""
-    return (1 - CONFIDENCE) / (runs * (runs + 1))
+def error(runs: int, confidence: float = CONFIDENCE) -> float:
+    """The two-sided error allowed to the look after so many runs, where all looks together are allowed 1 - confidence.
+
+    Of several pairs each has the smaller error that Holm's procedure leaves it: `confidence` is then above 95 %.
+    """
+    return (1 - confidence) / (runs * (runs + 1))
 
 
-def effect(estimates: Sequence[Estimate]) -> Estimate:
+def effect(
+    estimates: Sequence[Estimate], confidence: float = CONFIDENCE, measured_at: Sequence[float] | None = None
+) -> Estimate:
     """One difference in ms from that of each run, with the runs as a random sample of all that might be made.
 
-    Weighted by the runs' own intervals and by what they differ beyond these (DerSimonian and Laird 1986, Controlled
-    Clinical Trials 7); how surely that is known from so few runs is in the degrees of freedom (Satterthwaite 1946,
-    Biometrics Bulletin 2), so that two runs that contradict each other settle nothing. A run with too few samples for
-    an interval has no weight. Where timeouts leave a run without one, there is none for all: it is not left out.
+    `measured_at` gives the confidence of each run's own interval, 95 % unless said. Weighted by the runs' own intervals
+    and by what they differ beyond these (DerSimonian and Laird 1986, Controlled Clinical Trials 7); how surely that is
+    known from so few runs is in the degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2), so that two runs
+    that contradict each other settle nothing. A run with too few samples for an interval has no weight. Where timeouts
+    leave a run without an interval, there is none for all: no run is left out.
     """
-    known = [one for one in estimates if one.n >= min_samples(0.5)]
+    levels = measured_at or [CONFIDENCE] * len(estimates)
+    known = [(one, level) for one, level in zip(estimates, levels, strict=True) if one.n >= min_samples(0.5, level)]
     n = sum(one.n for one in estimates)
+    critical = _normal(error(len(estimates), confidence))
     if len(known) <= 1:
-        return replace_bounds(known[0] if known else estimates[0], _normal(error(len(estimates))) / _Z)
-    middles = np.array([one.value for one in known])
-    halves = np.array([_half_width(one) for one in known])
-    if not np.all(np.isfinite(middles)) or not np.all(np.isfinite(halves)):
-        finite = [one.value for one in known if isfinite(one.value)]
-        return Estimate(float(np.median(finite)) if finite else known[0].value, None, None, n)
-    variances = np.maximum(halves / _Z, 1e-9) ** 2
+        alone, level = known[0] if known else (estimates[0], levels[0])
+        return replace_bounds(alone, critical / _normal(1 - level))
+    middles = np.array([one.value for one, _ in known])
+    deviations = np.array([_half_width(one) / _normal(1 - level) for one, level in known])
+    if not np.all(np.isfinite(middles)) or not np.all(np.isfinite(deviations)):
+        finite = [one.value for one, _ in known if isfinite(one.value)]
+        return Estimate(float(np.median(finite)) if finite else known[0][0].value, None, None, n)
+    variances = np.maximum(deviations, 1e-9) ** 2
     weights = 1 / variances
     centre = float(np.average(middles, weights=weights))
     excess = float(weights @ (middles - centre) ** 2) - (len(known) - 1)
@@ -60,7 +69,7 @@ def effect(estimates: Sequence[Estimate]) -> Estimate:
     together = 1 / (variances + between)
     variance = 1 / float(together.sum())
     spread = max(0.0, 1 - 1 / float(weights.sum()) / variance)
-    reach = _critical(len(known), spread, error(len(estimates))) * sqrt(variance)
+    reach = _critical(len(known), spread, error(len(estimates), confidence)) * sqrt(variance)
     value = float(np.average(middles, weights=together))
     return Estimate(value, value - reach, value + reach, n)
 

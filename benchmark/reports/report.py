@@ -19,12 +19,14 @@ from benchmark.coldstart.plan import KIND as COLDSTART
 from benchmark.coldstart.summary import ColdSummary, threshold_text
 from benchmark.cost.bill import CostError, crossings
 from benchmark.cost.prices import BILLINGS, Billing, Prices
+from benchmark.cost.text import count, usd
 from benchmark.decision.decide import Decision
 from benchmark.decision.evidence import Bill, Evidence
 from benchmark.decision.findings import Findings, Side, sides_of
-from benchmark.decision.missing import LADDER, command
-from benchmark.decision.needs import Needs, described
-from benchmark.decision.words import count, usd
+from benchmark.decision.measurement import IDLE_SWEEP, command
+from benchmark.decision.needs import Needs
+from benchmark.decision.sentence import described
+from benchmark.decision.text import slo_evidence, slo_name
 from benchmark.endpoints.endpoint import is_on_this_machine
 from benchmark.endpoints.fairness import conditions as all_conditions
 from benchmark.record.plan import ComparePlan
@@ -170,13 +172,16 @@ def _decision(decision: Decision, material: _Material) -> Iterator[Block]:
         yield Text(f"{asked}.", small=True, mark="Asked for:")
     if assumed:
         yield Text(f"{assumed}.", small=True, mark="Assumed:")
-    if decision.objectives and material.findings:
-        by_side = [[one for one in decision.objectives if one.key == key] for key in material.findings.keys]
-        rows = [(of[0].name, *(f"{one.holds}: {one.found}" for one in of)) for of in zip(*by_side, strict=True)]
+    if decision.slos and material.findings:
+        by_side = [[one for one in decision.slos if one.key == key] for key in material.findings.keys]
+        rows = [
+            (slo_name(of[0].slo), *(f"{one.holds}: {slo_evidence(one)}" for one in of))
+            for of in zip(*by_side, strict=True)
+        ]
         yield Table(("objective", *material.findings.names), tuple(rows))
-    if decision.flips:
-        yield Text("What would change the answer:")
-        yield Items(tuple(flip.sentence for flip in decision.flips))
+    if decision.sensitivity:
+        yield Text("Sensitivity:")
+        yield Items(tuple(change.sentence for change in decision.sensitivity))
     if decision.passed_over:
         yield Text("Runs that were not used:")
         yield Items(tuple(f"Run {one.run_id}, {one.kind}: {one.why}." for one in decision.passed_over))
@@ -253,7 +258,7 @@ def _cold(material: _Material) -> Iterator[Block]:
         if any(side.cold_values_ms for side in sides):
             yield drawings.cold_starts(sides)
     if not any(summary.plan.mode == "ladder" for summary in material.cold):
-        yield from _not_measured("after which idle gap an instance stops.", material.command("coldstart", LADDER))
+        yield from _not_measured("after which idle gap an instance stops.", material.command("coldstart", IDLE_SWEEP))
 
 
 def _state(material: _Material) -> Iterator[Block]:
@@ -276,7 +281,7 @@ def _state(material: _Material) -> Iterator[Block]:
     if not sweeps:
         yield from _not_measured(
             "how long an idle instance keeps what it has in memory.",
-            material.command("coldstart", LADDER),
+            material.command("coldstart", IDLE_SWEEP),
         )
     yield Text(
         "What an instance keeps in memory is not shared with other instances, and is lost when the instance stops.",

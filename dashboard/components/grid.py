@@ -12,3 +12,8 @@ def cells(count: int) -> list[DeltaGenerator]:
     per_row = _PER_ROW.get(count, _USUAL_PER_ROW)
     rows = (st.columns(per_row, gap="medium") for _ in range(0, count, per_row))
     return [cell for row in rows for cell in row][:count]
+
+
+def wide_cells(count: int) -> list[DeltaGenerator]:
+    """The same for cards that need room: at most two in a row."""
+    return [cell for start in range(0, count, 2) for cell in cells(min(count, 2))[: count - start]]

@@ -9,7 +9,7 @@ from functools import partial
 
 import streamlit as st
 
-from benchmark.decision.findings import UNREADABLE
+from benchmark.decision.gather import UNREADABLE
 from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run

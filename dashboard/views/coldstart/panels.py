@@ -3,7 +3,7 @@
 import streamlit as st
 
 from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, threshold_text
-from benchmark.decision.findings import UNREADABLE
+from benchmark.decision.gather import UNREADABLE
 from benchmark.record.run import Run
 from benchmark.record.store import Store, UnknownRun
 from benchmark.statistics.estimates import Estimate

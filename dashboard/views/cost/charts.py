@@ -23,13 +23,15 @@ HEIGHT_PX = 300
 class Option:
     """One way to run and pay for an endpoint: what it costs in USD a month at a number of requests.
 
-    `chosen` is the one that the page is set to; the other kind of billing is drawn beside it.
+    `chosen` is the one that the page is set to; the other kind of billing is drawn beside it. `position` is that of the
+    endpoint among all.
     """
 
     label: str
     endpoint: str
     chosen: bool
     cost_usd: Callable[[int], float]
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,30 @@ class NamedCrossing:
 
 
 def named_crossings(options: Sequence[Option], span: tuple[int, int]) -> list[NamedCrossing]:
-    """Where the chosen options cross each other, and where each crosses its own endpoint's other billing."""
+    """Where the chosen options cross each other, and where each crosses its own endpoint's other billing.
+
+    Of more than two endpoints only where another one becomes the cheapest of all.
+    """
     found = []
+    chosen = [one for one in options if one.chosen]
     for first, second in combinations(options, 2):
         if (first.chosen and second.chosen) or first.endpoint == second.endpoint:
             for at in crossings(first.cost_usd, second.cost_usd, *span):
                 pair = (first, second) if at.first_is_cheaper_above else (second, first)
-                found.append(NamedCrossing(*pair, at))
+                if len(chosen) < 3 or _is_cheapest(pair[0], chosen, at.requests_per_month):
+                    found.append(NamedCrossing(*pair, at))
     return sorted(found, key=lambda one: one.at.requests_per_month)
+
+
+def _is_cheapest(option: Option, options: Sequence[Option], requests: int) -> bool:
+    mine = option.cost_usd(requests)
+    for other in options:
+        try:
+            if other.cost_usd(requests) < mine - 1e-9:
+                return False
+        except CostError:  # it offers nothing for so many
+            continue
+    return True
 
 
 def break_even(
@@ -65,8 +83,9 @@ def break_even(
     """
     figure = go.Figure()
     lines = {option.label: line(option, *span) for option in options}
-    # The first endpoint's line is the broader one: where both cost the same, both can be seen.
-    widths = {option.endpoint: 5 if option.endpoint == options[0].endpoint else 2 for option in options}
+    # Each endpoint's line is narrower than the one before: where several cost the same, all can be seen.
+    drawn_last = list(dict.fromkeys(option.endpoint for option in options))[::-1]
+    step = 3 if len(drawn_last) == 2 else 1.5
     for option in options:
         xs, ys = lines[option.label]
         figure.add_scatter(
@@ -75,8 +94,8 @@ def break_even(
             mode="lines",
             name=html_text(option.label),
             line={
-                "color": palette.endpoints[option.endpoint],
-                "width": widths[option.endpoint] if option.chosen else 1.5,
+                "color": palette.endpoint_color(option.endpoint, option.position),
+                "width": 2 + step * drawn_last.index(option.endpoint) if option.chosen else 1.5,
                 "dash": "solid" if option.chosen else "dash",
             },
             opacity=1 if option.chosen else 0.85,

@@ -1,8 +1,8 @@
-"""The Cost page: what a month of requests costs on both endpoints, gross and net, and where one becomes the cheaper."""
+"""The Cost page: what a month of requests costs on each endpoint, gross and net, and where another becomes cheaper."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,22 +24,27 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import facts, region
 from dashboard import resources
 from dashboard.components import markup
+from dashboard.components.grid import wide_cells
 from dashboard.views.cost import text as cost_text
 
 if TYPE_CHECKING:
     from dashboard.views.cost.charts import Option
 
-PRESETS = {
-    "Same size": {"api": EQUAL, "function": EQUAL},
-    "As the platforms deploy them": {"api": SERVICE_DEFAULTS, "function": FUNCTION_DEFAULTS},
+PRESETS: dict[str, Callable[[str], Configuration]] = {
+    "Same size": lambda _: EQUAL,
+    "As the platforms deploy them": lambda key: FUNCTION_DEFAULTS if key == "function" else SERVICE_DEFAULTS,
 }
-"""Both endpoints as this project deploys them, and each as it comes when nobody says anything."""
+"""By an endpoint's key: the size that this project deploys, or the platform's own defaults."""
 DEFAULT_REQUESTS = 5_000_000
 DEFAULT_SERVICE_MS = 20.0
 _MOST_REQUESTS = 100_000_000_000
 _FILE = "File"
 _REPORTED = "reported"
 _WAIT_FOR_REGION_S = 1.0
+_BOTH_BILLINGS = 2
+"""With so many endpoints the chart shows the other kind of billing too."""
+_IN_ONE_TABLE = 2
+"""So many endpoints have room for their settings beside each other; more have a tab each."""
 _VCPUS = (0.0833, 0.1666, 0.3333, 0.5833, 1, 2, 4, 6, 8)
 _MEMORIES_GIB = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
@@ -50,7 +55,7 @@ Offer = tuple[Workload, Configuration]
 
 @lru_cache(maxsize=20_000)
 def _cost(workload: Workload, configuration: Configuration) -> Cost:
-    """Kept, because every change of one input asks for the whole chart again. Raises CostError."""
+    """Cached, because every change of one input draws the whole chart again. Raises CostError."""
     return monthly_cost(workload, configuration, resources.prices())
 
 
@@ -58,8 +63,8 @@ def page() -> None:
     endpoints = resources.settings().endpoints
     st.markdown(
         "#### What a month costs\n"
-        ":gray[:small[The platform's billing rules over the instances that your traffic needs, from a dated price "
-        "list. A 2nd-generation function is billed as a Cloud Run service.]]"
+        ":gray[:small[The platform's billing rules applied to the instances that your traffic needs, with prices "
+        "from a dated list. A 2nd-generation function is billed as a Cloud Run service.]]"
     )
     left, right = st.columns([1, 2.15], gap="medium")
     with left:
@@ -93,8 +98,8 @@ def _traffic_inputs() -> tuple[int, Traffic]:
             required=True,
             key="cost_traffic",
             bind="query-params",
-            help="Steady: evenly spaced, day and night. Office hours: eight hours on five days of a week. Bursts: all "
-            "in the first minute of every hour. File: a CSV with the requests of each minute in its last column, which "
+            help="Steady: evenly spaced, day and night. Office hours: eight hours a day, five days a week. Bursts: all "
+            "in the first minute of every hour. File: a CSV with the requests per minute in its last column. It "
             "repeats and is scaled to the requests a month.",
         )
         if shape == _FILE:
@@ -105,61 +110,107 @@ def _traffic_inputs() -> tuple[int, Traffic]:
 def _uploaded() -> Traffic:
     file = st.file_uploader("Requests of each minute", type="csv", key="cost_file")
     if file is None:
-        st.caption("Until there is a file, the traffic is steady.")
+        st.caption("Traffic is steady until you choose a file.")
         return STEADY
     try:
         return read_csv(file.getvalue().decode("utf-8"), file.name)
     except (TrafficError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, TrafficError) else "it is not text in UTF-8"
-        st.warning(markup.plain(f"{file.name}: {reason}. The traffic is steady instead."))
+        st.warning(markup.plain(f"{file.name}: {reason}. Traffic is steady instead."))
         return STEADY
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What is set for one endpoint. `region` may also be the one that it reports."""
+
+    service_ms: float
+    vcpu: float
+    memory_gib: float
+    concurrency: int
+    region: str
+    min_instances: int
+    billing: Billing
+    startup_ms: float
+    cold_percent: float
 
 
 def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traffic) -> list[Offer | str]:
     """What each endpoint is to be billed for, or why the platform does not offer it."""
     with st.container(border=True, key="inputs-configurations"):
-        st.pills("Start from", list(PRESETS), key="cost_preset", on_change=_apply_preset, label_visibility="collapsed")
-        with st.container(horizontal=True, key="row-names", gap="small"):
-            st.markdown("", width="stretch")
-            for endpoint in endpoints:
-                with st.container(key=f"name-{endpoint.key}"):
-                    st.markdown(f"**{markup.plain(endpoint.name)}**")
-        services_ms = _numbers("service_ms", "Service (ms)", endpoints, DEFAULT_SERVICE_MS, 60_000.0)
-        vcpus = _choices("vcpu", "vCPU", endpoints, _VCPUS, EQUAL.vcpu)
-        memories_gib = _choices("memory_gib", "Memory (GiB)", endpoints, _MEMORIES_GIB, EQUAL.memory_gib)
-        concurrencies = _numbers("concurrency", "Concurrency", endpoints, EQUAL.concurrency, 1000, least=1)
-        regions = _regions(endpoints)
-        minima = _numbers("min_instances", "Min instances", endpoints, 0, 1000)
-        billings = _choices("billing", "Billing", endpoints, BILLINGS, EQUAL.billing)
-        startups_ms = _numbers("startup_ms", "Start-up (ms)", endpoints, 0.0, 240_000.0)
-        colds_percent = _numbers("cold_percent", "Cold starts (%)", endpoints, 0.0, 100.0)
-        st.caption(
-            "Service: how long a request keeps an instance, and a processor of it, busy, so that a concurrency above"
-            " the number of vCPU changes nothing here. Cold starts: the share that waits for one. Billing: by request"
-            " or for an instance's whole life. Region: unless you choose one, the one that the endpoint reports."
+        keys = tuple(endpoint.key for endpoint in endpoints)
+        st.pills(
+            "Start from",
+            list(PRESETS),
+            key="cost_preset",
+            on_change=_apply_preset,
+            args=(keys,),
+            label_visibility="collapsed",
         )
-        if len(set(vcpus)) > 1 and len(set(services_ms)) == 1:
+        if len(endpoints) <= _IN_ONE_TABLE:
+            settings = _table(endpoints)
+        else:
+            settings = []
+            for endpoint, tab in zip(endpoints, st.tabs([markup.plain(one.name) for one in endpoints]), strict=True):
+                with tab:
+                    settings += _table([endpoint])
+        st.caption(
+            "Service: how long a request keeps an instance, and one of its processors, busy; a concurrency above the"
+            " number of vCPU changes nothing here. Cold starts: the share of requests that wait for one. Billing: by"
+            " request or for an instance's whole life. Region: what the endpoint reports, unless you choose one."
+        )
+        if len({one.vcpu for one in settings}) > 1 and len({one.service_ms for one in settings}) == 1:
             st.caption(
-                ":material/info: The same work takes longer on less of a vCPU: give each the service time that it has."
+                ":material/info: The same work takes longer on less of a vCPU: set the service time of each endpoint."
             )
-    offers: list[Offer | str] = []
-    for index in range(len(endpoints)):
-        try:
-            configuration = Configuration(
-                vcpus[index], memories_gib[index], concurrencies[index], minima[index], billings[index], regions[index]
-            )
-            resources.prices().tier(configuration.region)
-            cold_fraction = colds_percent[index] / 100
-            workload = Workload(requests, (services_ms[index],), traffic, startups_ms[index], cold_fraction)
-            offers.append((workload, configuration))
-        except (CostError, PriceError) as error:
-            offers.append(str(error))
-    return offers
+    regions = _regions(endpoints, settings)
+    return [_offer(one, where, requests, traffic) for one, where in zip(settings, regions, strict=True)]
 
 
-def _regions(endpoints: Sequence[Endpoint]) -> list[str | None]:
+def _table(endpoints: Sequence[Endpoint]) -> list[_Settings]:
+    """The settings of these endpoints: a row a setting, a column an endpoint."""
+    # Several tables on a page need containers of different keys.
+    suffix = "" if len(endpoints) == _IN_ONE_TABLE else f"-{endpoints[0].key}"
+    with st.container(horizontal=True, key=f"row-names{suffix}", gap="small"):
+        st.markdown("", width="stretch")
+        for endpoint in endpoints:
+            with st.container(key=f"name-{endpoint.key}"):
+                st.markdown(f"**{markup.plain(endpoint.name)}**")
+    regions = (_REPORTED, *resources.prices().regions)
+    columns = (
+        _numbers("service_ms", "Service (ms)", endpoints, suffix, DEFAULT_SERVICE_MS, 60_000.0),
+        _choices("vcpu", "vCPU", endpoints, suffix, _VCPUS, EQUAL.vcpu),
+        _choices("memory_gib", "Memory (GiB)", endpoints, suffix, _MEMORIES_GIB, EQUAL.memory_gib),
+        _numbers("concurrency", "Concurrency", endpoints, suffix, EQUAL.concurrency, 1000, least=1),
+        _choices("region", "Region", endpoints, suffix, regions, _REPORTED),
+        _numbers("min_instances", "Min instances", endpoints, suffix, 0, 1000),
+        _choices("billing", "Billing", endpoints, suffix, BILLINGS, EQUAL.billing),
+        _numbers("startup_ms", "Start-up (ms)", endpoints, suffix, 0.0, 240_000.0),
+        _numbers("cold_percent", "Cold starts (%)", endpoints, suffix, 0.0, 100.0),
+    )
+    return [_Settings(*values) for values in zip(*columns, strict=True)]
+
+
+def _offer(settings: _Settings, where: str | None, requests: int, traffic: Traffic) -> Offer | str:
+    try:
+        configuration = Configuration(
+            settings.vcpu,
+            settings.memory_gib,
+            settings.concurrency,
+            settings.min_instances,
+            settings.billing,
+            where,
+        )
+        resources.prices().tier(where)
+        cold_fraction = settings.cold_percent / 100
+        return Workload(requests, (settings.service_ms,), traffic, settings.startup_ms, cold_fraction), configuration
+    except (CostError, PriceError) as error:
+        return str(error)
+
+
+def _regions(endpoints: Sequence[Endpoint], settings: Sequence[_Settings]) -> list[str | None]:
     """Where each endpoint runs: what is chosen, or else what it reports; None where it reports nothing."""
-    chosen = _choices("region", "Region", endpoints, (_REPORTED, *resources.prices().regions), _REPORTED)
+    chosen = [one.region for one in settings]
     reported = resources.catalog().served(endpoints, wait_s=_WAIT_FOR_REGION_S) if _REPORTED in chosen else []
     return [
         one if one != _REPORTED else region(facts(served)) if (served := reported[index]) else None
@@ -168,11 +219,11 @@ def _regions(endpoints: Sequence[Endpoint]) -> list[str | None]:
 
 
 def _numbers(
-    name: str, label: str, endpoints: Sequence[Endpoint], default: T, most: T, least: T | None = None
+    name: str, label: str, endpoints: Sequence[Endpoint], suffix: str, default: T, most: T, least: T | None = None
 ) -> list[T]:
-    """One setting of both endpoints, as numbers of the default's kind."""
+    """One setting of these endpoints, as numbers of the default's kind."""
     values: list[T] = []
-    with _row(name, label):
+    with _row(f"{name}{suffix}", label):
         for endpoint in endpoints:
             values.append(
                 st.number_input(
@@ -190,9 +241,11 @@ def _numbers(
     return values
 
 
-def _choices(name: str, label: str, endpoints: Sequence[Endpoint], options: Sequence[V], default: V) -> list[V]:
-    """One setting of both endpoints, from a list."""
-    with _row(name, label):
+def _choices(
+    name: str, label: str, endpoints: Sequence[Endpoint], suffix: str, options: Sequence[V], default: V
+) -> list[V]:
+    """One setting of these endpoints, from a list."""
+    with _row(f"{name}{suffix}", label):
         return [
             st.selectbox(
                 f"{label}, {markup.plain(endpoint.name)}",
@@ -214,9 +267,9 @@ def _row(name: str, label: str) -> Iterator[None]:
         yield
 
 
-def _apply_preset() -> None:
+def _apply_preset(keys: Sequence[str]) -> None:
     preset = PRESETS.get(st.session_state.cost_preset or "")
-    for key, configuration in (preset or {}).items():
+    for key, configuration in ((key, preset(key)) for key in keys) if preset else ():
         for name in ("vcpu", "memory_gib", "concurrency", "min_instances", "billing"):
             st.session_state[f"{key}_{name}"] = getattr(configuration, name)
     # A pill is a shortcut, not a state: after the next change of a setting it would be wrong.
@@ -227,7 +280,7 @@ def _apply_preset() -> None:
 
 
 def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list[Cost | None]:
-    """A card an endpoint; returns the bills, None where there is none."""
+    """A card for each endpoint; returns the bills, None where there is none."""
     costs: list[Cost | None] = []
     problems: list[str] = []
     for offer in offers:
@@ -238,9 +291,10 @@ def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list
             costs.append(None)
             problems.append(str(error))
     longest_usd = max((part for cost in costs if cost for part in _parts(cost).values()), default=0.0)
-    columns = st.columns(len(endpoints), gap="medium")
-    for column, endpoint, offer, cost, problem in zip(columns, endpoints, offers, costs, problems, strict=True):
-        with column.container(border=True, key=f"card-{endpoint.key}", height="stretch"):
+    for cell, endpoint, offer, cost, problem in zip(
+        wide_cells(len(endpoints)), endpoints, offers, costs, problems, strict=True
+    ):
+        with cell.container(border=True, key=f"card-{endpoint.key}", height="stretch"):
             billing = "" if isinstance(offer, str) else cost_text.BILLING_NAMES[offer[1].billing]
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                 st.markdown(f"**{markup.plain(endpoint.name)}**", width="content")
@@ -249,7 +303,7 @@ def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list
                 else:
                     st.badge("No bill", icon=":material/close:", color="red")
             if cost is None or isinstance(offer, str):
-                st.markdown(markup.plain(f"{problem[:1].upper()}{problem[1:]}."))
+                st.markdown(markup.plain(markup.sentence(problem)))
                 continue
             _bill(endpoint, cost, offer[1], longest_usd)
     return costs
@@ -260,7 +314,7 @@ def _bill(endpoint: Endpoint, cost: Cost, configuration: Configuration, longest_
         st.metric(
             "Net (USD / month)",
             cost_text.usd(cost.net_usd),
-            help="After the free tier, which is once for a whole billing account: what else uses it leaves less of it.",
+            help="After the free tier, which all services of a billing account share.",
         )
         st.metric("Gross (USD / month)", cost_text.usd(cost.gross_usd), help="Before the free tier.")
     for name, part_usd in _parts(cost).items():
@@ -287,7 +341,7 @@ def _verdict(endpoints: Sequence[Endpoint], costs: Sequence[Cost | None], reques
 
 
 def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], requests: int) -> None:
-    # Imported here: drawing costs most of a second to import, which the other pages should not pay.
+    # Imported here: Plotly takes most of a second to import, which the other pages should not pay.
     from dashboard.components.panels import panel
     from dashboard.views.cost import charts as draw
 
@@ -324,34 +378,35 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
         choose_basis,
     )
     with st.container(key="crossings", gap="xsmall"):
-        for sentence in sentences or ["None of these lines crosses another: the order by cost is the same throughout."]:
+        for sentence in sentences or ["No two lines cross: the order by cost is always the same."]:
             st.caption(markup.plain(sentence))
         st.caption(
-            "A line is flatter where its instances are busy without a pause, and steps up where one more is needed to "
-            "keep each within 60 % of its vCPU and concurrency."
+            "A line is flatter where its instances are always busy, and steps up where another one is needed to keep "
+            "each within 60 % of its vCPU and concurrency."
         )
 
 
 def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis: cost_text.Basis) -> "list[Option]":
-    """What the chart compares: each endpoint as it is set, then with the other kind of billing where it is offered."""
+    """What the chart compares: each endpoint as it is set, and of up to two also with the other kind of billing."""
     from dashboard.views.cost.charts import Option
 
     chosen, other = [], []
     seen: set[Offer] = set()
-    for endpoint, offer in zip(endpoints, offers, strict=True):
+    for position, (endpoint, offer) in enumerate(zip(endpoints, offers, strict=True)):
         if isinstance(offer, str):
             continue
         workload, configuration = offer
         name = cost_text.BILLING_NAMES[configuration.billing]
-        chosen.append(Option(f"{endpoint.name}, {name}", endpoint.key, True, _as_function(offer, basis)))
+        chosen.append(Option(f"{endpoint.name}, {name}", endpoint.key, True, _as_function(offer, basis), position))
         billing: Billing = "instance" if configuration.billing == "request" else "request"
         try:
             contrary = (workload, replace(configuration, billing=billing))
         except CostError:
             continue
-        if offer not in seen:  # of two that are set alike one is enough
+        # One is enough of two that are set alike, and with more endpoints the lines would hide each other.
+        if offer not in seen and len(endpoints) <= _BOTH_BILLINGS:
             label = f"{endpoint.name}, {cost_text.BILLING_NAMES[billing]}"
-            other.append(Option(label, endpoint.key, False, _as_function(contrary, basis)))
+            other.append(Option(label, endpoint.key, False, _as_function(contrary, basis), position))
         seen.add(offer)
     return chosen + other
 
@@ -373,12 +428,12 @@ def _explanations() -> None:
         st.markdown(f"**Prices (USD, {prices.as_of})**")
         st.markdown(cost_text.prices_table(prices))
         st.caption(
-            f"From [the published prices]({prices.source}); each [region]({prices.regions_source}) has those of its "
-            "tier. Look there before you rely on them. The free tier is a discount at the prices of tier 1 everywhere. "
-            f"A month is 30 days; every busy interval of an instance is rounded up to {prices.rounding_ms:g} ms. Not "
-            "counted: network, images, builds, maximum instances."
+            f"From [the published prices]({prices.source}); each [region]({prices.regions_source}) has the prices of "
+            "its tier. Check them there before you rely on them. The free tier is a discount at the prices of tier 1 "
+            "everywhere. A month is 30 days; every busy interval of an instance is rounded up to "
+            f"{prices.rounding_ms:g} ms. Not counted: network, images, builds, maximum instances."
         )
     with right, st.container(border=True, key="note-claims", height="stretch"):
-        st.markdown("**Often claimed and wrong**")
+        st.markdown("**Common wrong claims**")
         for claim, truth in cost_text.claims(prices):
             st.markdown(f"*{markup.plain(f'“{claim}.”')}*  \n{markup.plain(truth)}")

@@ -1,10 +1,12 @@
 """What the Cost page says about bills: pure functions from figures to sentences."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Literal
 
+from benchmark.cost import text as cost_text
 from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_usd
 from benchmark.cost.prices import BILLINGS, Billing, Prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic
@@ -12,27 +14,27 @@ from dashboard.components import markup
 from dashboard.components.markup import Statement
 
 _SAME_USD = 0.005
-_SPACE = "\N{NARROW NO-BREAK SPACE}"
-_UNITS = ((1e9, "billion"), (1e6, "million"))
 
 BILLING_NAMES: dict[Billing, str] = {"request": "request-based", "instance": "instance-based"}
 SHAPES: dict[str, Traffic] = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
 """The shapes of traffic by the names that the pages give them."""
 
 
-def usd(value: float) -> str:
-    """An amount in dollars and cents, `1 234.50`; one that is below a cent is not shown as nothing."""
-    if 0 < value < 0.005:
+def usd(low_usd: float, high_usd: float | None = None) -> str:
+    """An amount in dollars and cents, `1 234.50`, or two; an amount below a cent is not shown as nothing."""
+    if high_usd is None and 0 < low_usd < _SAME_USD:
         return "< 0.01"
-    return f"{value:,.2f}".replace(",", _SPACE)
+    return _spaced(cost_text.usd(low_usd, high_usd))
 
 
 def count(number: float) -> str:
-    """A number of requests as one says it: `16.8 million`, `250 000`."""
-    for unit, name in _UNITS:
-        if number >= unit * 0.9995:
-            return f"{number / unit:.3g} {name}"
-    return markup.count(number)
+    """A number of requests: `16.8 million`, `250 000`."""
+    return _spaced(cost_text.count(number))
+
+
+def _spaced(text: str) -> str:
+    """With narrow spaces between thousands, where a line does not break."""
+    return re.sub(r"(?<=\d)[ ,](?=\d{3})", "\N{NARROW NO-BREAK SPACE}", text)
 
 
 def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
@@ -48,30 +50,46 @@ def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
 
 
 def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -> Statement:
-    """Whose bill is lower after the free tier; and before it, where both are free."""
-    one, other = costs
-    if one is None or other is None:
+    """Which bill is the lowest after the free tier, or before it where that is the same."""
+    at = f"at {count(requests)} requests"
+    known = sorted(
+        ((name, cost) for name, cost in zip(names, costs, strict=True) if cost), key=lambda one: one[1].net_usd
+    )
+    if len(known) == len(names) == 1:
+        return Statement("agree", f"{usd(known[0][1].net_usd)} USD a month", f"{names[0]}, after the free tier, {at}.")
+    if len(known) < 2 or len(known) < len(names) == 2:
         return Statement("unknown", "No comparison", "A configuration that is not offered has no cost: see its card.")
-    for which, bills in (
-        ("after the free tier", (one.net_usd, other.net_usd)),
-        ("before the free tier", (one.gross_usd, other.gross_usd)),
-    ):
-        gap = abs(bills[0] - bills[1])
-        if gap < _SAME_USD:
-            continue
-        cheaper = names[0] if bills[0] < bills[1] else names[1]
-        free = "" if which.startswith("after") or max(one.net_usd, other.net_usd) >= _SAME_USD else "Both are free. "
-        return Statement(
-            "disagree",
-            f"{cheaper} costs less",
-            f"{free}{usd(gap)} USD a month less ({gap / max(bills):.0%}) {which}, at {count(requests)} requests.",
-        )
-    free = "Both are free" if max(one.net_usd, other.net_usd) < _SAME_USD else "The bills are the same"
-    return Statement("agree", "Same cost", f"{free} at {count(requests)} requests a month.")
+    missing = [name for name, cost in zip(names, costs, strict=True) if not cost]
+    without = f" No bill: {markup.listed(missing)}." if missing else ""
+    is_two = len(names) == 2
+    first, second = (cost.net_usd for _, cost in known[:2])
+    if second - first >= _SAME_USD:
+        return _cheaper(known[0][0], known[1][0], (first, second), is_two, f"after the free tier, {at}.{without}")
+    alike = [(name, cost) for name, cost in known if cost.net_usd - first < _SAME_USD]
+    who = "Both" if is_two else markup.listed([name for name, _ in alike])
+    are_free = f"{who} are free" if first < _SAME_USD else ""
+    alike.sort(key=lambda one: one[1].gross_usd)
+    gross = alike[0][1].gross_usd, alike[1][1].gross_usd
+    if gross[1] - gross[0] >= _SAME_USD:
+        found = _cheaper(alike[0][0], alike[1][0], gross, is_two, f"before the free tier, {at}.{without}")
+        return replace(found, sentence=f"{are_free}. {found.sentence}") if are_free else found
+    same = are_free or ("The bills are the same" if is_two else f"{who} cost the same, {usd(first)} USD,")
+    headline = "Same cost" if len(alike) == len(names) else f"{who} cost least"
+    return Statement("agree", headline, f"{same} {at} a month.{without}")
+
+
+def _cheaper(name: str, rival: str, bills_usd: tuple[float, float], is_two: bool, where: str) -> Statement:
+    gap_usd = bills_usd[1] - bills_usd[0]
+    than = "" if is_two else f"than {rival}, the next, "
+    return Statement(
+        "disagree",
+        f"{name} costs {'less' if is_two else 'least'}",
+        f"{usd(gap_usd)} USD a month less ({gap_usd / bills_usd[1]:.0%}) {than}{where}",
+    )
 
 
 def crossing(cheaper: str, dearer: str, at: Crossing) -> str:
-    """From where on `cheaper` is the cheaper one."""
+    """The number of requests from which `cheaper` costs less."""
     from_here = f"From {count(at.requests_per_month)} requests a month on"
     return f"{from_here}, {cheaper} costs less than {dearer} ({usd(at.usd)} USD there)."
 
@@ -105,7 +123,7 @@ Claim = tuple[str, str]
 
 
 def claims(prices: Prices) -> list[Claim]:
-    """What is often written about these prices and is wrong, and what holds instead, at the prices of tier 1."""
+    """Common wrong claims about these prices, each with the facts, at the prices of tier 1."""
     tier = prices.tier()
     tariff = tier.request
     request_usd = estimate_usd(1, 1.0, prices, replace(EQUAL, region=tier.regions[0]))
@@ -119,8 +137,8 @@ def claims(prices: Prices) -> list[Claim]:
         ),
         (
             "A function costs 0.000004 USD per invocation",
-            f"Ten times too much: {tariff.million_requests_usd:.2f} a million is {_rate(fee_usd)} each, and the time "
-            "of vCPU and memory comes on top. A 2nd-generation function is billed as a Cloud Run service.",
+            f"That is ten times too much: {tariff.million_requests_usd:.2f} a million is {_rate(fee_usd)} each, and "
+            "the time of vCPU and memory is added to that. A 2nd-generation function is billed as a Cloud Run service.",
         ),
         (
             "A function takes one request per instance",

@@ -1,4 +1,4 @@
-"""The Recommendation page: which endpoint to choose for your needs, what that rests on, and where the answer flips."""
+"""The Recommendation page: which endpoint to choose for your needs, on which evidence, and how sensitive that is."""
 
 from collections.abc import Sequence
 from math import isinf
@@ -6,13 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.decision.answer import Outcome
+from benchmark.decision import criteria
+from benchmark.decision.answer import Choice
 from benchmark.decision.decide import Decision, decide
-from benchmark.decision.evidence import Evidence
-from benchmark.decision.findings import Findings, PassedOver, Side, gather
-from benchmark.decision.missing import Missing
-from benchmark.decision.needs import MATTER_NAMES, Needs, NeedsError, Percentile
-from benchmark.decision.objectives import Holds, Objective
+from benchmark.decision.evidence import Evidence, NoBill
+from benchmark.decision.findings import Findings, PassedOver, Side
+from benchmark.decision.gather import gather
+from benchmark.decision.measurement import Missing
+from benchmark.decision.needs import Needs, NeedsError, Percentile
+from benchmark.decision.slos import Holds, SloResult
+from benchmark.decision.text import no_bill, slo_evidence, slo_name
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import utc_now
 from benchmark.record.recording import load_samples
@@ -25,6 +28,7 @@ from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.percentiles import PERCENTILES
 from dashboard import resources
 from dashboard.components import markup, run_text
+from dashboard.components.grid import wide_cells
 from dashboard.components.markup import Badge
 from dashboard.components.run_actions import run_link
 from dashboard.pages import page_at
@@ -32,14 +36,15 @@ from dashboard.views.cost import text as cost_text
 
 _DEFAULT = Needs()
 _IDS_SHOWN = 6
-_MATTERS = {name[:1].upper() + name[1:]: matter for matter, name in MATTER_NAMES.items()}
 _PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
 _OUTCOMES = {
-    Outcome.CHOICE: Badge("Choose", ":material/trophy:", "green"),
-    Outcome.TIE: Badge("A tie", ":material/equal:", "blue"),
-    Outcome.NEITHER: Badge("Neither", ":material/block:", "red"),
-    Outcome.NOT_ENOUGH: Badge("Not enough evidence", ":material/help:", "orange"),
+    Choice.CHOICE: Badge("Choose", ":material/trophy:", "green"),
+    Choice.TIE: Badge("A tie", ":material/equal:", "blue"),
+    Choice.NONE: Badge("None", ":material/block:", "red"),
+    Choice.NOT_ENOUGH: Badge("Not enough evidence", ":material/help:", "orange"),
+    Choice.SINGLE: Badge("One endpoint", ":material/info:", "blue"),
 }
+_NEITHER = Badge("Neither", ":material/block:", "red")
 _HOLDS = {
     Holds.KEPT: Badge("kept", ":material/check:", "green"),
     Holds.BROKEN: Badge("broken", ":material/close:", "red"),
@@ -51,8 +56,8 @@ def page() -> None:
     endpoints = resources.settings().endpoints
     st.markdown(
         "#### Which should I choose?\n"
-        ":gray[:small[One sentence from all sound runs of the newest plan for these two endpoints, and the values at "
-        "which it becomes another. What no run shows is not guessed.]]"
+        ":gray[:small[One recommendation from all sound runs of the newest plan for these endpoints, and the values at "
+        "which it changes. Nothing is guessed: missing measurements are listed.]]"
     )
     needs = _inputs()
     if needs is None:
@@ -63,14 +68,13 @@ def page() -> None:
     decision = decide(needs, findings, resources.prices())
     _answer(decision, findings)
     evidence = Evidence(findings, resources.prices())
-    columns = st.columns(2, gap="medium")
-    for position, column in enumerate(columns):
-        with column:
+    for position, cell in enumerate(wide_cells(len(findings.sides))):
+        with cell:
             _card(position, decision, evidence)
     left, right = st.columns(2, gap="medium")
     with left:
         if findings.runs:  # without any run there is no answer that could change
-            _flips(decision)
+            _sensitivity(decision)
         _missing(decision.missing)
     with right:
         _sources(decision, findings)
@@ -82,7 +86,7 @@ def page() -> None:
 
 
 def _inputs() -> Needs | None:
-    """What is asked for, or None where it makes no sense, which is said."""
+    """The needs, or None where they are invalid; the page then says why."""
     with st.container(border=True, key="inputs-needs"):
         with st.container(horizontal=True, key="needs-first"):
             requests = st.number_input(
@@ -99,18 +103,18 @@ def _inputs() -> Needs | None:
                 "latency_ms",
                 0.1,
                 600_000.0,
-                "Within how many milliseconds 95 or 99 % of the requests must be answered.",
+                "The time in which 95 or 99 % of the requests must be answered.",
             )
             availability_pct = _optional(
                 "Availability (%)",
                 "availability",
                 50.0,
                 99.999,
-                "Which share of the requests must be answered.",
+                "The share of requests that must be answered.",
                 step=0.1,
             )
             budget_usd = _optional(
-                "Budget (USD / month)", "budget", 0.0, 1e9, "What a month may cost after the free tier."
+                "Budget (USD / month)", "budget", 0.0, 1e9, "The most that a month may cost after the free tier."
             )
             min_instances = st.number_input(
                 "Min instances",
@@ -119,7 +123,7 @@ def _inputs() -> Needs | None:
                 value=0,
                 key="min_instances",
                 bind="query-params",
-                help="Of each endpoint, kept alive and paid for always: no request waits for a first instance.",
+                help="Instances of each endpoint that always run and are paid for. No request waits for the first.",
             )
         with st.container(horizontal=True, key="needs-second"):
             shape = st.segmented_control(
@@ -128,16 +132,17 @@ def _inputs() -> Needs | None:
             percentile = st.segmented_control(
                 "Latency of", _PERCENTILES, default="p95", required=True, key="percentile", bind="query-params"
             )
-            matters = st.multiselect(
+            known = {markup.capital(one.title): one.name for one in criteria.everyone()}
+            chosen = st.multiselect(
                 "What matters, most first",
-                list(_MATTERS),
+                list(known),
                 default=["Latency", "Cost"],
                 key="matters",
                 bind="query-params",
-                help="The first decides; each further one where those before it tie.",
+                help="The first criterion decides. Each of the others decides where those before it tie.",
             )
-    if not matters:
-        st.info("Choose what matters: it decides between two that keep every objective.")
+    if not chosen:
+        st.info("Choose what matters: it decides between endpoints that keep every objective.")
         return None
     try:
         return Needs(
@@ -147,11 +152,11 @@ def _inputs() -> Needs | None:
             latency_ms,
             availability_pct,
             budget_usd,
-            tuple(_MATTERS[name] for name in matters),
+            tuple(known[label] for label in chosen),
             min_instances,
         )
     except NeedsError as error:
-        st.warning(markup.plain(f"{str(error)[:1].upper()}{str(error)[1:]}."))
+        st.warning(markup.plain(markup.sentence(str(error))))
         return None
 
 
@@ -182,14 +187,14 @@ def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
         return _findings(store, tuple(Side(one.key, one.name, one.url) for one in endpoints), known)
     except StoreError as error:
         st.warning(
-            markup.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one.")
+            markup.plain(f"The record cannot be read: {error}. To start a new one, set RESULTS_DIR to a new directory.")
         )
         return None
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the runs", hash_funcs={Side: repr})
 def _findings(_store: Store, sides: tuple[Side, ...], known: tuple[tuple[str, str], ...]) -> Findings | None:
-    # Read again only where the endpoints or the finished runs are others: every change of an input asks for it.
+    # Read again only where the endpoints or the finished runs have changed: every change of an input asks for it.
     return gather(_store, sides)
 
 
@@ -205,9 +210,11 @@ def _report(store: Store, findings: Findings, decision: Decision) -> str:
 def _answer(decision: Decision, findings: Findings) -> None:
     with st.container(border=True, key="verdict"):
         badge = _OUTCOMES[decision.outcome]
+        if decision.outcome is Choice.NONE and len(findings.sides) == 2:
+            badge = _NEITHER
         text = decision.sentence
-        if decision.outcome is Outcome.NOT_ENOUGH:  # the badge says so, and what is missing has its own place
-            text = f"{decision.why[:1].upper()}{decision.why[1:]}."
+        if decision.outcome is Choice.NOT_ENOUGH:  # the badge says so, and what is missing has its own place
+            text = markup.sentence(decision.why)
         st.markdown(f"{badge.markdown} {markup.plain(text)}")
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
@@ -215,7 +222,8 @@ def _answer(decision: Decision, findings: Findings) -> None:
             ids = [source.run_id for source in decision.sources]
             said = f"From {_counted(ids)}." if ids else "There is no run yet."
             if not decision.fair and ids:
-                said += " Their conditions are not equal, or not known to be: two deployments, not two platforms."
+                many = "two " if len(findings.sides) == 2 else ""
+                said += f" Conditions differ or are unknown: this compares {many}deployments, not {many}platforms."
             st.caption(markup.plain(said), width="stretch")
             if findings.runs:
                 store = resources.store()
@@ -231,7 +239,7 @@ def _answer(decision: Decision, findings: Findings) -> None:
 
 
 def _counted(ids: Sequence[str]) -> str:
-    """`run A`, `2 runs: A, B`, or of many the number alone: they are listed below."""
+    """`run A`, `2 runs: A, B`, or the number alone where there are many: they are listed below."""
     if len(ids) == 1:
         return f"run {ids[0]}"
     return f"{len(ids)} runs: {', '.join(ids)}" if len(ids) <= _IDS_SHOWN else f"{len(ids)} runs"
@@ -250,28 +258,23 @@ def _card(position: int, decision: Decision, evidence: Evidence) -> None:
             _metric(f"{needs.percentile} (ms)", evidence.latency_ms(position, share))
             _metric("Cold p50 (ms)", evidence.start_ms(position))
             with st.container(gap=None):
-                net = _usd(bill.low.net_usd, bill.high.net_usd) if bill else markup.NOTHING
+                net = cost_text.usd(bill.low.net_usd, bill.high.net_usd) if bill else markup.NOTHING
                 st.metric("Net (USD / month)", net)
                 st.caption(f":small[{markup.plain(_bill_note(position, decision, evidence))}]")
-        objectives = [one for one in decision.objectives if one.key == side.key]
-        for one in objectives:
-            _objective(one)
-        if not objectives:
-            st.caption("No objective is asked for: latency, availability and budget are inputs above.")
+        slos = [one for one in decision.slos if one.key == side.key]
+        for one in slos:
+            _slo(one)
+        if not slos:
+            st.caption("No objective is set. You can set latency, availability and budget above.")
 
 
 def _bill_note(position: int, decision: Decision, evidence: Evidence) -> str:
-    """What stands below a bill, or why there is none."""
+    """The line below a bill, or why there is no bill."""
     bill = evidence.bill(decision.needs, position)
-    if isinstance(bill, str):
-        return bill
+    if isinstance(bill, NoBill):
+        return no_bill(bill)
     region = evidence.findings.sides[position].configuration.region
-    return f"gross {_usd(bill.low.gross_usd, bill.high.gross_usd)}, {region or 'at tier 1 prices'}"
-
-
-def _usd(low_usd: float, high_usd: float) -> str:
-    low, high = cost_text.usd(low_usd), cost_text.usd(high_usd)
-    return low if low == high else f"{low} to {high}"
+    return f"gross {cost_text.usd(bill.low.gross_usd, bill.high.gross_usd)}, {region or 'at tier 1 prices'}"
 
 
 def _metric(label: str, figure: Estimate | None) -> None:
@@ -286,27 +289,26 @@ def _metric(label: str, figure: Estimate | None) -> None:
         st.caption(f":small[{note}]")
 
 
-def _objective(one: Objective) -> None:
-    st.markdown(
-        f"{_HOLDS[one.holds].markdown} {markup.plain(one.name)}  \n:gray[:small[{markup.plain(one.found)}]]",
-    )
+def _slo(one: SloResult) -> None:
+    name, evidence = markup.plain(slo_name(one.slo)), markup.plain(slo_evidence(one))
+    st.markdown(f"{_HOLDS[one.holds].markdown} {name}  \n:gray[:small[{evidence}]]")
 
 
-def _flips(decision: Decision) -> None:
-    with st.container(border=True, key="note-flips"):
-        st.markdown("**Where the answer flips**")
-        if not decision.flips and decision.outcome is Outcome.NOT_ENOUGH:
-            st.caption("No value of a single input gives an answer: the evidence does not suffice at any of them.")
-        elif not decision.flips:
-            st.caption("Nowhere: no single input changes it within its range.")
-        for flip in decision.flips:
-            st.markdown(f"{markup.plain(flip.given)}: **{markup.plain(flip.then)}**")
+def _sensitivity(decision: Decision) -> None:
+    with st.container(border=True, key="note-sensitivity"):
+        st.markdown("**Sensitivity**")
+        if not decision.sensitivity and decision.outcome is Choice.NOT_ENOUGH:
+            st.caption("The evidence is not enough for an answer at any value of a single input.")
+        elif not decision.sensitivity:
+            st.caption("The answer stays the same at every value of a single input.")
+        for change in decision.sensitivity:
+            st.markdown(f"{markup.plain(change.given)}: **{markup.plain(change.then)}**")
 
 
 def _assumptions(texts: Sequence[str]) -> None:
     if texts:
         with st.container(border=True, key="note-assumptions"):
-            st.markdown("**Taken for granted**")
+            st.markdown("**Assumptions**")
             for text in texts:
                 st.caption(markup.plain(text))
 
@@ -315,7 +317,7 @@ def _missing(missing: Sequence[Missing]) -> None:
     if not missing:
         return
     with st.container(border=True, key="note-missing"):
-        st.markdown("**What is missing**")
+        st.markdown("**Missing measurements**")
         for one in missing:
             st.markdown(markup.plain(one.what))
             st.code(one.command, language="bash", wrap_lines=True)
@@ -326,16 +328,16 @@ def _missing(missing: Sequence[Missing]) -> None:
 def _passed_over(passed_over: Sequence[PassedOver]) -> None:
     if passed_over:
         with st.container(border=True, key="note-passed-over"):
-            st.markdown("**Passed over**")
+            st.markdown("**Runs not used**")
             for one in passed_over:
                 st.caption(markup.plain(f"Run {one.run_id}, {one.kind}: {one.why}."))
 
 
 def _sources(decision: Decision, findings: Findings) -> None:
     with st.container(border=True, key="note-evidence"):
-        st.markdown("**What it rests on**")
+        st.markdown("**Evidence**")
         if not decision.sources:
-            st.caption("Nothing yet: no finished run of these two endpoints is in the record.")
+            st.caption("The record has no finished run of these endpoints yet.")
         for one, summary in zip(decision.sources, findings.runs, strict=True):
             run_link(summary.run, f"Run {one.run_id}, {one.kind}: {one.samples}")
             st.caption(markup.plain(" · ".join(one.conditions)))

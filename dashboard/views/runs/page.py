@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from benchmark.decision.findings import UNREADABLE
+from benchmark.decision.gather import UNREADABLE
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import Run
 from benchmark.record.store import Store, StoreError, UnknownRun

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from benchmark.cost.prices import PRICES_FILE, PriceError, Rate, load_prices, parse_prices
+from benchmark.__main__ import main
+from benchmark.cost.prices import LISTS_DIR, PriceError, Rate, find_prices, load_prices, parse_prices, price_lists
 
+NEWEST = list(price_lists().values())[-1]
 Change = Callable[[dict[str, Any]], object]
 
 
 def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(PRICES_FILE.read_bytes())
+    loaded: dict[str, Any] = json.loads(NEWEST.read_bytes())
     return copy.deepcopy(loaded)
 
 
@@ -61,7 +64,7 @@ def test_no_region_is_in_two_tiers() -> None:
 
 
 def test_the_guide_to_deployment_quotes_the_same_prices() -> None:
-    guide = (PRICES_FILE.parents[2] / "DEPLOY.md").read_text()
+    guide = (LISTS_DIR.parents[2] / "DEPLOY.md").read_text()
     prices = load_prices()
     for tariff in (prices.tier().request, prices.tier().instance):
         rates = (tariff.active.vcpu_second_usd, tariff.active.gib_second_usd)
@@ -138,3 +141,48 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(PriceError, match=r"^prices\.json: "):
         load_prices(path)
+
+
+# --- A region or a list is data
+
+
+def test_a_region_is_added_to_the_file_and_has_its_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = document()
+    changed["tiers"][1]["regions"].append("mars-north1")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(changed))
+    asked = ["cost", "--requests-per-month", "5000000", "--service-ms", "20", "--region", "mars-north1"]
+    assert main(asked) == 2
+    assert "no prices for the region mars-north1" in capsys.readouterr().err
+    assert main([*asked, "--prices", str(path)]) == 0
+    assert "tier 2 (mars-north1)" in capsys.readouterr().out
+
+
+def test_a_list_is_one_more_file_and_the_newest_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "price_lists"
+    shutil.copytree(LISTS_DIR, folder)
+    doubled = document()
+    doubled["as_of"] = "2031-02"
+    doubled["tiers"][0]["request"]["million_requests_usd"] = 0.80
+    (folder / "cloud-run-2031-02.json").write_text(json.dumps(doubled))
+    assert list(price_lists(folder)) == ["cloud-run-2026-09", "cloud-run-2031-02"]
+    monkeypatch.setattr("benchmark.cost.prices.LISTS_DIR", folder)
+    assert load_prices().as_of == "2031-02"
+    asked = ["cost", "--requests-per-month", "5000000", "--service-ms", "20"]
+    assert main(asked) == 0
+    assert "Prices of 2031-02" in capsys.readouterr().out
+    assert main([*asked, "--prices", "cloud-run-2026-09"]) == 0
+    assert "Prices of 2026-09" in capsys.readouterr().out
+
+
+def test_a_list_that_is_not_there_is_refused_by_the_names_of_those_that_are() -> None:
+    with pytest.raises(PriceError, match=r"no price list mars, only cloud-run-2026-09, and no such file"):
+        find_prices("mars")
+
+
+def test_without_any_list_it_says_where_one_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.cost.prices.LISTS_DIR", tmp_path)
+    with pytest.raises(PriceError, match="has no price list"):
+        load_prices()

@@ -1,4 +1,4 @@
-"""Decisions from runs whose truth is known, and their flips, recomputed on both sides."""
+"""Decisions from runs whose truth is known, and their sensitivity, recomputed on both sides of each change."""
 
 import json
 import random
@@ -18,16 +18,20 @@ from benchmark.__main__ import main
 from benchmark.coldstart.plan import ForcedPlan, IdleSweepPlan, SpawnPlan, parse_gaps
 from benchmark.cost.prices import load_prices
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY
-from benchmark.decision.answer import Label, Outcome
+from benchmark.decision.answer import Choice, Label
 from benchmark.decision.answer import answer as conclude
 from benchmark.decision.decide import Decision, decide
-from benchmark.decision.evidence import Evidence
-from benchmark.decision.findings import Findings, Side, configuration_of, find, gather
-from benchmark.decision.flips import Flip, axes
+from benchmark.decision.evidence import Evidence, NoBill
+from benchmark.decision.findings import Findings, Side
 from benchmark.decision.gaps import cold_share
-from benchmark.decision.missing import availability_n, command
+from benchmark.decision.gather import find, gather
+from benchmark.decision.measurement import command
+from benchmark.decision.missing import availability_n
 from benchmark.decision.needs import Needs, NeedsError
-from benchmark.decision.objectives import Holds
+from benchmark.decision.reported import configuration_of
+from benchmark.decision.sensitivity import Change, axes
+from benchmark.decision.slos import Holds
+from benchmark.decision.text import no_bill, slo_evidence
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure
 from benchmark.record.plan import ComparePlan, to_document
@@ -66,12 +70,12 @@ def findings_of(*recorded: tuple[Run, Samples]) -> Findings:
     return found
 
 
-def ladder(api_idle_s: float, function_idle_s: float, cold_ms: float = 800.0) -> tuple[Run, Samples]:
-    plan = IdleSweepPlan(5, idle_s=(60.0, 300.0, 900.0, 1800.0))
-    starts = {
-        key: TrueStart(cold_ms, idle_s=idle_s) for key, idle_s in (("api", api_idle_s), ("function", function_idle_s))
-    }
-    run, samples = cold_run(plan, starts)
+def idle_sweep(api_idle_s: float, function_idle_s: float, cold_ms: float = 800.0) -> tuple[Run, Samples]:
+    return swept({"api": TrueStart(cold_ms, idle_s=api_idle_s), "function": TrueStart(cold_ms, idle_s=function_idle_s)})
+
+
+def swept(starts: Mapping[str, TrueStart]) -> tuple[Run, Samples]:
+    run, samples = cold_run(IdleSweepPlan(5, idle_s=(60.0, 300.0, 900.0, 1800.0)), starts)
     return at_addresses(run), samples
 
 
@@ -87,7 +91,11 @@ def spawned(api_ms: float, function_ms: float) -> tuple[Run, Samples]:
 
 
 def forced(api: TrueStart, function: TrueStart, repeats: int = 20) -> tuple[Run, Samples]:
-    run, samples = cold_run(ForcedPlan(repeats), {"api": api, "function": function})
+    return forced_of({"api": api, "function": function}, repeats)
+
+
+def forced_of(starts: Mapping[str, TrueStart], repeats: int = 20) -> tuple[Run, Samples]:
+    run, samples = cold_run(ForcedPlan(repeats), starts)
     return at_addresses(run), samples
 
 
@@ -101,7 +109,7 @@ def answer(needs: Needs, *recorded: tuple[Run, Samples]) -> Decision:
 
 
 def holds(decision: Decision, key: str) -> list[Holds]:
-    return [one.holds for one in decision.objectives if one.key == key]
+    return [one.holds for one in decision.slos if one.key == key]
 
 
 # --- Who is chosen
@@ -109,7 +117,7 @@ def holds(decision: Decision, key: str) -> list[Holds]:
 
 def test_the_clearly_faster_one_is_chosen_with_its_interval() -> None:
     decision = answer(Needs(), compared(50, 80))
-    assert (decision.outcome, decision.key) == (Outcome.CHOICE, "api")
+    assert (decision.outcome, decision.key) == (Choice.CHOICE, "api")
     assert decision.sentence.startswith("Choose FastAPI at 5 million requests a month: it answers faster by ")
     assert "(95% " in decision.sentence and "n = 400" in decision.sentence
     (source,) = decision.sources
@@ -127,42 +135,42 @@ def test_of_unequal_conditions_it_speaks_of_two_deployments() -> None:
 
 def test_a_tie_is_said_as_a_tie() -> None:
     decision = answer(Needs(), compared(50, 50.01))
-    assert (decision.outcome, decision.key) == (Outcome.TIE, None)
+    assert (decision.outcome, decision.key) == (Choice.TIE, None)
     assert decision.sentence.startswith("It is a tie")
-    assert [one.is_tie for one in decision.preferences] == [True, True]
+    assert [one.is_tie for one in decision.judgements] == [True, True]
 
 
 def test_what_ties_first_leaves_the_choice_to_what_matters_next() -> None:
     facts = {"api": dict(SAID), "function": {**SAID, "vCPU": "2"}}
     decision = answer(Needs(), compared(50, 50.01, facts=facts))
-    assert (decision.outcome, decision.key) == (Outcome.CHOICE, "api")
-    assert [one.matter for one in decision.preferences] == ["latency", "cost"]
+    assert (decision.outcome, decision.key) == (Choice.CHOICE, "api")
+    assert [one.criterion for one in decision.judgements] == ["latency", "cost"]
     assert "costs less" in decision.sentence
 
 
 def test_what_matters_most_decides_before_the_others() -> None:
     facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
     run = compared(50, 80, facts=facts)
-    assert answer(Needs(matters=("latency", "cost")), run).key == "api"
-    assert answer(Needs(matters=("cost", "latency")), run).key == "function"
+    assert answer(Needs(criteria=("latency", "cost")), run).key == "api"
+    assert answer(Needs(criteria=("cost", "latency")), run).key == "function"
 
 
 def test_cold_starts_decide_where_they_matter() -> None:
     quick, slow = TrueStart(500), TrueStart(900)
     runs = compared(50, 50.01), forced(quick, slow)
-    assert answer(Needs(matters=("coldstart",)), *runs).key == "api"
-    assert answer(Needs(matters=("coldstart",)), compared(50, 50.01), forced(slow, quick)).key == "function"
-    kept = answer(Needs(matters=("coldstart",), min_instances=1), *runs)
-    assert kept.outcome is Outcome.TIE
+    assert answer(Needs(criteria=("coldstart",)), *runs).key == "api"
+    assert answer(Needs(criteria=("coldstart",)), compared(50, 50.01), forced(slow, quick)).key == "function"
+    kept = answer(Needs(criteria=("coldstart",), min_instances=1), *runs)
+    assert kept.outcome is Choice.TIE
 
 
 def test_the_endpoint_that_is_gone_sooner_makes_requests_wait_more() -> None:
-    steady = Needs(requests_per_month=4320, traffic=STEADY, matters=("coldstart",))  # one every ten minutes
-    assert answer(steady, compared(50, 50), ladder(300, 1800)).key == "function"
-    assert answer(steady, compared(50, 50), ladder(1800, 300)).key == "api"
+    steady = Needs(requests_per_month=4320, traffic=STEADY, criteria=("coldstart",))  # one every ten minutes
+    assert answer(steady, compared(50, 50), idle_sweep(300, 1800)).key == "function"
+    assert answer(steady, compared(50, 50), idle_sweep(1800, 300)).key == "api"
 
 
-# --- Objectives
+# --- SLOs
 
 
 def test_an_objective_is_kept_broken_or_unknown_by_its_whole_interval() -> None:
@@ -178,13 +186,13 @@ def test_an_objective_is_kept_broken_or_unknown_by_its_whole_interval() -> None:
 
 def test_both_breaking_something_is_neither() -> None:
     decision = answer(Needs(latency_ms=20.0), compared(50, 80))
-    assert decision.outcome is Outcome.NEITHER
+    assert decision.outcome is Choice.NONE
     assert "FastAPI breaks" in decision.sentence and "Cloud Function breaks" in decision.sentence
 
 
 def test_too_few_samples_for_a_p99_lead_to_the_run_that_has_enough() -> None:
     decision = answer(Needs(percentile="p99", latency_ms=500.0), compared(50, 80, n=100))
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert decision.outcome is Choice.NOT_ENOUGH
     assert holds(decision, "api") == [Holds.UNKNOWN]
     (missing,) = decision.missing
     assert missing.command.startswith("python -m benchmark load --endpoint api=http://api.example ")
@@ -196,7 +204,7 @@ def test_too_few_samples_for_a_p99_lead_to_the_run_that_has_enough() -> None:
 def test_an_availability_needs_as_many_requests_as_its_interval_does() -> None:
     assert wilson(n := availability_n(0.999), n).low == pytest.approx(0.999, abs=1e-6)
     decision = answer(Needs(availability_pct=99.9), compared(50, 80))
-    assert decision.outcome is Outcome.NOT_ENOUGH and decision.missing
+    assert decision.outcome is Choice.NOT_ENOUGH and decision.missing
     assert answer(Needs(availability_pct=99.0), compared(50, 80)).key == "api"
 
 
@@ -220,18 +228,18 @@ def test_a_budget_is_broken_by_the_bill_after_the_free_tier() -> None:
     assert [round(bill.high.net_usd, 2) for bill in decision.bills if bill] == [8.88, 20.88]
     assert (holds(decision, "api"), holds(decision, "function")) == ([Holds.KEPT], [Holds.BROKEN])
     assert decision.key == "api"
-    assert answer(Needs(budget_usd=8.87), run).outcome is Outcome.NEITHER
+    assert answer(Needs(budget_usd=8.87), run).outcome is Choice.NONE
 
 
-def test_a_bill_that_rests_on_what_the_ladder_leaves_open_neither_breaks_nor_keeps_a_budget() -> None:
+def test_a_bill_that_rests_on_what_the_idle_sweep_leaves_open_neither_breaks_nor_keeps_a_budget() -> None:
     # Cold after each gap that was tried, so that of a burst only the first request is cold, or all of them are.
-    runs = compared(50, 50.01), ladder(30, 30, cold_ms=3000.0)
+    runs = compared(50, 50.01), idle_sweep(30, 30, cold_ms=3000.0)
     needs = Needs(100_000, BURSTS, budget_usd=1.0)
     decision = answer(needs, *runs)
     bill = decision.bills[0]
     assert bill is not None and bill.low.net_usd == 0.0 and bill.high.net_usd > 2.0
     assert holds(decision, "api") == holds(decision, "function") == [Holds.UNKNOWN]
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert decision.outcome is Choice.NOT_ENOUGH
     assert holds(answer(replace(needs, budget_usd=bill.high.net_usd), *runs), "api") == [Holds.KEPT]
     # All that are above 30 s are answered already.
     (asked,) = [one.command for one in decision.missing if "--idle" in one.command]
@@ -240,30 +248,32 @@ def test_a_bill_that_rests_on_what_the_ladder_leaves_open_neither_breaks_nor_kee
 
 def test_nobody_costs_less_while_what_the_bills_may_be_overlaps() -> None:
     facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
-    needs = Needs(100_000, BURSTS, matters=("cost",))
-    decision = answer(needs, compared(50, 50.01, facts=facts), ladder(30, 30, cold_ms=3000.0))
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    needs = Needs(100_000, BURSTS, criteria=("cost",))
+    decision = answer(needs, compared(50, 50.01, facts=facts), idle_sweep(30, 30, cold_ms=3000.0))
+    assert decision.outcome is Choice.NOT_ENOUGH
     assert "which one costs less is not settled (USD 0.00 to " in decision.sentence
     assert "--idle" in decision.missing[0].command
     # A start that doubles what is billed of a request leaves the larger of 1 and 8 vCPU the dearer one.
     facts["api"] |= {"vCPU": "8", "memory": "4Gi"}
-    clear = answer(Needs(50_000_000, matters=("cost",)), compared(50, 50.01, facts=facts), ladder(30, 30, cold_ms=90.0))
+    clear = answer(
+        Needs(50_000_000, criteria=("cost",)), compared(50, 50.01, facts=facts), idle_sweep(30, 30, cold_ms=90.0)
+    )
     assert clear.key == "function"
     assert all(bill is not None and bill.low.net_usd < bill.high.net_usd for bill in clear.bills)
 
 
-def test_after_a_ladder_that_was_always_warm_longer_gaps_are_asked_for() -> None:
+def test_after_an_idle_sweep_that_was_always_warm_longer_gaps_are_asked_for() -> None:
     needs = Needs(720, latency_ms=200.0)  # one an hour
-    (missing,) = answer(needs, compared(50, 80), ladder(7200, 7200)).missing[:1]
+    (missing,) = answer(needs, compared(50, 80), idle_sweep(7200, 7200)).missing[:1]
     assert all(gap_s > 1800 for gap_s in parse_gaps(missing.command.split("--idle ")[1]))
 
 
 def test_cold_starts_that_most_requests_meet_break_a_latency_that_warm_ones_keep() -> None:
     often = Needs(requests_per_month=1000, latency_ms=200.0)  # one every 43 minutes
-    decision = answer(often, compared(50, 80), ladder(900, 900))
+    decision = answer(often, compared(50, 80), idle_sweep(900, 900))
     assert holds(decision, "api") == holds(decision, "function") == [Holds.BROKEN]
-    assert "meet a cold start" in decision.objectives[0].found
-    assert holds(answer(replace(often, min_instances=1), compared(50, 80), ladder(900, 900)), "api") == [Holds.KEPT]
+    assert "meet a cold start" in slo_evidence(decision.slos[0])
+    assert holds(answer(replace(often, min_instances=1), compared(50, 80), idle_sweep(900, 900)), "api") == [Holds.KEPT]
 
 
 @pytest.mark.parametrize(
@@ -287,24 +297,24 @@ def test_the_share_of_cold_starts_follows_from_the_gaps_of_the_traffic(
 
 def test_without_any_run_it_says_what_to_run_and_guesses_nothing() -> None:
     decision = answer(Needs(latency_ms=100.0, availability_pct=99.0, budget_usd=10.0))
-    assert decision.outcome is Outcome.NOT_ENOUGH
-    assert {one.holds for one in decision.objectives} == {Holds.UNKNOWN}
+    assert decision.outcome is Choice.NOT_ENOUGH
+    assert {one.holds for one in decision.slos} == {Holds.UNKNOWN}
     assert decision.bills == (None, None)
     assert decision.missing[0].command.startswith("python -m benchmark compare --endpoint api=http://api.example")
 
 
 def test_too_few_pairs_name_no_winner() -> None:
     decision = answer(Needs(), compared(50, 80, n=3))
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert decision.outcome is Choice.NOT_ENOUGH
     assert "n = 3 is too few" in decision.sentence
     assert "--pairs" in decision.missing[0].command
 
 
-def test_a_ladder_is_missing_only_where_the_traffic_has_gaps() -> None:
+def test_an_idle_sweep_is_missing_only_where_the_traffic_has_gaps() -> None:
     assert not answer(Needs(), compared(50, 80)).missing
     (missing,) = answer(Needs(traffic=BURSTS), compared(50, 80)).missing
     assert "--idle" in missing.command and missing.page == "coldstart"
-    assert not answer(Needs(traffic=BURSTS), compared(50, 80), ladder(900, 900)).missing
+    assert not answer(Needs(traffic=BURSTS), compared(50, 80), idle_sweep(900, 900)).missing
     assert not answer(Needs(traffic=BURSTS, min_instances=1), compared(50, 80)).missing
 
 
@@ -327,8 +337,8 @@ def test_of_different_plans_the_newest_is_taken_in_whatever_order_runs_are_named
 
 def test_a_run_of_cold_starts_is_read_once_and_only_where_it_is_wanted() -> None:
     quick, slow = TrueStart(500), TrueStart(900)
-    older = [replace(run, manifest={**run.manifest, "revisions": {"api": "1"}}) for run, _ in [ladder(300, 300)]]
-    recorded = [ladder(900, 900), forced(quick, slow), (older[0], ladder(300, 300)[1]), spawned(900, 500)]
+    older = [replace(run, manifest={**run.manifest, "revisions": {"api": "1"}}) for run, _ in [idle_sweep(300, 300)]]
+    recorded = [idle_sweep(900, 900), forced(quick, slow), (older[0], idle_sweep(300, 300)[1]), spawned(900, 500)]
     runs = [replace(run, id=f"{index:08x}") for index, (run, _) in enumerate(recorded)]
     reads: list[str] = []
 
@@ -375,7 +385,7 @@ def test_a_timeout_breaks_a_latency_objective() -> None:
     decision = answer(Needs(latency_ms=200.0), (run, samples))
     assert holds(decision, "api") == [Holds.BROKEN]
     assert holds(decision, "function") == [Holds.KEPT]
-    (found,) = [one.found for one in decision.objectives if one.key == "api"]
+    (found,) = [slo_evidence(one) for one in decision.slos if one.key == "api"]
     assert found == "beyond the timeout (n = 400)"
 
 
@@ -383,8 +393,8 @@ def test_where_most_requests_time_out_that_is_why_nobody_is_faster() -> None:
     run, samples = compared(50, 50)
     samples["failure"][np.flatnonzero(samples["endpoint"] == 0)[::2]] = TIMEOUT
     samples["failure"][np.flatnonzero(samples["endpoint"] == 0)[1::4]] = TIMEOUT
-    decision = answer(Needs(matters=("latency",)), (run, samples))
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    decision = answer(Needs(criteria=("latency",)), (run, samples))
+    assert decision.outcome is Choice.NOT_ENOUGH
     assert "too many of 400 timed out to tell who" in decision.sentence
 
 
@@ -410,7 +420,7 @@ def test_a_run_that_is_not_sound_gives_way_to_one_that_is() -> None:
     assert alone is not None and alone.newest.run.id == "00000000"
 
 
-# --- Flips
+# --- Sensitivity
 
 
 def label_at(needs: Needs, findings: Findings, **varied: Any) -> Label:
@@ -418,95 +428,100 @@ def label_at(needs: Needs, findings: Findings, **varied: Any) -> Label:
     return conclude(Evidence(findings, PRICES), replace(needs, **varied)).label
 
 
-def shown(flip: Flip) -> list[float]:
+def shown(change: Change) -> list[float]:
     """The one or two values that are said."""
     units = {"million": 1e6, "billion": 1e9}
-    text = re.sub(r"(?<=\d)[ ,](?=\d)", "", flip.given).replace("p95", "").replace("p99", "")
+    text = re.sub(r"(?<=\d)[ ,](?=\d)", "", change.given).replace("p95", "").replace("p99", "")
     return [float(digits) * units.get(unit, 1.0) for digits, unit in re.findall(r"(\d+(?:\.\d+)?)(?: (\w+))?", text)]
 
 
-def assert_flips(needs: Needs, findings: Findings, flips: Sequence[Flip]) -> None:
-    """Each flip is recomputed on both of its sides, at its end, and at the values that are said."""
+def assert_changes(needs: Needs, findings: Findings, changes: Sequence[Change]) -> None:
+    """Each change is recomputed on both of its sides, at its end, and at the values that are said."""
     seen: dict[tuple[str, bool], Label] = {}
-    for flip in flips:
-        side = (flip.input, flip.input != "matters" and flip.at > flip.inside)
+    for change in changes:
+        side = (change.input, change.input != "criteria" and change.at > change.inside)
         inside, at, until = (
-            label_at(needs, findings, **{flip.input: one}) for one in (flip.inside, flip.at, flip.until)
+            label_at(needs, findings, **{change.input: one}) for one in (change.inside, change.at, change.until)
         )
-        assert inside == seen.get(side, label_at(needs, findings)), flip
-        assert at == until == flip.label != inside, flip
-        seen[side] = flip.label
-        if flip.input != "matters":
-            for value in shown(flip):
-                assert label_at(needs, findings, **{flip.input: type(flip.at)(value)}) == flip.label, (flip, value)
+        assert inside == seen.get(side, label_at(needs, findings)), change
+        assert at == until == change.label != inside, change
+        seen[side] = change.label
+        if change.input != "criteria":
+            for value in shown(change):
+                assert label_at(needs, findings, **{change.input: type(change.at)(value)}) == change.label, (
+                    change,
+                    value,
+                )
 
 
-def test_every_flip_holds_when_it_is_recomputed_on_both_sides() -> None:
+def test_every_change_holds_when_it_is_recomputed_on_both_sides() -> None:
     facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
-    findings = findings_of(compared(50, 80, facts=facts), ladder(900, 900))
+    findings = findings_of(compared(50, 80, facts=facts), idle_sweep(900, 900))
     needs = Needs(500_000, BURSTS, "p95", 95.0, 98.0, 30.0)
-    flips = decide(needs, findings, PRICES).flips
-    assert {flip.input for flip in flips} >= {"requests_per_month", "latency_ms", "availability_pct", "matters"}
-    assert_flips(needs, findings, flips)
+    changes = decide(needs, findings, PRICES).sensitivity
+    assert {change.input for change in changes} >= {"requests_per_month", "latency_ms", "availability_pct", "criteria"}
+    assert_changes(needs, findings, changes)
 
 
 def test_an_answer_that_comes_back_is_said_to_come_back() -> None:
     # Where an instance is added, requests share less: the dearer instance is then as cheap as the other for a while.
     facts = {"api": {**SAID, "vCPU": "2"}, "function": {**SAID, "concurrency": "1"}}
     findings = findings_of(compared(50, 50.01, facts=facts))
-    needs = Needs(10_000, matters=("cost",))
+    needs = Needs(10_000, criteria=("cost",))
     decision = decide(needs, findings, PRICES)
-    flips = [flip for flip in decision.flips if flip.input == "requests_per_month"]
-    assert [flip.label[1] for flip in flips] == ["function", None, "function"]
-    assert flips[0].until < flips[1].at < flips[1].until < flips[2].at < flips[2].until
-    assert all("or more" not in flip.sentence and " to " in flip.given for flip in flips)
-    assert_flips(needs, findings, decision.flips)
+    changes = [change for change in decision.sensitivity if change.input == "requests_per_month"]
+    assert [change.label[1] for change in changes] == ["function", None, "function"]
+    assert changes[0].until < changes[1].at < changes[1].until < changes[2].at < changes[2].until
+    assert all("or more" not in change.sentence and " to " in change.given for change in changes)
+    assert_changes(needs, findings, decision.sensitivity)
 
 
-def test_a_step_of_a_bill_is_no_flip() -> None:
+def test_a_step_of_a_bill_is_no_change() -> None:
     facts = {"api": {**SAID, "vCPU": "2"}, "function": {**SAID, "concurrency": "1"}}
     findings = findings_of(compared(50, 50.01, facts=facts))
-    needs = Needs(10_000, matters=("cost",))
-    _, tie, function = [flip for flip in decide(needs, findings, PRICES).flips if flip.input == "requests_per_month"]
+    needs = Needs(10_000, criteria=("cost",))
+    _, tie, function = [
+        change for change in decide(needs, findings, PRICES).sensitivity if change.input == "requests_per_month"
+    ]
     between = range(int(tie.until) + 1, int(function.at), 50_000)
     assert {label_at(needs, findings, requests_per_month=value)[1] for value in between} == {"api"}
     assert function.at < 1.05 * tie.until
 
 
 @pytest.mark.parametrize(
-    ("flip_at", "text"),
+    ("span", "text"),
     [((900_500, 2_000_000), "900 500 to 2 million"), ((1_802_084, 1e9), "1.81 million to 1 billion")],
 )
-def test_a_number_is_rounded_into_the_span_that_it_bounds(flip_at: tuple[float, float], text: str) -> None:
+def test_a_number_is_rounded_into_the_span_that_it_bounds(span: tuple[float, float], text: str) -> None:
     (axis,) = [axis for axis in axes(Needs()) if axis.input == "requests_per_month"]
-    assert axis.span(*flip_at) == text
+    assert axis.span(*span) == text
     assert axis.span(1_802_084, 1_802_089) == "1.802084 million to 1.802089 million"
 
 
-def test_a_bill_flips_to_the_single_request_from_which_on_the_other_is_cheaper() -> None:
+def test_a_bill_changes_the_answer_at_the_single_request_from_which_on_the_other_is_cheaper() -> None:
     # 180 000 vCPU-s are free: at 100 ms a request that is 1 800 000 requests on 1 vCPU, and 900 000 on 2.
     facts = {"api": {**SAID, "vCPU": "2"}, "function": dict(SAID)}
     findings = findings_of(compared(50, 50.01, facts=facts))
-    needs = Needs(10_000, matters=("cost",))
+    needs = Needs(10_000, criteria=("cost",))
     decision = decide(needs, findings, PRICES)
-    assert decision.outcome is Outcome.TIE
-    flip = next(flip for flip in decision.flips if flip.input == "requests_per_month")
-    assert flip.at - flip.inside == 1 and flip.label == (Outcome.CHOICE, "function")
+    assert decision.outcome is Choice.TIE
+    change = next(change for change in decision.sensitivity if change.input == "requests_per_month")
+    assert change.at - change.inside == 1 and change.label == (Choice.CHOICE, "function")
     # Beyond it the bills are half a cent apart: 0.005 / (0.1 s x 2 x 0.000024) requests.
-    assert flip.at == pytest.approx(900_000 + 0.005 / (0.1 * 2 * 0.000024), abs=2)
-    assert_flips(needs, findings, decision.flips)
+    assert change.at == pytest.approx(900_000 + 0.005 / (0.1 * 2 * 0.000024), abs=2)
+    assert_changes(needs, findings, decision.sensitivity)
 
 
-def test_a_latency_flips_where_the_interval_ends() -> None:
+def test_a_latency_changes_where_the_interval_ends() -> None:
     run = compared(50, 80)
     findings = findings_of(run)
     assert findings.comparison is not None
     api = findings.comparison.newest.endpoints[0].service_ms[1]
-    flips = [one for one in decide(Needs(), findings, PRICES).flips if one.input == "latency_ms"]
+    changes = [one for one in decide(Needs(), findings, PRICES).sensitivity if one.input == "latency_ms"]
     # Below the upper end it is not known, below the lower end neither keeps it.
-    assert [flip.label[0] for flip in flips] == [Outcome.NOT_ENOUGH, Outcome.NEITHER]
-    assert flips[0].at == pytest.approx(api.high, rel=1e-3)
-    assert flips[1].at == pytest.approx(api.low, rel=1e-3)
+    assert [change.label[0] for change in changes] == [Choice.NOT_ENOUGH, Choice.NONE]
+    assert changes[0].at == pytest.approx(api.high, rel=1e-3)
+    assert changes[1].at == pytest.approx(api.low, rel=1e-3)
 
 
 # --- Inputs and the command
@@ -521,8 +536,8 @@ def test_a_latency_flips_where_the_interval_ends() -> None:
         {"availability_pct": 100.0},
         {"budget_usd": -1.0},
         {"min_instances": -1},
-        {"matters": ()},
-        {"matters": ("cost", "cost")},
+        {"criteria": ()},
+        {"criteria": ("cost", "cost")},
     ],
 )
 def test_needs_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
@@ -592,7 +607,7 @@ def test_the_command_prints_the_decision_and_writes_it(
     assert document["needs"]["matters"] == ["cost", "latency"]
     cost = document["costs"]["api"]
     assert cost["net_usd"] == cost["least_net_usd"] == pytest.approx(8.88)
-    assert all(flip["sentence"] in printed for flip in document["flips"])
+    assert all(change["sentence"] in printed for change in document["flips"])
 
 
 @pytest.mark.parametrize(
@@ -633,23 +648,23 @@ def test_a_run_whose_client_did_not_keep_up_is_said_to_be_one() -> None:
 
 
 def test_programs_that_were_started_here_decide_nothing_about_addresses() -> None:
-    needs = Needs(requests_per_month=4320, matters=("coldstart",))  # one every ten minutes
+    needs = Needs(requests_per_month=4320, criteria=("coldstart",))  # one every ten minutes
     stand_in = spawned(500, 900)
     decision = answer(needs, compared(50, 50), stand_in)
-    assert decision.outcome is Outcome.NOT_ENOUGH
+    assert decision.outcome is Choice.NOT_ENOUGH
     (passed,) = decision.passed_over
     assert passed.kind == "coldstart" and "stand-in for these addresses" in passed.why
     assert [source.kind for source in decision.sources] == ["compare"]
     # What was measured at the addresses decides, also where the programs say otherwise.
-    assert answer(needs, compared(50, 50), ladder(300, 1800), stand_in).key == "function"
-    assert answer(Needs(matters=("coldstart",)), forced(TrueStart(900), TrueStart(500)), stand_in).key == "function"
+    assert answer(needs, compared(50, 50), idle_sweep(300, 1800), stand_in).key == "function"
+    assert answer(Needs(criteria=("coldstart",)), forced(TrueStart(900), TrueStart(500)), stand_in).key == "function"
 
 
 def test_programs_that_a_run_started_are_what_a_decision_about_them_rests_on() -> None:
     run, samples = spawned(500, 900)
     findings = find([run], lambda _: samples)
     assert findings is not None
-    decision = decide(Needs(matters=("coldstart",)), findings, PRICES)
+    decision = decide(Needs(criteria=("coldstart",)), findings, PRICES)
     assert decision.key == "api" and not decision.passed_over
 
 
@@ -675,16 +690,16 @@ def test_all_sound_runs_of_one_plan_count_together_and_their_number_is_said() ->
     decision = answer(Needs(latency_ms=100.0, availability_pct=99.0), compared(50, 80), compared(51, 80))
     assert decision.key == "api" and "n = 800 in 2 runs" in decision.sentence
     assert any("The 2 compare runs of the same plan" in text for text in decision.assumptions)
-    available = next(one.found for one in decision.objectives if one.kind == "availability")
+    available = next(slo_evidence(one) for one in decision.slos if one.slo.kind == "availability")
     assert available.endswith("n = 800 requests)")
-    assert "n = 800" in decision.objectives[0].found
+    assert "n = 800" in slo_evidence(decision.slos[0])
 
 
 def test_a_lucky_run_does_not_win_against_those_before_it() -> None:
     lucky, *others = compared(50, 60), compared(60, 50), compared(55, 55.01), compared(54, 56)
-    assert answer(Needs(matters=("latency",)), lucky).key == "api"
-    decision = answer(Needs(matters=("latency",)), lucky, *others)
-    assert decision.outcome is Outcome.NOT_ENOUGH and "is not settled" in decision.why
+    assert answer(Needs(criteria=("latency",)), lucky).key == "api"
+    decision = answer(Needs(criteria=("latency",)), lucky, *others)
+    assert decision.outcome is Choice.NOT_ENOUGH and "is not settled" in decision.why
 
 
 @pytest.mark.parametrize(
@@ -707,8 +722,8 @@ def test_a_longer_run_of_the_same_plan_counts_too() -> None:
     assert found is not None and len(found.runs) == 2
 
 
-def test_ladders_of_other_gaps_narrow_down_when_an_endpoint_is_gone() -> None:
-    first, second = ladder(500, 500), ladder(500, 500)
+def test_idle_sweeps_of_other_gaps_narrow_down_when_an_endpoint_is_gone() -> None:
+    first, second = idle_sweep(500, 500), idle_sweep(500, 500)
     plan = IdleSweepPlan(5, idle_s=(400.0, 600.0))
     run, samples = cold_run(plan, {key: TrueStart(idle_s=500) for key in ("api", "function")})
     narrow = replace(run, manifest={**first[0].manifest, "plan": run.manifest["plan"]}), samples
@@ -721,37 +736,37 @@ def test_ladders_of_other_gaps_narrow_down_when_an_endpoint_is_gone() -> None:
 
 
 def test_only_the_cold_starts_beyond_the_limit_count_against_a_latency() -> None:
-    # Every request is cold, by a ladder; starts take 720 to 880 ms.
+    # Every request is cold, by an idle sweep; starts take 720 to 880 ms.
     needs = Needs(720, latency_ms=1000.0)  # one an hour
-    runs = compared(50, 50), ladder(30, 30, cold_ms=800.0)
+    runs = compared(50, 50), idle_sweep(30, 30, cold_ms=800.0)
     decision = answer(needs, *runs)
     # None of 20 starts took longer than 1 s, which leaves up to 16 % that might.
     assert holds(decision, "api") == [Holds.UNKNOWN]
-    assert "0 % (95% 0 to 16.113, n = 20 starts) of these take longer than 1000 ms" in decision.objectives[0].found
+    assert "0 % (95% 0 to 16.113, n = 20 starts) of these take longer than 1000 ms" in slo_evidence(decision.slos[0])
     # Half of the time beyond a limit is not all of the time: the median says nothing of the share.
     middle = float(np.median(Evidence(findings_of(*runs), PRICES).starts_ms(0)[0])) - 1
     assert holds(answer(replace(needs, latency_ms=middle), *runs), "api") == [Holds.BROKEN]
     rare = Needs(43_200, BURSTS, latency_ms=middle)  # 60 in the first minute of an hour, one of them after an hour
-    assert holds(answer(rare, compared(50, 50), ladder(700, 700)), "api") == [Holds.KEPT]
+    assert holds(answer(rare, compared(50, 50), idle_sweep(700, 700)), "api") == [Holds.KEPT]
 
 
 def test_a_median_beyond_the_limit_does_not_make_every_start_one() -> None:
     # 60 % of the starts take longer, 50 to 69 % by their interval. One request in nine comes after a long gap.
     starts = TrueStart(1000.0)
-    runs = compared(50, 50), forced(starts, starts, repeats=100), ladder(700, 700)
+    runs = compared(50, 50), forced(starts, starts, repeats=100), idle_sweep(700, 700)
     limit_ms = float(np.quantile(Evidence(findings_of(*runs), PRICES).starts_ms(0)[0], 0.4))
     needs = Needs(720 * 9, BURSTS, latency_ms=limit_ms)
 
     def of_one_in(requests: int) -> Holds:
         return holds(answer(replace(needs, requests_per_month=720 * requests), *runs), "api")[0]
 
-    assert "60 % (95% 50" in answer(needs, *runs).objectives[0].found
+    assert "60 % (95% 50" in slo_evidence(answer(needs, *runs).slos[0])
     assert [of_one_in(requests) for requests in (9, 12, 30)] == [Holds.BROKEN, Holds.UNKNOWN, Holds.KEPT]
 
 
 def test_starts_that_timed_out_rank_after_all_others() -> None:
     starts = TrueStart(500.0, fails=range(0, 20, 2), failure=Failure.TIMEOUT)
-    findings = findings_of(compared(50, 50), forced(starts, TrueStart(900.0)), ladder(300, 300))
+    findings = findings_of(compared(50, 50), forced(starts, TrueStart(900.0)), idle_sweep(300, 300))
     evidence = Evidence(findings, PRICES)
     median = evidence.start_ms(0)
     assert median is not None and median.n == 20 and median.high is None
@@ -759,8 +774,9 @@ def test_starts_that_timed_out_rank_after_all_others() -> None:
     assert (beyond.value, beyond.n) == (0.5, 20)
     # More than half of them: what a start costs is not known, and no bill is made up.
     worse = TrueStart(500.0, fails=range(12), failure=Failure.TIMEOUT)
-    evidence = Evidence(findings_of(compared(50, 50), forced(worse, TrueStart(900.0)), ladder(300, 300)), PRICES)
-    assert "cold starts timed out" in str(evidence.bill(Needs(720), 0))
+    evidence = Evidence(findings_of(compared(50, 50), forced(worse, TrueStart(900.0)), idle_sweep(300, 300)), PRICES)
+    bill = evidence.bill(Needs(720), 0)
+    assert isinstance(bill, NoBill) and "cold starts timed out" in no_bill(bill)
 
 
 # --- Regions
@@ -787,7 +803,9 @@ def test_a_region_without_prices_has_no_bill_and_keeps_no_budget() -> None:
     decision = answer(Needs(budget_usd=1000.0), compared(50, 50.01, facts=facts))
     assert decision.bills[0] is None and decision.bills[1] is not None
     assert holds(decision, "api") == [Holds.UNKNOWN]
-    assert "no prices for the region mars-north1" in next(one.found for one in decision.objectives if one.key == "api")
+    assert "no prices for the region mars-north1" in next(
+        slo_evidence(one) for one in decision.slos if one.key == "api"
+    )
 
 
 # --- The report
@@ -818,7 +836,7 @@ def test_a_report_does_not_call_asked_for_what_nobody_asked_for(record: Path, tm
     named = ["report", "abc00000", "--decide", "--results", str(record), "--out", str(report)]
     assert main(named) == 0
     text = report.read_text()
-    assert "Asked for" not in text and "Assumed:" in text
+    assert "Asked for" not in text and "Assumed, since nothing else is asked for" in text
     assert main([*named, "--requests-per-month", "1000", "--p95-ms", "70"]) == 0
     text = report.read_text()
     assert re.search(r"Asked for:\W+1 000 requests a month\.", text) and "p95 of at most 70 ms" in text

@@ -1,10 +1,12 @@
 """Runs taken together: equal endpoints stay equal however often they are measured, and real differences stay found."""
 
+from itertools import combinations
 from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
 from scipy.signal import lfilter
+from scipy.special import ndtri
 
 from benchmark.decision.together import Counted, effect, error, latency, share
 from benchmark.statistics.estimates import Estimate, paired_median_difference, quantile, wilson
@@ -129,3 +131,42 @@ def test_a_quantile_among_timeouts_has_no_upper_end() -> None:
     runs = tuple(np.where(np.arange(400) % 20 == 3, inf, 50.0 + np.arange(400) % 7) for _ in range(2))
     found = latency(runs, 0.95)
     assert found.low is not None and found.high is None
+
+
+def test_a_higher_confidence_widens_the_interval_by_its_quantile() -> None:
+    higher = 1 - 0.05 / 6
+    for runs in ([Estimate(-4.0, -5.0, -3.0, 400)], [Estimate(at, at - 2.0, at + 2.0, 100) for at in (5.0, 6.0, 4.0)]):
+        usual, wider = effect(runs), effect(runs, higher)
+        assert usual == effect(runs, 0.95) and usual.value == wider.value
+        assert usual.half_width is not None and wider.half_width is not None
+        quantiles = [ndtri(error(len(runs), confidence) / 2) for confidence in (higher, 0.95)]
+        assert wider.half_width / usual.half_width == pytest.approx(quantiles[0] / quantiles[1])
+
+
+def test_an_interval_that_a_run_gave_at_a_higher_confidence_counts_as_what_it_is() -> None:
+    """Three standard errors at 99.73 % say the same as 1.96 of them at 95 %."""
+    usual = [Estimate(at, at - 1.95996, at + 1.95996, 100) for at in (5.0, 6.0)]
+    wider = [Estimate(at, at - 3.0, at + 3.0, 100) for at in (5.0, 6.0)]
+    for count in (1, 2):
+        found, expected = effect(wider[:count], measured_at=[0.9973002] * count), effect(usual[:count])
+        assert found.low is not None and found.high is not None
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
+    # At 99.73 % a median needs ten samples for an interval.
+    few = Estimate(5.0, None, None, 8)
+    assert effect([usual[0], few], measured_at=[0.95, 0.9973]).estimable
+    assert not effect([usual[0], few]).estimable
+
+
+def test_six_equal_endpoints_measured_again_and_again_name_a_winner_in_at_most_five_percent() -> None:
+    """15 pairs at Holm's first step: an interval at 1 - 0.05/15 for each, and a look after each of five runs."""
+    random = np.random.default_rng(3)
+    pairs = list(combinations(range(6), 2))
+    confidence = 1 - 0.05 / len(pairs)
+    half = 1.96 * sqrt(2)
+    ever = 0
+    for _ in range(200):
+        middles = random.normal(0.0, 1.0, (5, 6))
+        differences = [middles[:, one] - middles[:, other] for one, other in pairs]
+        runs = [[Estimate(at, at - half, at + half, 100) for at in of] for of in differences]
+        ever += any(effect(of[:count], confidence).excludes_zero for count in range(1, 6) for of in runs)
+    assert ever <= 16, "5 % of 200, and two standard errors"

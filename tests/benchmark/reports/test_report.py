@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from benchmark.__main__ import main
 from benchmark.coldstart.plan import IdleSweepPlan, SpawnPlan
 from benchmark.cost.prices import load_prices
+from benchmark.cost.text import usd
 from benchmark.decision.decide import decide
-from benchmark.decision.findings import Findings, find
+from benchmark.decision.findings import Findings
+from benchmark.decision.gather import find
 from benchmark.decision.needs import Needs
-from benchmark.decision.words import usd
 from benchmark.record.plan import ComparePlan, OpenLoopPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run
@@ -233,7 +234,7 @@ def test_the_bill_of_the_report_is_the_bill_of_its_decision() -> None:
     recorded = [simulated(), (run, samples)]
     recorded = [(at(one, urls), found) for one, found in recorded]
     findings = found_in(recorded)
-    assert findings is not None and findings.ladder
+    assert findings is not None and findings.idle_sweep
     decision = decide(Needs(123_000, budget_usd=1.0), findings, PRICES)
     (bill, _) = decision.bills
     assert bill is not None and bill.high.net_usd > bill.low.net_usd + 1
@@ -326,7 +327,7 @@ def test_a_run_of_one_endpoint_is_reported_too() -> None:
     run = make_run(OpenLoopPlan(rate=10.0, duration_s=2.0), keys=("api",))
     samples = pairs([10.0] * 80, [20.0] * 80)
     page = Reader(to_html(report([(run, samples[samples["endpoint"] == 0])])))
-    assert "Not measured:" in page.sections["Cost"] and "n = 80" in page.sections["Latency"]
+    assert "USD a month after the free tier" in page.sections["Cost"] and "n = 80" in page.sections["Latency"]
 
 
 @pytest.mark.parametrize("arguments", [["ffff", "--out", "x.html"], ["0123abcd", "--out", "x.pdf"]])

@@ -129,3 +129,20 @@ def test_the_table_has_the_costs_of_every_option() -> None:
 def test_names_from_the_environment_are_no_markup() -> None:
     odd = Option("<b>FastAPI</b>", "api", True, per_request(1e-6))
     assert document(options=(odd,))["data"][0]["name"] == "&lt;b&gt;FastAPI&lt;/b&gt;"
+
+
+def test_of_more_than_two_only_what_becomes_the_cheapest_is_a_crossing() -> None:
+    flat = Option("C", "c", True, lambda requests: 40.0, 2)
+    steep, gentle = Option("A", "a", True, per_request(3e-6), 0), Option("B", "b", True, lambda r: 10 + r * 1e-6, 1)
+    found = cost_charts.named_crossings((steep, gentle, flat), SPAN)
+    # A is overtaken by B at 5 million, B by C at 30 million; that C overtakes A between the two changes nothing.
+    assert [(one.cheaper.label, one.dearer.label) for one in found] == [("B", "A"), ("C", "B")]
+    assert [one.at.requests_per_month for one in found] == pytest.approx([5_000_000, 30_000_000], abs=1)
+
+
+def test_six_lines_have_their_own_colours_by_key_or_position() -> None:
+    options = tuple(Option(key, key, True, per_request(1e-6), position) for position, key in enumerate("abcdef"))
+    lines = document(options=options)["data"]
+    assert [one["line"]["color"] for one in lines] == [LIGHT.endpoint_color(key, at) for at, key in enumerate("abcdef")]
+    widths = [one["line"]["width"] for one in lines]
+    assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6, "where all cost the same, all can be seen"

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmark.endpoints.endpoint import Endpoint
+from dashboard import resources
 from tests.dashboard.page import Page
 
 
@@ -139,3 +142,58 @@ def test_an_address_restores_its_values(visit: Visit) -> None:
     assert float(page.metrics("api")["Gross (USD / month)"]) == pytest.approx(8 * 691_200 * 0.000019, abs=0.02)
     chart: Any = page.app.get_by_key("figure-break-even")
     assert chart.proto.alt.startswith("Net cost")
+
+
+# --- Other numbers of endpoints
+
+
+@pytest.fixture
+def page_of(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], CostPage]:
+    """The Cost page of so many endpoints, which are called one, two and so on."""
+    visit("http://127.0.0.1:9", "http://127.0.0.1:9")
+    usual = resources.settings()
+
+    def page_of(count: int) -> CostPage:
+        names = ("one", "two", "three", "four", "five", "six")[:count]
+        endpoints: Any = tuple(Endpoint(name, name.capitalize(), "http://127.0.0.1:9") for name in names)
+        monkeypatch.setattr(resources, "settings", lambda: replace(usual, endpoints=endpoints))
+        page = CostPage()
+        page.open()
+        return page
+
+    return page_of
+
+
+def test_one_endpoint_has_its_bill_and_no_comparison(page_of: Callable[[int], CostPage]) -> None:
+    page = page_of(1)
+    assert page.metrics("one")["Net (USD / month)"] == "8.88"
+    assert "8.88 USD a month] One, after the free tier, at 5 million requests." in page.read("verdict")
+    page.set("one_billing", "instance")
+    assert "One, instance-based" in page.lines() and "One, request-based" in page.lines()
+
+
+def test_six_endpoints_have_their_own_settings_bills_and_lines(page_of: Callable[[int], CostPage]) -> None:
+    page = page_of(6)
+    assert [tab.label for tab in page.app.tabs] == ["One", "Two", "Three", "Four", "Five", "Six"]
+    assert "Same cost" in page.read("verdict")
+    page.set("four_memory_gib", 4)
+    page.set("six_concurrency", 1)
+    page.set("six_vcpu", 0.5833)
+    page.set("two_billing", "instance")
+    bills = {key: page.metrics(key)["Net (USD / month)"] for key in ("one", "two", "three", "four", "five", "six")}
+    assert bills["one"] == bills["three"] == bills["five"] == "8.88"
+    assert len(set(bills.values())) == 4
+    assert "Six costs least" in page.read("verdict") and "than One, the next," in page.read("verdict")
+    assert len([name for name in page.lines() if name != "break-even"]) == 6
+    page.choose("Same size")
+    assert {page.metrics(key)["Net (USD / month)"] for key in bills} == {"8.88"}
+
+
+def test_of_three_a_configuration_that_is_not_offered_leaves_the_others_compared(
+    page_of: Callable[[int], CostPage],
+) -> None:
+    page = page_of(3)
+    page.set("two_vcpu", 0.1666)
+    page.set("three_vcpu", 2)
+    assert "One costs least" in page.read("verdict") and "No bill: Two." in page.read("verdict")
+    assert "No bill" in page.read("card-two")

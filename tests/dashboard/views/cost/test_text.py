@@ -42,7 +42,7 @@ def test_amounts_have_cents_and_no_cost_is_shown_as_nothing(value: float, text: 
         (1, "1"),
         (250_000, "250 000"),
         (999_400, "999 400"),
-        (999_900, "1 million"),
+        (999_900, "999 900"),
         (16_836_924, "16.8 million"),
         (5e9, "5 billion"),
     ],
@@ -118,3 +118,33 @@ def test_wrong_claims_are_answered_from_the_prices() -> None:
     tier = PRICES.tier()
     doubled = replace(PRICES, tiers=(replace(tier, request=replace(tier.request, million_requests_usd=0.8)),))
     assert "0.0000008 each" in dict(cost_text.claims(doubled))["A function costs 0.000004 USD per invocation"]
+
+
+def test_of_several_the_cheapest_is_named_with_the_next_one() -> None:
+    names = ("A", "B", "C")
+    dearer, dearest = replace(BILL, vcpu_usd=10.0), replace(BILL, vcpu_usd=14.0)
+    found = cost_text.verdict(names, (dearest, BILL, dearer), 5_000_000)
+    assert found.headline == "B costs least"
+    assert found.sentence == "4.00 USD a month less (50%) than C, the next, after the free tier, at 5 million requests."
+    tied = cost_text.verdict(names, (dearest, BILL, BILL), 5_000_000)
+    assert (tied.outcome, tied.headline) == ("agree", "B and C cost least")
+    assert tied.sentence == "B and C cost the same, 4.00 USD, at 5 million requests a month."
+    assert cost_text.verdict(names, (BILL,) * 3, 1_000_000).headline == "Same cost"
+
+
+def test_of_several_that_are_free_the_bill_before_the_free_tier_decides_among_these() -> None:
+    free = replace(BILL, idle_usd=0.0, free_vcpu_usd=6.0, free_requests_usd=2.0)
+    dearer = replace(free, vcpu_usd=12.0, free_vcpu_usd=12.0)
+    found = cost_text.verdict(("A", "B", "C"), (BILL, dearer, free), 1_000_000)
+    assert found.headline == "C costs least"
+    assert found.sentence == (
+        "B and C are free. 6.00 USD a month less (40%) than B, the next, before the free tier, at 1 million requests."
+    )
+
+
+def test_bills_of_one_and_missing_bills_are_said() -> None:
+    alone = cost_text.verdict(("A",), (BILL,), 1_000_000)
+    assert (alone.headline, alone.sentence) == ("4.00 USD a month", "A, after the free tier, at 1 million requests.")
+    assert cost_text.verdict(("A",), (None,), 1).outcome == "unknown"
+    without = cost_text.verdict(("A", "B", "C"), (BILL, None, replace(BILL, vcpu_usd=10.0)), 1_000_000)
+    assert without.headline == "A costs least" and without.sentence.endswith(" No bill: B.")

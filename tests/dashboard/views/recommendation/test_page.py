@@ -9,12 +9,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from benchmark.coldstart.plan import IdleSweepPlan
-from benchmark.decision.findings import Side
+from benchmark.decision import criteria
+from benchmark.decision.findings import Side, sides_of
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.store import Store
+from dashboard import resources
 from dashboard.components import markup
 from tests.benchmark.cold_runs import TrueStart, cold_run
+from tests.benchmark.decision import toy_criterion
+from tests.benchmark.decision.test_many import measured
 from tests.dashboard.page import Page, Text
 from tests.dashboard.runs import simulated
 
@@ -73,7 +78,7 @@ def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
     )
     assert not empty.app.get("download_button")
     # Without an answer there is nothing that could change it, and nothing that it takes for granted.
-    assert not empty.has("note-flips") and not empty.has("note-assumptions")
+    assert not empty.has("note-sensitivity") and not empty.has("note-assumptions")
 
 
 def test_a_run_that_was_passed_over_is_named_with_the_reason(page: DecidePage, results_dir: Path) -> None:
@@ -145,7 +150,7 @@ def test_a_bill_that_lies_between_two_is_shown_as_both(page: DecidePage, results
     assert ("coldstart", "run=c01dc01d") in [link[:2] for link in page.links_in("note-evidence")]
 
 
-def test_an_objective_is_shown_for_both_with_its_figure(page: DecidePage) -> None:
+def test_an_slo_is_shown_for_both_with_its_figure(page: DecidePage) -> None:
     page.open()
     page.set("latency_ms", 85.0)
     assert "kept" in page.read("card-api") and "p95 of at most 85 ms" in page.read("card-api")
@@ -156,9 +161,9 @@ def test_an_objective_is_shown_for_both_with_its_figure(page: DecidePage) -> Non
     assert "Chosen" not in page.read("card-api")
 
 
-def test_flips_are_listed_and_what_is_missing_has_its_command(page: DecidePage) -> None:
+def test_the_sensitivity_is_listed_and_what_is_missing_has_its_command(page: DecidePage) -> None:
     page.open()
-    assert "With a p95 objective of" in page.read("note-flips")
+    assert "With a p95 objective of" in page.read("note-sensitivity")
     page.set("availability", 99.9)
     assert "Not enough evidence" in page.read("verdict")
     assert any("benchmark load" in code.value for code in page.app.code)
@@ -182,9 +187,8 @@ def test_an_address_restores_its_values(page: DecidePage) -> None:
 def test_the_report_of_the_page_is_the_report_of_its_runs(page: DecidePage, results_dir: Path) -> None:
     from benchmark.cost.prices import load_prices
     from benchmark.decision.decide import decide
-    from benchmark.decision.findings import gather
+    from benchmark.decision.gather import gather
     from benchmark.decision.needs import Needs
-    from benchmark.endpoints.endpoint import Endpoint
     from dashboard.views.recommendation.page import _report
 
     page.open()
@@ -195,3 +199,52 @@ def test_the_report_of_the_page_is_the_report_of_its_runs(page: DecidePage, resu
     html = _report(store, findings, decision)
     assert "feed0000" in html and "feed0001" in html and "<h2>Decision</h2>" in html
     assert page.app.get("download_button")
+
+
+# --- Other numbers of endpoints, other criteria
+
+
+def of_many(visit: Visit, monkeypatch: pytest.MonkeyPatch, results_dir: Path, *middles_ms: float) -> DecidePage:
+    """The page over a comparison of so many endpoints, A, B and so on, which take so long."""
+    visit(*URLS.values())
+    run, samples = measured(*middles_ms)
+    entries = [{**entry, "name": entry["name"].upper()} for entry in run.manifest["endpoints"]]
+    run = replace(run, manifest={**run.manifest, "endpoints": entries})
+    add_finished_run(Store(results_dir), run, samples)
+    endpoints: Any = tuple(Endpoint(side.key, side.name, side.url or "") for side in sides_of(run))
+    usual = resources.settings()
+    monkeypatch.setattr(resources, "settings", lambda: replace(usual, endpoints=endpoints))
+    page = DecidePage()
+    page.open()
+    return page
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_every_endpoint_has_its_card(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, results_dir: Path, count: int
+) -> None:
+    page = of_many(visit, monkeypatch, results_dir, *[50.0 + 20 * place for place in range(count)])
+    page.set("latency_ms", 60.0)
+    for place, key in enumerate("abcdef"[:count]):
+        assert page.metrics(key)["Net (USD / month)"] != markup.NOTHING
+        assert ("kept" if place == 0 else "broken") in page.read(f"card-{key}")
+        assert ("Chosen" in page.read(f"card-{key}")) == (place == 0 and count > 1)
+    assert not page.has("card-" + "abcdefg"[count])
+    expected = "There is no other endpoint to compare it with." if count == 1 else "Choose A at 5 million requests"
+    assert expected in page.read("verdict")
+    page.set("latency_ms", 1.0)
+    assert ("None of these" if count > 1 else "A does not keep") in page.read("verdict")
+
+
+def test_a_criterion_that_is_registered_is_an_option(page: DecidePage) -> None:
+    page.open()
+    assert page.app.multiselect(key="matters").options == ["Latency", "Cost", "Cold starts"]
+    criteria.register(toy_criterion.CRITERION)
+    try:
+        page.rerun()
+        assert page.app.multiselect(key="matters").options[-1] == "Short names"
+        page.app.multiselect(key="matters").set_value(["Short names"])
+        page.rerun()
+        assert "its name is shorter" in page.read("verdict")
+    finally:
+        criteria.unregister(toy_criterion.CRITERION.name)

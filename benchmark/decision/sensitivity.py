@@ -1,4 +1,4 @@
-"""Where the answer changes when one input does and the others stay.
+"""Sensitivity: where the answer changes when one input does and the others stay.
 
 Each input is looked at on a grid, in both directions up to its ends, and each change is narrowed down. What is shown is
 rounded into the span over which it holds.
@@ -12,23 +12,24 @@ from itertools import islice, pairwise
 from typing import Any
 
 from benchmark.cost.bill import grid
-from benchmark.decision.answer import Label, Outcome, answer
+from benchmark.cost.text import count
+from benchmark.decision import criteria
+from benchmark.decision.answer import Choice, Label, answer
 from benchmark.decision.evidence import Evidence
-from benchmark.decision.needs import MATTER_NAMES, MATTERS, Needs
-from benchmark.decision.words import count
+from benchmark.decision.needs import Needs
 
 _MOST_A_DIRECTION = 3
-"""What lies behind three changes of the answer is no advice any more."""
+"""What lies beyond three changes of the answer is not advice any more."""
 _MOST_DIGITS = 17
-"""As many as a floating-point number has: with them nothing is rounded."""
+"""As many as a floating-point number has: nothing is rounded with them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class Change:
     """One change of the answer, and how far it goes.
 
     `inside`, `at` and `until` are values of the field `input` of `Needs`, as close as it was looked for: at the first
-    the answer is not yet `label`, from the second to the third it is. `given` and `then` say so.
+    the answer is not `label` yet, from the second to the third it is. `given` and `then` say so.
     """
 
     input: str
@@ -73,8 +74,8 @@ class Axis:
         return " to ".join(dict.fromkeys((self.text(first, more), self.text(last, more))))
 
 
-def flips(evidence: Evidence, needs: Needs) -> Iterator[Flip]:
-    """All of them, input by input: downwards from what is asked for, then upwards."""
+def sensitivity(evidence: Evidence, needs: Needs) -> Iterator[Change]:
+    """All changes, input by input: downwards from what is asked for, then upwards."""
     asked = answer(evidence, needs).label
     for axis in axes(needs):
 
@@ -82,7 +83,7 @@ def flips(evidence: Evidence, needs: Needs) -> Iterator[Flip]:
             varied: dict[str, Any] = {name: value}
             return answer(evidence, replace(needs, **varied)).label
 
-        if label(axis.start) != asked:  # an objective that is not asked for, and that nothing is known about
+        if label(axis.start) != asked:  # an SLO that is not asked for, and that nothing is known about
             continue
         for upward in (False, True):
             beyond = sorted(
@@ -92,18 +93,20 @@ def flips(evidence: Evidence, needs: Needs) -> Iterator[Flip]:
             spans = _spans(axis, beyond, label) if beyond else []
             for (_, inside, _), (at, until, now) in islice(pairwise(spans), _MOST_A_DIRECTION):
                 given = axis.phrase(axis.span(min(at, until), max(at, until)))
-                yield Flip(axis.input, inside, at, until, now, given, _label_text(evidence, now))
-    for matter in MATTERS:
-        if matter != needs.matters[0]:
-            order = (matter, *(one for one in needs.matters if one != matter))
-            now = answer(evidence, replace(needs, matters=order)).label
+                yield Change(axis.input, inside, at, until, now, given, _label_text(evidence, now))
+    if len(evidence.findings.sides) < 2:  # nothing to prefer
+        return
+    for one in criteria.everyone():
+        if one.name != needs.criteria[0]:
+            order = (one.name, *(name for name in needs.criteria if name != one.name))
+            now = answer(evidence, replace(needs, criteria=order)).label
             if now != asked:
-                given = f"If {MATTER_NAMES[matter]} mattered most"
-                yield Flip("matters", needs.matters, order, order, now, given, _label_text(evidence, now))
+                given = f"If {one.title} mattered most"
+                yield Change("criteria", needs.criteria, order, order, now, given, _label_text(evidence, now))
 
 
 def axes(needs: Needs) -> tuple[Axis, ...]:
-    """An objective that is not asked for starts where it asks for nothing."""
+    """The inputs. An SLO that is not asked for starts where it asks for nothing."""
     return (
         Axis(
             "requests_per_month",
@@ -156,7 +159,7 @@ def axes(needs: Needs) -> tuple[Axis, ...]:
 
 
 def _spans(axis: Axis, beyond: Sequence[float], label: Callable[[float], Label]) -> list[tuple[float, float, Label]]:
-    """From where to where the answer is what, beginning with what it is at the start."""
+    """Where each answer begins, where it ends, and what it is, from the start on."""
     spans: list[tuple[float, float, Label]] = []
     since, now = axis.start, label(axis.start)
     for before, at, then in [*_changes(axis, beyond, label), (beyond[-1], beyond[-1], now)]:
@@ -184,7 +187,7 @@ def _changes(
 
 
 def _narrowed(axis: Axis, inside: float, at: float, now: Label, label: Callable[[float], Label]) -> tuple[float, float]:
-    """Between `inside`, where the answer is `now`, and `at`, where it is another, the two next to a change."""
+    """The two values next to a change, between `inside`, where the answer is `now`, and `at`, where it is another."""
     while abs(at - inside) > (axis.tolerance(at) if axis.tolerance else 1):
         middle = (at + inside) / 2 if axis.tolerance else (at + inside) // 2
         if middle in (inside, at):  # there is no number between them
@@ -214,8 +217,10 @@ def _label_text(evidence: Evidence, label: Label) -> str:
     outcome, key = label
     if key:
         return evidence.findings.names[evidence.findings.keys.index(key)]
+    nobody = {1: "it does not keep the objectives", 2: "neither keeps the objectives"}
     return {
-        Outcome.TIE: "a tie",
-        Outcome.NEITHER: "neither keeps the objectives",
-        Outcome.NOT_ENOUGH: "not enough evidence",
+        Choice.TIE: "a tie",
+        Choice.NONE: nobody.get(len(evidence.findings.sides), "none keeps the objectives"),
+        Choice.NOT_ENOUGH: "not enough evidence",
+        Choice.SINGLE: "it keeps the objectives",
     }[outcome]

@@ -1,0 +1,44 @@
+"""Which endpoint answers faster, by the comparisons, or without any by the runs at a rate."""
+
+from benchmark.coldstart.summary import ColdSummary
+from benchmark.decision import measurement, verdict_criterion
+from benchmark.decision.criterion import Comparison, Criterion
+from benchmark.decision.evidence import Evidence
+from benchmark.decision.findings import Repeated
+from benchmark.decision.measurement import Missing
+from benchmark.decision.needs import Needs
+from benchmark.summary.summarise import Summary
+
+_PHRASES = verdict_criterion.Phrases(
+    "answers faster", "both are equally fast", "are equally fast", "no comparison has been measured"
+)
+
+
+def _runs(evidence: Evidence) -> Repeated[Summary] | Repeated[ColdSummary] | None:
+    return evidence.findings.comparison or evidence.findings.load
+
+
+def _compare(evidence: Evidence, _: Needs, first: int, second: int) -> Comparison:
+    return verdict_criterion.compare(_runs(evidence), first, second)
+
+
+def _missing(evidence: Evidence, _: Needs) -> Missing:
+    sides, runs = evidence.findings.sides, _runs(evidence)
+    if runs is None or runs.verdict is None:
+        return measurement.comparison(sides, "Latency has not been compared.")
+    # A comparison that more of the same would hardly settle is at least worth a longer one.
+    pairs = max(
+        one.effect.n + one.more_pairs if one.more_pairs else max(500, 2 * one.effect.n) for one in runs.verdict.pairs
+    )
+    return measurement.comparison(sides, "The comparison does not settle who is faster.", f"--pairs {pairs}")
+
+
+CRITERION = Criterion(
+    "latency",
+    "latency",
+    10,
+    _compare,
+    lambda judgement, names: verdict_criterion.reason(judgement, names, _PHRASES),
+    _missing,
+    lambda evidence: _runs(evidence) is None,
+)

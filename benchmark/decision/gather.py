@@ -1,0 +1,271 @@
+"""From the record to findings: which runs are evidence on the endpoints, each read once, and what they say together."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from benchmark.coldstart import summary as coldstart_summary
+from benchmark.coldstart.plan import KIND as COLDSTART
+from benchmark.coldstart.summary import ColdSummary
+from benchmark.decision import together
+from benchmark.decision.findings import Findings, PassedOver, Repeated, Side, sides_of
+from benchmark.decision.reported import configuration_of
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.plan import PlanError
+from benchmark.record.recording import load_samples
+from benchmark.record.run import Run, RunState
+from benchmark.record.samples import Floats, Samples, censored_latency_ms, measured, warm
+from benchmark.record.store import Store, StoreError
+from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.verdict import PairVerdict, Verdict, decide
+from benchmark.summary.summarise import Summary, summarise
+
+UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError)
+"""What a run raises that is damaged, or that another version recorded."""
+COMPARE, LOAD = "compare", "load"
+_KINDS = (COMPARE, LOAD, COLDSTART)
+"""Kinds of runs that are evidence. A self-test is not: it is about the client."""
+_MOST_SERVICES = 200
+"""A bill is simulated with so many service times at most: evenly spaced quantiles of what was measured."""
+_NOT_THE_METHOD = ("seed", "pairs", "warmup", "duration_s", "total", "repeats", "idle_s", "margin_ms", "margin_pct")
+"""Fields of a plan that do not change what is measured, only how much of it, and which difference is relevant."""
+
+Read = Callable[[Run], Samples]
+"""The samples of a run. Raises StoreError and ValueError."""
+
+
+def gather(
+    store: Store, endpoints: Sequence[Endpoint | Side] | None = None, run_ids: Sequence[str] = ()
+) -> Findings | None:
+    """What the finished runs of `endpoints` that were measured here say, or those of `run_ids`, imported or not.
+
+    Without endpoints it is about those of the newest comparison or load, of several endpoints if there is any. Of each
+    kind the newest sound run counts, with all other sound runs of the same plan, addresses, model and revision. None
+    where no run names any endpoint. Raises StoreError, also for an id that does not exist.
+    """
+    runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)] or store.runs(with_imported=False)
+    sides = tuple(Side(one.key, one.name, one.url) for one in endpoints) if endpoints else None
+    return find(runs, lambda run: load_samples(store, run.id)[0], sides)
+
+
+def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None) -> Findings | None:
+    """The same from `runs`."""
+    usable = [
+        run
+        for run in sorted(runs, key=lambda run: run.started_at_utc, reverse=True)
+        if run.kind in _KINDS and run.state is RunState.FINISHED and run.manifest.get("endpoints")
+    ]
+    looks = _Looks(read)
+    if sides is None:
+        # A run of one endpoint compares nothing: it names what a decision is about only where no other run does.
+        named = [run for run in usable if len(run.manifest["endpoints"]) > 1] or usable
+        warm_runs = [run for run in named if run.kind != COLDSTART]
+        ranked = [run for run in warm_runs if not looks.unsound(run)] or warm_runs or named
+        if not ranked:
+            return None
+        sides = sides_of(ranked[0])
+    mine = [run for run in usable if _is_about(run, sides)]
+    passed: list[PassedOver] = []
+
+    def together_of(belongs: Callable[[Run], bool]) -> tuple[Run, ...]:
+        used, over = looks.sound([run for run in mine if belongs(run)])
+        passed.extend(over)
+        return used
+
+    comparison = looks.warm(together_of(lambda run: run.kind == COMPARE))
+    load = looks.warm(together_of(lambda run: run.kind == LOAD))
+    cold = looks.cold(together_of(lambda run: run.kind == COLDSTART and not _is_idle_sweep(run)))
+    idle_sweep = looks.cold(together_of(lambda run: run.kind == COLDSTART and _is_idle_sweep(run)))
+    passed += _stand_ins(usable, sides)
+    latencies_ms: tuple[tuple[Floats, ...], ...] = ()
+    if base := load or comparison:
+        read_ = [looks.look(summary.run) for summary in base.runs]
+        sides = tuple(_with_bill(side, position, read_) for position, side in enumerate(sides))
+        latencies_ms = tuple(tuple(one.ended_ms[position] for one in read_) for position in range(len(sides)))
+    return Findings(sides, comparison, load, cold, idle_sweep, latencies_ms, tuple(passed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is kept of a run: its figures, and of each endpoint how long requests and answers took."""
+
+    summary: Summary | ColdSummary
+    pairs: tuple[PairVerdict, ...]
+    ended_ms: tuple[Floats, ...] = ()
+    services_ms: tuple[Floats, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """Each run is read and summarised once."""
+
+    read: Read
+    known: dict[str, _Look] = field(default_factory=dict)
+
+    def look(self, run: Run) -> _Look:
+        """Raises what is in UNREADABLE."""
+        if run.id not in self.known:
+            samples = self.read(run)
+            if run.kind == COLDSTART:
+                cold = coldstart_summary.summarise(run, samples)
+                self.known[run.id] = _Look(cold, cold.verdict.pairs if cold.verdict else ())
+            else:
+                summary = summarise(run, samples)
+                positions = range(len(summary.endpoints))
+                self.known[run.id] = _Look(
+                    summary,
+                    summary.verdict.pairs if summary.verdict else (),
+                    tuple(_ended_ms(summary, samples, position) for position in positions),
+                    tuple(warm(samples, position)["service_ms"] for position in positions),
+                )
+        return self.known[run.id]
+
+    def unsound(self, run: Run) -> str | None:
+        """Why the run is not evidence, in a clause."""
+        generator = run.outcome.get("generator", {})
+        if generator.get("limited"):
+            reasons = "; ".join(generator.get("reasons", ()))
+            return f"its client was the limit{f' ({reasons})' if reasons else ''}"
+        try:
+            summary = self.look(run).summary
+        except UNREADABLE:
+            return "it cannot be read"
+        if isinstance(summary, Summary):
+            silent = [one.name for one in summary.endpoints if not one.n]
+        else:
+            silent = [one.name for one in summary.endpoints if all(probe.failure for probe in one.probes)]
+        return f"{silent[0]} never answered in it" if silent else None
+
+    def sound(self, runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[PassedOver]]:
+        """The newest sound run with all that repeat it, and what was passed over. Where none is sound, the newest
+        that can be read."""
+        used: list[Run] = []
+        passed: list[PassedOver] = []
+        for run in runs:
+            if used and _repeats(run) != _repeats(used[0]):
+                continue  # an older plan, or an older deployment
+            if why := self.unsound(run):
+                passed.append(PassedOver(run.id, run.kind, why))
+            else:
+                used.append(run)
+        if not used and (weak := [run for run in runs if self._readable(run)]):
+            used = [max(weak, key=self._answered)]  # of those that are alike the first, which is the newest
+            passed = [one for one in passed if one.run_id != used[0].id]
+        return tuple(used), passed
+
+    def warm(self, runs: Sequence[Run]) -> Repeated[Summary] | None:
+        found = [one for run in runs if isinstance(one := self.look(run).summary, Summary)]
+        return Repeated(tuple(found), self._verdict(found)) if found else None
+
+    def cold(self, runs: Sequence[Run]) -> Repeated[ColdSummary] | None:
+        found = [one for run in runs if isinstance(one := self.look(run).summary, ColdSummary)]
+        return Repeated(tuple(found), self._verdict(found)) if found else None
+
+    def _verdict(self, runs: Sequence[Summary] | Sequence[ColdSummary]) -> Verdict | None:
+        """What all runs say together, by the margins of the newest; None for one endpoint."""
+        newest = runs[0]
+        if len(newest.endpoints) < 2:
+            return None
+        pairs = [{(one.first, one.second): one for one in self.look(run.run).pairs} for run in runs]
+        first = next(iter(pairs[0].values()))
+        return decide(
+            lambda one, other, confidence: _effect([of[one, other] for of in pairs], confidence),
+            newest.run.endpoint_names,
+            _medians_ms(newest),
+            margin_ms=newest.plan.margin_ms,
+            margin_pct=newest.plan.margin_pct,
+            metric=first.metric,
+            unit=_unit(newest),
+            state=first.state,
+            resolution_ms=newest.run.manifest.get("resolution_ms"),
+            fair=not any(run.mismatches for run in runs),
+            conditions=first.conditions,
+        )
+
+    def _readable(self, run: Run) -> bool:
+        try:
+            self.look(run)
+        except UNREADABLE:
+            return False
+        return True
+
+    def _answered(self, run: Run) -> bool:
+        summary = self.look(run).summary
+        return not isinstance(summary, Summary) or all(one.n for one in summary.endpoints)
+
+
+def _effect(runs: Sequence[PairVerdict], confidence: float) -> Estimate:
+    """The difference of one pair over all runs.
+
+    Where that has no interval (too few samples, or too many timeouts), all runs have to name the same winner on their
+    own, and then it is the newest one's.
+    """
+    found = together.effect([one.effect for one in runs], confidence, [one.confidence for one in runs])
+    if found.estimable:
+        return found
+    if {one.winner_position for one in runs} == {runs[0].winner_position} != {None}:
+        return runs[0].effect
+    return Estimate(found.value, None, None, found.n)
+
+
+def _medians_ms(summary: Summary | ColdSummary) -> tuple[float, ...]:
+    """What a relative margin is a share of, per endpoint."""
+    if isinstance(summary, ColdSummary):
+        return tuple(one.cold_ms[0].value for one in summary.endpoints)
+    return tuple(one.latency_ms[0].value for one in summary.endpoints)
+
+
+def _unit(summary: Summary | ColdSummary) -> str:
+    if isinstance(summary, ColdSummary):
+        return "pairs of cold starts"
+    if summary.run.kind == COMPARE:
+        return "pairs" if len(summary.endpoints) == 2 else "blocks"
+    return "requests to each"
+
+
+def _repeats(run: Run) -> tuple[Any, ...]:
+    """What two runs have in common where one repeats the other: how it measures, what it sends, and to what."""
+    manifest = run.manifest
+    plan = {name: value for name, value in manifest.get("plan", {}).items() if name not in _NOT_THE_METHOD}
+    return plan, manifest.get("facts"), manifest.get("revisions"), manifest.get("bodies", {}).get("sha256")
+
+
+def _stand_ins(runs: Sequence[Run], sides: Sequence[Side]) -> Iterator[PassedOver]:
+    """The newest run of programs that were started here, under the names of endpoints that are elsewhere."""
+    if any(side.url is None for side in sides):
+        return
+    keys = [side.key for side in sides]
+    for run in runs:
+        entries = run.manifest["endpoints"]
+        if [entry.get("key") for entry in entries] == keys and all(entry.get("url") is None for entry in entries):
+            why = "it started programs on this machine, a stand-in for these addresses that says nothing about them"
+            yield PassedOver(run.id, run.kind, why)
+            return
+
+
+def _is_about(run: Run, sides: Sequence[Side]) -> bool:
+    """Whether it is about the same addresses, in the same order. Programs that a run started have none."""
+    addresses = [(entry.get("key"), entry.get("url")) for entry in run.manifest["endpoints"]]
+    return addresses == [(side.key, side.url) for side in sides]
+
+
+def _is_idle_sweep(run: Run) -> bool:
+    """Whether a run of cold starts waits for idle gaps, without reading its samples."""
+    plan = run.manifest.get("plan")
+    return isinstance(plan, Mapping) and bool(plan.get("idle_s"))
+
+
+def _ended_ms(summary: Summary, samples: Samples, position: int) -> Floats:
+    ended = censored_latency_ms(measured(samples, position), summary.is_open_loop)
+    return ended[~np.isnan(ended)]
+
+
+def _with_bill(side: Side, position: int, looks: Sequence[_Look]) -> Side:
+    """The side with the service times of all runs, and with what the endpoint reported of itself, the same in each."""
+    services = np.concatenate([look.services_ms[position] for look in looks])
+    if len(services) > _MOST_SERVICES:
+        services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)
+    configuration, assumed = configuration_of(looks[0].summary.run.manifest["facts"].get(side.key, {}))
+    return replace(side, services_ms=tuple(map(float, services)), configuration=configuration, assumed=assumed)
