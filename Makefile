@@ -31,18 +31,20 @@ train: .run-packages ## train into artifacts/iris; other data: make train DATASE
 stage-function: .run-packages artifacts/iris/model.json ## fill build/function with exactly what is deployed
 	@$(PY) -m deploy.stage_function $(DEPLOY)
 
-# A file's tests share what they start, so they stay on one processor.
-TESTS = $(PY) -m pytest --numprocesses auto --dist loadfile
+# Each worker begins with a contiguous half, so that tests share what they start; one that is done takes over from the other.
+TESTS = $(PY) -m pytest --numprocesses auto --dist worksteal
 
 test: .all-packages artifacts/iris/model.json ## run the tests, with a real browser (installs a Chromium if there is none)
 	@tools/chromium.sh
 	@$(TESTS) -m "not slow"
 
-test-fast: .all-packages artifacts/iris/model.json ## what is tested within a minute: no browser, no deployed programs
+test-fast: .all-packages artifacts/iris/model.json ## the tests of a minute: no browser, no deployed programs
 	@$(TESTS) -m "not slow" tests/api tests/benchmark/cost tests/benchmark/decision tests/benchmark/endpoints tests/benchmark/monitor \
-		tests/benchmark/record tests/benchmark/reports tests/benchmark/summary tests/dashboard/components tests/docs tests/inference
+		tests/benchmark/record tests/benchmark/reports tests/benchmark/summary tests/dashboard/components tests/docs tests/inference \
+		--ignore tests/benchmark/summary/test_calibration.py
 
-test-slow: .all-packages artifacts/iris/model.json ## calibrations over a thousand runs, and soaks
+test-slow: .all-packages artifacts/iris/model.json ## calibrations over a thousand runs, soaks, and a sweep over all pages
+	@tools/chromium.sh
 	@$(TESTS) -m slow
 
 check: .all-packages ## format, lint, types, import rules, pins
@@ -100,7 +102,7 @@ deploy-dashboard: ## deploy the dashboard
 deploy-open: ## open the private dashboard at http://127.0.0.1:8501
 deploy-clean-up: ## delete what the steps above have made
 deploy-clean-up-gen2: ## delete the function that `function-gen2` has made
-deploy-clean-up-shared: ## delete what builds leave behind; only in a project of its own
+deploy-clean-up-shared: ## delete what builds leave behind; only in a dedicated project
 deploy-clean-up-shared-gen2: ## the same for `function-gen2`
 deploy-build-api deploy-build-dashboard: artifacts/iris/model.json
 deploy-function deploy-function-gen2: stage-function

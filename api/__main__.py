@@ -11,34 +11,34 @@ from pathlib import Path  # noqa: E402
 from api.settings import ListenSettings  # noqa: E402
 from inference.request_log import log_failures_as_json  # noqa: E402
 from inference.settings import SettingsError  # noqa: E402
-from inference.start import load_endpoint, require_port, settle_memory  # noqa: E402
+from inference.start import load_app, require_port, settle_memory  # noqa: E402
 
 DEFAULT_MODEL_DIR = Path(__file__).resolve().parents[1] / "artifacts" / "iris"
 
 
 def main() -> None:
-    """Load the model, then open the port; exits with one line and status 1 where either is impossible."""
+    """Load the model, then open the port; exits with one line and status 1 if either fails."""
     try:
         listen = ListenSettings.from_env(os.environ)
     except SettingsError as error:
         sys.exit(f"refusing to start: {error}")
     log_failures_as_json(("faceoff", "uvicorn"))
     require_port(listen.host, listen.port)
-    endpoint = load_endpoint("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
+    service_app = load_app("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
 
     import uvicorn
 
     from api.app import create_app
     from inference.guard import guarded
 
-    app = create_app(endpoint)
+    app = create_app(service_app)
     settle_memory()
     uvicorn.run(
         app,
         host=listen.host,
         port=listen.port,
         loop="uvloop",
-        http=guarded(endpoint),
+        http=guarded(service_app),
         ws="none",
         lifespan="off",
         workers=1,  # one process an instance, whatever WEB_CONCURRENCY says: the platform scales by instances

@@ -1,4 +1,4 @@
-"""The FastAPI application over the shared endpoint."""
+"""The FastAPI application over the shared service."""
 
 from functools import partial
 from typing import Any
@@ -13,24 +13,23 @@ from fastapi import FastAPI  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 from starlette.types import ASGIApp  # noqa: E402
 
-from inference.asgi import Endpoint  # noqa: E402
+from inference.asgi import ServiceApp  # noqa: E402
 from inference.service import Document, Service  # noqa: E402
 
 
 class Api(FastAPI):
     """FastAPI's routing and documentation, without middleware.
 
-    The shared endpoint turns every failure into a JSON answer of its own, so the layers that catch the
-    exceptions of ordinary handlers would only cost time.
+    The shared service turns every failure into a JSON answer, so the layers that catch exceptions would only cost time.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
         return self.router
 
 
-def create_app(endpoint: Endpoint) -> FastAPI:
-    """The application over `endpoint`, its documentation included."""
-    service = endpoint.service
+def create_app(service_app: ServiceApp) -> FastAPI:
+    """The application over `service_app`, its documentation included."""
+    service = service_app.service
     for path, make in _documentation(service).items():
         service.add_document(path, make)
     # Plain ASGI routes: the shared core decodes and checks a body once, and answers unknown paths and methods too.
@@ -38,12 +37,12 @@ def create_app(endpoint: Endpoint) -> FastAPI:
         title=service.card.title,
         version=service.card.version,
         openapi_url=None,
-        routes=[Route(path, endpoint) for path in ("/predict", "/", "/health", "/model-info", "/metrics")],
+        routes=[Route(path, service_app) for path in ("/predict", "/", "/health", "/model-info", "/metrics")],
         redirect_slashes=False,
         # Off, because FastAPI otherwise looks for OpenTelemetry's providers anew at every request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.router.default = endpoint
+    app.router.default = service_app
     app.openapi = partial(_describe, service)  # type: ignore[method-assign]  # the way FastAPI documents it
     return app
 

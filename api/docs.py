@@ -1,4 +1,4 @@
-"""The pages that people read: /docs and the files it needs, all served from here, so that it works offline."""
+"""The documentation page /docs with all files that it needs, so that it works offline."""
 
 import html
 import json
@@ -16,7 +16,7 @@ _NO_ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
 
 
 def docs_page(title: str) -> Document:
-    """Swagger UI over /openapi.json. Addresses are relative, so that it also works behind a path prefix."""
+    """Swagger UI over /openapi.json. Addresses are relative, so it also works behind a path prefix."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=html.escape(title),

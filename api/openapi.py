@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description of the API, made from the model card: a pure function, card in, document out.
 
-Written as JSON Schema because that is what it is: bounds, names and classes come from the card at run time, and
-the hot path has its own validation, so models in code would only be a detour to the same dictionaries.
+Written directly as JSON Schema: bounds, names and classes come from the card at run time, and the hot path has its own
+validation, so pydantic models would only be a detour to the same dictionaries.
 """
 
 from collections.abc import Mapping
@@ -207,7 +207,7 @@ def _error() -> Schema:
 
 
 def _serving() -> Schema:
-    """The process that answered, and what it was told of its deployment."""
+    """The process that answered, and its deployment."""
     return _object(
         {
             "service": _TEXT,

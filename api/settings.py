@@ -15,7 +15,7 @@ class ListenSettings:
     def from_env(cls, environ: Mapping[str, str]) -> "ListenSettings":
         """Read HOST (default 0.0.0.0, as Cloud Run's container contract asks) and PORT (default 8080).
 
-        Raises SettingsError where PORT is no port number.
+        Raises SettingsError if PORT is not a port number.
         """
         text = environ.get("PORT") or "8080"
         if not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:

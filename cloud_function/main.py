@@ -16,7 +16,7 @@ from uvicorn_worker import UvicornWorker  # noqa: E402
 
 from inference.guard import guarded  # noqa: E402
 from inference.request_log import log_failures_as_json  # noqa: E402
-from inference.start import load_endpoint, require_port, settle_memory  # noqa: E402
+from inference.start import load_app, require_port, settle_memory  # noqa: E402
 
 log_failures_as_json(("faceoff",))
 
@@ -25,14 +25,14 @@ if (command := click.get_current_context(silent=True)) is not None and "port" in
     require_port(command.params["host"], command.params["port"])
 
 # Loaded at import, before the port is open: a cold start pays for the model once, and a bad artifact never serves.
-_endpoint = load_endpoint("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact")
+_service_app = load_app("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact")
 
 
 class _Answer(Response):
-    """A response that is made while it is sent, by the shared endpoint, which reads the request itself."""
+    """A response that the shared service writes; it reads the request itself."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _endpoint(scope, receive, send)
+        await _service_app(scope, receive, send)
 
 
 _answer = _Answer()
@@ -47,7 +47,7 @@ async def predict(request: Request) -> Response:
 # The framework starts this worker; its settings are the only way to give both endpoints the same HTTP behaviour.
 UvicornWorker.CONFIG_KWARGS = {
     **UvicornWorker.CONFIG_KWARGS,
-    "http": guarded(_endpoint),
+    "http": guarded(_service_app),
     "server_header": False,
     "proxy_headers": False,
     "timeout_graceful_shutdown": 8,

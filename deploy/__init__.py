@@ -1,1 +1,1 @@
-"""What is needed to put the two endpoints on the platform."""
+"""The deployment of the two endpoints and the dashboard."""

@@ -1,6 +1,6 @@
 """Every command of a deployment, as argument lists: pure, variables in, commands out.
 
-Nothing here runs anything. `deploy/__main__.py` prints the commands, and runs them when it is told to.
+`deploy/__main__.py` prints the commands, and runs them with --run.
 """
 
 import re
@@ -63,7 +63,7 @@ def _api(v: Variables) -> list[Argv]:
 
 
 def _function(v: Variables) -> list[Argv]:
-    """The form that Google recommends today; it takes everything that service.yaml says of the API."""
+    """The form that Google recommends; it supports everything that service.yaml sets for the API."""
     return [
         _gcloud(
             v,
@@ -179,7 +179,7 @@ def _clean_up_gen2(v: Variables) -> list[Argv]:
 
 
 def _clean_up_shared(v: Variables) -> list[Argv]:
-    """What source deployments and builds leave in the project, under names that every program there shares."""
+    """What source deployments and builds leave behind, under names that the whole project shares."""
     buckets = (f"gs://{v.project}_cloudbuild", f"gs://run-sources-{v.project}-{v.region}")
     return [
         _gcloud(v, "artifacts", "repositories", "delete", "cloud-run-source-deploy", _location(v)),
@@ -206,7 +206,7 @@ STEPS: Mapping[str, Step] = {
     "clean-up": Step("delete what the steps above have made", _clean_up, goes_on=True),
     "clean-up-gen2": Step("delete the function that `function-gen2` has made", _clean_up_gen2, goes_on=True),
     "clean-up-shared": Step(
-        "delete what builds leave behind; only in a project of its own", _clean_up_shared, goes_on=True
+        "delete what builds leave behind; only in a dedicated project", _clean_up_shared, goes_on=True
     ),
     "clean-up-shared-gen2": Step("the same for `function-gen2`", _clean_up_shared_gen2, goes_on=True),
 }
@@ -216,8 +216,8 @@ STEPS: Mapping[str, Step] = {
 def render_service(template: str, v: Variables) -> str:
     """`template` with every value that has a variable's name behind it replaced by that variable's.
 
-    The quotes of the template stay: where it says "1", the platform wants a text and not a number.
-    Raises VariableError where a name is not known.
+    The template's quotes stay: "1" is a string, not a number, to the platform. Raises VariableError for an unknown
+    name.
     """
     values = _service_values(v)
 
@@ -266,7 +266,7 @@ def _location(v: Variables) -> str:
 
 
 def _served(v: Variables, size: Size, *, minimum: str, account: str) -> Sequence[str]:
-    """What both forms of the function are given, two of the flags under names of each form's own."""
+    """The flags of both forms of the function; two of them have different names."""
     return (
         _region(v),
         f"{minimum}={size.min_instances}",
@@ -289,7 +289,7 @@ def _probe(path: str, *, period_s: int, timeout_s: int, failures: int) -> str:
 
 
 def _told(v: Variables) -> dict[str, str]:
-    """What an endpoint is told to do. Blanks part the origins: gcloud parts variables by commas."""
+    """An endpoint's settings. Blanks separate the origins, because gcloud separates variables by commas."""
     return {
         "MODEL_RUNTIME": v.serving.runtime,
         "LOG_LEVEL": v.serving.log_level,
@@ -298,7 +298,7 @@ def _told(v: Variables) -> dict[str, str]:
 
 
 def _environment(v: Variables, size: Size) -> str:
-    """What an endpoint is told, and what it cannot see of its own deployment, for /model-info."""
+    """An endpoint's settings, and the facts of its deployment that it cannot see, for /model-info."""
     return ",".join(
         f"{name}={value}"
         for name, value in (

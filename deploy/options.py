@@ -1,4 +1,4 @@
-"""The options that choose the variables, the same for a step of a deployment and for the staging."""
+"""The command-line options that choose the variables, for deployment steps and for staging."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m deploy.stage_function`: fill build/function/ with exactly what the platform gets.
+"""`python -m deploy.stage_function`: fill build/function/ with exactly what is deployed.
 
 gcloud uploads one directory and does not follow links out of it, so everything is copied: the entry point, the
 shared core, one artifact and the pinned requirements.
@@ -26,8 +26,8 @@ _STAGED = frozenset({"main.py", ".gcloudignore", "requirements.txt", "inference"
 def stage(target: Path, settings: ServingSettings) -> None:
     """Replace `target` by a fresh staging of the function with the artifact and runtime of `settings`.
 
-    The artifact is loaded first: what a cold start would refuse is not staged. Everything is copied beside `target`
-    and moved there when it is complete. Raises ArtifactError, OSError.
+    The artifact is loaded first, so that one that would fail at a cold start is not staged. Everything is copied beside
+    `target` and moved there when complete. Raises ArtifactError, OSError.
     """
     model = load_model(settings.model_dir, settings.runtime)
     if target.exists() and not _is_staged(target):
@@ -69,7 +69,7 @@ def _requirements(runtime: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; DATASET and MODEL_RUNTIME of the deployment choose what is staged. Returns the exit status.
 
-    The environment's MODEL_DIR and MODEL_RUNTIME are not read: of them the API's image would know nothing.
+    The environment's MODEL_DIR and MODEL_RUNTIME are ignored, because the API's image does not know them either.
     """
     parser = argparse.ArgumentParser(
         prog="python -m deploy.stage_function", description=__doc__, parents=[variable_options()]

@@ -24,12 +24,12 @@ _MEMORY_MIB = {8: (4096, 32768), 4: (2048, 16384), 2: (128, 8192), 1: (128, 4096
 
 
 class VariableError(ValueError):
-    """A variable is missing, unknown or of no use; the message names it."""
+    """A variable is missing, unknown or invalid; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What one endpoint gets. CPU is a number of vCPUs as text, because the platform is given exactly this text."""
+    """The size of one endpoint. CPU is a number of vCPUs as text, exactly as the platform gets it."""
 
     cpu: str
     memory_mib: int
@@ -45,13 +45,13 @@ class Size:
 
     @property
     def execution_environment(self) -> str:
-        """The generation that the platform has for this size: the second begins at 1 vCPU and 512 MiB."""
+        """The platform's generation for this size: the second starts at 1 vCPU and 512 MiB."""
         return "gen1" if float(self.cpu) < 1 or self.memory_mib < 512 else "gen2"
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """A deployment, fully said."""
+    """All variables of a deployment."""
 
     project: str
     region: str
@@ -140,7 +140,7 @@ def merged(paths: Sequence[Path] = (), overrides: Mapping[str, str] | None = Non
 
 
 def serving_settings(values: Mapping[str, str]) -> ServingSettings:
-    """What the endpoints are told of the model and of themselves, checked as they check it. Raises VariableError."""
+    """The endpoints' settings, checked as the endpoints check them. Raises VariableError."""
     try:
         return ServingSettings.from_env(values, default_model_dir=ARTIFACTS / _dataset(values))
     except SettingsError as error:

@@ -1,5 +1,5 @@
 """What both serving targets share: the model card, the model, the contract and the reply.
 
-It is on the cold start of both, so it imports only the standard library at module level; numpy, ONNX Runtime
-and scikit-learn are imported by the runtime that needs them.
+Both load it in a cold start, so it imports only the standard library at module level. The runtime that needs numpy,
+ONNX Runtime or scikit-learn imports it.
 """

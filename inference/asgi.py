@@ -29,10 +29,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its request was complete: there is nobody to answer."""
+    """The client disconnected before its request was complete."""
 
 
-class Endpoint:
+class ServiceApp:
     """An ASGI application (`http` scopes only) over one Service."""
 
     def __init__(self, service: Service, log: RequestLog, cors: Cors) -> None:
@@ -79,7 +79,7 @@ class Endpoint:
     def refuse(self, error: ContractError, scope: Mapping[str, Any]) -> Reply:
         """The reply, counted and logged, to a request that the server ends before it is complete.
 
-        `scope` is what is known of it: nothing, or an ASGI scope that may still lack method and path.
+        `scope` is empty, or an ASGI scope that may still lack method and path.
         """
         method, path, headers = scope.get("method", ""), scope.get("path", ""), dict(scope.get("headers", ()))
         reply = self.service.refuse(error, method, path)
@@ -110,7 +110,7 @@ class Endpoint:
         )
 
     def _finish_headers(self, reply: Reply, headers: dict[bytes, bytes]) -> Trace | None:
-        """Add to `reply` what depends on the caller: its trace, and permission to be read by its page."""
+        """Add the headers that depend on the caller: its trace and its CORS permission."""
         reply.headers.extend(self._cors.headers(headers))
         traceparent, cloud_trace = headers.get(b"traceparent", b""), headers.get(b"x-cloud-trace-context", b"")
         trace = read_trace(traceparent, cloud_trace) if traceparent or cloud_trace else None
@@ -120,7 +120,7 @@ class Endpoint:
 
 
 async def _read_body(receive: Receive, length: bytes) -> bytes:
-    """The whole body. Raises a 413 as soon as it is known to be too large, counted also where it is chunked."""
+    """Read the whole body, chunked or not. Raises a 413 as soon as it exceeds the limit."""
     if length and (len(length) > 9 or int(length) > MAX_BODY_BYTES):  # the server lets only digits through
         raise too_large()
     body = b""

@@ -1,7 +1,7 @@
 """The model card: everything about a model that the rest of the system needs to know.
 
-The card is what makes the rest generic: the endpoints validate against it, the dashboard draws its sliders
-from it, and nothing outside `training/` knows which data set it came from.
+The card makes the rest generic: the endpoints validate requests against it, the dashboard draws its sliders from it,
+and nothing outside `training/` knows the data set.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ _MAX_CLASSES = 1000
 
 
 class CardError(ValueError):
-    """The text is not a model card that this version can use; the message says why in one clause."""
+    """The document is not a model card that this version can read; the message says why in one clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may contain, in the feature's unit; the lower bound is exclusive where it says so."""
+    """The values that a request may contain, in the feature's unit; the lower bound may be exclusive."""
 
     minimum: float
     maximum: float
@@ -47,7 +47,7 @@ class Limits:
         return above and value <= self.maximum
 
     def describe(self) -> str:
-        """The limits in words, as error messages and documentation show them."""
+        """The limits as text, for error messages and documentation."""
         lower = "above" if self.minimum_is_exclusive else "at least"
         return f"{lower} {self.minimum:g} and at most {self.maximum:g}"
 
@@ -93,7 +93,7 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """What the model must answer to `features`: class probabilities, or one value for a regressor."""
+    """The expected output for `features`: class probabilities, or one value for a regressor."""
 
     features: tuple[float, ...]
     outputs: tuple[float, ...]
@@ -130,7 +130,7 @@ class ModelCard:
 
     @property
     def target_title(self) -> str:
-        """What is predicted with its unit, as axes and answers show it: `Consumption (l/100 km)`."""
+        """The predicted quantity with its unit, as axes and answers show it: `Consumption (l/100 km)`."""
         return f"{self.target_label} ({self.target_unit})" if self.target_unit else self.target_label
 
     @property
@@ -144,7 +144,7 @@ class ModelCard:
 
 
 def content_version(document: Mapping[str, Any]) -> str:
-    """The version that a card's content has: 12 hex digits of the sha256 over all of it but the version itself."""
+    """The version of a card: the first 12 hex digits of the sha256 of its content without the version."""
     content = {key: value for key, value in document.items() if key != "version"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -153,8 +153,8 @@ def content_version(document: Mapping[str, Any]) -> str:
 def parse_card(document: object) -> ModelCard:
     """Check a decoded `model.json` (or the card that `/model-info` gave) and return it typed.
 
-    Raises CardError where anything that the endpoints or the dashboard rely on is missing, of the wrong type
-    or contradictory, and where the version is not the one that the content has.
+    Raises CardError if anything that the endpoints or the dashboard rely on is missing, of the wrong type or
+    contradictory, or if the version does not match the content.
     """
     card = _Object(document, "the card")
     if card.get("format_version") != FORMAT_VERSION:
@@ -202,7 +202,7 @@ def parse_card(document: object) -> ModelCard:
 
 
 class _Object:
-    """A JSON object that is read key by key, each read naming what is wrong with it."""
+    """A JSON object that is read key by key; an error names the key."""
 
     def __init__(self, document: object, what: str) -> None:
         if not isinstance(document, dict):

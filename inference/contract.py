@@ -1,7 +1,7 @@
-"""The contract of `POST /predict`: which bodies are accepted, what is answered, and how a refusal reads.
+"""The contract of `POST /predict`: the accepted bodies, the answers and the errors.
 
-Strict on purpose. A body is either a measurement that the card allows or an error that says what is wrong with
-it; no message repeats anything of the input.
+Strict on purpose: the card either allows a body, or the error says what is wrong with it. No message repeats any of
+the input.
 """
 
 import json
@@ -22,8 +22,8 @@ MAX_DETAILS = 20
 
 TRAFFIC_HEADER = "x-traffic"
 TEST_TRAFFIC = "test"
-"""The header, and its one value, by which a request says that it measures or audits. It is answered as any other and
-counted apart in `/metrics`; whoever leaves it out, or sends something else, is counted as a user."""
+"""The header, and its one value, that mark test traffic. It gets the same answers and is counted separately in
+`/metrics`; every other request counts as a user's."""
 
 encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
@@ -37,7 +37,7 @@ class Detail:
 
 
 class ContractError(Exception):
-    """The request is refused. Never carries anything of the input."""
+    """The request is refused. The message never repeats any of the input."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ def check_media_type(content_type: str | None, content_encoding: str | None) -> 
 def parse_rows(body: bytes, card: ModelCard) -> Rows:
     """Read a request body: the named features, `features`, or `instances`.
 
-    Raises ContractError: 400 for what is not JSON, 422 for JSON that is no measurement.
+    Raises ContractError: 400 if it is not JSON, 422 if it is JSON but not a valid measurement.
     """
     document = _decode(body)
     try:
@@ -157,7 +157,7 @@ def answer_body(card: ModelCard, rows: Rows, outputs: Sequence[Sequence[float]])
 
 
 class _Ambiguous(list[Any]):
-    """The values of an object that names a field twice: which is meant, nobody knows, so it is no object."""
+    """The values of an object that names a field twice, so that its meaning is ambiguous."""
 
 
 class _NotJson(Exception):
@@ -224,7 +224,7 @@ def _batch(document: dict[str, Any], card: ModelCard) -> Rows:
 
 
 def _row(instance: Any, card: ModelCard, problems: list[Detail]) -> list[float]:
-    """The features of one instance in the card's order; what is wrong with it is added to `problems`."""
+    """The features of one instance in the card's order; problems with it are added to `problems`."""
     if type(instance) is list:
         return _listed(instance, card, problems, "features")
     if type(instance) is not dict:
@@ -266,7 +266,7 @@ def _listed(values: Any, card: ModelCard, problems: list[Detail], name: str) -> 
 
 
 def _problem(value: Any, limits: Any) -> str | None:
-    """What is wrong with one value; a bool is no number, and neither is a numeric text."""
+    """What is wrong with one value. Booleans and numeric strings are not numbers."""
     if type(value) is not float and type(value) is not int:
         return "must be a number"
     # An integer too long for a float is outside any limits; comparing it needs no conversion.

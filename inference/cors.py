@@ -1,4 +1,4 @@
-"""Which pages of other origins may read the answers: none, or exactly those that CORS_ORIGINS names."""
+"""CORS: only pages of the origins in CORS_ORIGINS may read the answers; by default, none."""
 
 from collections.abc import Mapping
 
@@ -11,19 +11,19 @@ _PREFLIGHT = {
 
 
 class Cors:
-    """The answers to browsers that ask for another origin; `origins` are exact, such as `https://example.org`."""
+    """The CORS headers for exact `origins`, such as `https://example.org`."""
 
     def __init__(self, origins: frozenset[str]) -> None:
         self._origins = {origin.encode(): origin for origin in origins}
 
     def preflight(self, method: str, headers: Mapping[bytes, bytes]) -> Mapping[str, str] | None:
-        """What answers a browser's preflight, as headers; None for any other request, and for all where CORS is off."""
+        """The headers that answer a preflight; None for any other request, and if CORS is off."""
         if method != "OPTIONS" or not self._origins or b"access-control-request-method" not in headers:
             return None
         return _PREFLIGHT if headers.get(b"origin", b"") in self._origins else {}
 
     def headers(self, headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
-        """What lets a page of an allowed origin read the answer."""
+        """The headers that let a page of an allowed origin read the answer."""
         if not self._origins:
             return []
         origin = self._origins.get(headers.get(b"origin", b""))

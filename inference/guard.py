@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with what it lacks: deadlines for slow clients, and JSON for every refusal.
+"""uvicorn's HTTP protocol with deadlines for slow clients, and JSON for every refusal.
 
-Both endpoints are served by uvicorn, the API directly and the function through functions-framework, so this one class
-gives them the same behaviour before a request reaches any framework.
+uvicorn serves both endpoints, the API directly and the function through functions-framework, so this one class gives
+them the same behaviour before a request reaches a framework.
 """
 
 from asyncio import TimerHandle, Transport
@@ -11,11 +11,11 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.contract import MAX_HEAD_BYTES, ContractError, headers_too_large, request_timeout
 
 REQUEST_DEADLINE_S = 4.0
-"""A request, headers and body together, has to arrive within this from the connection or from the previous answer."""
+"""Headers and body of a request must arrive this long after the connection or the previous answer."""
 READ_DEADLINE_S = 4.0
 """A client that has taken nothing of its answer for this long is cut off: what waits for it fills the memory."""
 
@@ -23,11 +23,11 @@ _FRAMEWORK_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD
 _FRAMEWORK_PATHS = frozenset({"/robots.txt", "/favicon.ico"})
 
 
-def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
-    """The protocol class for uvicorn's `http` setting, refusing in the words of `endpoint`."""
+def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
+    """The protocol class for uvicorn's `http` setting, with refusals written by `service_app`."""
 
     class GuardedProtocol(HttpToolsProtocol):
-        """One connection. A deadline runs while a request is arriving, and another while an answer is not taken."""
+        """One connection, with a deadline for each request to arrive and one for each answer to be read."""
 
         _deadline: TimerHandle | None = None
         _reading: TimerHandle | None = None
@@ -132,7 +132,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
         def resume_writing(self) -> None:
             self._stop_reading()
             super().resume_writing()
-            if self.transport.is_closing():  # then nothing else would end a connection whose rest nobody takes
+            if self.transport.is_closing():  # nothing else would end a connection whose client stopped reading
                 self._start_reading()
 
         def _refuse_unreadable(self) -> None:
@@ -144,18 +144,18 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
                 self._refuse(ContractError(400, "bad_request", "This is not an HTTP request that can be read."))
 
         def _being_answered(self) -> bool:
-            """Whether there is a complete request that has no complete answer yet."""
+            """Whether a complete request still waits for its complete answer."""
             cycle = self.cycle
             return bool(self.pipeline) or (cycle is not None and not cycle.response_complete and not cycle.more_body)
 
         def _should_upgrade_to_ws(self) -> bool:
-            return False  # functions-framework cannot be told so, and the connection would hang
+            return False  # functions-framework has no setting for it, and the connection would hang
 
         def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
             # functions-framework answers these by itself, in plain text; the contract says what they get.
             method, path = cycle.scope["method"], cycle.scope["path"]
             if method not in _FRAMEWORK_METHODS or path in _FRAMEWORK_PATHS or path[:1] != "/" or "\n" in path:
-                app = endpoint
+                app = service_app
             super()._start_asgi_task(cycle, app)
 
         def _start_deadline(self) -> None:
@@ -195,7 +195,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             answered = self.cycle is None or self.cycle.response_complete
             arriving = self.scope is not None and (self.cycle is None or self.scope is not self.cycle.scope)
             if answered and not arriving:
-                self._close()  # idle, or still sending what was refused: nobody waits for an answer
+                self._close()  # idle, or still sending a refused request: no client waits for an answer
             else:
                 self._refuse(error)
 
@@ -203,7 +203,7 @@ def guarded(endpoint: Endpoint) -> type[HttpToolsProtocol]:
             if not self.transport.is_closing():
                 if self.cycle is not None:
                     self.cycle.disconnected = True  # nothing of its own may follow the refusal
-                reply = endpoint.refuse(error, self._arriving())
+                reply = service_app.refuse(error, self._arriving())
                 usual = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
                 headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers if name != "connection")
                 head = f"{headers}content-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"

@@ -1,10 +1,9 @@
 """What the process counts about its requests, and the Prometheus text that `GET /metrics` makes of it.
 
-Counting is plain arithmetic on the hot path. prometheus_client, which costs more to import than many a cold start
-has to spare, is imported by the first reader.
+Counting is plain arithmetic on the hot path. prometheus_client is expensive to import in a cold start, so the first
+reader imports it.
 
-Requests that measure or audit (`X-Traffic: test`) are counted in series of their own, so that the others show what
-users send.
+Test traffic (`X-Traffic: test`) is counted in separate series, so that the others show what users send.
 """
 
 from bisect import bisect_left, bisect_right
@@ -38,7 +37,7 @@ class Metrics:
     def count_request(self, route: str, status: int, duration_s: float | None, is_test: bool = False) -> None:
         """One answered request: its route (a known path, or `other`), its status and how long it took.
 
-        None where it was refused before it was complete: it waited for its client, which is no latency of ours.
+        None if it was refused before it was complete: it waited for its client, which is not the server's latency.
         """
         tally = self._tallies[is_test]
         tally.requests[route, status] += 1
@@ -155,7 +154,7 @@ class Metrics:
 
 
 class _Tally:
-    """What is counted of one kind of traffic."""
+    """The counts of one kind of traffic."""
 
     __slots__ = ("cells", "latencies", "predictions", "requests")
 
@@ -187,7 +186,7 @@ class _Cells:
         self.counts[-1] += len(ordered) - before
 
     def bins(self) -> list[int]:
-        """The bins alone: the first and the last take what is outside of the training data too."""
+        """The bins alone; the first and the last include values outside the training data."""
         counts = self.counts[1:-1]
         counts[0] += self.counts[0]
         counts[-1] += self.counts[-1]

@@ -18,7 +18,7 @@ Predict = Callable[[Sequence[Sequence[float]]], list[list[float]]]
 
 
 class ArtifactError(Exception):
-    """A file of the artifact is missing, damaged or unusable: nothing may be served from it."""
+    """A file of the artifact is missing, damaged or unusable, so the artifact must not be served."""
 
     def __init__(self, file: str, reason: str) -> None:
         super().__init__(f"artifact {file}: {reason}")
@@ -36,10 +36,9 @@ class Model:
 def load_model(directory: Path, runtime: Runtime) -> Model:
     """Load the artifact in `directory`.
 
-    Every file that the card names is hashed, also those that this runtime does not need, and nothing is
-    deserialised before its hash has been checked: loading a pickle runs what it contains. Bytes are read once,
-    so what was hashed is what is loaded. The hashes catch damage and mix-ups; somebody who can write both the
-    files and the card is not stopped by them.
+    Every file that the card names is hashed, including those that this runtime does not need, before anything is
+    deserialised: loading a pickle runs code. Bytes are read once, so the hashed bytes are the loaded ones. The
+    hashes detect damage and mix-ups, but not an attacker who can write both the files and the card.
 
     Raises ArtifactError naming the file and the reason.
     """

@@ -1,7 +1,7 @@
 """The log as JSON lines in the field names of Google Cloud Logging: one a request, and one a failure of our own.
 
-https://cloud.google.com/logging/docs/structured-logging names the fields. What a line may hold is decided here: never a
-query string, a body, a token or an address, so that logs can be kept and shown.
+https://cloud.google.com/logging/docs/structured-logging names the fields. A line never holds a query string, a
+body, a token or an address, so that logs can be kept and shown.
 """
 
 import json
@@ -87,13 +87,13 @@ class RequestLog:
             line += f',"logging.googleapis.com/trace":{_quoted(name)},"logging.googleapis.com/spanId":"{trace.span_id}"'
         if self._with_execution_id and _EXECUTION_ID.fullmatch(execution_id):
             line += f',"logging.googleapis.com/labels":{{"execution_id":"{execution_id.decode()}"}}'
-        with suppress(OSError, ValueError):  # a full disk or a closed pipe is no reason to stop serving
+        with suppress(OSError, ValueError):  # a full disk or a closed pipe must not stop serving
             self._stream.write(line + "}\n")
             self._stream.flush()
 
 
 class _JsonLine(logging.Formatter):
-    """A record and its traceback as one line; in plain text each line of a traceback would be an entry of its own."""
+    """A record and its traceback as one line; as plain text, each line of a traceback would be a separate entry."""
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()

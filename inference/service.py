@@ -57,7 +57,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a GET answers."""
+    """The answer to a GET."""
 
     body: bytes
     content_type: str = "application/json"
@@ -70,7 +70,7 @@ class Service:
     def __init__(
         self, model: Model, settings: ServingSettings, name: str, startup_ms: Mapping[str, float | None] | None = None
     ) -> None:
-        """`startup_ms` is where the start of this process spent its time; read whenever somebody asks."""
+        """`startup_ms` has the durations of this process's start; `/model-info` reads it at each request."""
         self.card = model.card
         self._startup_ms = {} if startup_ms is None else startup_ms
         self._model = model
@@ -90,7 +90,7 @@ class Service:
         self._documents[path] = make
 
     def accepts_body(self, method: str, path: str) -> bool:
-        """Whether a body of this request is worth reading: only predictions have one."""
+        """Whether the body of this request is read: only predictions have one."""
         return method == "POST" and path in PREDICT_PATHS
 
     def respond(
@@ -104,7 +104,7 @@ class Service:
     ) -> Reply:
         """The reply to a request. Never raises: what goes wrong inside is logged and answered with a 500.
 
-        `is_test` says that it measures or audits: it is answered alike and counted apart.
+        A test request (`is_test`) gets the same answer and is counted separately.
         """
         started_ns = perf_counter_ns()
         parse_ns = model_ns = 0

@@ -1,4 +1,4 @@
-"""What both serving targets read from their environment, once, at start."""
+"""The environment variables that both serving targets read once, at start."""
 
 import os
 import re
@@ -25,12 +25,12 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class SettingsError(ValueError):
-    """A variable has a value that cannot be used; the message names the variable."""
+    """A variable has an invalid value; the message names the variable."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """Where the model is, how it is run, and what the process cannot see of its own deployment."""
+    """The model, its runtime, and the facts of the deployment that the process cannot see."""
 
     model_dir: Path
     runtime: Runtime
@@ -43,7 +43,7 @@ class ServingSettings:
     def from_env(cls, environ: Mapping[str, str], *, default_model_dir: Path) -> "ServingSettings":
         """Read MODEL_DIR, MODEL_RUNTIME, LOG_LEVEL, CORS_ORIGINS, the platform's K_* and the deployment's DEPLOY_*.
 
-        Raises SettingsError where a variable has no meaning.
+        Raises SettingsError if a variable is invalid.
         """
         runtime = (environ.get("MODEL_RUNTIME") or "onnx").lower()
         if runtime not in ("onnx", "sklearn"):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.cors import Cors
 from inference.model import ArtifactError, load_model
 from inference.request_log import RequestLog
@@ -19,10 +19,10 @@ from inference.startup import startup
 
 
 def require_port(host: str, port: int) -> None:
-    """Exit with status 1 and one line on stderr where this process may not listen at `host` and `port`.
+    """Exit with status 1 and one line on stderr if this process cannot listen at `host` and `port`.
 
-    The servers find out by themselves, but after the model is loaded, and gunicorn says it in eleven lines. Who takes
-    the port between this look and the server's own is still found by the server.
+    The servers would notice only after the model is loaded, and gunicorn reports it in eleven lines. If another process
+    takes the port after this check, the server still notices.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -33,11 +33,11 @@ def require_port(host: str, port: int) -> None:
         sys.exit(f"refusing to start: cannot listen on {host}:{port}: {error.strerror}")
 
 
-def load_endpoint(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """The endpoint over the configured artifact.
+def load_app(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> ServiceApp:
+    """The application over the configured artifact.
 
-    Called before any port is open: exits with status 1 and one line on stderr where the artifact cannot be
-    trusted or a variable has no meaning, so that a platform sees a failed start and never a wrong answer.
+    Called before any port is open. Exits with status 1 and one line on stderr if the artifact cannot be trusted or a
+    variable is invalid, so that the platform sees a failed start and never a wrong answer.
     """
     startup.begin()
     try:
@@ -48,20 +48,20 @@ def load_endpoint(name: str, *, default_model_dir: Path, environ: Mapping[str, s
     except (ArtifactError, SettingsError) as error:
         sys.exit(f"refusing to start: {error}")
     service = Service(model, settings, name, startup.phases_ms)
-    return Endpoint(service, RequestLog(settings.log_level, environ), Cors(settings.cors_origins))
+    return ServiceApp(service, RequestLog(settings.log_level, environ), Cors(settings.cors_origins))
 
 
 def settle_memory() -> None:
-    """Call when everything is loaded: what is alive now stays, so the collector need not look at it again."""
+    """Call when everything is loaded: the garbage collector then skips what is alive now."""
     gc.enable()
     gc.freeze()
     startup.end("server")
 
 
 def _import_runtime(runtime: Runtime) -> None:
-    """Import what runs the model before it is loaded, so that the two can be told apart.
+    """Import the runtime before the model is loaded, so that the two are timed apart.
 
-    What is missing is found, and said properly, by loading.
+    Loading reports a missing runtime.
     """
     quiet_native_libraries()
     with suppress(ImportError):

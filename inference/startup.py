@@ -1,6 +1,6 @@
-"""Where the start of this process spent its time: what a client of a cold start cannot see from outside.
+"""Where the start of this process spent its time, which a client cannot see from outside.
 
-One per process, as there is one start. Read by `/model-info`; costs a clock reading a phase.
+One per process. Shown in `/model-info`; costs one clock reading per phase.
 """
 
 from time import monotonic_ns
@@ -13,7 +13,7 @@ verifying, loading and testing it; server: what the framework still needs before
 
 
 class Startup:
-    """The durations of the phases in ms, in their order; None is not known, a phase that is missing is not over."""
+    """The durations of the phases in ms, in order. None is unknown; a missing phase is not over."""
 
     def __init__(self) -> None:
         self.phases_ms: dict[str, float | None] = {}

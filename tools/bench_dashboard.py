@@ -11,7 +11,6 @@ Absolute times say more about the machine than about the code, so only the ratio
 
 import argparse
 import base64
-import http.client
 import json
 import os
 import platform
@@ -20,15 +19,12 @@ import re
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from socket import socket
 from statistics import median, quantiles
-from types import FrameType
 from typing import Any, Literal
 
 from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
@@ -36,10 +32,11 @@ from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_play
 from benchmark.endpoints.sample import Answer, Comparison, Sample
 from benchmark.record.store import Store
 from inference.card import CARD_FILE, ModelCard, parse_card
-from tools.bench_serving import BenchError, align
+from tools.bench_serving import BenchError, align, end_with_status_143, progress
 from tools.browser import NoBrowser, launch
+from tools.processes import HOST, NotServing, Program, Server, bare_environ, free_ports
 from tools.run import ROOT, RunSettings, programs, stage_function
-from tools.supervisor import HOST, Child, LaunchError, Program
+from tools.supervisor import StartError
 
 FORMAT_VERSION = 1
 RATIO_LIMIT = 2.0
@@ -52,7 +49,6 @@ DRAWING = "dashboard.components.plotting"
 """Stands for Plotly, which Streamlit itself imports in part wherever it is installed."""
 TABLES = ("pandas", "pyarrow")
 START_LIMIT_S = 90.0
-STOP_LIMIT_S = 10.0
 STEP_LIMIT_MS = 60_000
 
 Arm = Literal["empty page", "predict", "predict, long history"]
@@ -87,7 +83,7 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class FirstLooks:
-    """What newcomers received, and what the dashboard had imported by then."""
+    """What first-time visitors received, and what the dashboard had imported by then."""
 
     fresh: Transferred
     with_history: Transferred
@@ -116,7 +112,7 @@ def interval(rounds: Rounds, arm: Arm, seed: int) -> tuple[float, float]:
 
 
 def imported(log: str) -> list[str]:
-    """Which of the modules that we watch are in what `python -X importtime` has written."""
+    """The watched modules that appear in the output of `python -X importtime`."""
     modules = set(re.findall(r"^import time:[ \d]+\|[ \d]+\| *([\w.]+)$", log, re.MULTILINE))
     return [name for name in (DRAWING, *TABLES) if name in modules]
 
@@ -213,19 +209,19 @@ class Servers:
 @contextmanager
 def serving(scratch: Path) -> Iterator[Servers]:
     """Both endpoints, a dashboard for each purpose and the empty page, all healthy; stopped at the end."""
-    environ = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "PATH") if name in os.environ}
-    settings = RunSettings(_free_port(), _free_port(), _free_port(), model_dir=None, build_dir=scratch)
+    environ = bare_environ()
+    api_port, function_port, dashboard_port = free_ports(3)
+    settings = RunSettings(api_port, function_port, dashboard_port, model_dir=None, build_dir=scratch)
     try:
         stage_function(settings, environ)
-    except LaunchError as error:
+    except StartError as error:
         raise BenchError(str(error)) from error
     endpoints = programs(settings, environ)[1:]
 
     def dashboard(title: str, **variables: str) -> Program:
-        own = RunSettings(settings.api_port, settings.function_port, _free_port(), model_dir=None, build_dir=scratch)
         variables = {"RESULTS_DIR": str(scratch / "results" / title), **variables}
-        program = programs(own, environ | variables)[0]
-        return Program(title, program.command, program.cwd, program.environ, program.port, "", program.health_path)
+        own = replace(settings, dashboard_port=free_ports(1)[0])
+        return replace(programs(own, environ | variables)[0], title=title)
 
     predict = dashboard("predict")
     with_history = dashboard("history")
@@ -236,19 +232,21 @@ def serving(scratch: Path) -> Iterator[Servers]:
         record.add(comparison)
     empty_page = _empty_page(environ)
 
-    with ExitStack() as children:
-        started = []
-        for program in (*endpoints, predict, with_history, traced, empty_page):
-            child = Child(program, scratch / program.log_name)
-            children.callback(_stop, child)
-            started.append(child)
-        for child in started:
-            _await_health(child)
+    with ExitStack() as running:
+        servers = [
+            Server(program, scratch / program.log_name)
+            for program in (*endpoints, predict, with_history, traced, empty_page)
+        ]
+        for server in servers:
+            running.callback(server.stop)
+            server.start()
+        for server in servers:
+            server.wait_until_healthy(START_LIMIT_S)
         yield Servers(empty_page.url, predict.url, with_history.url, traced.url, scratch / traced.log_name)
 
 
 def _empty_page(environ: Mapping[str, str]) -> Program:
-    port = _free_port()
+    (port,) = free_ports(1)
     options = {
         "server.address": HOST,
         "server.port": str(port),
@@ -257,51 +255,16 @@ def _empty_page(environ: Mapping[str, str]) -> Program:
         "browser.gatherUsageStats": "false",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    rivals = ROOT / "tools" / "rivals"
-    command = (sys.executable, "-m", "streamlit", "run", str(rivals / "empty_page.py"), *flags)
-    return Program("empty-page", command, rivals, environ, port, "", "/_stcore/health")
-
-
-def _await_health(child: Child) -> None:
-    program = child.program
-    deadline = time.monotonic() + START_LIMIT_S
-    while True:
-        if child.has_ended():
-            raise BenchError(f"{program.title} ended at its start ({child.status()}). {child.log_tail()}")
-        if time.monotonic() > deadline:
-            raise BenchError(f"{program.title} is not healthy after {START_LIMIT_S:g} s. {child.log_tail()}")
-        connection = http.client.HTTPConnection(HOST, program.port, timeout=5)
-        try:
-            connection.request("GET", program.health_path)
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-        finally:
-            connection.close()
-
-
-def _stop(child: Child) -> None:
-    child.send(signal.SIGTERM)
-    deadline = time.monotonic() + STOP_LIMIT_S
-    while not child.is_gone() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if not child.is_gone():
-        child.send(signal.SIGKILL)
-        child.process.wait(STOP_LIMIT_S)
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    baselines = ROOT / "tools" / "baselines"
+    command = (sys.executable, "-m", "streamlit", "run", str(baselines / "empty_page.py"), *flags)
+    return Program("empty-page", command, baselines, environ, port, health_path="/_stcore/health")
 
 
 # The browser.
 
 
 def open_page(browser: Browser, url: str) -> Page:
-    """The page at `url`, settled, in a browser that has never been there."""
+    """The page at `url`, settled, in a fresh browser."""
     page = new_page(browser)
     page.goto(url)
     settle(page)
@@ -320,7 +283,7 @@ def settle(page: Page) -> None:
     expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.get_by_test_id("stElementContainer").first).to_be_visible()
+    expect(page.get_by_test_id("stElementContainer").filter(visible=True).first).to_be_visible()
     page.evaluate("new Promise(done => requestIdleCallback(done, {timeout: 5000}))")
 
 
@@ -346,8 +309,9 @@ _STOP_WATCH = """
 _CARD_NUMBERS = """
 (() => ['api', 'function'].map(key => {
     const card = document.querySelector('.st-key-card-' + key);
-    const found = !card.querySelector('[data-testid=stSkeleton]') && / request (\\d+)/.exec(card.textContent);
-    return found ? Number(found[1]) : 0;
+    const isDrawn = !card.querySelector('[data-testid=stSkeleton]');
+    const found = isDrawn && /first request|\\brequest (\\d+)/.exec(card.textContent);
+    return found ? Number(found[1] ?? 1) : 0;
 }))
 """
 _CARDS_COMPLETE = f"before => {_CARD_NUMBERS}().every((number, index) => number > before[index])"
@@ -402,7 +366,7 @@ def measure_clicks(browser: Browser, servers: Servers, clicks: int, seed: int) -
     draw = random.Random(seed)  # noqa: S311  an order, not a secret
     rounds: list[dict[Arm, float]] = []
     for number in range(WARM_UP + clicks):
-        _progress(f"round {number - WARM_UP + 1} of {clicks}" if number >= WARM_UP else "warm-up")
+        progress(f"round {number - WARM_UP + 1} of {clicks}" if number >= WARM_UP else "warm-up")
         took = {arm: arms[arm]() for arm in draw.sample(ARMS, len(ARMS))}
         if number >= WARM_UP:
             rounds.append(took)
@@ -435,7 +399,7 @@ class Meter:
 
 
 def first_looks(browser: Browser, servers: Servers) -> FirstLooks:
-    """Look at the page as a newcomer does, step by step."""
+    """Open the page as a first-time visitor does, step by step."""
 
     def imported_so_far() -> list[str]:
         return imported(servers.traced_log.read_text(errors="replace"))
@@ -455,7 +419,9 @@ def first_looks(browser: Browser, servers: Servers) -> FirstLooks:
     settle(page)
     page.context.close()
     if missing := {DRAWING, *TABLES} - set(imported_so_far()):
-        raise BenchError(f"charts and a table were shown without {', '.join(missing)}: the look at imports is blind")
+        raise BenchError(
+            f"charts and a table were shown without {', '.join(missing)}: the list of imports cannot be trusted"
+        )
 
     page = new_page(browser)
     meter = Meter(page)
@@ -475,7 +441,7 @@ def _load(page: Page, url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The command-line options."""
 
     clicks: int
     seed: int
@@ -483,7 +449,7 @@ class Options:
 
 
 def conditions(options: Options, elements: int, chromium: str) -> dict[str, object]:
-    """Under which circumstances the numbers were taken."""
+    """The conditions of the measurement."""
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -530,22 +496,22 @@ def report(rounds: Rounds, looks: FirstLooks, targets: Sequence[Target], facts: 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 1 where a limit is missed, 2 where nothing could be measured."""
+    """The command line. Returns 1 if a limit is missed, 2 if nothing could be measured."""
     options = _options(arguments)
     # A terminated run must also come to what stops its servers.
-    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGTERM, end_with_status_143)
     expect.set_options(timeout=STEP_LIMIT_MS)
     with tempfile.TemporaryDirectory(prefix="faceoff-bench-") as scratch:
         try:
-            _progress("starting the programs")
+            progress("starting the programs")
             with serving(Path(scratch)) as servers, sync_playwright() as playwright:
                 browser = launch(playwright)
-                _progress("first looks")
+                progress("first looks")
                 looks = first_looks(browser, servers)
                 elements, rounds = measure_clicks(browser, servers, options.clicks, options.seed)
                 facts = conditions(options, elements, browser.version)
                 browser.close()
-        except (BenchError, NoBrowser, Error, AssertionError) as error:
+        except (BenchError, NotServing, NoBrowser, Error, AssertionError) as error:
             print(f"not measured: {error}", file=sys.stderr)
             return 2
     targets = judge(rounds, looks, options.seed)
@@ -567,21 +533,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> Options:
     summary = (__doc__ or "").split("\n\n")[0]
     parser = argparse.ArgumentParser(prog="python -m tools.bench_dashboard", description=summary)
-    parser.add_argument("--clicks", type=int, default=40, help="clicks on each page that count (default 40)")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the clicks")
-    parser.add_argument("--json", type=Path, default=ROOT / "results" / "bench-dashboard.json", help="where to write")
+    parser.add_argument("--clicks", type=int, default=40, help="counted clicks on each page (default 40)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order of the clicks (default 0)")
+    parser.add_argument("--json", type=Path, default=ROOT / "results" / "bench-dashboard.json", help="file to write")
     given = parser.parse_args(arguments)
     if given.clicks < 2:
         parser.error("--clicks must be at least 2")
     return Options(given.clicks, given.seed, given.json)
-
-
-def _exit(_: int, __: FrameType | None) -> None:
-    sys.exit(143)
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

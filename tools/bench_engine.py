@@ -1,4 +1,4 @@
-"""`make bench-engine`: how true and how strong the measurement engine is, as ratios taken in one run.
+"""`make bench-engine`: the accuracy and strength of the measurement engine, as ratios from one run.
 
 - Accuracy: p50 of the engine's client against a server of a fixed delay, beside a raw socket's and wrk's.
 - Strength: requests per second that the engine sustains in an open loop before it calls itself limited, beside what
@@ -34,6 +34,7 @@ from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.samples import ROW
 from benchmark.record.store import Store
+from tools.processes import Program, bare_environ, free_ports, serving
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCURACY_LIMIT = 1.15
@@ -46,7 +47,7 @@ _SERVICE = (ROW.names or ()).index("service_ms")
 @contextmanager
 def delayed_server(delay_ms: float) -> Iterator[int]:
     """A server that answers everything after `delay_ms`; gives its port."""
-    command = [sys.executable, "-m", "tools.rivals.delayed", str(delay_ms)]
+    command = [sys.executable, "-m", "tools.baselines.delayed", str(delay_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:  # noqa: S603  our own
         assert process.stdout  # it was asked for  # noqa: S101
         try:
@@ -58,28 +59,17 @@ def delayed_server(delay_ms: float) -> Iterator[int]:
 @contextmanager
 def bare_server() -> Iterator[int]:
     """uvicorn with an application that does nothing, which is faster than anything worth measuring; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]  # not handed over by --fd, with which uvicorn leaves Nagle's algorithm on
-    options = ["--port", str(port), "--log-level", "warning", "--no-access-log", "--lifespan", "off"]
-    command = [sys.executable, "-m", "uvicorn", "tools.rivals.bare_asgi:app", *options]
-    with subprocess.Popen(command, cwd=ROOT) as process:  # noqa: S603  our own
-        try:
-            while True:
-                try:
-                    raw_socket_ms(port, 1)
-                    break
-                except ConnectionRefusedError:
-                    if process.poll() is not None:
-                        raise
-                    time.sleep(0.05)
-            yield port
-        finally:
-            process.terminate()
+    (port,) = free_ports(1)  # not handed over by --fd, with which uvicorn leaves Nagle's algorithm on
+    options = ("--port", str(port), "--log-level", "warning", "--no-access-log", "--lifespan", "off")
+    command = (sys.executable, "-m", "uvicorn", "tools.baselines.bare_asgi:app", *options)
+    program = Program("bare-asgi", command, ROOT, bare_environ(), port)
+    with TemporaryDirectory() as scratch, serving(program, Path(scratch, program.log_name)):
+        yield port
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Hold this process, and what it starts meanwhile, to one core, where the system can."""
+    """Pin this process and what it starts to one core, where the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -163,7 +153,7 @@ def raw_rate(port: int, requests: int) -> float:
 
 
 def sustains(port: int, rate: float, seconds: float) -> bool:
-    """Whether the engine, whole, keeps an open loop of this rate: it is not limited by itself, and nothing fails."""
+    """Whether the whole engine sustains an open loop at this rate without a limit of its own or a failure."""
     endpoints = [Endpoint("null", "null", f"http://127.0.0.1:{port}")]
     plan = OpenLoopPlan(rate=rate, duration_s=seconds, arrivals="constant", warmup=0)
     bodies = Bodies("bench", (BODY,))
@@ -179,7 +169,7 @@ def sustains(port: int, rate: float, seconds: float) -> bool:
 def strength(port: int, requests: int, seconds: float) -> tuple[float, float]:
     """The highest sustained rate in requests/s, and as a share of what raw streams reach in the same moment.
 
-    From high to low, and each rate gets three tries: a neighbour's moment on this machine is no limit of the engine.
+    From high to low, and each rate gets three tries: other work on this machine is not a limit of the engine.
     """
     for percent in range(60, 0, -5):
         for _ in range(3):
@@ -208,10 +198,10 @@ def accuracy(delay_ms: float, rounds: int, requests: int) -> tuple[float, float,
 def main() -> int:
     """Print the figures; returns 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--delay-ms", type=float, default=5.0, help="of the server that is measured (default 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="in turns (default 5)")
-    parser.add_argument("--requests", type=int, default=200, help="a round (default 200)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each rate that is tried (default 2)")
+    parser.add_argument("--delay-ms", type=float, default=5.0, help="delay of the measured server (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, engine and raw socket in turn (default 5)")
+    parser.add_argument("--requests", type=int, default=200, help="requests per round (default 200)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each tried rate (default 2)")
     arguments = parser.parse_args()
     started = time.monotonic()
     engine, raw, wrk = accuracy(arguments.delay_ms, arguments.rounds, arguments.requests)

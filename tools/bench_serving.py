@@ -27,7 +27,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from socket import socket
 from statistics import median
 from types import FrameType
 from typing import Literal, cast
@@ -35,12 +34,13 @@ from typing import Literal, cast
 import psutil
 import uvloop
 
+from tools.processes import HOST, Program, Server, bare_environ, free_ports
+
 ROOT = Path(__file__).resolve().parents[1]
-RIVALS = ROOT / "tools" / "rivals"
+BASELINES = ROOT / "tools" / "baselines"
 REQUIREMENTS = ROOT / "requirements"
 
 FORMAT_VERSION = 1
-HOST = "127.0.0.1"
 BODY = b'{"features":[5.1,3.5,1.4,0.2]}'
 REQUEST = b"POST /predict HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
     HOST.encode(),
@@ -60,12 +60,12 @@ Metric = Literal["cold_cpu_ms", "throughput_rps", "memory_mib"]
 
 
 class BenchError(Exception):
-    """A server did not do what is to be measured; the message says which and what."""
+    """A server cannot be measured; the message says which one and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The command-line options."""
 
     starts: int
     requests: int
@@ -84,7 +84,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class Candidate:
     """A server to measure: `command` in an environment that has `packages` (arguments of `uv pip install`) alone."""
 
     name: str
@@ -96,7 +96,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one process of a server showed."""
+    """The measurements of one process of a server."""
 
     cold_cpu_ms: float
     """CPU time of all its processes, user and system, from their spawn to the first 200."""
@@ -134,7 +134,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TargetResult:
     """A target against what was measured; `interval` is the ratio's 95% bootstrap interval over rounds."""
 
     target: Target
@@ -148,7 +148,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something that our API does for each request and can be switched off by tools/rivals/switched_api.py."""
+    """Work of the API for each request that tools/baselines/switched_api.py can switch off."""
 
     name: str
     limit: float | None
@@ -185,15 +185,15 @@ TARGETS = (
 )
 
 
-def servers(scratch: Path) -> tuple[Server, ...]:
+def servers(scratch: Path) -> tuple[Candidate, ...]:
     """Ours first, then the references. `scratch` holds the staged function and the common designs' model."""
 
     def uvicorn(module: str) -> tuple[str, ...]:
         # No access log, which would cost the fixed answers a quarter of their speed. Ours write a line a request.
-        return ("uvicorn", "--no-access-log", "--app-dir", str(RIVALS), f"{module}:app")
+        return ("uvicorn", "--no-access-log", "--app-dir", str(BASELINES), f"{module}:app")
 
     def framework(module: str) -> tuple[str, ...]:
-        return ("functions-framework", "--target", "predict", "--source", str(RIVALS / f"{module}.py"))
+        return ("functions-framework", "--target", "predict", "--source", str(BASELINES / f"{module}.py"))
 
     def unpinned(*names: str) -> tuple[str, ...]:
         return ("--constraint", str(REQUIREMENTS / "all.txt"), *names)
@@ -202,19 +202,19 @@ def servers(scratch: Path) -> tuple[Server, ...]:
     function = ("--require-hashes", "--requirement", str(REQUIREMENTS / "function.txt"))
     forest = ("joblib", "scikit-learn")
     return (
-        Server("api", ("python", "-m", "api"), api, ROOT),
-        Server("function", ("functions-framework", "--target", "predict"), function, scratch / "function"),
-        Server("bare-asgi", uvicorn("bare_asgi"), api, scratch),
-        Server("fixed-fastapi", uvicorn("fixed_fastapi"), api, scratch),
+        Candidate("api", ("python", "-m", "api"), api, ROOT),
+        Candidate("function", ("functions-framework", "--target", "predict"), function, scratch / "function"),
+        Candidate("bare-asgi", uvicorn("bare_asgi"), api, scratch),
+        Candidate("fixed-fastapi", uvicorn("fixed_fastapi"), api, scratch),
         # As functions-framework is installed: without uvloop and httptools.
-        Server("fixed-function", framework("fixed_function"), unpinned("functions-framework"), scratch),
-        Server(
+        Candidate("fixed-function", framework("fixed_function"), unpinned("functions-framework"), scratch),
+        Candidate(
             "common-fastapi",
             uvicorn("common_fastapi"),
             unpinned("fastapi", "uvicorn", "uvloop", "httptools", *forest),
             scratch,
         ),
-        Server("common-function", framework("common_function"), unpinned("functions-framework", *forest), scratch),
+        Candidate("common-function", framework("common_function"), unpinned("functions-framework", *forest), scratch),
     )
 
 
@@ -234,12 +234,12 @@ def ratio(rounds: Rounds, target: Target) -> float:
     return subject / reference
 
 
-def judge(rounds: Rounds, target: Target, seed: int) -> Verdict:
+def judge(rounds: Rounds, target: Target, seed: int) -> TargetResult:
     """The ratio, and how far it would move had other rounds been drawn: rounds are resampled whole, as they were."""
     draw = random.Random(seed)  # noqa: S311  statistics, not secrets
     resampled = sorted(ratio(draw.choices(rounds, k=len(rounds)), target) for _ in range(RESAMPLES))
     interval = (resampled[round(0.025 * RESAMPLES)], resampled[round(0.975 * RESAMPLES) - 1])
-    return Verdict(target, ratio(rounds, target), interval)
+    return TargetResult(target, ratio(rounds, target), interval)
 
 
 def server_table(rounds: Rounds, names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -266,24 +266,24 @@ def server_table(rounds: Rounds, names: Sequence[str]) -> list[tuple[str, ...]]:
     return rows
 
 
-def target_table(verdicts: Sequence[Verdict]) -> list[tuple[str, ...]]:
+def target_table(results: Sequence[TargetResult]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("target", "ratio", "95% interval", "limit", "aim", "")]
     names = {"cold_cpu_ms": "cold start", "throughput_rps": "throughput", "memory_mib": "memory"}
-    for verdict in verdicts:
-        target = verdict.target
+    for result in results:
+        target = result.target
         sign = ">=" if target.more_is_better else "<="
-        low, high = verdict.interval
+        low, high = result.interval
         aim = "-"
         if target.aim is not None:
-            aim = f"{target.aim:g}" + (" reached" if target.is_met_by(verdict.ratio, target.aim) else "")
+            aim = f"{target.aim:g}" + (" reached" if target.is_met_by(result.ratio, target.aim) else "")
         rows.append(
             (
                 f"{names[target.metric]}, {target.subject} / {target.reference}",
-                f"{verdict.ratio:.3g}",
+                f"{result.ratio:.3g}",
                 f"{low:.3g} to {high:.3g}",
                 f"{sign} {target.limit:g}",
                 aim,
-                "ok" if verdict.is_met else "MISSED",
+                "ok" if result.is_met else "MISSED",
             )
         )
     return rows
@@ -306,10 +306,10 @@ def part_table(costs: Sequence[PartCost]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("part of a request", "CPU us", "on top of the rest", "95% interval", "limit", "")]
     for cost in costs:
         low, high = cost.interval
-        limit, verdict = "-", ""
+        limit, result = "-", ""
         if cost.part.limit is not None:
-            limit, verdict = f"<= {cost.part.limit:.0%}", "ok" if cost.is_met else "MISSED"
-        row = (cost.part.name, f"{cost.cpu_us:.1f}", f"{cost.share:+.1%}", f"{low:+.1%} to {high:+.1%}", limit, verdict)
+            limit, result = f"<= {cost.part.limit:.0%}", "ok" if cost.is_met else "MISSED"
+        row = (cost.part.name, f"{cost.cpu_us:.1f}", f"{cost.share:+.1%}", f"{low:+.1%} to {high:+.1%}", limit, result)
         rows.append(row)
     return rows
 
@@ -335,56 +335,26 @@ def _median(rounds: Rounds, server: str, metric: str) -> float:
 
 @contextmanager
 def running(
-    server: Server, python: Path, port: int, variables: Mapping[str, str] | None = None
-) -> Iterator[psutil.Popen]:
-    """The server's first process, which is stopped with all its children at the end."""
-    # Nothing else of the caller's environment: a variable there must not make a server other than it is deployed.
-    environ = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
-    environ |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "HOST": HOST}
-    environ |= {"PORT": str(port), "UVICORN_PORT": str(port), **(variables or {})}
-    with tempfile.TemporaryFile() as log:
-        process = psutil.Popen(
-            [str(python.parent / server.command[0]), *server.command[1:]],
-            cwd=server.directory,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    candidate: Candidate, python: Path, port: int, variables: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """The candidate's process, which is stopped with all its children at the end."""
+    environ = {**bare_environ(python), "UVICORN_PORT": str(port), **(variables or {})}
+    command = (str(python.parent / candidate.command[0]), *candidate.command[1:])
+    with tempfile.NamedTemporaryFile() as log:
+        server = Server(Program(candidate.name, command, candidate.directory, environ, port), Path(log.name))
+        server.start()
         try:
-            yield process
+            yield server
         except BenchError as error:
-            log.seek(0)
-            last_lines = log.read().decode(errors="replace").strip().splitlines()[-5:]
-            raise BenchError("\n  ".join([f"{server.name}: {error}", *last_lines])) from None
+            raise BenchError(f"{candidate.name}: {error}. {server.log_tail()}") from None
         finally:
-            _stop(process)
+            server.stop(STOP_LIMIT_S)
 
 
-def _stop(process: psutil.Popen) -> None:
-    """Ask, wait, kill; also what a process that has died left behind, which is still in its session's group."""
-    try:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-        with suppress(psutil.TimeoutExpired):
-            process.wait(STOP_LIMIT_S)
-    finally:
-        with suppress(ProcessLookupError, PermissionError):  # macOS answers for a group of zombies with the latter
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(psutil.TimeoutExpired):
-            process.wait(STOP_LIMIT_S)
-
-
-def tree(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all its descendants."""
-    return [process, *process.children(recursive=True)]
-
-
-def cpu_s(process: psutil.Process) -> float:
-    """CPU time, user and system, that the process, its descendants and their exited children have used so far."""
+def cpu_s(server: Server) -> float:
+    """CPU time, user and system, that the server, its descendants and their exited children have used so far."""
     total = 0.0
-    for member in tree(process):
+    for member in server.processes():
         with suppress(psutil.NoSuchProcess):  # it has just exited, so its parent's children_* hold it
             times = member.cpu_times()
             own = times.user + times.system
@@ -396,10 +366,10 @@ def cpu_s(process: psutil.Process) -> float:
     return total
 
 
-def memory_mib(process: psutil.Process) -> float:
-    """PSS of the process and its descendants: what several of them share counts once. RSS where there is no PSS."""
+def memory_mib(server: Server) -> float:
+    """PSS of the server and its descendants: what several of them share counts once. RSS where there is no PSS."""
     total = 0
-    for member in tree(process):
+    for member in server.processes():
         info = member.memory_full_info()
         total += getattr(info, "pss", info.rss)
     return total / 2**20
@@ -414,14 +384,14 @@ def two_cores() -> tuple[int, int] | None:
 
 
 @contextmanager
-def _a_core_each(process: psutil.Popen) -> Iterator[None]:
+def _a_core_each(server: Server) -> Iterator[None]:
     """The server's threads on one core and this process on another, which is undone for the next server's sake."""
     cores = two_cores()
     if cores is None or sys.platform != "linux":
         yield
         return
     load_core, server_core = cores
-    for member in tree(process):
+    for member in server.processes():
         for thread in member.threads():  # later ones inherit it
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(thread.id, {server_core})
@@ -433,13 +403,13 @@ def _a_core_each(process: psutil.Popen) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def await_first_answer(process: psutil.Popen, port: int) -> None:
+def await_first_answer(server: Server, port: int) -> None:
     """Ask again and again until a prediction is answered with a 200."""
     deadline = time.perf_counter() + START_LIMIT_S
     status = None
     while status != 200:
-        if process.poll() is not None:
-            raise BenchError(f"exited with status {process.returncode} before its first answer")
+        if server.has_ended():
+            raise BenchError(f"ended before its first answer ({server.status()})")
         if time.perf_counter() > deadline:
             raise BenchError(f"no 200 within {START_LIMIT_S:.0f} s; the last status was {status}")
         connection = http.client.HTTPConnection(HOST, port, timeout=START_LIMIT_S)
@@ -584,14 +554,14 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def measure_load(process: psutil.Popen, port: int, requests: int) -> tuple[int, int, float]:
+async def measure_load(server: Server, port: int, requests: int) -> tuple[int, int, float]:
     """(answered, lost, CPU µs per request) of a warm server: first a third as many are asked and not counted."""
     load = Load(port)
     try:
         await load.run(requests // 3)
-        before_s = cpu_s(process)
+        before_s = cpu_s(server)
         answered = await load.run(requests)
-        return answered, load.lost, (cpu_s(process) - before_s) * 1e6 / answered
+        return answered, load.lost, (cpu_s(server) - before_s) * 1e6 / answered
     except TimeoutError:
         raise BenchError("stopped answering under load") from None
     except OSError as error:
@@ -600,7 +570,7 @@ async def measure_load(process: psutil.Popen, port: int, requests: int) -> tuple
         load.close()
 
 
-async def measure_parts(process: psutil.Popen, port: int, options: Options) -> list[list[float]]:
+async def measure_parts(server: Server, port: int, options: Options) -> list[list[float]]:
     """CPU us a request with the first 0, 1, 2, ... PARTS off, in many short cycles over one warm process."""
     draw = random.Random(options.seed)  # noqa: S311  an order, not a secret
     load = Load(port)
@@ -611,9 +581,9 @@ async def measure_parts(process: psutil.Popen, port: int, options: Options) -> l
             cycle = [0.0] * (len(PARTS) + 1)
             for off in draw.sample(range(len(cycle)), len(cycle)):
                 _switch_off(port, off)
-                before_s = cpu_s(process)
+                before_s = cpu_s(server)
                 answered = await load.run(options.requests // 6)
-                cycle[off] = (cpu_s(process) - before_s) * 1e6 / answered
+                cycle[off] = (cpu_s(server) - before_s) * 1e6 / answered
             cycles.append(cycle)
         return cycles
     finally:
@@ -630,36 +600,30 @@ def _switch_off(port: int, count: int) -> None:
 
 def visit_parts(python: Path, options: Options) -> list[list[float]]:
     """Start the API that can be switched, and measure what its parts cost."""
-    server = Server("switched-api", ("python", str(RIVALS / "switched_api.py")), (), ROOT)
-    port = _free_port()
-    with running(server, python, port, {"PYTHONPATH": str(ROOT)}) as process:
-        await_first_answer(process, port)
-        with _a_core_each(process), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(measure_parts(process, port, options))
+    switched = Candidate("switched-api", ("python", str(BASELINES / "switched_api.py")), (), ROOT)
+    (port,) = free_ports(1)
+    with running(switched, python, port, {"PYTHONPATH": str(ROOT)}) as server:
+        await_first_answer(server, port)
+        with _a_core_each(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(measure_parts(server, port, options))
 
 
-def visit(server: Server, python: Path, requests: int) -> Visit:
-    """Start the server, ask it, weigh it, stop it. With no `requests` it is only started."""
-    port = _free_port()
+def visit(candidate: Candidate, python: Path, requests: int) -> Visit:
+    """Start the candidate, ask it, weigh it, stop it. With no `requests` it is only started."""
+    (port,) = free_ports(1)
     spawned_s = time.perf_counter()
-    with running(server, python, port) as process:
-        await_first_answer(process, port)
+    with running(candidate, python, port) as server:
+        await_first_answer(server, port)
         cold_wall_ms = (time.perf_counter() - spawned_s) * 1e3
-        cold_cpu_ms = cpu_s(process) * 1e3
+        cold_cpu_ms = cpu_s(server) * 1e3
         answered, lost, request_cpu_us = 0, 0, 0.0
         if requests:
-            with _a_core_each(process), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                answered, lost, request_cpu_us = runner.run(measure_load(process, port, requests))
-        return Visit(cold_cpu_ms, cold_wall_ms, answered, lost, request_cpu_us, memory_mib(process))
+            with _a_core_each(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                answered, lost, request_cpu_us = runner.run(measure_load(server, port, requests))
+        return Visit(cold_cpu_ms, cold_wall_ms, answered, lost, request_cpu_us, memory_mib(server))
 
 
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-# What has to be there first.
+# Preparation.
 
 
 def environment(packages: Sequence[str]) -> Path:
@@ -681,16 +645,16 @@ def environment(packages: Sequence[str]) -> Path:
     return python
 
 
-def prepare(scratch: Path) -> dict[Server, Path]:
+def prepare(scratch: Path) -> dict[Candidate, Path]:
     """Every server with the Python of its environment; stages the function and trains the common designs' model."""
     pythons = {}
     for server in servers(scratch):
-        _progress(f"environment of {server.name}")
+        progress(f"environment of {server.name}")
         pythons[server] = environment(server.packages)
     # Both in processes of their own: a library loaded here would share its memory with the servers.
     _run(sys.executable, "-m", "deploy.stage_function", "--output", str(scratch / "function"))
     (forest,) = (python for server, python in pythons.items() if server.name == "common-fastapi")
-    _run(str(forest), str(RIVALS / "train_forest.py"), directory=scratch)
+    _run(str(forest), str(BASELINES / "train_forest.py"), directory=scratch)
     return pythons
 
 
@@ -707,7 +671,7 @@ def _run(*command: str, directory: Path = ROOT) -> None:
 
 
 def conditions(options: Options) -> dict[str, object]:
-    """Under which circumstances the numbers were taken."""
+    """The conditions of the measurement."""
     cores = two_cores()
     distributions = ("fastapi", "functions-framework", "gunicorn", "httptools", "joblib", "numpy", "onnxruntime")
     return {
@@ -717,7 +681,7 @@ def conditions(options: Options) -> dict[str, object]:
         "load_average": list(os.getloadavg()),
         "pinning": "load and server on a core each" if cores else "none",
         "memory": "PSS" if sys.platform == "linux" else "RSS",
-        "environments": "each server has one of its own with the packages that it needs, byte-compiled",
+        "environments": "each server has a separate environment with the packages that it needs, byte-compiled",
         "versions": {
             name: version(name) for name in (*distributions, "scikit-learn", "starlette", "uvicorn", "uvloop")
         },
@@ -728,15 +692,15 @@ def conditions(options: Options) -> dict[str, object]:
     }
 
 
-def measure(pythons: Mapping[Server, Path], options: Options) -> list[dict[str, Visit]]:
-    """All rounds. Each visits all servers once, in an order drawn anew; one start of each before is not counted."""
+def measure(pythons: Mapping[Candidate, Path], options: Options) -> list[dict[str, Visit]]:
+    """All rounds. Each visits every server once in a new random order, after one uncounted start of each."""
     draw = random.Random(options.seed)  # noqa: S311  an order, not a secret
     for server, python in pythons.items():
-        _progress(f"warm start of {server.name}")
+        progress(f"warm start of {server.name}")
         visit(server, python, 0)
     rounds = []
     for number in range(1, options.starts + 1):
-        _progress(f"round {number} of {options.starts}")
+        progress(f"round {number} of {options.starts}")
         order = draw.sample(list(pythons), len(pythons))
         rounds.append({server.name: visit(server, pythons[server], options.requests) for server in order})
     return rounds
@@ -744,7 +708,7 @@ def measure(pythons: Mapping[Server, Path], options: Options) -> list[dict[str, 
 
 def report(
     rounds: Rounds,
-    verdicts: Sequence[Verdict],
+    results: Sequence[TargetResult],
     names: Sequence[str],
     costs: Sequence[PartCost],
     facts: dict[str, object],
@@ -758,7 +722,7 @@ def report(
         },
         "targets": [
             {**asdict(item.target), "ratio": item.ratio, "interval_95": item.interval, "met": item.is_met}
-            for item in verdicts
+            for item in results
         ],
         "parts": [{**asdict(cost), "met": cost.is_met} for cost in costs],
     }
@@ -766,10 +730,10 @@ def report(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns 1 where a limit is missed, 2 where nothing could be measured."""
+    """The command line. Returns 1 if a limit is missed, 2 if nothing could be measured."""
     options = _options(arguments)
     # A terminated run must also come to the `finally` that stops its servers.
-    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGTERM, end_with_status_143)
     facts = conditions(options)
     with tempfile.TemporaryDirectory(prefix="faceoff-bench-") as scratch:
         try:
@@ -787,19 +751,19 @@ def main(arguments: list[str] | None = None) -> int:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
     names = [server.name for server in pythons]
-    verdicts = [judge(rounds, target, options.seed) for target in TARGETS]
+    results = [judge(rounds, target, options.seed) for target in TARGETS]
     costs = part_costs(cycles, options.seed)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(report(rounds, verdicts, names, costs, facts))
+    options.json.write_text(report(rounds, results, names, costs, facts))
     print(align(server_table(rounds, names)))
     print()
-    print(align(target_table(verdicts)))
+    print(align(target_table(results)))
     print()
     print(align(part_table(costs)))
     print()
     print(f"Medians of {options.starts} processes each; memory is {facts['memory']}; pinning: {facts['pinning']};")
     print(f"{facts['environments']}. Raw numbers: {options.json}")
-    return 0 if all(verdict.is_met for verdict in verdicts) and all(cost.is_met for cost in costs) else 1
+    return 0 if all(result.is_met for result in results) and all(cost.is_met for cost in costs) else 1
 
 
 def _options(arguments: list[str] | None) -> Options:
@@ -807,8 +771,8 @@ def _options(arguments: list[str] | None) -> Options:
     parser.add_argument("--starts", type=int, help="processes to measure of each server (default 21; quick: 4)")
     parser.add_argument("--requests", type=int, help="requests per process (default 3000; quick: 1000)")
     parser.add_argument("--quick", action="store_true", help="a rough answer in about a minute")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the servers")
-    parser.add_argument("--json", type=Path, default=ROOT / "results" / "bench-serving.json", help="where to write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order of the servers (default 0)")
+    parser.add_argument("--json", type=Path, default=ROOT / "results" / "bench-serving.json", help="file to write")
     given = parser.parse_args(arguments)
     starts = (4 if given.quick else 21) if given.starts is None else given.starts
     requests = (1000 if given.quick else 3000) if given.requests is None else given.requests
@@ -817,11 +781,12 @@ def _options(arguments: list[str] | None) -> Options:
     return Options(starts, requests, given.seed, given.json)
 
 
-def _exit(_: int, __: FrameType | None) -> None:
+def end_with_status_143(_: int, __: FrameType | None) -> None:
+    """A handler of SIGTERM: the program ends through its `finally` clauses."""
     sys.exit(143)
 
 
-def _progress(message: str) -> None:
+def progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

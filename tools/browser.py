@@ -1,4 +1,4 @@
-"""The Chromium of tests and benchmarks: of those that are installed the first that starts, Playwright's own last."""
+"""The Chromium of tests and benchmarks: the first installed one that starts, Playwright's own last."""
 
 import shutil
 from pathlib import Path
@@ -21,11 +21,11 @@ _START_MS = 60_000
 
 
 class NoBrowser(Exception):
-    """No Chromium starts; the message says what each of them said."""
+    """No Chromium starts; the message has the error of each."""
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start one without a window. Raises NoBrowser."""
+    """Start a headless Chromium. Raises NoBrowser."""
     installed = [*map(shutil.which, _ON_THE_PATH), *(path for path in _OF_A_MAC if Path(path).exists())]
     refusals = []
     for executable in [*filter(None, installed), None]:

@@ -1,5 +1,5 @@
-"""Pages of the site that are made when it is built: the command line from its parsers, the JSON documents from their
-schema, and documents of the root."""
+"""The generated pages of the site: the command line from its parsers, the JSON documents from their schema, and the
+documents at the top of the repository."""
 
 import io
 import json
@@ -18,13 +18,12 @@ from benchmark.__main__ import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 _PAGES = {
-    "README.md": "index.md",
     "DEPLOY.md": "how-to/deploy.md",
     "ARCHITECTURE.md": "explanation/architecture.md",
     "SECURITY.md": "explanation/security.md",
     "CHANGELOG.md": "changelog.md",
 }
-"""Documents of the repository's root, and where they are on the site."""
+"""Documents at the top of the repository, and their pages on the site."""
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)")
 _WIDTH = "96"
 
@@ -32,9 +31,8 @@ _WIDTH = "96"
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, before the site checks its links."""
     for name, uri in _PAGES.items():
-        if name != "README.md":
-            text = (ROOT / name).read_text(encoding="utf-8")
-            files.append(File.generated(config, uri, content=with_site_links(text, uri)))
+        text = (ROOT / name).read_text(encoding="utf-8")
+        files.append(File.generated(config, uri, content=with_site_links(text, uri)))
     schema = json.loads((ROOT / "docs/reference/documents.schema.json").read_text(encoding="utf-8"))
     for name, lines in (("command-line", command_line()), ("json", json_reference(schema))):
         files.append(File.generated(config, f"reference/{name}.md", content="\n".join(lines)))

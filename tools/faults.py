@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.scenarios import NEED_MOUNTS, SCENARIOS, TITLES, can_mount
-from tests.hostile.endpoints import NotServing
-from tools.supervisor import LaunchError
+from tools.processes import NotServing
+from tools.supervisor import StartError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all scenarios, or those named. Returns 1 where one failed; one that cannot be run here is said to be so."""
+    """Run all scenarios, or those named. Returns 1 if one failed; those that cannot run here are reported."""
     parser = argparse.ArgumentParser(prog="python -m tools.faults", description=__doc__)
     parser.add_argument("scenario", nargs="*", help=f"of: {', '.join(SCENARIOS)}")
     names = parser.parse_args(arguments).scenario or list(SCENARIOS)
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
                 try:
                     result = SCENARIOS[name](title, Path(directory))
                     ok, figure = result.passed, result.figure
-                except (LaunchError, NotServing, OSError) as error:
+                except (StartError, NotServing, OSError) as error:
                     ok, figure = False, str(error)
             passed += ok
             print(f"{'ok   ' if ok else 'FAIL '} {name}, {title}: {figure}", flush=True)

@@ -6,17 +6,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.hostile.endpoints import NotServing, serving
+from tests.hostile.endpoints import serving
 from tests.hostile.front import figures
 from tests.hostile.front.suite import PARTS
 from tests.hostile.suite import all_cases, run, summary
 from tests.hostile.verdict import Problem
 from tools.browser import NoBrowser
-from tools.supervisor import LaunchError
+from tools.processes import NotServing
+from tools.supervisor import StartError
 
 
 def main() -> int:
-    """Print the figures, and on stderr what is wrong with which case. Returns 1 where anything is."""
+    """Print the figures, and each problem on stderr. Returns 1 if there is any."""
     clean = True
     with tempfile.TemporaryDirectory(prefix="faceoff-hostile-") as directory:
         try:
@@ -26,7 +27,7 @@ def main() -> int:
             for title, part in PARTS.items():
                 found = part(Path(directory) / title.replace(" ", "-"))
                 clean &= _tell(title, figures.summary(found), found)
-        except (LaunchError, NotServing, NoBrowser) as error:
+        except (StartError, NotServing, NoBrowser) as error:
             print(error, file=sys.stderr)
             return 1
     return 0 if clean else 1
@@ -37,7 +38,7 @@ def _tell(
     found: object,
     problems: Mapping[str, Sequence[Problem | figures.Problem]],
 ) -> bool:
-    """Print one line, and what is behind it; whether there is nothing behind it."""
+    """Print one line of figures and its problems; returns whether there are none."""
     for name, several in problems.items():
         for problem in several:
             print(f"{name}: {problem.kind}: {problem.text}", file=sys.stderr)

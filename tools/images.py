@@ -1,7 +1,7 @@
-"""`python -m tools.images`: build the images, run each as the platform does, and say what is in it.
+"""`python -m tools.images`: build the images, run each as the platform does, and report its size and contents.
 
-Uses the first Docker or Podman of the PATH that works. Each image is run with a read-only root, asked for its
-health and for what it is there for, and stopped by SIGTERM.
+Uses the first working Docker or Podman on the PATH. Each image runs with a read-only root, must become healthy and do
+its job, and is stopped by SIGTERM.
 """
 
 import http.client
@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from tools.processes import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "python:3.11-slim"
@@ -56,18 +57,18 @@ sys.exit(str([error.value for error in app.exception]) if app.exception or not a
 
 
 class ImageError(Exception):
-    """An image cannot be built or does not do what it must; the message says what."""
+    """An image cannot be built or fails a check; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: how it is made, what it must do, and how large it may be."""
+    """One image: how it is built, what it must do, and how large it may be."""
 
     name: str
     dockerfile: str
     health_path: str
     program: str
-    """the folder of our own files in it"""
+    """The folder of the project's own files in it."""
     limit_mb: int | None = None
     predicts: bool = True
     trial: str | None = None
@@ -87,7 +88,7 @@ IMAGES: Mapping[str, Image] = {
     )
 }
 DEFAULT_NAMES = ("api", "dashboard")
-"""The function's is only for compose.yaml: nobody deploys it."""
+"""The function's image is only for compose.yaml and is never deployed."""
 
 
 class Container(Protocol):
@@ -97,10 +98,10 @@ class Container(Protocol):
         """Send SIGTERM and wait; returns the seconds that it took, and the exit status."""
 
     def log(self) -> str:
-        """The last lines that it printed."""
+        """Its last lines of output."""
 
     def kill(self) -> None:
-        """End it however it is; does nothing where it has ended."""
+        """Kill it if it still runs."""
 
 
 class Engine(Protocol):
@@ -166,7 +167,7 @@ class _DockerContainer:
 
 
 def find_engine(environ: Mapping[str, str] = os.environ) -> Docker | None:
-    """The first engine of the PATH that works, or None. A client may be there without the engine that it asks."""
+    """The first working engine on the PATH, or None. A client may be installed without its engine."""
     for folder in os.get_exec_path(environ):
         for name in ("docker", "podman"):
             program = shutil.which(name, path=folder)
@@ -176,7 +177,7 @@ def find_engine(environ: Mapping[str, str] = os.environ) -> Docker | None:
 
 
 def check(engine: Engine, image: Image) -> str:
-    """Build `image`, run it and stop it; returns a report. Raises ImageError where anything is not as it must be."""
+    """Build `image`, run it and stop it; returns a report. Raises ImageError if a check fails."""
     engine.build(image)
     if not re.fullmatch(r"[1-9][0-9]*(:[1-9][0-9]*)?", user := engine.user(image)):
         raise ImageError(f"its user must be a number above 0, not {user!r}")
@@ -188,7 +189,7 @@ def check(engine: Engine, image: Image) -> str:
     if image.trial is not None:
         engine.output(image, ["python", "-c", image.trial])
 
-    port = _free_port()
+    (port,) = free_ports(1)
     started = time.monotonic()
     container = engine.start(image, port)
     try:
@@ -223,7 +224,7 @@ def _await_health(image: Image, port: int) -> None:
 
 
 def _use(image: Image, port: int) -> str:
-    """Ask for what the image is there for; says what was seen."""
+    """Use the image for its purpose; returns what it did."""
     if not image.predicts:
         status, body = _ask(port, "GET", "/")
         if status != http.HTTPStatus.OK or b"<html" not in body:
@@ -244,13 +245,6 @@ def _ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[
         return answer.status, answer.read()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _succeeds(command: Sequence[str]) -> bool:
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0  # noqa: S603
@@ -259,7 +253,7 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 
 def _checked(command: Sequence[str], timeout_s: float = 1800) -> str:
-    """What `command` prints; raises ImageError with its last lines where it fails."""
+    """What `command` prints; raises ImageError with its last lines if it fails."""
     try:
         done = subprocess.run(  # noqa: S603  our own arguments
             command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout_s
@@ -276,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: names of images (default: those that are deployed). Returns the exit status."""
     names = list(sys.argv[1:] if arguments is None else arguments) or list(DEFAULT_NAMES)
     if unknown := [name for name in names if name not in IMAGES]:
-        print(f"there is no image {unknown[0]}: only {', '.join(IMAGES)}", file=sys.stderr)
+        print(f"unknown image {unknown[0]}; the images are {', '.join(IMAGES)}", file=sys.stderr)
         return 2
     engine = find_engine()
     if engine is None:

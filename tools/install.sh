@@ -68,7 +68,7 @@ if ! is_usable; then
         }
         python=3.12 # uv finds it elsewhere, or fetches it
     fi
-    echo "Making .venv (once; a few minutes on a slow line)" >&2
+    echo "Creating .venv (once; may take a few minutes)" >&2
     # What is below build/ was made with the environment, and names it.
     rm -rf .venv build
     if [ -n "$uv" ]; then

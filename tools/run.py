@@ -20,7 +20,8 @@ from benchmark.endpoints.configured import ConfigurationError
 from deploy.stage_function import stage
 from inference.model import ArtifactError
 from inference.settings import ServingSettings, SettingsError
-from tools.supervisor import HOST, LaunchError, Program, launch, say, shown
+from tools.processes import HOST, Program, shown
+from tools.supervisor import StartError, launch, say
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD_COMMAND = (sys.executable, "-m", "dashboard")
@@ -137,7 +138,7 @@ def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program
 
 
 def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
-    """Stage the function with the model and runtime of the environment. Raises LaunchError, with the remedy."""
+    """Stage the function with the model and runtime of the environment. Raises StartError, with the remedy."""
     default = ROOT / "artifacts" / "iris"
     model_dir = settings.model_dir or default
     if not (model_dir / "model.json").is_file():
@@ -147,12 +148,12 @@ def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
             command = f"make train DATASET={model_dir.name}"
         else:
             command = f".venv/bin/python -m training --output {shlex.quote(str(model_dir))}"
-        raise LaunchError(f"There is no model.json in MODEL_DIR ({shown(model_dir)}). To train a model: {command}")
+        raise StartError(f"There is no model.json in MODEL_DIR ({shown(model_dir)}). To train a model: {command}")
     try:
         serving = ServingSettings.from_env({**environ, "MODEL_DIR": str(model_dir)}, default_model_dir=default)
         stage(settings.build_dir / "function", serving)
     except (ArtifactError, SettingsError, OSError) as error:
-        raise LaunchError(f"The function cannot be staged: {error}") from error
+        raise StartError(f"The function cannot be staged: {error}") from error
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

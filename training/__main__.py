@@ -22,7 +22,7 @@ DEFAULT_ROOT = Path(__file__).resolve().parents[1] / "artifacts"
 def train(dataset: Dataset, directory: Path) -> str:
     """Choose, fit, export, compare and write; returns a report of a few lines.
 
-    Raises ParityError, ArtifactError or OSError, with whatever was in `directory` before untouched.
+    Raises ParityError, ArtifactError or OSError; `directory` is then unchanged.
     """
     selection = select(dataset)
     files = {

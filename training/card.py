@@ -22,7 +22,7 @@ _LIBRARIES = ("scikit-learn", "numpy", "joblib", "skl2onnx", "onnx")
 def describe(dataset: Dataset, selection: Selection, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The card of `selection` trained on `dataset` and exported as `files` (name -> content).
 
-    Holds no date and no path: the same training gives the same bytes, and so the same version.
+    It holds no date and no path, so the same training gives the same bytes and the same version.
     """
     presets = _presets(dataset, selection)
     document: dict[str, Any] = {
@@ -102,7 +102,7 @@ def _to_step(value: float, step: float) -> float:
 
 
 def _presets(dataset: Dataset, selection: Selection) -> list[dict[str, Any]]:
-    """Examples that a person would want to see: a typical one of each kind, and the hardest one to tell."""
+    """Example inputs: a typical one of each class, and the most ambiguous one."""
     inputs, targets = dataset.inputs, dataset.targets
     steps = [feature.step for feature in dataset.features]
 

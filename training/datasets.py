@@ -1,4 +1,4 @@
-"""The data sets that can be trained, and what no data tells: labels, units, resolutions and hard limits."""
+"""The data sets that can be trained, with what the data does not say: labels, units, resolutions and hard limits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from inference.card import Limits, Task
 
 @dataclass(frozen=True, slots=True)
 class FeatureInfo:
-    """One input as a person knows it. `step` is the resolution of the data, in the feature's unit."""
+    """One input for people to read. `step` is the resolution of the data, in the feature's unit."""
 
     name: str
     label: str

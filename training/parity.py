@@ -1,4 +1,4 @@
-"""The proof that both exports answer alike: every training row and a grid over the training range."""
+"""Check that both exports give the same answers, for every training row and a grid over the training range."""
 
 import itertools
 
@@ -21,8 +21,8 @@ class ParityError(Exception):
 def grid(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points over the range of each column of `inputs` (n, features): at most 20 000, however many features there are.
 
-    A regular grid, as fine as that allows. Where two levels a feature would already be more, it is the lowest and the
-    highest corner and points drawn with a fixed seed: half of them corners, half anywhere in between.
+    A regular grid, as fine as that allows. If two levels per feature are already too many: the lowest and the highest
+    corner, and points drawn with a fixed seed, half of them corners and half anywhere in between.
     """
     low, high = inputs.min(0), inputs.max(0)
     features = inputs.shape[1]
@@ -40,7 +40,7 @@ def grid(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
 def check_parity(card: ModelCard, inputs: NDArray[np.float64], reference: Predict, candidate: Predict) -> float:
     """Compare two predict functions over `inputs` (n, features); return the largest difference.
 
-    Raises ParityError where a label differs or a difference is above TOLERANCE.
+    Raises ParityError if a label differs or a difference exceeds TOLERANCE.
     """
     rows = inputs.tolist()
     expected, actual = np.array(reference(rows)), np.array(candidate(rows))

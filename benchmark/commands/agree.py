@@ -27,7 +27,6 @@ from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MOST_ENDPOINTS = 6
 _SHOWN = 10
 
 
@@ -74,8 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     model card.
     """
     endpoints = parse_endpoints(arguments)
-    if len(endpoints) > _MOST_ENDPOINTS:
-        raise UsageError(f"at most {_MOST_ENDPOINTS} endpoints can be compared")
     if len(endpoints) == 1 and (arguments.rows or arguments.csv):
         raise UsageError("--rows and --csv compare endpoints: give --endpoint NAME=URL at least twice")
     for option in ("grid", "random"):

@@ -5,8 +5,8 @@ OKLab (times 100), also for people with colour blindness (Machado, Oliveira and 
 Transactions on Visualization and Computer Graphics 15). The tests of the dashboard's theme compute both.
 """
 
-LIGHT = ("#2563EB", "#BD5409", "#A653AC", "#326764", "#0B2E8E", "#760A0A")
-DARK = ("#5B9BFF", "#FF9A4D", "#E052C4", "#248F79", "#C7D2FE", "#F03E3E")
+LIGHT = ("#2563EB", "#B24100", "#9C3EAC", "#326764", "#0B2E8E", "#760A0A")
+DARK = ("#5B9BFF", "#FF9A4D", "#E052C4", "#0F9564", "#C7D2FE", "#FF2A31")
 LIGHT_BACKGROUNDS = ("#FCFCFD", "#F4F5F8")
 """of the page and of a card"""
 DARK_BACKGROUNDS = ("#0F1218", "#171B23")

@@ -15,7 +15,7 @@ from api.openapi import describe
 from inference.card import ModelCard, content_version, parse_card
 from inference.contract import MAX_DETAILS, ContractError, Detail, invalid
 from inference.model import Model
-from tests.conftest import make_endpoint, make_service
+from tests.conftest import make_app, make_service
 from tests.servers import PYTHON, ROOT
 
 Card = dict[str, Any]
@@ -89,7 +89,7 @@ def test_the_errors_that_are_described_are_those_of_the_contract(iris_card: Mode
 
 
 def test_fastapis_own_way_to_the_description_gives_the_same(iris_model: Model) -> None:
-    app = create_app(make_endpoint(make_service(iris_model)))
+    app = create_app(make_app(make_service(iris_model)))
     assert app.openapi() == describe(iris_model.card)
     assert (app.title, app.version) == (iris_model.card.title, iris_model.card.version)
 
@@ -97,8 +97,8 @@ def test_fastapis_own_way_to_the_description_gives_the_same(iris_model: Model) -
 def test_what_only_readers_need_is_not_imported_before_the_first_of_them(iris_dir: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from api.app import create_app; from inference.start import load_endpoint\n"
-        f"endpoint = load_endpoint('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
+        "from api.app import create_app; from inference.start import load_app\n"
+        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
         "create_app(endpoint); print(*sys.modules, sep='\\n'); print('-')\n"
         "assert endpoint.service.respond('GET', '/openapi.json').status == 200; print(*sys.modules, sep='\\n')"
     )

@@ -1,4 +1,4 @@
-"""A classifier's and a regressor's card, servers that are closed after the test, and a client as the dashboard has."""
+"""Servers that are closed after the test, and a client as the dashboard has."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,22 +8,10 @@ import pytest
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.observe import new_client
-from inference.card import ModelCard
-from tests.benchmark.cards import make_card, mileage_document, tea_document
-from tests.benchmark.little_server import Conversation, LittleServer, closed_port
+from tests.benchmark.little_server import Conversation, LittleServer
 
 Serve = Callable[[Conversation], LittleServer]
 """Start a server that lives as long as the test."""
-
-
-@pytest.fixture(scope="session")
-def tea() -> ModelCard:
-    return make_card(tea_document())
-
-
-@pytest.fixture(scope="session")
-def mileage() -> ModelCard:
-    return make_card(mileage_document())
 
 
 @pytest.fixture
@@ -37,13 +25,6 @@ def serve(client: httpx.Client) -> Iterator[Serve]:
     # After `client`, so that the servers end first and no request is left when the client is closed.
     with ExitStack() as servers:
         yield lambda conversation: servers.enter_context(LittleServer(conversation))
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """The URL of a port on which nothing listens."""
-    with closed_port() as url:
-        yield url
 
 
 def endpoint(url: str, key: str = "api", timeout_s: float = 10.0, token: str | None = None) -> Endpoint:

@@ -1,14 +1,9 @@
 """A real Chromium, and the three programs as they are deployed, each on a free port of the loopback."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,109 +26,30 @@ from inference.card import CARD_FILE, ModelCard, parse_card
 from inference.settings import ServingSettings
 from tests.browser.predict_page import PredictPage
 from tests.browser.settling import DESKTOP, SCREENSHOTS, WATCH, settle
+from tests.servers import ROOT, api_program, function_program
 from tools.browser import NoBrowser, launch
+from tools.processes import HOST, Program, Server, bare_environ
 
-ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = ROOT / "artifacts" / "iris"
-HOST = "127.0.0.1"
 
 PATIENCE_MS = 30_000
 """How long a step of a page may take on a machine that has other work to do."""
-_START_S = 60
-_STOP_S = 15
 
 
 # --- The three programs
-
-
-@dataclass
-class Program:
-    """A server on a port of its own, which stays the same when it is started again."""
-
-    name: str
-    command: tuple[str, ...]
-    directory: Path
-    variables: Mapping[str, str]
-    health_path: str
-    log: Path
-    port: int = field(default_factory=lambda: _free_port())
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"{HOST}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
-
-    def start(self) -> None:
-        """Start it with nothing of this process's own configuration."""
-        kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.directory,
-                env={**kept, "PATH": path, "HOST": HOST, "PORT": str(self.port), **self.variables},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # its group is its own, so that its workers can be killed with it
-            )
-
-    def wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + _START_S
-        with httpx.Client(trust_env=False, timeout=5) as client:
-            while True:
-                assert self.process is not None
-                assert self.process.poll() is None, f"{self.name} ended at its start:\n{self.log_tail()}"
-                try:
-                    if client.get(self.url + self.health_path).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                assert time.monotonic() < deadline, f"{self.name} did not become healthy:\n{self.log_tail()}"
-                time.sleep(0.02)
-
-    def kill(self) -> None:
-        """SIGKILL, with all its workers: what it had open is cut off."""
-        if self.process is not None:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says with the second: only zombies are left
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(_STOP_S)
-
-    def stop(self) -> None:
-        """SIGTERM, as a platform does it; whatever is left then is killed."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise AssertionError(f"{self.name} was not stopped by SIGTERM:\n{self.log_tail()}") from None
-        self.kill()
-
-    def log_text(self) -> str:
-        """What it wrote to stdout and stderr, however often it was started."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def log_tail(self) -> str:
-        """The end of it."""
-        return self.log_text()[-4000:]
 
 
 @dataclass(frozen=True)
 class Stack:
     """Both endpoints and the dashboard over them, with its record of comparisons."""
 
-    api: Program
-    function: Program
-    dashboard: Program
+    api: Server
+    function: Server
+    dashboard: Server
     results_dir: Path
 
     @property
-    def programs(self) -> tuple[Program, Program, Program]:
+    def servers(self) -> tuple[Server, Server, Server]:
         return self.api, self.function, self.dashboard
 
     @property
@@ -145,16 +61,10 @@ class Stack:
         """How many predictions the API and the function say that they were asked for, since they were started."""
         with httpx.Client(trust_env=False, timeout=10) as client:
             api, function = (
-                int(client.get(f"{program.url}/model-info").json()["serving"]["requests_served"])
-                for program in (self.api, self.function)
+                int(client.get(f"{server.url}/model-info").json()["serving"]["requests_served"])
+                for server in (self.api, self.function)
             )
         return api, function
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 # Playwright keeps an event loop running in this thread: all of this ends with this folder, because other folders'
@@ -166,36 +76,38 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stage(staged, ServingSettings.from_env({}, default_model_dir=ARTIFACT))
     results_dir = scratch / "results"
 
-    def program(name: str, command: tuple[str, ...], directory: Path, health_path: str, **variables: str) -> Program:
-        return Program(name, command, directory, variables, health_path, scratch / f"{name}.log")
+    def server(program: Program) -> Server:
+        return Server(program, scratch / program.log_name)
 
-    api = program("api", (sys.executable, "-m", "api"), ROOT, "/health")
-    framework = str(Path(sys.executable).with_name("functions-framework"))
-    function = program("function", (framework, "--target", "predict"), staged, "/health")
-    dashboard = program(
-        "dashboard",
-        (sys.executable, "-m", "dashboard"),
-        ROOT,
-        "/_stcore/health",
-        API_URL=api.url,
-        FUNCTION_URL=function.url,
-        RESULTS_DIR=str(results_dir),
-        FUNCTION_DIR=str(staged),
+    api, function = server(api_program()), server(function_program(staged))
+    variables = {
+        "API_URL": api.url,
+        "FUNCTION_URL": function.url,
+        "RESULTS_DIR": str(results_dir),
+        "FUNCTION_DIR": str(staged),
+    }
+    command = (sys.executable, "-m", "dashboard")
+    dashboard = server(
+        Program("dashboard", command, ROOT, {**bare_environ(), **variables}, health_path="/_stcore/health")
     )
     stack = Stack(api, function, dashboard, results_dir)
     with ExitStack() as running:
-        for one in stack.programs:
-            running.callback(one.stop)
+        for one in stack.servers:
+            running.callback(_stop, one)
             one.start()
-        for one in stack.programs:
+        for one in stack.servers:
             one.wait_until_healthy()
         yield stack
+
+
+def _stop(server: Server) -> None:
+    assert server.stop(), f"{server.name} was not stopped by SIGTERM. {server.log_tail()}"
 
 
 @pytest.fixture
 def stack(_stack: Stack, card: ModelCard) -> Stack:
     """The three programs, all up, with an empty record."""
-    for program in _stack.programs:
+    for program in _stack.servers:
         if program.process is None or program.process.poll() is not None:
             program.start()
             program.wait_until_healthy()
@@ -302,7 +214,7 @@ def new_visitor(stack: Stack, browser: Browser, request: pytest.FixtureRequest) 
     no program has logged where in its code something was wrong.
     """
     visitors: list[Visitor] = []
-    logged_before = {program.name: len(program.log_text()) for program in stack.programs}
+    logged_before = {server.name: len(server.output()) for server in stack.servers}
 
     def make(**options: object) -> Visitor:
         # Without motion there is less to wait for, and less to draw.
@@ -322,9 +234,9 @@ def new_visitor(stack: Stack, browser: Browser, request: pytest.FixtureRequest) 
     if not failed:
         assert [url for visitor in visitors for url in visitor.witness.left_loopback] == []
         assert [error for visitor in visitors for error in visitor.witness.console_errors] == []
-        for program in stack.programs:
-            logged = program.log_text()[logged_before[program.name] :]
-            assert "(most recent call last)" not in logged, f"the log of {program.name} has a stack in it:\n{logged}"
+        for server in stack.servers:
+            logged = server.output()[logged_before[server.name] :]
+            assert "(most recent call last)" not in logged, f"the log of {server.name} has a stack in it:\n{logged}"
 
 
 @pytest.fixture
@@ -345,5 +257,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         item.stash[_failed] = True
         stack: Stack | None = getattr(item, "funcargs", {}).get("stack")
-        report.sections += [(f"log of {one.name}", one.log_tail()) for one in (stack.programs if stack else ())]
+        report.sections += [(f"log of {one.name}", one.log_tail()) for one in (stack.servers if stack else ())]
     return report

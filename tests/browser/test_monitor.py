@@ -9,8 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from dashboard.components.theme import DARK, LIGHT
 from inference.card import DATA_FILE, ModelCard
-from tests.browser.conftest import ARTIFACT, NewVisitor, Program, Stack, Visitor
+from tests.browser.conftest import ARTIFACT, NewVisitor, Stack, Visitor
 from tests.browser.settling import DESKTOP, PHONE, picture, settle
+from tools.processes import Server
 
 TIME_CHARTS = ("requests", "server-latency", "failures", "memory")
 COUNT_CHARTS = ("predictions", "drift", "range")
@@ -21,11 +22,11 @@ def _rows(card: ModelCard) -> list[list[float]]:
         return [[float(row[name]) for name in card.feature_names] for row in csv.DictReader(file)]
 
 
-def _send(program: Program, rows: list[list[float]]) -> None:
+def _send(server: Server, rows: list[list[float]]) -> None:
     with httpx.Client(trust_env=False, timeout=30) as client:
         for row in rows:
-            assert client.post(f"{program.url}/predict", json={"features": row}).status_code == 200
-        assert client.post(f"{program.url}/predict", json={"features": []}).status_code == 422
+            assert client.post(f"{server.url}/predict", json={"features": row}).status_code == 200
+        assert client.post(f"{server.url}/predict", json={"features": []}).status_code == 422
 
 
 def _card(page: Page, endpoint: str) -> Locator:

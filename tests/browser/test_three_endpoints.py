@@ -10,15 +10,17 @@ from playwright.sync_api import Page, expect
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import Store
 from dashboard.components.theme import DARK
-from tests.browser.conftest import ROOT, NewVisitor, Program, Stack
+from tests.browser.conftest import NewVisitor, Stack
 from tests.browser.settling import DESKTOP, PHONE, Size, cut_off, picture, rerun, settle
 from tests.dashboard.runs import simulated_many
+from tests.servers import ROOT
+from tools.processes import Program, Server, bare_environ
 
 KEYS = ("a", "b", "c")
 
 
 @pytest.fixture
-def three(stack: Stack, tmp_path: Path) -> Iterator[Program]:
+def three(stack: Stack, tmp_path: Path) -> Iterator[Server]:
     """The dashboard, over both endpoints and one of them again, with a run of three in its record."""
     urls = (stack.api.url, stack.function.url, stack.api.url)
     names = ("Container in Europe", "Function", "Container again")
@@ -29,14 +31,10 @@ def three(stack: Stack, tmp_path: Path) -> Iterator[Program]:
     )
     results = tmp_path / "results"
     add_finished_run(Store(results), *simulated_many(3))
-    dashboard = Program(
-        "dashboard of three",
-        (sys.executable, "-m", "dashboard"),
-        ROOT,
-        {"ENDPOINTS": str(path), "RESULTS_DIR": str(results)},
-        "/_stcore/health",
-        tmp_path / "dashboard.log",
-    )
+    variables = {**bare_environ(), "ENDPOINTS": str(path), "RESULTS_DIR": str(results)}
+    command = (sys.executable, "-m", "dashboard")
+    program = Program("dashboard of three", command, ROOT, variables, health_path="/_stcore/health")
+    dashboard = Server(program, tmp_path / program.log_name)
     dashboard.start()
     try:
         dashboard.wait_until_healthy()
@@ -62,7 +60,7 @@ def rows(page: Page) -> int:
 
 
 @pytest.mark.parametrize(("size", "expected"), [(DESKTOP, 1), (PHONE, 3)], ids=["desktop", "phone"])
-def test_three_endpoints_fit(new_visitor: NewVisitor, three: Program, size: Size, expected: int) -> None:
+def test_three_endpoints_fit(new_visitor: NewVisitor, three: Server, size: Size, expected: int) -> None:
     visitor = new_visitor(color_scheme="dark", viewport={"width": size[0], "height": size[1]})
     page = visitor.new_page()
     page.goto(three.url)
@@ -75,7 +73,7 @@ def test_three_endpoints_fit(new_visitor: NewVisitor, three: Program, size: Size
     assert cut_off(page.locator("[class*='st-key-card-'] [data-testid='stMetric']")) == []
     picture(page, "three-predict", size)
 
-    run = Store(Path(three.variables["RESULTS_DIR"])).runs()[0]
+    run = Store(Path(three.program.environ["RESULTS_DIR"])).runs()[0]
     page.goto(f"{three.url}/benchmark?run={run.id}")
     settle(page)
     expect(page.locator(".st-key-chart-time .main-svg").first).to_be_visible()

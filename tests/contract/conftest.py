@@ -15,7 +15,8 @@ from inference.model import Model
 from inference.settings import ServingSettings
 from tests.conftest import make_service
 from tests.contract.targets import CoreTarget, HttpTarget, Target
-from tests.servers import PYTHON, ROOT, Program, api_program, function_program, serve
+from tests.servers import PYTHON, ROOT, api_program, function_program, serve
+from tools.processes import Program
 
 LIVE = ("api", "api-alone", "function", "staged-function")
 
@@ -24,7 +25,7 @@ LIVE = ("api", "api-alone", "function", "staged-function")
 def asked_over_http(program: Program, log_directory: Path) -> Iterator[HttpTarget]:
     """The program's server, up, behind a client."""
     with serve(program, log_directory) as server, httpx.Client(trust_env=False, timeout=30) as client:
-        yield HttpTarget(program.name, server.url, client)
+        yield HttpTarget(program.title, server.url, client)
 
 
 def environment_of(requirements: Path, directory: Path) -> Path:

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmark.endpoints.traffic import TEST_HEADERS
 from tests.contract.cases import ACCEPTED
-from tests.servers import Program, Server, api_program, function_program, serve
+from tests.servers import api_program, function_program, serve
+from tools.processes import Program, Server
 
 ORIGIN = "https://example.org"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -71,7 +72,7 @@ def observed(request: pytest.FixtureRequest, staged_dir: Path, iris_dir: Path, l
     """Both programs, with an origin that is allowed, as the platform runs a function."""
     variables = {"CORS_ORIGINS": ORIGIN, "LOG_EXECUTION_ID": "true", "GOOGLE_CLOUD_PROJECT": "my-project"}
     programs: dict[str, Program] = {"api": api_program(), "function": function_program(staged_dir)}
-    program = programs[request.param].with_environment(MODEL_DIR=str(iris_dir), **variables)
+    program = programs[request.param].with_environ(MODEL_DIR=str(iris_dir), **variables)
     with serve(program, logs) as server, httpx.Client(trust_env=False, timeout=30) as client:
         yield Observed(server, client)
 

@@ -17,7 +17,8 @@ from tests.contract.cases import FLOWERS, SETOSA, named
 from tests.contract.conftest import asked_over_http
 from tests.contract.targets import Target, predict
 from tests.inference.damage import DAMAGES, copy_of
-from tests.servers import HOST, Program, api_program, function_program, refuse, serve
+from tests.servers import api_program, function_program, refuse, serve
+from tools.processes import HOST, Program
 
 PROGRAMS = ("api", "function")
 
@@ -41,7 +42,7 @@ def test_a_damaged_artifact_is_refused_in_one_line_before_the_port_is_open(
 ) -> None:
     artifact = copy_of(iris_dir, tmp_path / "artifact")
     file = damage(artifact)
-    refusal = refuse(program.with_environment(MODEL_DIR=str(artifact)))
+    refusal = refuse(program.with_environ(MODEL_DIR=str(artifact)))
     assert refusal.status not in (0, None)
     assert not refusal.port_was_open
     assert refusal.stdout == ""
@@ -53,7 +54,7 @@ def test_a_damaged_artifact_is_refused_in_one_line_before_the_port_is_open(
     ("name", "value"), [("MODEL_RUNTIME", "tensorflow"), ("LOG_LEVEL", "LOUD"), ("MODEL_DIR", "/nowhere/at/all")]
 )
 def test_a_variable_without_meaning_is_refused_in_one_line(name: str, value: str, program: Program) -> None:
-    refusal = refuse(program.with_environment(**{name: value}))
+    refusal = refuse(program.with_environ(**{name: value}))
     assert refusal.status not in (0, None)
     assert not refusal.port_was_open
     (line,) = refusal.stderr.splitlines()
@@ -61,7 +62,7 @@ def test_a_variable_without_meaning_is_refused_in_one_line(name: str, value: str
 
 
 def test_a_port_that_is_no_number_is_refused(program: Program) -> None:
-    refusal = refuse(program.with_environment(PORT="http"))
+    refusal = refuse(program.with_environ(PORT="http"))
     assert refusal.status not in (0, None)
     assert "port" in refusal.stderr.lower()
     assert "Traceback" not in refusal.stderr
@@ -73,8 +74,8 @@ def test_a_port_that_somebody_has_is_refused_in_one_line(program: Program) -> No
         port = holder.getsockname()[1]
         done = subprocess.run(
             program.command,
-            cwd=program.directory,
-            env={**program.environment, "HOST": HOST, "PORT": str(port)},
+            cwd=program.cwd,
+            env={**program.environ, "HOST": HOST, "PORT": str(port)},
             capture_output=True,
             text=True,
             check=False,
@@ -84,7 +85,7 @@ def test_a_port_that_somebody_has_is_refused_in_one_line(program: Program) -> No
 
 
 def test_empty_variables_are_as_good_as_none(program: Program, logs: Path) -> None:
-    configured = program.with_environment(MODEL_RUNTIME="", LOG_LEVEL="", DEPLOY_CPU="", K_SERVICE="")
+    configured = program.with_environ(MODEL_RUNTIME="", LOG_LEVEL="", DEPLOY_CPU="", K_SERVICE="")
     with asked_over_http(configured, logs) as target:
         serving = target.ask("GET", "/model-info").json()["serving"]
     assert serving["runtime"] == "onnx"
@@ -93,7 +94,7 @@ def test_empty_variables_are_as_good_as_none(program: Program, logs: Path) -> No
 
 
 def test_another_model_needs_no_other_code(program: Program, logs: Path, diabetes_dir: Path) -> None:
-    configured = program.with_environment(
+    configured = program.with_environ(
         MODEL_DIR=str(diabetes_dir),
         LOG_LEVEL="debug",
         DEPLOY_CPU="2",
@@ -128,13 +129,13 @@ def test_another_model_needs_no_other_code(program: Program, logs: Path, diabete
         batch = predict(target, {"instances": [known["features"] for known in card["known_answers"]]}).json()
         assert len(batch["predictions"]) == len(card["known_answers"])
         assert predict(target, named()).status == 422
-        if program.name == "api":
+        if program.title == "api":
             schema = target.ask("GET", "/openapi.json").json()["components"]["schemas"]["Prediction"]
             assert schema["properties"]["prediction"]["type"] == "number"
 
 
 def test_scikit_learn_gives_the_answers_of_onnx_runtime(program: Program, logs: Path, core: Target) -> None:
-    with asked_over_http(program.with_environment(MODEL_RUNTIME="sklearn"), logs) as target:
+    with asked_over_http(program.with_environ(MODEL_RUNTIME="sklearn"), logs) as target:
         serving = target.ask("GET", "/model-info").json()["serving"]
         assert serving["runtime"] == "sklearn"
         assert "scikit-learn" in serving["libraries"]
@@ -159,7 +160,7 @@ def test_the_default_artifact_does_not_depend_on_where_the_program_is_started(
 def test_a_relative_model_dir_is_looked_up_where_the_program_is_started(
     program: Program, logs: Path, diabetes_dir: Path
 ) -> None:
-    configured = program.with_environment(MODEL_DIR=os.path.relpath(diabetes_dir, program.directory))
+    configured = program.with_environ(MODEL_DIR=os.path.relpath(diabetes_dir, program.cwd))
     with asked_over_http(configured, logs) as target:
         assert target.ask("GET", "/model-info").json()["card"]["name"] == "diabetes"
 
@@ -193,7 +194,7 @@ def test_sigterm_ends_the_server_and_its_children_with_a_connection_open(program
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS gives the loopback one address")
 def test_it_listens_where_host_says(program: Program, logs: Path) -> None:
-    with serve(program.with_environment(HOST="127.0.0.2"), logs, host="127.0.0.2") as server:
+    with serve(program.with_environ(HOST="127.0.0.2"), logs) as server:
         assert httpx.get(f"{server.url}/health", trust_env=False).status_code == 200
         with pytest.raises(httpx.ConnectError):
             httpx.get(server.url.replace("127.0.0.2", "127.0.0.1") + "/health", trust_env=False)

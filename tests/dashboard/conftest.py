@@ -8,9 +8,8 @@ import pytest
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
-from inference.card import ModelCard
-from tests.benchmark.cards import TEA_ROWS, make_card, mileage_document, tea_document, write_artifact
-from tests.benchmark.little_server import Conversation, LittleServer, closed_port
+from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
+from tests.benchmark.little_server import Conversation, LittleServer
 from tests.dashboard.page import Page
 
 Serve = Callable[[Conversation], LittleServer]
@@ -19,27 +18,10 @@ Serve = Callable[[Conversation], LittleServer]
 _OURS = ("URL", "NAME", "TOKEN", "TIMEOUT_S")
 
 
-@pytest.fixture(scope="session")
-def tea() -> ModelCard:
-    return make_card(tea_document())
-
-
-@pytest.fixture(scope="session")
-def mileage() -> ModelCard:
-    return make_card(mileage_document())
-
-
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as servers:
         yield lambda conversation: servers.enter_context(LittleServer(conversation))
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """The URL of a port on which nothing listens."""
-    with closed_port() as url:
-        yield url
 
 
 @pytest.fixture

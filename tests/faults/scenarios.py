@@ -22,8 +22,9 @@ import psutil
 
 from tests.hostile.case import LISTED, NAMED, request
 from tests.hostile.client import parse_answers
-from tests.hostile.endpoints import NotServing, Running, is_healthy, prepare, serving, start, stop
+from tests.hostile.endpoints import prepare, serving, start
 from tests.inference.damage import change_card, copy_of, write
+from tools.processes import NotServing, Server, is_healthy
 from tools.run import ROOT
 
 TITLES = ("API", "Function")
@@ -172,7 +173,7 @@ def port_in_use(title: str, directory: Path) -> Result:
         except subprocess.TimeoutExpired:
             return Result(False, "goes on without a port")
         finally:
-            stop(running)
+            running.stop()
     output = running.output().lower()
     lines = [line for line in output.splitlines() if "in use" in line]
     figure = f"exit status {status}, {len(output.splitlines())} lines, {len(lines)} of them naming the reason"
@@ -329,7 +330,7 @@ def _start_damaged(title: str, directory: Path, name: str, ran: Path) -> str:
                 return "served"
             time.sleep(0.05)
     finally:
-        stop(running)
+        running.stop()
     output = running.output()
     clear = output.count("refusing to start: artifact") == 1 and "Traceback" not in output
     return "refused" if clear and running.process.returncode > 0 else "unclear"
@@ -358,14 +359,14 @@ def _served_with_mounts(title: str, directory: Path, mounts: str, variables: Map
     program = replace(program, command=(*command, str(directory / "written"), *program.command))
     running = start(program, directory / "mounts.log")
     try:
-        running.wait_healthy()
+        running.wait_until_healthy()
         with Load(running.port, 2).running() as load:
             time.sleep(0.5)
     except NotServing:
         lines = running.output().strip().splitlines() or [""]
         return Result(False, f"not served: {lines[-1][:120]}")
     finally:
-        stop(running)
+        running.stop()
     return Result(load.lost == 0 < load.answered, f"answered {load.answered}, lost {load.lost}")
 
 
@@ -373,13 +374,13 @@ def _served_with_mounts(title: str, directory: Path, mounts: str, variables: Map
 
 
 @contextmanager
-def _one(title: str, directory: Path, variables: Mapping[str, str] | None = None) -> Iterator[Running]:
+def _one(title: str, directory: Path, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
     running = start(prepare(directory, variables)[title], directory / "output.log")
     try:
-        running.wait_healthy()
+        running.wait_until_healthy()
         yield running
     finally:
-        stop(running)
+        running.stop()
 
 
 def _receive(connection: socket.socket) -> bytes:
@@ -415,7 +416,7 @@ def _new_client(port: int) -> str:
         return "served" if _read_status(connection) == 200 else "dropped"
 
 
-def _memory_bytes(running: Running) -> int:
+def _memory_bytes(running: Server) -> int:
     """PSS of the program and its workers: what they share counts once. RSS where the system does not tell."""
     total = 0
     for process in running.processes():

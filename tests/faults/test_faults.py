@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.service import Service
-from tests.conftest import make_endpoint
+from tests.conftest import make_app
 from tests.faults.scenarios import BAD_BODIES, NEED_MOUNTS, SCENARIOS, TITLES, can_mount
 from tests.hostile.case import LISTED, NAMED
 
@@ -30,8 +30,9 @@ def test_the_endpoint_withstands(name: str, title: str, tmp_path: Path) -> None:
     assert result.passed, result.figure
 
 
+@pytest.mark.slow
 def test_requests_good_and_bad_leave_nothing_behind_in_memory(service: Service) -> None:
-    endpoint = make_endpoint(service)
+    endpoint = make_app(service)
     tracemalloc.start()
     try:
         asyncio.run(_ask(endpoint, SOAKED_REQUESTS // 10))
@@ -43,7 +44,7 @@ def test_requests_good_and_bad_leave_nothing_behind_in_memory(service: Service) 
     assert kept_bytes / SOAKED_REQUESTS < KEPT_BYTES_PER_REQUEST
 
 
-async def _ask(endpoint: Endpoint, count: int) -> None:
+async def _ask(endpoint: ServiceApp, count: int) -> None:
     async def send(_: MutableMapping[str, Any]) -> None:
         pass
 

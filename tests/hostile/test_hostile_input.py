@@ -5,21 +5,22 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.hostile.endpoints import Running, serving
+from tests.hostile.endpoints import serving
 from tests.hostile.suite import all_cases, run
 from tests.hostile.verdict import Problem
+from tools.processes import Server
 
 CASES = all_cases()
 
 
 @pytest.fixture(scope="module")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     with serving(tmp_path_factory.mktemp("hostile")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def problems(endpoints: Mapping[str, Running]) -> dict[str, list[Problem]]:
+def problems(endpoints: Mapping[str, Server]) -> dict[str, list[Problem]]:
     """Those of every case; all are run together, because most only wait."""
     return run(CASES, {title: running.port for title, running in endpoints.items()})
 
@@ -35,16 +36,14 @@ def test_both_endpoints_answer_as_the_contract_says(name: str, problems: Mapping
 
 
 def test_no_failure_of_its_own_is_in_the_logs(
-    endpoints: Mapping[str, Running], problems: Mapping[str, list[Problem]]
+    endpoints: Mapping[str, Server], problems: Mapping[str, list[Problem]]
 ) -> None:
     for running in endpoints.values():
         assert running.process.poll() is None
         assert "Traceback" not in running.output()
 
 
-def test_every_line_of_the_logs_is_json(
-    endpoints: Mapping[str, Running], problems: Mapping[str, list[Problem]]
-) -> None:
+def test_every_line_of_the_logs_is_json(endpoints: Mapping[str, Server], problems: Mapping[str, list[Problem]]) -> None:
     for running in endpoints.values():
         lines = [json.loads(line) for line in running.output().splitlines()]
         assert len(lines) > len(problems)

@@ -10,9 +10,10 @@ import pytest
 
 from tests.hostile.case import request
 from tests.hostile.client import predicts
-from tests.hostile.endpoints import Running, serving
+from tests.hostile.endpoints import serving
 from tests.hostile.slow_clients import hold
 from tests.hostile.verdict import LIMIT_S
+from tools.processes import Server
 
 SLOW_CLIENTS = 200
 FULL_S = 60.0
@@ -20,14 +21,14 @@ FULL_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     with serving(tmp_path_factory.mktemp("slow")) as running:
         yield running
 
 
 @pytest.mark.parametrize("title", ["API", "Function"])
 def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
-    title: str, endpoints: Mapping[str, Running]
+    title: str, endpoints: Mapping[str, Server]
 ) -> None:
     port = endpoints[title].port
     over = threading.Event()
@@ -51,7 +52,7 @@ def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
 
 
 @pytest.mark.parametrize("title", ["API", "Function"])
-def test_a_client_that_takes_none_of_its_answers_is_cut(title: str, endpoints: Mapping[str, Running]) -> None:
+def test_a_client_that_takes_none_of_its_answers_is_cut(title: str, endpoints: Mapping[str, Server]) -> None:
     ask = request("GET", "/model-info", content_type=None) * 1000
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -8,7 +8,7 @@ import pytest
 
 from inference.contract import MAX_BODY_BYTES
 from inference.service import Service
-from tests.conftest import make_endpoint
+from tests.conftest import make_app
 from tests.contract.cases import ACCEPTED
 
 Message = MutableMapping[str, Any]
@@ -50,7 +50,7 @@ def request(
     """Let the endpoint answer one request."""
     connection = Connection(messages)
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
-    asyncio.run(make_endpoint(service)(scope, connection.receive, connection.send))
+    asyncio.run(make_app(service)(scope, connection.receive, connection.send))
     return connection
 
 

@@ -12,12 +12,12 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.cors import Cors
 from inference.guard import READ_DEADLINE_S, REQUEST_DEADLINE_S, guarded
 from inference.request_log import RequestLog
 from inference.service import Service
-from tests.conftest import make_endpoint
+from tests.conftest import make_app
 from tests.contract.cases import ACCEPTED
 
 BODY = ACCEPTED[0].body
@@ -102,7 +102,7 @@ class Connection:
 
     def __init__(self, service: Service, log: RequestLog | None = None) -> None:
         self.loop, self.transport = Loop(), Transport()
-        endpoint = make_endpoint(service) if log is None else Endpoint(service, log, Cors(frozenset()))
+        endpoint = make_app(service) if log is None else ServiceApp(service, log, Cors(frozenset()))
         state = ServerState()
         state.default_headers = [(b"date", b"Sat, 21 Nov 2026 10:00:00 GMT")]
         kind = guarded(endpoint)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.card import DATA_FILE, ModelCard
 from inference.contract import TEST_TRAFFIC, TRAFFIC_HEADER, ContractError, too_large
 from inference.instance import Instance
 from inference.metrics import LATENCY_BUCKETS_S, Metrics
 from inference.model import Model
 from inference.service import Service
-from tests.conftest import make_endpoint, make_service
+from tests.conftest import make_app, make_service
 from tests.contract.cases import ACCEPTED, VERSICOLOR
 
 Labels = tuple[tuple[str, str], ...]
@@ -130,7 +130,7 @@ def test_a_request_that_the_server_refuses_is_counted_as_far_as_it_is_known(
     scope: dict[str, object], route: str, count: int, service: Service
 ) -> None:
     error: ContractError = too_large()
-    reply = make_endpoint(service).refuse(error, scope)
+    reply = make_app(service).refuse(error, scope)
     assert reply.status == 413
     assert dict(reply.headers)["x-request-count"] == str(count)
     assert samples(service.metrics)[requests(route, 413)] == 1
@@ -139,7 +139,7 @@ def test_a_request_that_the_server_refuses_is_counted_as_far_as_it_is_known(
 # --- Tests apart
 
 
-async def ask(endpoint: Endpoint, body: bytes, *headers: tuple[bytes, bytes]) -> int:
+async def ask(endpoint: ServiceApp, body: bytes, *headers: tuple[bytes, bytes]) -> int:
     """The status of `POST /predict` with `headers` beside its type."""
     statuses: list[int] = []
 
@@ -155,7 +155,7 @@ async def ask(endpoint: Endpoint, body: bytes, *headers: tuple[bytes, bytes]) ->
 
 
 def test_what_measures_is_counted_apart(service: Service) -> None:
-    endpoint = make_endpoint(service)
+    endpoint = make_app(service)
     marked = (TRAFFIC_HEADER.encode(), TEST_TRAFFIC.encode())
     assert asyncio.run(ask(endpoint, ACCEPTED[0].body)) == 200
     for body, status in ((ACCEPTED[0].body, 200), (ACCEPTED[0].body, 200), (b"{}", 422)):
@@ -180,7 +180,7 @@ def test_what_measures_is_counted_apart(service: Service) -> None:
     "value", [b"", b"TEST", b"test ", b"user", b"mine", b'x"} 1\n', b"\xff", b"test,test", b"t" * 9000]
 )
 def test_no_text_of_a_client_becomes_a_series(value: bytes, service: Service) -> None:
-    endpoint = make_endpoint(service)
+    endpoint = make_app(service)
     assert asyncio.run(ask(endpoint, ACCEPTED[0].body, (TRAFFIC_HEADER.encode(), value))) == 200
     found = samples(service.metrics)
     assert found[requests("/predict", 200)] == 1
@@ -189,7 +189,7 @@ def test_no_text_of_a_client_becomes_a_series(value: bytes, service: Service) ->
 
 def test_a_marked_request_that_the_server_refuses_is_counted_as_marked(service: Service) -> None:
     headers = [(TRAFFIC_HEADER.encode(), TEST_TRAFFIC.encode())]
-    make_endpoint(service).refuse(too_large(), {"method": "POST", "path": "/predict", "headers": headers})
+    make_app(service).refuse(too_large(), {"method": "POST", "path": "/predict", "headers": headers})
     assert samples(service.metrics)[requests("/predict", 413, "test")] == 1
 
 

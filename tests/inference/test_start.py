@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from inference.start import load_endpoint
+from inference.start import load_app
 from tests.inference.damage import DAMAGES, copy_of
 from tests.servers import PYTHON, ROOT
 
 
 def test_a_whole_artifact_gives_a_service(iris_dir: Path) -> None:
-    endpoint = load_endpoint("faceoff-test", default_model_dir=iris_dir, environ={})
+    endpoint = load_app("faceoff-test", default_model_dir=iris_dir, environ={})
     assert endpoint.service.respond("GET", "/health").status == 200
 
 
@@ -23,7 +23,7 @@ def test_a_damaged_artifact_ends_the_program_in_one_line(
     artifact = copy_of(iris_dir, tmp_path / "artifact")
     file = damage(artifact)
     with pytest.raises(SystemExit) as ended:
-        load_endpoint("faceoff-test", default_model_dir=iris_dir, environ={"MODEL_DIR": str(artifact)})
+        load_app("faceoff-test", default_model_dir=iris_dir, environ={"MODEL_DIR": str(artifact)})
     assert isinstance(ended.value.code, str)  # printed to stderr, status 1
     assert ended.value.code.startswith(f"refusing to start: artifact {file}: ")
     assert "\n" not in ended.value.code
@@ -32,13 +32,13 @@ def test_a_damaged_artifact_ends_the_program_in_one_line(
 @pytest.mark.parametrize("name", ["MODEL_RUNTIME", "LOG_LEVEL"])
 def test_a_variable_without_meaning_ends_the_program_in_one_line(name: str, iris_dir: Path) -> None:
     with pytest.raises(SystemExit, match=f"^refusing to start: {name} must"):
-        load_endpoint("faceoff-test", default_model_dir=iris_dir, environ={name: "?"})
+        load_app("faceoff-test", default_model_dir=iris_dir, environ={name: "?"})
 
 
 def test_serving_imports_only_what_answers_need(iris_dir: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from inference.start import load_endpoint\n"
-        f"endpoint = load_endpoint('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
+        "import sys; from pathlib import Path; from inference.start import load_app\n"
+        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
         "assert endpoint.service.respond('GET', '/health').status == 200\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )

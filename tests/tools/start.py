@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from tools.supervisor import Limits, Program, launch
+from tools.processes import HOST, Program
+from tools.supervisor import Timeouts, launch
 
 
 def main(text: str) -> int:
@@ -33,14 +34,14 @@ def main(text: str) -> int:
                 title=title,
                 command=(sys.executable, "-I", "-S", str(stand_in), *behaviour),
                 cwd=directory,
-                environ={**os.environ, "PORT": str(port)},
+                environ={**os.environ, "HOST": HOST, "PORT": str(port)},
                 port=port,
                 port_variable=f"{title.upper()}_PORT",
             )
             for title, port, *behaviour in plan["programs"]
         ],
         logs=directory / "logs",
-        limits=Limits(**plan["limits"]),
+        timeouts=Timeouts(**plan["timeouts"]),
         prepare=prepare,
         make_pid=int(os.environ["MAKE_PID"]) if "MAKE_PID" in os.environ else None,
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from inference.start import load_endpoint, require_port
+from inference.start import load_app, require_port
 from tests.inference.damage import DAMAGES, copy_of
-from tests.servers import HOST, ROOT
-from tools.supervisor import Program, busy_ports
+from tests.servers import ROOT
+from tools.processes import HOST, Program
+from tools.supervisor import busy_ports
 
 QUOTED = re.findall(
     r"^\| `([^`]+)` \|",
@@ -39,7 +40,7 @@ def said(iris_dir: Path, tmp_path: Path) -> list[str]:
     artifact = copy_of(iris_dir, tmp_path / "artifact")
     next(damage for damage in DAMAGES if damage.name == "model.onnx-flipped")(artifact)
     with pytest.raises(SystemExit) as damaged:
-        load_endpoint("test", default_model_dir=artifact, environ={})
+        load_app("test", default_model_dir=artifact, environ={})
     return [
         busy.replace(str(port), "8000").replace(str(port + 1), "8001"),
         str(listening.value).replace(f"{HOST}:{port}", "0.0.0.0:8080"),

@@ -15,7 +15,8 @@ import pytest
 
 from inference.card import parse_card
 from tests.conftest import DATASETS, train
-from tests.servers import PYTHON, ROOT, bare_environment, run
+from tests.servers import PYTHON, ROOT, run
+from tools.processes import bare_environ
 from training.datasets import DATASETS as KNOWN_DATASETS
 from training.selection import candidates
 
@@ -46,7 +47,7 @@ def test_training_computes_in_one_thread_however_many_processors_there_are() -> 
         "import training, numpy; from threadpoolctl import threadpool_info\n"
         "print({pool['num_threads'] for pool in threadpool_info()})"
     )
-    environment = bare_environment() | {"PYTHONPATH": str(ROOT)}
+    environment = bare_environ() | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([PYTHON, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() in ("{1}", "set()")  # Accelerate, which macOS has, is no pool that can be seen
 

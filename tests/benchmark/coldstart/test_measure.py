@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,14 @@ from benchmark.record.store import Store, StoreError, UnknownRun
 from deploy.stage_function import stage
 from inference.card import ModelCard
 from inference.settings import ServingSettings
+from tests.benchmark.coldstart.conftest import Platform
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import always, closed_port, json_reply, serving
 from tests.benchmark.metrics_text import tea_service
-from tests.servers import PYTHON, ROOT, bare_environment
+from tests.servers import PYTHON, ROOT
+from tools.processes import bare_environ
 
 TINY = f"{PYTHON} -S -E {Path(__file__).parents[1] / 'tiny_server.py'}"
-Platform = Callable[..., str]
-"""Start a local platform that scales to zero after so many seconds; gives its address."""
 
 
 @pytest.fixture
@@ -62,35 +62,6 @@ def coldstart(results: Path, rows: str, capsys: pytest.CaptureFixture[str]) -> C
     return coldstart
 
 
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    with ExitStack() as stack:
-
-        def start(idle_s: float, **variables: str) -> str:
-            process = subprocess.Popen(
-                [
-                    PYTHON,
-                    "-m",
-                    "benchmark.coldstart.scale_to_zero",
-                    "--port",
-                    "0",
-                    "--idle",
-                    str(idle_s),
-                    "--",
-                    *TINY.split(),
-                ],
-                cwd=ROOT,
-                env={**bare_environment(), **variables},
-                stdout=subprocess.PIPE,
-            )
-            stack.enter_context(process)
-            stack.callback(process.terminate)
-            assert process.stdout
-            return f"http://127.0.0.1:{int(process.stdout.readline())}"
-
-        yield start
-
-
 def last(results: Path) -> tuple[ColdSummary, Samples]:
     store = Store(results)
     run = store.runs(1)[0]
@@ -105,7 +76,7 @@ def test_the_ladder_recovers_the_known_threshold(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path
 ) -> None:
     idle_s = 0.5
-    url = platform(idle_s)
+    url, _ = platform(idle_s)
     status, said = coldstart("--endpoint", f"api={url}", "--idle", "20ms,100ms,0.9s", "--repeats", "2", "--warm", "2")
     assert status == 0, said
     summary, samples = last(results)
@@ -123,7 +94,7 @@ def test_the_ladder_recovers_the_known_threshold(
 def test_without_evidence_a_cold_start_is_suspected(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path
 ) -> None:
-    url = platform(0.5, SAYS="nothing", SLEEP_S="0.4")
+    url, _ = platform(0.5, SAYS="nothing", SLEEP_S="0.4")
     status, said = coldstart("--endpoint", f"api={url}", "--idle", "20ms,0.9s", "--repeats", "2", "--warm", "3")
     assert status == 0, said
     (side,) = last(results)[0].endpoints
@@ -309,7 +280,7 @@ def test_a_record_that_cannot_be_written_for_a_while_ends_no_ladder(
 
     monkeypatch.setattr(Store, "append", busy)
     monkeypatch.setattr("benchmark.coldstart.measure._HEARTBEAT_S", 0.05)
-    url = platform(30)
+    url, _ = platform(30)
     status, said = coldstart("--endpoint", f"api={url}", "--idle", "100ms,300ms", "--repeats", "2", "--warm", "1")
     assert status == 0, said
     assert len(refused) == 8
@@ -344,7 +315,7 @@ def test_a_run_that_was_deleted_meanwhile_is_not_gone_on_with(
         append(store, run_id, chunk, progress)
 
     monkeypatch.setattr(Store, "append", deleted)
-    status, said = coldstart("--endpoint", f"api={platform(30)}", "--idle", "1h", "--repeats", "1")
+    status, said = coldstart("--endpoint", f"api={platform(30)[0]}", "--idle", "1h", "--repeats", "1")
     assert (status, "there is no run" in said) == (2, True)
 
 
@@ -365,7 +336,7 @@ def started(results: Path, rows: str, *arguments: str) -> "subprocess.Popen[byte
         "none",
     ]
     return subprocess.Popen(
-        [*command, "--run-id", "abcd1234", *arguments], cwd=ROOT, env=bare_environment(), stderr=subprocess.DEVNULL
+        [*command, "--run-id", "abcd1234", *arguments], cwd=ROOT, env=bare_environ(), stderr=subprocess.DEVNULL
     )
 
 
@@ -385,7 +356,7 @@ def await_probes(store: Store, count: int) -> None:
 def test_a_run_that_was_cut_off_is_resumed_without_a_gap_or_a_double(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, rows: str, sign: signal.Signals
 ) -> None:
-    url = platform(30)
+    url, _ = platform(30)
     process = started(
         results, rows, "--endpoint", f"api={url}", "--idle", "150ms,300ms", "--repeats", "3", "--warm", "1"
     )
@@ -412,7 +383,7 @@ def test_a_run_that_was_cut_off_is_resumed_without_a_gap_or_a_double(
 def test_a_run_that_waits_says_that_it_goes_on_and_cannot_be_resumed(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, rows: str
 ) -> None:
-    endpoint = ("--endpoint", f"api={platform(30)}")
+    endpoint = ("--endpoint", f"api={platform(30)[0]}")
     process = started(results, rows, *endpoint, "--idle", "20s", "--repeats", "1")
     store = Store(results)
     try:

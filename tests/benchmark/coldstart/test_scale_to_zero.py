@@ -1,43 +1,16 @@
 """The local platform that scales to zero: an instance only while it is needed, and never one too many."""
 
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
-from tests.servers import PYTHON, ROOT, bare_environment
-
-TINY = Path(__file__).parents[1] / "tiny_server.py"
-Platform = Callable[..., tuple[str, psutil.Process]]
-"""Start one with this idle time in s; gives its address and its process."""
-
-
-@pytest.fixture
-def platform() -> Iterator[Platform]:
-    with ExitStack() as stack:
-
-        def start(idle_s: float, *command: str, **variables: str) -> tuple[str, psutil.Process]:
-            process = subprocess.Popen(
-                [str(PYTHON), "-m", "benchmark.coldstart.scale_to_zero", "--port", "0", "--idle", str(idle_s), "--"]
-                + (list(command) or [str(PYTHON), "-S", "-E", str(TINY)]),
-                cwd=ROOT,
-                env={**bare_environment(), **variables},
-                stdout=subprocess.PIPE,
-            )
-            stack.enter_context(process)
-            stack.callback(process.terminate)
-            assert process.stdout
-            return f"http://127.0.0.1:{int(process.stdout.readline())}", psutil.Process(process.pid)
-
-        yield start
+from tests.benchmark.coldstart.conftest import Platform
 
 
 def predict(url: str) -> tuple[str, int]:

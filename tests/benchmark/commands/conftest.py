@@ -13,7 +13,8 @@ import pytest
 from inference.service import Service
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import LittleServer, serving
-from tests.servers import ROOT, bare_environment
+from tests.servers import ROOT
+from tools.processes import bare_environ
 
 Result = subprocess.CompletedProcess[str]
 Command = Callable[..., Result]
@@ -27,7 +28,7 @@ def results(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(results: Path) -> dict[str, str]:
     """A fresh shell, with a record of its own."""
-    return {**bare_environment(), "PYTHONPATH": os.fspath(ROOT), "RESULTS_DIR": os.fspath(results)}
+    return {**bare_environ(), "PYTHONPATH": os.fspath(ROOT), "RESULTS_DIR": os.fspath(results)}
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ from playwright.sync_api import BrowserContext, Dialog, Error, Page, Route, sync
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import LittleServer
 from tests.browser.settling import DESKTOP, WATCH, rerun, settle
-from tests.hostile.endpoints import free_ports, is_healthy
 from tests.hostile.front import imports
 from tests.hostile.front.command_line import OURS, Terminal
 from tests.hostile.front.figures import Problem
@@ -25,8 +22,9 @@ from tests.hostile.front.hostile_texts import ELSEWHERE, TEXTS
 from tests.hostile.front.pages import PATHS
 from tests.hostile.front.servers import marked
 from tools.browser import launch
+from tools.processes import Program, bare_environ, serving
+from tools.run import ROOT
 
-_START_S = 60.0
 _PATIENCE_MS = 30_000
 _ALL = " ".join(text for name, text in TEXTS.items() if name not in ("half a character", "control characters"))
 """As much markup as a text of an imported run may hold is in its first 200 characters; the rest has its own cases."""
@@ -180,11 +178,8 @@ def _dashboard(terminal: Terminal, api: str, function: str, told: Path) -> Itera
     """The real thing, in a process of its own, watched from inside; gives its address."""
     model = terminal.directory / "browser-tea"
     write_artifact(model, tea_document(), TEA_ROWS)
-    (port,) = free_ports(1)
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH", "TMPDIR", "PYTHONPATH") if name in os.environ}
     variables = {
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
+        "PYTHONPATH": str(ROOT),
         "API_URL": api,
         "FUNCTION_URL": function,
         "API_NAME": "Hostile",
@@ -192,29 +187,12 @@ def _dashboard(terminal: Terminal, api: str, function: str, told: Path) -> Itera
         "MODEL_DIR": str(model),
     }
     told.touch()
-    log = terminal.directory / "dashboard.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.front.watched_dashboard", str(told)],
-            cwd=Path(__file__).resolve().parents[3],
-            env={**kept, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        due_s = time.monotonic() + _START_S
-        while not is_healthy(port, "/_stcore/health"):
-            if process.poll() is not None or time.monotonic() > due_s:
-                raise RuntimeError(f"the dashboard does not serve: {log.read_text(errors='replace')[-1000:]}")
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-        said = log.read_text(errors="replace")
-        if "(most recent call last)" in said or process.poll() is not None:
-            raise RuntimeError(f"the dashboard has a stack in its log, or has ended: {said[-3000:]}")
-    finally:
-        process.terminate()
-        process.wait()
+    command = (sys.executable, "-m", "tests.hostile.front.watched_dashboard", str(told))
+    program = Program("dashboard", command, ROOT, {**bare_environ(), **variables}, health_path="/_stcore/health")
+    with serving(program, terminal.directory / program.log_name) as server:
+        yield server.url
+        if "(most recent call last)" in server.output() or server.has_ended():
+            raise RuntimeError(f"the dashboard has a stack in its log, or has ended. {server.log_tail()}")
 
 
 def _import(terminal: Terminal, document: Any, text: str, run_id: str) -> str:

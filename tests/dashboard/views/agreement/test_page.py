@@ -305,15 +305,21 @@ def test_a_spreadsheet_s_file_with_decimal_commas_in_utf_16_is_read(serve: Serve
     ]
 
 
-def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(
-    serve: Serve, agree: Agree, tea: ModelCard
-) -> None:
+def with_a_second_batch(serve: Serve, agree: Agree, tea: ModelCard) -> tuple[Page, threading.Event]:
+    """A page with one scored batch and a second one typed, and what lets the second be answered."""
     may_answer = threading.Event()
     may_answer.set()
     slow = altered(tea, waiting_for(may_answer))
     page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
     may_answer.clear()
     page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    return page, may_answer
+
+
+def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(
+    serve: Serve, agree: Agree, tea: ModelCard
+) -> None:
+    page, may_answer = with_a_second_batch(serve, agree, tea)
     page.press("Score on both")
     page.app.selectbox(key="map-features").set_value((0, 1))
     page.rerun()
@@ -324,12 +330,7 @@ def test_a_click_elsewhere_ends_neither_a_batch_nor_the_sight_of_the_last_one(
 
 
 def test_a_cancelled_batch_keeps_the_last_one(serve: Serve, agree: Agree, tea: ModelCard) -> None:
-    may_answer = threading.Event()
-    may_answer.set()
-    slow = altered(tea, waiting_for(may_answer))
-    page = score(agree(serve(good(tea)).url, serve(slow).url), "2,3,1\n")
-    may_answer.clear()
-    page.app.text_area(key="rows-text").set_value("2,3,1\n5,7,3\n")
+    page, may_answer = with_a_second_batch(serve, agree, tea)
     page.press("Score on both").press("Cancel")
     may_answer.set()
     assert list(scored(page, "").app.dataframe[0].value["line"]) == [1]

@@ -16,11 +16,6 @@ model = joblib.load("forest.joblib")
 def predict(request: flask.Request) -> flask.typing.ResponseReturnValue:
     features = request.get_json()["features"]
     prediction = int(model.predict([features])[0])
-    probabilities = model.predict_proba([features])[0].tolist()
-    return {
-        "prediction": prediction,
-        "prediction_label": CLASSES[prediction],
-        "confidence": max(probabilities),
-        "probabilities": dict(zip(CLASSES, probabilities, strict=True)),
-        "model_version": "1",
-    }
+    probabilities = dict(zip(CLASSES, model.predict_proba([features])[0].tolist(), strict=True))
+    label = {"prediction": prediction, "prediction_label": CLASSES[prediction]}
+    return {**label, "confidence": max(probabilities.values()), "probabilities": probabilities, "model_version": "1"}

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 import api.app
 from api.__main__ import main
-from inference.asgi import Endpoint
+from inference.asgi import ServiceApp
 from inference.request_log import RequestLog
 from inference.service import Document
 
@@ -21,21 +21,21 @@ def _count_nothing(*_: object) -> None:
     pass
 
 
-def _create_switched_app(endpoint: Endpoint) -> FastAPI:
-    metrics = endpoint.service.metrics
-    logs = (endpoint._log, RequestLog("CRITICAL"), RequestLog("CRITICAL"))
+def _create_switched_app(service_app: ServiceApp) -> FastAPI:
+    metrics = service_app.service.metrics
+    logs = (service_app._log, RequestLog("CRITICAL"), RequestLog("CRITICAL"))
     requests: tuple[Any, ...] = (metrics.count_request, metrics.count_request, _count_nothing)
     predictions: tuple[Any, ...] = (metrics.count_predictions, metrics.count_predictions, _count_nothing)
 
     def switch(number: int) -> Document:
-        endpoint._log = logs[number]
+        service_app._log = logs[number]
         metrics.count_request = requests[number]  # type: ignore[method-assign]
         metrics.count_predictions = predictions[number]  # type: ignore[method-assign]
         return Document(b"{}")
 
     for number in range(len(logs)):
-        endpoint.service.add_document(f"/switch/{number}", partial(switch, number))
-    return _create_app(endpoint)
+        service_app.service.add_document(f"/switch/{number}", partial(switch, number))
+    return _create_app(service_app)
 
 
 api.app.create_app = _create_switched_app

@@ -1,12 +1,12 @@
 """A server whose answer takes a fixed time: what a client measures beyond it is the client's.
 
-python -m tools.rivals.delayed MILLISECONDS; prints its port.
+python -m tools.baselines.delayed MILLISECONDS; prints its port.
 """
 
 import asyncio
 import sys
 
-from tools.rivals.bare_asgi import BODY
+from tools.baselines.bare_asgi import BODY
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
 

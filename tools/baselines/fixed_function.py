@@ -12,10 +12,6 @@ from starlette.requests import Request
 @functions_framework.aio.http
 async def predict(request: Request) -> dict[str, Any]:
     await request.json()
-    return {
-        "prediction": 0,
-        "prediction_label": "setosa",
-        "confidence": 0.98,
-        "probabilities": {"setosa": 0.98, "versicolor": 0.01, "virginica": 0.01},
-        "model_version": "1",
-    }
+    probabilities = {"setosa": 0.98, "versicolor": 0.01, "virginica": 0.01}
+    label = {"prediction": 0, "prediction_label": "setosa", "confidence": 0.98}
+    return {**label, "probabilities": probabilities, "model_version": "1"}

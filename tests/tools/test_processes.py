@@ -1,0 +1,95 @@
+"""Servers as processes: awaited, started again, and stopped with their workers."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tools.processes import NotServing, Program, Server, free_ports, is_healthy, serving
+
+Start = Callable[..., Server]
+
+
+def stand_in(*behaviour: str) -> Program:
+    command = (sys.executable, "-I", "-S", str(Path(__file__).with_name("stand_in.py")), *behaviour)
+    return Program("Stand-in", command, Path.cwd(), dict(os.environ))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    servers = []
+
+    def start(*behaviour: str) -> Server:
+        server = Server(stand_in(*behaviour), tmp_path / "stand-in.log")
+        servers.append(server)
+        server.start()
+        server.wait_until_healthy()
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+def test_free_ports_differ_and_can_be_bound() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert not any(is_healthy(port) for port in ports)
+
+
+def test_a_server_is_stopped_by_sigterm(start: Start) -> None:
+    server = start("serve")
+    assert server.stop()
+    assert server.is_gone()
+    assert server.stop(), "stopping twice is harmless"
+
+
+@pytest.mark.parametrize("behaviour", [("serve", "ignore-term"), ("serve", "worker")])
+def test_what_does_not_end_by_sigterm_is_killed_and_reported(start: Start, behaviour: tuple[str, ...]) -> None:
+    server = start(*behaviour)
+    processes = server.processes()
+    assert not server.stop(within_s=0.2)
+    _, left = psutil.wait_procs(processes, timeout=5)
+    assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert not is_healthy(server.port)
+
+
+def test_a_killed_server_starts_again_on_its_port_and_keeps_its_log(start: Start) -> None:
+    server = start("serve")
+    url = server.url
+    server.kill()
+    assert server.has_ended()
+    assert server.status() == "killed by SIGKILL"
+    server.start()
+    server.wait_until_healthy()
+    assert server.url == url
+    assert server.output() == "listening\n" * 2
+
+
+def test_a_server_that_ends_at_its_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NotServing, match=r"^Stand-in ended at its start \(exit status 3\)\. .*:\n  reason 6\n"),
+        serving(stand_in("crash"), tmp_path / "log"),
+    ):
+        pytest.fail("it serves")
+
+
+def test_a_server_that_is_not_healthy_in_time_is_reported(tmp_path: Path) -> None:
+    server = Server(stand_in("busy"), tmp_path / "log")
+    server.start()
+    try:
+        with pytest.raises(NotServing, match=r"^Stand-in is not healthy after 0\.5 s\."):
+            server.wait_until_healthy(0.5)
+    finally:
+        server.kill()
+
+
+def test_serving_reports_what_does_not_stop(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NotServing, match=r"^Stand-in was not stopped by SIGTERM\."),
+        serving(stand_in("serve", "stubborn-worker"), tmp_path / "log"),
+    ):
+        pass
