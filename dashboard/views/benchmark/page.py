@@ -291,7 +291,7 @@ def _show(run_id: str, going_on: Run | None) -> None:
             follow(run_id)
         else:
             why_missing(run_id)
-            st.button("Show what there is", on_click=_close, key="close")
+            st.button("Show all runs", on_click=_close, key="close")
     elif page_of_run(run.kind) != page_at(_PATH):
         st.info(f"Run {run.id} is a {run_text.kind(run)} run. It has its own page.", icon=":material/info:")
         run_link(run, run_text.headline(run))

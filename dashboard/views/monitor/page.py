@@ -126,7 +126,7 @@ def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
         else:
             st.badge("Not read yet", icon=":material/hourglass_empty:", color="gray")
     if one.failure:
-        st.markdown(markup.plain(say.what_to_try(one.failure, one.endpoint)))
+        st.markdown(markup.plain(say.what_to_try(one.failure, one.endpoint, in_file=resources.settings().in_file)))
     snapshot = one.newest
     if snapshot is None:
         st.caption(markup.plain(f"{one.endpoint.address} has not returned any metrics yet."))

@@ -16,7 +16,7 @@ from dashboard.views.monitor.snapshot import EndpointSnapshot
 _MOST_DRIFTED = 4
 
 
-def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
+def what_to_try(unread: Unread, endpoint: Endpoint, *, in_file: bool = False) -> str:
     """Why the metrics of this endpoint could not be read and what to do about it, in one sentence."""
     if unread.failure is Failure.TIMEOUT:
         return f"No metrics within {TIMEOUT_S:g} s: it may be starting or overloaded. It is read again automatically."
@@ -28,7 +28,7 @@ def what_to_try(unread: Unread, endpoint: Endpoint) -> str:
         return f"What it returns as metrics {unread.detail}: check that {endpoint.address} is a Faceoff endpoint."
     # Everything else is about reaching it, as for a prediction.
     sample = Sample(endpoint.key, "", 0.0, status=unread.status, failure=unread.failure, failure_detail=unread.detail)
-    return sample_text.what_to_try(sample, endpoint, None, None)
+    return sample_text.what_to_try(sample, endpoint, None, None, in_file=in_file)
 
 
 def age(seconds: float | None) -> str:

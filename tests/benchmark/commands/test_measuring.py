@@ -422,4 +422,4 @@ def test_a_months_cost_is_computed_from_what_a_run_measured(benchmark: Command, 
     # All of it is below 100 ms, to which each request is rounded up at one request at a time.
     assert benchmark(*asked, "--service-ms", 100, "--json", out).returncode == 0
     assert measured == pytest.approx(document(out)["gross_usd"], rel=0.01)
-    assert "no endpoint api" in benchmark(*asked, "--run", run["id"]).stderr
+    assert "no endpoint api" in benchmark(*asked, "--run", run["id"], "--endpoint", "api").stderr
