@@ -211,7 +211,7 @@ def _serving() -> Schema:
     return _object(
         {
             "service": _TEXT,
-            "runtime": {"enum": ["onnx", "sklearn"]},
+            "runtime": {"enum": ["linear", "onnx", "sklearn"]},
             "python": _TEXT,
             "libraries": _map(_TEXT),
             "machine": _TEXT,

@@ -46,7 +46,10 @@ def _prepare(v: Variables) -> list[Argv]:
 
 def _build(name: str) -> Callable[[Variables], list[Argv]]:
     def commands(v: Variables) -> list[Argv]:
-        substitutions = f"--substitutions=_DOCKERFILE=Dockerfile.{name},_DATASET={v.dataset},_IMAGE={v.image(name)}"
+        substitutions = (
+            f"--substitutions=_DOCKERFILE=Dockerfile.{name},_DATASET={v.dataset},_RUNTIME={v.serving.runtime},"
+            f"_IMAGE={v.image(name)}"
+        )
         return [
             _gcloud(
                 v, "builds", "submit", ".", "--config=deploy/build.yaml", "--ignore-file=.dockerignore", substitutions
@@ -57,8 +60,6 @@ def _build(name: str) -> Callable[[Variables], list[Argv]]:
 
 
 def _api(v: Variables) -> list[Argv]:
-    if v.serving.runtime != "onnx":
-        raise VariableError("MODEL_RUNTIME must be onnx for the API: its image has no scikit-learn")
     return [_gcloud(v, "run", "services", "replace", SERVICE_FILE, _region(v))]
 
 

@@ -15,11 +15,13 @@ from deploy.options import chosen, variable_options
 from deploy.variables import VariableError, merged, serving_settings
 from inference.card import CARD_FILE
 from inference.model import ArtifactError, load_model
-from inference.settings import ServingSettings
+from inference.settings import Runtime, ServingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACT = "artifact"
 _MARK = "# Staged from requirements/ by `make stage-function`.\n"
+RUNTIME_GROUPS: dict[Runtime, tuple[str, ...]] = {"linear": (), "onnx": ("onnx",), "sklearn": ("sklearn",)}
+"""The groups of requirements/ that a runtime needs on top of an endpoint's own."""
 _STAGED = frozenset({"main.py", ".gcloudignore", "requirements.txt", "inference", ARTIFACT, "__pycache__"})
 
 
@@ -42,7 +44,7 @@ def stage(target: Path, settings: ServingSettings) -> None:
         shutil.copytree(ROOT / "inference", fresh / "inference", ignore=shutil.ignore_patterns("__pycache__"))
         for name in (CARD_FILE, *model.card.sha256):
             shutil.copy2(settings.model_dir / name, fresh / ARTIFACT / name)
-        (fresh / "requirements.txt").write_text(_requirements(settings.runtime))
+        (fresh / "requirements.txt").write_text(_requirements(model.runtime))
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:
@@ -56,10 +58,10 @@ def _is_staged(target: Path) -> bool:
     return not names or (names <= _STAGED and requirements.is_file() and requirements.read_text().startswith(_MARK))
 
 
-def _requirements(runtime: str) -> str:
-    """The pins of the function, and of scikit-learn where the function is to run on it, each pin once."""
+def _requirements(runtime: Runtime) -> str:
+    """The pins of the function and of its runtime, each pin once."""
     pins: dict[str, str] = {}
-    for group in ("function", "sklearn") if runtime == "sklearn" else ("function",):
+    for group in ("function", *RUNTIME_GROUPS[runtime]):
         text = (ROOT / "requirements" / f"{group}.txt").read_text()
         for pin in ("\n" + text.split("\n", 2)[2]).replace("\n    ", " ").strip().splitlines():
             pins.setdefault(pin.split(" \\")[0], pin.replace(" --hash", "\n    --hash").replace(" \\\n", " \\\n"))

@@ -17,7 +17,11 @@ FORMAT_VERSION = 1
 CARD_FILE = "model.json"
 JOBLIB_FILE = "model.joblib"
 ONNX_FILE = "model.onnx"
+LINEAR_FILE = "model.linear.json"
+"""Only linear models have one."""
 DATA_FILE = "data.csv"
+ARTIFACT_FILES = frozenset({CARD_FILE, JOBLIB_FILE, ONNX_FILE, LINEAR_FILE, DATA_FILE})
+"""All that an artifact may hold."""
 
 Task = Literal["classification", "regression"]
 

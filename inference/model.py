@@ -1,20 +1,29 @@
-"""The model in memory: verified byte for byte, loaded by one of two runtimes, and tested before it may answer."""
+"""The model in memory: verified byte for byte, loaded by one of three runtimes, and tested before it may answer."""
 
 import hashlib
+import importlib
 import io
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.card import CARD_FILE, JOBLIB_FILE, ONNX_FILE, CardError, ModelCard, parse_card
-from inference.settings import Runtime, quiet_native_libraries
+from inference.card import CARD_FILE, JOBLIB_FILE, LINEAR_FILE, ONNX_FILE, CardError, ModelCard, parse_card
+from inference.linear import Predict as Predict
+from inference.linear import is_preferred, load_linear
+from inference.settings import Runtime, RuntimeChoice, quiet_native_libraries
 
 KNOWN_ANSWER_TOLERANCE = 1e-5
 """Largest difference from a known answer: absolute for a probability, relative for a regressor's value."""
 
-Predict = Callable[[Sequence[Sequence[float]]], list[list[float]]]
-"""n rows of features in the card's order -> n rows of outputs: class probabilities, or one value."""
+FILES: dict[Runtime, str] = {"linear": LINEAR_FILE, "onnx": ONNX_FILE, "sklearn": JOBLIB_FILE}
+"""What each runtime loads."""
+_MODULES: dict[Runtime, tuple[str, ...]] = {
+    "linear": (),
+    "onnx": ("onnxruntime",),
+    "sklearn": ("joblib", "sklearn"),
+}
 
 
 class ArtifactError(Exception):
@@ -33,8 +42,23 @@ class Model:
     predict: Predict
 
 
-def load_model(directory: Path, runtime: Runtime) -> Model:
-    """Load the artifact in `directory`.
+def runtimes_of(card: ModelCard) -> tuple[Runtime, ...]:
+    """Those that can serve the artifact, the one that `auto` takes first."""
+    able: list[Runtime] = [runtime for runtime, file in FILES.items() if file in card.sha256]
+    if "linear" in able and not is_preferred(card):
+        able.append(able.pop(able.index("linear")))
+    return tuple(able)
+
+
+def runtime_for(directory: Path, wanted: RuntimeChoice) -> Runtime:
+    """The runtime that `wanted` is for the artifact in `directory`; reads its card alone. Raises ArtifactError."""
+    return runtimes_of(_read_card(directory))[0] if wanted == "auto" else wanted
+
+
+def load_model(
+    directory: Path, wanted: RuntimeChoice = "auto", runtime_is_ready: Callable[[], None] = lambda: None
+) -> Model:
+    """Load the artifact in `directory`; `runtime_is_ready` is called between importing the runtime and the rest.
 
     Every file that the card names is hashed, including those that this runtime does not need, before anything is
     deserialised: loading a pickle runs code. Bytes are read once, so the hashed bytes are the loaded ones. The
@@ -43,25 +67,39 @@ def load_model(directory: Path, runtime: Runtime) -> Model:
     Raises ArtifactError naming the file and the reason.
     """
     card = _read_card(directory)
-    wanted = JOBLIB_FILE if runtime == "sklearn" else ONNX_FILE
+    able = runtimes_of(card)
+    runtime = able[0] if wanted == "auto" else wanted
+    file = FILES[runtime]
+    if runtime not in able:
+        raise ArtifactError(file, f"not in the artifact, so it cannot be served with the runtime {runtime}")
+    import_runtime(runtime)
+    runtime_is_ready()
     wanted_bytes = b""
     for name, sha256 in card.sha256.items():
         data = _read(directory, name)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ArtifactError(name, "sha256 is not the one in the card")
-        if name == wanted:
+        if name == file:
             wanted_bytes = data
-    load = load_sklearn if runtime == "sklearn" else load_onnx
+    load = {"linear": load_linear, "onnx": load_onnx, "sklearn": load_sklearn}[runtime]
     try:
         predict = load(wanted_bytes, card)
-        _check_known_answers(card, predict, wanted)
+        _check_known_answers(card, predict, file)
     except ArtifactError:
         raise
     except ImportError as error:
-        raise ArtifactError(wanted, f"runtime {runtime} is not installed ({error.name})") from error
+        raise ArtifactError(file, f"runtime {runtime} is not installed ({error.name})") from error
     except Exception as error:  # whatever the runtime raises: an artifact that it refuses is not served
-        raise ArtifactError(wanted, f"runtime {runtime} cannot use it ({type(error).__name__})") from error
+        raise ArtifactError(file, f"runtime {runtime} cannot use it ({type(error).__name__})") from error
     return Model(card, runtime, predict)
+
+
+def import_runtime(runtime: Runtime) -> None:
+    """Import what `runtime` needs. What is missing is found, and said properly, by loading."""
+    quiet_native_libraries()
+    with suppress(ImportError):
+        for module in _MODULES[runtime]:
+            importlib.import_module(module)
 
 
 def load_onnx(data: bytes, card: ModelCard) -> Predict:

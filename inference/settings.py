@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
-Runtime = Literal["onnx", "sklearn"]
+Runtime = Literal["linear", "onnx", "sklearn"]
+RuntimeChoice = Literal["auto", "linear", "onnx", "sklearn"]
+"""`auto`: linear where the artifact has such a model and it is small, else ONNX."""
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -33,7 +35,7 @@ class ServingSettings:
     """The model, its runtime, and the facts of the deployment that the process cannot see."""
 
     model_dir: Path
-    runtime: Runtime
+    runtime: RuntimeChoice
     log_level: str
     cors_origins: frozenset[str]
     platform: Mapping[str, str | None]
@@ -45,15 +47,15 @@ class ServingSettings:
 
         Raises SettingsError if a variable is invalid.
         """
-        runtime = (environ.get("MODEL_RUNTIME") or "onnx").lower()
-        if runtime not in ("onnx", "sklearn"):
-            raise SettingsError("MODEL_RUNTIME must be onnx or sklearn")
+        runtime = (environ.get("MODEL_RUNTIME") or "auto").lower()
+        if runtime not in get_args(RuntimeChoice):
+            raise SettingsError(f"MODEL_RUNTIME must be one of {', '.join(get_args(RuntimeChoice))}")
         log_level = (environ.get("LOG_LEVEL") or "INFO").upper()
         if log_level not in LOG_LEVELS:
             raise SettingsError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
         return cls(
             model_dir=Path(environ.get("MODEL_DIR") or default_model_dir),
-            runtime=cast(Runtime, runtime),
+            runtime=cast(RuntimeChoice, runtime),
             log_level=log_level,
             cors_origins=_origins(environ.get("CORS_ORIGINS") or ""),
             platform={fact: environ.get(name) or None for fact, name in _PLATFORM_FACTS.items()},

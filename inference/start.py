@@ -1,12 +1,10 @@
 """The start that both serving targets have in common: settings, a verified model, or one line and a non-zero exit."""
 
 import gc
-import importlib
 import os
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from inference.asgi import ServiceApp
@@ -14,7 +12,7 @@ from inference.cors import Cors
 from inference.model import ArtifactError, load_model
 from inference.request_log import RequestLog
 from inference.service import Service
-from inference.settings import Runtime, ServingSettings, SettingsError, quiet_native_libraries
+from inference.settings import ServingSettings, SettingsError
 from inference.startup import startup
 
 
@@ -42,8 +40,7 @@ def load_app(name: str, *, default_model_dir: Path, environ: Mapping[str, str] =
     startup.begin()
     try:
         settings = ServingSettings.from_env(environ, default_model_dir=default_model_dir)
-        _import_runtime(settings.runtime)
-        model = load_model(settings.model_dir, settings.runtime)
+        model = load_model(settings.model_dir, settings.runtime, lambda: startup.end("runtime"))
         startup.end("model")
     except (ArtifactError, SettingsError) as error:
         sys.exit(f"refusing to start: {error}")
@@ -56,15 +53,3 @@ def settle_memory() -> None:
     gc.enable()
     gc.freeze()
     startup.end("server")
-
-
-def _import_runtime(runtime: Runtime) -> None:
-    """Import the runtime before the model is loaded, so that the two are timed apart.
-
-    Loading reports a missing runtime.
-    """
-    quiet_native_libraries()
-    with suppress(ImportError):
-        for module in ("joblib", "sklearn") if runtime == "sklearn" else ("onnxruntime",):
-            importlib.import_module(module)
-    startup.end("runtime")

@@ -82,7 +82,7 @@ class Image:
 IMAGES: Mapping[str, Image] = {
     image.name: image
     for image in (
-        Image("api", "Dockerfile.api", "/health", "/app", limit_mb=200),
+        Image("api", "Dockerfile.api", "/health", "/app", limit_mb=60),
         Image("dashboard", "Dockerfile.dashboard", "/_stcore/health", "/app", 650, predicts=False, trial=_TRIAL),
         Image("function", "cloud_function/Dockerfile", "/health", "/workspace"),
     )

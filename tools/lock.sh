@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH" # the pinned uv, where there is one
-groups="api function sklearn training benchmark dashboard run uv"
+groups="api function onnx sklearn training benchmark dashboard run uv"
 out=requirements
 upgrade=
 case "${1:-}" in

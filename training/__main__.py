@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.card import CARD_FILE, DATA_FILE, JOBLIB_FILE, ONNX_FILE, parse_card
-from inference.model import ArtifactError, load_model, load_onnx, load_sklearn
+from inference.card import CARD_FILE, DATA_FILE, JOBLIB_FILE, LINEAR_FILE, ONNX_FILE, parse_card
+from inference.linear import load_linear
+from inference.model import ArtifactError, load_model, load_onnx, load_sklearn, runtimes_of
 from training.artifact import write_artifact
 from training.card import data_csv, describe
 from training.datasets import DATASETS, Dataset
-from training.export import joblib_bytes, onnx_bytes
+from training.export import joblib_bytes, linear_bytes, onnx_bytes
 from training.parity import ParityError, check_parity, grid
 from training.selection import select
 
@@ -32,24 +33,33 @@ def train(dataset: Dataset, directory: Path) -> str:
         ),
         DATA_FILE: data_csv(dataset),
     }
+    if linear := linear_bytes(selection.fitted):
+        files[LINEAR_FILE] = linear
     document = describe(dataset, selection, files)
     card = parse_card(document)
     rows = np.vstack([dataset.inputs, grid(dataset.inputs)])
-    largest = check_parity(card, rows, load_sklearn(files[JOBLIB_FILE], card), load_onnx(files[ONNX_FILE], card))
+    reference = load_sklearn(files[JOBLIB_FILE], card)
+    largest = {"ONNX": check_parity(card, rows, reference, load_onnx(files[ONNX_FILE], card))}
+    if linear:
+        largest["Plain coefficients"] = check_parity(card, rows, reference, load_linear(linear, card))
     files[CARD_FILE] = (json.dumps(document, indent=2) + "\n").encode()
-    write_artifact(directory, files, check=_accepted_by_both_runtimes)
+    write_artifact(directory, files, check=_accepted)
     lines = [f"{card.title}: {card.model_type}, version {card.version}, in {directory}", selection.method]
     for name, metrics in selection.scores.items():
         scores = ", ".join(f"{metric} {s.mean:.4f} ± {s.standard_deviation:.4f}" for metric, s in metrics.items())
         lines.append(f"  {'->' if name == card.model_type else '  '} {name}: {scores}")
-    lines.append(f"ONNX against scikit-learn over {len(rows)} rows: same answers, largest difference {largest:.1e}")
+    for name, difference in largest.items():
+        lines.append(
+            f"{name} against scikit-learn over {len(rows)} rows: same answers, largest difference {difference:.1e}"
+        )
+    lines.append(f"Served by the {runtimes_of(card)[0]} runtime unless MODEL_RUNTIME says otherwise")
     return "\n".join(lines)
 
 
-def _accepted_by_both_runtimes(directory: Path) -> None:
-    """What an endpoint does before it opens its port; raises ArtifactError."""
-    load_model(directory, "onnx")
-    load_model(directory, "sklearn")
+def _accepted(directory: Path) -> None:
+    """What an endpoint does before it opens its port, with every runtime; raises ArtifactError."""
+    for runtime in runtimes_of(load_model(directory).card):
+        load_model(directory, runtime)
 
 
 def main(arguments: list[str] | None = None) -> int:

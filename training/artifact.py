@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from inference.card import ARTIFACT_FILES
+
 
 def write_artifact(directory: Path, files: Mapping[str, bytes], check: Callable[[Path], object]) -> None:
     """Replace `directory` by one that holds exactly `files`.
@@ -21,7 +23,7 @@ def write_artifact(directory: Path, files: Mapping[str, bytes], check: Callable[
     previous = directory.with_name(f".{directory.name}.previous")
     _recover(directory, previous)
     if directory.exists():
-        foreign = sorted(entry.name for entry in directory.iterdir() if entry.name not in files)
+        foreign = sorted(entry.name for entry in directory.iterdir() if entry.name not in ARTIFACT_FILES)
         if foreign:
             raise FileExistsError(f"{directory} is not an artifact: it holds {foreign[0]}")
     directory.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ _LABELS = {
     "min_instances": "min instances",
     "region": "region",
 }
-_FILES = {"onnx": "model.onnx", "sklearn": "model.joblib"}
+_FILES = {"linear": "model.linear.json", "onnx": "model.onnx", "sklearn": "model.joblib"}
 """What each runtime serves from."""
 ALWAYS_SHOWN = (*_LABELS.values(), "machine", "Python", "runtime", "model version", "model sha256")
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.stage_function import stage
-from inference.model import Model
+from inference.model import load_model
 from inference.settings import ServingSettings
 from tests.conftest import make_service
 from tests.contract.targets import CoreTarget, HttpTarget, Target
@@ -81,8 +81,8 @@ def api_dir(iris_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def core(iris_model: Model) -> Target:
-    return CoreTarget(make_service(iris_model))
+def core(iris_dir: Path) -> Target:
+    return CoreTarget(make_service(load_model(iris_dir)))
 
 
 @pytest.fixture(scope="session")

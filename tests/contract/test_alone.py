@@ -7,14 +7,15 @@ import pytest
 
 from tests.servers import api_program, refuse
 
-NOT_NEEDED = ("sklearn", "pandas", "streamlit", "joblib", "scipy", "skl2onnx", "onnx", "plotly", "httpx")
+TRAINING = ("sklearn", "joblib", "scipy", "skl2onnx", "onnx")
+NOT_NEEDED = (*TRAINING, "numpy", "onnxruntime", "pandas", "streamlit", "plotly", "httpx")
 
 
 @pytest.mark.parametrize(
     ("environment", "needed", "never"),
     [
-        ("api_python", {"fastapi", "uvicorn", "onnxruntime", "uvloop", "httptools"}, {"functions_framework", "flask"}),
-        ("function_python", {"functions_framework", "onnxruntime", "uvloop", "httptools"}, {"fastapi", "pydantic"}),
+        ("api_python", {"fastapi", "uvicorn", "uvloop", "httptools"}, {"functions_framework", "flask"}),
+        ("function_python", {"functions_framework", "uvloop", "httptools"}, {"fastapi", "pydantic"}),
     ],
 )
 def test_the_environment_has_what_it_serves_with_and_nothing_to_train_with(
@@ -25,13 +26,16 @@ def test_the_environment_has_what_it_serves_with_and_nothing_to_train_with(
     assert importable(python, {*NOT_NEEDED, *never}) == set()
 
 
-def test_scikit_learn_as_runtime_is_refused_in_one_line_where_it_is_not_installed(
-    api_dir: Path, api_python: Path
+@pytest.mark.parametrize(
+    ("runtime", "file", "module"), [("sklearn", "model.joblib", "joblib"), ("onnx", "model.onnx", "numpy")]
+)
+def test_a_runtime_that_is_not_installed_is_refused_in_one_line(
+    runtime: str, file: str, module: str, api_dir: Path, api_python: Path
 ) -> None:
-    refusal = refuse(api_program(api_dir, api_python, MODEL_RUNTIME="sklearn"))
+    refusal = refuse(api_program(api_dir, api_python, MODEL_RUNTIME=runtime))
     assert refusal.status == 1
     assert not refusal.port_was_open
-    assert refusal.stderr == "refusing to start: artifact model.joblib: runtime sklearn is not installed (joblib)\n"
+    assert refusal.stderr == f"refusing to start: artifact {file}: runtime {runtime} is not installed ({module})\n"
 
 
 def importable(python: Path, modules: set[str]) -> set[str]:

@@ -48,15 +48,15 @@ def test_model_info_has_the_types_that_clients_read(target: Target) -> None:
 def test_model_info_gives_the_whole_card(target: Target, core: Target) -> None:
     card = target.ask("GET", "/model-info").json()["card"]
     assert card == core.ask("GET", "/model-info").json()["card"]
-    assert set(card["files"]) == {"model.joblib", "model.onnx", "data.csv"}
+    assert set(card["files"]) == {"model.joblib", "model.linear.json", "model.onnx", "data.csv"}
 
 
 def test_model_info_tells_how_it_is_served(endpoint: Target) -> None:
     serving = endpoint.ask("GET", "/model-info").json()["serving"]
     framework = "fastapi" if endpoint.name.startswith("api") else "functions-framework"
-    assert serving["runtime"] == "onnx"
-    assert {"numpy", "onnxruntime", "starlette", "uvicorn", framework} <= set(serving["libraries"])
-    assert not {"scikit-learn", "joblib"} & set(serving["libraries"])
+    assert serving["runtime"] == "linear"
+    assert {"starlette", "uvicorn", framework} <= set(serving["libraries"])
+    assert not {"numpy", "onnxruntime", "scikit-learn", "joblib"} & set(serving["libraries"])
     assert set(serving["platform"]) == {"service", "revision", "function_target"}
     assert set(serving["deployment"]) == {"cpu", "memory", "concurrency", "min_instances", "region"}
     assert not any(serving["deployment"].values())

@@ -88,7 +88,7 @@ def test_empty_variables_are_as_good_as_none(program: Program, logs: Path) -> No
     configured = program.with_environ(MODEL_RUNTIME="", LOG_LEVEL="", DEPLOY_CPU="", K_SERVICE="")
     with asked_over_http(configured, logs) as target:
         serving = target.ask("GET", "/model-info").json()["serving"]
-    assert serving["runtime"] == "onnx"
+    assert serving["runtime"] == "linear"
     assert serving["deployment"]["cpu"] is None
     assert serving["platform"]["service"] is None
 

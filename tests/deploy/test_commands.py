@@ -93,7 +93,7 @@ def test_the_service_is_private_and_so_is_everything_else() -> None:
 def test_what_a_process_cannot_see_is_told_to_it() -> None:
     for command in (*commands("function"), *commands("function-gen2")):
         assert environment(command) == {
-            "MODEL_RUNTIME": "onnx",
+            "MODEL_RUNTIME": "auto",
             "LOG_LEVEL": "INFO",
             "CORS_ORIGINS": "",
             "DEPLOY_CPU": "1",
@@ -130,7 +130,7 @@ def test_every_value_of_the_service_follows_its_variable() -> None:
     assert (found["run.googleapis.com/minScale"], found["autoscaling.knative.dev/maxScale"]) == ("3", "7")
     assert found["timeoutSeconds"] == "90"
     assert {name: value for name, value in found.items() if name.isupper()} == {
-        "MODEL_RUNTIME": "onnx",
+        "MODEL_RUNTIME": "auto",
         "LOG_LEVEL": "WARNING",
         "CORS_ORIGINS": "https://a.example",
         "DEPLOY_CPU": "2",
@@ -232,12 +232,14 @@ def test_every_origin_reaches_both_endpoints() -> None:
     assert f'value: "{rendered}"\n' in service_file(v)
 
 
-def test_scikit_learn_is_deployed_where_it_is_installed_and_nowhere_else() -> None:
+def test_a_runtime_is_deployed_with_the_image_that_was_built_for_it() -> None:
     v = variables(MODEL_RUNTIME="sklearn")
+    (build,) = commands("build-api", v)
+    assert ",_RUNTIME=sklearn," in str(build)
+    assert "--build-arg=MODEL_RUNTIME=$_RUNTIME" in (ROOT / "deploy" / "build.yaml").read_text()
+    assert yaml_values(service_file(v))["MODEL_RUNTIME"] == "sklearn"
     for step in ("function", "function-gen2"):
         assert environment(commands(step, v)[0])["MODEL_RUNTIME"] == "sklearn"
-    with pytest.raises(VariableError, match=r"^MODEL_RUNTIME must be onnx for the API"):
-        commands("api", v)
 
 
 def test_the_dashboard_knows_both_addresses_and_sends_tokens() -> None:

@@ -44,7 +44,8 @@ def test_a_staged_function_holds_exactly_what_is_deployed(iris_dir: Path, tmp_pa
     target = tmp_path / "build" / "function"
     stage(target, settings(iris_dir))
     core = {f"inference/{path.name}" for path in (ROOT / "inference").glob("*.py")}
-    artifact = {f"artifact/{name}" for name in ("model.json", "model.joblib", "model.onnx", "data.csv")}
+    artifact = {f"artifact/{path.name}" for path in iris_dir.iterdir()}
+    assert "artifact/model.linear.json" in artifact
     assert files(target) == {"main.py", "requirements.txt", ".gcloudignore", *core, *artifact}
     assert not [path for path in target.rglob("*") if path.is_symlink()]
     assert (target / "main.py").read_bytes() == (ROOT / "cloud_function" / "main.py").read_bytes()
@@ -73,20 +74,23 @@ def test_what_is_staged_imports_nothing_that_is_not_staged_or_installed(iris_dir
 
 
 def test_the_requirements_are_the_functions_pins_each_with_its_hashes(iris_dir: Path, tmp_path: Path) -> None:
-    stage(tmp_path / "function", settings(iris_dir))
+    stage(tmp_path / "function", settings(iris_dir, "auto"))
     staged = pins(tmp_path / "function" / "requirements.txt")
     assert staged == pins(ROOT / "requirements" / "function.txt")
     assert all(hashes for versions in staged.values() for hashes in versions.values())
-    assert {"functions-framework", "onnxruntime", "uvloop", "httptools"} <= set(staged)
-    assert not {"scikit-learn", "joblib", "pandas", "fastapi", "pydantic", "streamlit"} & set(staged)
+    assert {"functions-framework", "uvloop", "httptools"} <= set(staged)
+    assert not {"numpy", "onnxruntime", "scikit-learn", "joblib", "pandas", "fastapi", "pydantic"} & set(staged)
 
 
-def test_the_requirements_of_the_other_runtime_are_both_groups_pins_each_once(iris_dir: Path, tmp_path: Path) -> None:
-    stage(tmp_path / "function", settings(iris_dir, "sklearn"))
-    function, sklearn = (pins(ROOT / "requirements" / f"{group}.txt") for group in ("function", "sklearn"))
+@pytest.mark.parametrize(("runtime", "needed"), [("onnx", "onnxruntime"), ("sklearn", "scikit-learn")])
+def test_the_requirements_of_a_runtime_are_both_groups_pins_each_once(
+    runtime: str, needed: str, iris_dir: Path, tmp_path: Path
+) -> None:
+    stage(tmp_path / "function", settings(iris_dir, runtime))
+    function, added = (pins(ROOT / "requirements" / f"{group}.txt") for group in ("function", runtime))
     staged = pins(tmp_path / "function" / "requirements.txt")
-    assert staged == function | sklearn
-    assert {"functions-framework", "scikit-learn", "joblib"} <= set(staged)
+    assert staged == function | added
+    assert {"functions-framework", needed} <= set(staged)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "sklearn"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from inference.card import content_version
 
-FILES = ("model.joblib", "model.onnx", "data.csv")
+FILES = ("model.joblib", "model.onnx", "model.linear.json", "data.csv")
 
 
 @dataclass(frozen=True, slots=True)

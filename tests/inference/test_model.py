@@ -16,13 +16,15 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from inference import model as models
+from inference.linear import load_linear
 from inference.model import ArtifactError, Model, load_model, load_onnx, load_sklearn
 from inference.settings import Runtime
 from tests.inference.damage import DAMAGES, FILES, MORE_DAMAGES, change_card, copy_of
-from training.export import joblib_bytes, onnx_bytes
+from training.export import joblib_bytes, linear_bytes, onnx_bytes
 
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
-FILE_OF: dict[Runtime, str] = {"onnx": "model.onnx", "sklearn": "model.joblib"}
+FILE_OF = models.FILES
 
 
 @pytest.fixture
@@ -116,6 +118,7 @@ def test_a_model_with_a_true_hash_and_wrong_answers_is_refused(runtime: Runtime,
     another = LogisticRegression(C=0.01).fit(inputs, targets)
     put(artifact, "model.joblib", joblib_bytes(another))
     put(artifact, "model.onnx", onnx_bytes(another, 4, "double", "another"))
+    put(artifact, "model.linear.json", linear_bytes(another) or b"")
     with pytest.raises(ArtifactError, match=f"{FILE_OF[runtime]}: known-answer test failed"):
         load_model(artifact, runtime)
 
@@ -226,14 +229,15 @@ def test_the_known_answers_are_given_back(runtime: Runtime, iris_dir: Path, diab
 
 
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
-def test_both_runtimes_give_the_same_answers_over_the_training_data(name: str, artifacts: Path) -> None:
-    onnx, sklearn = (load_model(artifacts / name, runtime) for runtime in RUNTIMES)
+def test_all_runtimes_give_the_same_answers_over_the_training_data(name: str, artifacts: Path) -> None:
+    *others, sklearn = (load_model(artifacts / name, runtime) for runtime in RUNTIMES)
     lines = (artifacts / name / "data.csv").read_text().splitlines()[1:]
     rows = [[float(value) for value in line.split(",")[:-1]] for line in lines]
-    absolute, relative = (1e-5, 0.0) if onnx.card.is_classifier else (0.0, 1e-5)
-    for one, other in zip(onnx.predict(rows), sklearn.predict(rows), strict=True):
-        assert one == pytest.approx(other, abs=absolute, rel=relative)
-        assert one.index(max(one)) == other.index(max(other))
+    absolute, relative = (1e-5, 0.0) if sklearn.card.is_classifier else (0.0, 1e-5)
+    for model in others:
+        for one, other in zip(model.predict(rows), sklearn.predict(rows), strict=True):
+            assert one == pytest.approx(other, abs=absolute, rel=relative)
+            assert one.index(max(one)) == other.index(max(other))
 
 
 def test_a_batch_gives_what_single_rows_give(iris_model: Model) -> None:
@@ -247,10 +251,11 @@ def test_whole_numbers_are_measurements_like_others(iris_model: Model) -> None:
     assert iris_model.predict([[5, 3, 1, 1]]) == iris_model.predict([[5.0, 3.0, 1.0, 1.0]])
 
 
-@pytest.mark.parametrize("load", [load_onnx, load_sklearn])
-def test_the_loaders_take_bytes_and_no_files(load: Callable[..., Any], iris_dir: Path, iris_model: Model) -> None:
-    file = FILE_OF["onnx" if load is load_onnx else "sklearn"]
-    predict = load((iris_dir / file).read_bytes(), iris_model.card)
+@pytest.mark.parametrize(("load", "runtime"), [(load_linear, "linear"), (load_onnx, "onnx"), (load_sklearn, "sklearn")])
+def test_the_loaders_take_bytes_and_no_files(
+    load: Callable[..., Any], runtime: Runtime, iris_dir: Path, iris_model: Model
+) -> None:
+    predict = load((iris_dir / FILE_OF[runtime]).read_bytes(), iris_model.card)
     row = iris_model.card.defaults
     assert predict([row])[0] == pytest.approx(iris_model.predict([row])[0], abs=1e-5)
 

@@ -18,7 +18,7 @@ def settings(**variables: str) -> ServingSettings:
 @pytest.mark.parametrize("variables", [{}, {"MODEL_DIR": "", "MODEL_RUNTIME": "", "LOG_LEVEL": "", "K_SERVICE": ""}])
 def test_an_unset_or_empty_variable_is_its_default(variables: dict[str, str]) -> None:
     found = settings(**variables)
-    assert (found.model_dir, found.runtime, found.log_level) == (DEFAULT, "onnx", "INFO")
+    assert (found.model_dir, found.runtime, found.log_level) == (DEFAULT, "auto", "INFO")
     assert set(found.platform.values()) == set(found.deployment.values()) == {None}
 
 
@@ -33,7 +33,7 @@ def test_variables_are_read() -> None:
 
 @pytest.mark.parametrize("value", ["tensorflow", "onnxruntime", "joblib", " ", "onnx,sklearn"])
 def test_an_unknown_runtime_is_refused_by_the_name_of_the_variable(value: str) -> None:
-    with pytest.raises(SettingsError, match="MODEL_RUNTIME must be onnx or sklearn"):
+    with pytest.raises(SettingsError, match="MODEL_RUNTIME must be one of auto, linear, onnx, sklearn"):
         settings(MODEL_RUNTIME=value)
 
 

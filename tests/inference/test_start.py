@@ -35,16 +35,18 @@ def test_a_variable_without_meaning_ends_the_program_in_one_line(name: str, iris
         load_app("faceoff-test", default_model_dir=iris_dir, environ={name: "?"})
 
 
-def test_serving_imports_only_what_answers_need(iris_dir: Path) -> None:
+@pytest.mark.parametrize(("runtime", "needed"), [("linear", set()), ("onnx", {"numpy", "onnxruntime"})])
+def test_serving_imports_only_what_answers_need(runtime: str, needed: set[str], iris_dir: Path) -> None:
+    environ = {"MODEL_RUNTIME": runtime}
     code = (
         "import sys; from pathlib import Path; from inference.start import load_app\n"
-        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
+        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={environ})\n"
         "assert endpoint.service.respond('GET', '/health').status == 200\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
-    assert {"numpy", "onnxruntime"} <= imported
+    assert imported & {"numpy", "onnxruntime"} == needed
     assert not imported & {
         "sklearn",
         "joblib",

@@ -83,5 +83,5 @@ def test_a_failure_at_any_step_leaves_the_previous_artifact(
 def test_the_same_training_undisturbed_replaces_the_artifact(artifact: Path) -> None:
     before = content(artifact)
     assert command.main(["--output", str(artifact)]) == 0
-    assert content(artifact).keys() == before.keys()
+    assert content(artifact).keys() == before.keys() - {"model.linear.json"}  # with fewer folds it is a forest
     assert content(artifact)["model.json"] != before["model.json"]  # its scores are those of fewer folds

@@ -21,7 +21,7 @@ from training.datasets import DATASETS as KNOWN_DATASETS
 from training.selection import candidates
 
 Card = dict[str, Any]
-FILES = ("data.csv", "model.joblib", "model.json", "model.onnx")
+FILES = ("data.csv", "model.joblib", "model.json", "model.linear.json", "model.onnx")
 
 
 @pytest.fixture(params=DATASETS)
