@@ -26,11 +26,11 @@ from benchmark.agreement.models import ModelDifference, OtherCards, OtherClassOr
 from benchmark.agreement.outcomes import InputOutcome, Refusal
 from benchmark.agreement.rounding import Rounding
 from benchmark.endpoints.sample import Failure
+from benchmark.statistics.text import in_words, listed
 from inference.card import ModelCard
 
 KNOWN_ANSWERS = "the known answers of the model card"
 """The name of the reference that a single endpoint is compared with."""
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 _POPULATIONS: Mapping[Source, str] = {
     "uniform": "inputs drawn uniformly over the ranges",
     "noise": "rows drawn at random with noise",
@@ -53,9 +53,9 @@ def headline(names: Sequence[str], agreement: Agreement, found: Tally) -> str:
     ones, others = _two_groups(len(names), {(pair.first, pair.second) for pair in agreement.pairs if pair.differences})
     if ones:
         verb = "differs" if len(ones) == 1 else "differ"
-        return f"{listed([names[at] for at in ones])} {verb} from {listed([names[at] for at in others])} {share}."
+        return f"{listed(names[at] for at in ones)} {verb} from {listed(names[at] for at in others)} {share}."
     differing = sum(bool(pair.differences) for pair in agreement.pairs)
-    return f"The {_NUMBERS[len(names)]} endpoints disagree {share}; {differing} of {len(agreement.pairs)} pairs differ."
+    return f"The {in_words(len(names))} endpoints disagree {share}; {differing} of {len(agreement.pairs)} pairs differ."
 
 
 def _known_headline(name: str, found: Tally) -> str:
@@ -86,12 +86,7 @@ def _two_groups(count: int, differing: set[tuple[int, int]]) -> tuple[Sequence[i
 
 def everyone(count: int) -> str:
     """All of so many endpoints: `both`, `all three`."""
-    return "it" if count == 1 else "both" if count == 2 else f"all {_NUMBERS[count]}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """`A`, `A and B`, `A, B and C`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return "it" if count == 1 else "both" if count == 2 else f"all {in_words(count)}"
 
 
 def bounds(sampled: Mapping[Source, Tally], seed: int) -> str:

@@ -69,7 +69,7 @@ def execute(
 
     Raises StoreError, and ForceError where the command fails (the run is then FAILED and can be resumed).
     """
-    session = _Session(run, plan, targets, bodies, card, store, force, report)
+    session = _Session(run, plan, targets, bodies.bodies[0], card, store, force, report)
     with Cancellation() as cancellation:
         if resume:
             store.resume_run(run.id)
@@ -96,7 +96,7 @@ class _Session:
         run: Run,
         plan: ColdPlan,
         targets: Sequence[Target],
-        bodies: Bodies,
+        body: bytes,
         card: ModelCard | None,
         store: Store,
         force: str | None,
@@ -105,7 +105,7 @@ class _Session:
         self._run = run
         self._plan = plan
         self._targets = targets
-        self._body = bodies.bodies[0]
+        self._body = body
         self._card = card
         self._store = store
         self._force = force

@@ -35,16 +35,11 @@ class _ColdTerms(Terms):
 
 
 @dataclass(frozen=True, slots=True)
-class SpawnPlan(_ColdTerms):
-    """Programs of this machine are started anew for each sample."""
+class _NewInstances(_ColdTerms):
+    """What the plans have in common that make a new instance for each sample."""
 
     repeats: int = 20
     """cold starts of each endpoint"""
-    caches: str = "warm"
-    """the page cache of this machine, in words"""
-    drop_caches: bool = False
-
-    mode = "spawn"
 
     def __post_init__(self) -> None:
         self.check_cold(self.repeats)
@@ -56,21 +51,21 @@ class SpawnPlan(_ColdTerms):
 
 
 @dataclass(frozen=True, slots=True)
-class ForcedPlan(_ColdTerms):
+class SpawnPlan(_NewInstances):
+    """Programs of this machine are started anew for each sample."""
+
+    caches: str = "warm"
+    """the page cache of this machine, in words"""
+    drop_caches: bool = False
+
+    mode = "spawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedPlan(_NewInstances):
     """A command of the operator's makes a new instance before each sample."""
 
-    repeats: int = 20
-    """cold starts of each endpoint"""
-
     mode = "forced"
-
-    def __post_init__(self) -> None:
-        self.check_cold(self.repeats)
-
-    @property
-    def probes(self) -> int:
-        """How many probes each endpoint gets."""
-        return self.repeats
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,11 +165,11 @@ class ColdSummary:
 
 def summarise(run: Run, samples: Samples) -> ColdSummary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a run of another kind."""
-    plan = from_document(run.manifest["plan"])
-    details = run.outcome.get("probes") or run.progress.get("probes") or []
+    plan = from_document(run.manifest.plan)
+    details = run.outcome.probes or run.progress.get("probes") or []
     known = {(entry["step"], entry["endpoint"]): entry for entry in details}
     sides = [_figures(run, plan, samples, position, known) for position in range(len(run.endpoint_keys))]
-    unequal = tuple(mismatches(list(run.manifest["facts"].values()))) if len(sides) > 1 else ()
+    unequal = tuple(mismatches(run.manifest.facts)) if len(sides) > 1 else ()
     said = conditions(run, plan, sides)
     verdict = _verdict(plan, sides, said, fair=not unequal) if len(sides) > 1 else None
     return ColdSummary(run, plan, tuple(sides), verdict, unequal, said)
@@ -204,7 +204,6 @@ def _verdict(plan: ColdPlan, sides: Sequence[ColdFigures], said: tuple[str, ...]
 
 def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[str, ...]:
     """The conditions under which the figures hold, each a short clause."""
-    client = run.manifest["client"]
     said = [_MODE_TEXT[plan.mode], "one request in flight, new connections, endpoints in random order"]
     if isinstance(plan, SpawnPlan):
         said.append(f"page cache {plan.caches}")
@@ -218,7 +217,7 @@ def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[
                 f"{side.name}: {side.first_on_warm} of {len(side.probes)} probes met an instance that had been "
                 "started in advance; they are neither cold nor warm"
             )
-    said.append(f"from {client['host']} ({client['machine']}, {client['cpus']} CPUs)")
+    said.append(f"from {run.manifest.client.text}")
     said.append(run.started_text)
     return tuple(said)
 
@@ -291,7 +290,7 @@ def _figures(
     warm = [*warm_values.tolist(), *(probe.response_ms for probe in probes if probe.is_warm)]
     presumed = [probe for probe in probes if probe.is_warm and probe.state is Temperature.UNKNOWN]
     splits = [probe.split for probe in probes if probe.split]
-    details = run.outcome.get("failure_details") or run.progress.get("failure_details") or {}
+    details = run.outcome.failure_details or run.progress.get("failure_details") or {}
     key = run.endpoint_keys[position]
     return ColdFigures(
         key=key,

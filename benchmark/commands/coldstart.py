@@ -16,7 +16,6 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from re import fullmatch
 from typing import Any
 
 from benchmark.coldstart import local
@@ -25,7 +24,7 @@ from benchmark.coldstart.program import Command
 from benchmark.coldstart.target import Target
 from benchmark.commands import ROOT, UsageError, add_results, results_store
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, conduct, parse_endpoints
-from benchmark.endpoints.configured import is_in_a_file
+from benchmark.endpoints.configured import KEY, is_in_a_file
 from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, check_count
 from benchmark.record.run import Run, new_run_id
 from benchmark.record.store import Store
@@ -102,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     def prepare() -> Work:
         order, targets = _resumed(arguments, store) if arguments.resume else _planned(arguments)
         work = prepare_targets(order, targets, store, force=arguments.force)
-        recorded = work.run.manifest["plan"]
+        recorded = work.run.manifest.plan
         if arguments.drop_caches and not recorded["drop_caches"]:
             print(f"Page cache {recorded['caches']}.", file=sys.stderr)
         return work
@@ -193,7 +192,7 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        if not equals or not fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,31}", key) or key in found:
+        if not equals or not KEY.fullmatch(key) or key in found:
             raise UsageError(f"{option} {text}: must be NAME=VALUE, each name once")
         found[key] = value
     return found

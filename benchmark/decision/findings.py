@@ -110,4 +110,4 @@ class Findings:
 
 def sides_of(run: Run) -> tuple[Side, ...]:
     """The endpoints of a run, as its manifest names them."""
-    return tuple(Side(entry["key"], entry["name"], entry.get("url")) for entry in run.manifest["endpoints"])
+    return tuple(Side(one.key, one.name, one.url) for one in run.manifest.endpoints)

@@ -6,27 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.coldstart import summary as coldstart_summary
-from benchmark.coldstart.plan import KIND as COLDSTART
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.decision import together
 from benchmark.decision.findings import Findings, PassedOver, Repeated, Side, sides_of
 from benchmark.decision.reported import configuration_of
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.manifest import RecordedEndpoint
 from benchmark.record.plan import PlanError
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Floats, Samples, censored_latency_ms, measured, warm
 from benchmark.record.store import Store, StoreError
+from benchmark.runs import UnknownKind, kind_of_run
+from benchmark.runs.kind import Shows
+from benchmark.statistics.contrasts import Contrast
 from benchmark.statistics.estimates import Estimate
-from benchmark.statistics.verdict import PairVerdict, Verdict, decide
-from benchmark.summary.summarise import Summary, summarise
+from benchmark.statistics.verdict import Verdict, decide
+from benchmark.summary.summarise import Summary, unit_name
 
 UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError)
 """What a run raises that is damaged, or that another version recorded."""
-COMPARE, LOAD = "compare", "load"
-_KINDS = (COMPARE, LOAD, COLDSTART)
-"""Kinds of runs that are evidence. A self-test is not: it is about the client."""
 _MOST_SERVICES = 200
 """A bill is simulated with so many service times at most: evenly spaced quantiles of what was measured."""
 _NOT_THE_METHOD = ("seed", "pairs", "warmup", "duration_s", "total", "repeats", "idle_s", "margin_ms", "margin_pct")
@@ -55,13 +54,13 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
     usable = [
         run
         for run in sorted(runs, key=lambda run: run.started_at_utc, reverse=True)
-        if run.kind in _KINDS and run.state is RunState.FINISHED and run.manifest.get("endpoints")
+        if _shows(run) and run.state is RunState.FINISHED and _endpoints(run)
     ]
     looks = _Looks(read)
     if sides is None:
         # A run of one endpoint compares nothing: it names what a decision is about only where no other run does.
-        named = [run for run in usable if len(run.manifest["endpoints"]) > 1] or usable
-        warm_runs = [run for run in named if run.kind != COLDSTART]
+        named = [run for run in usable if len(_endpoints(run)) > 1] or usable
+        warm_runs = [run for run in named if _shows(run) is not Shows.COLD_STARTS]
         ranked = [run for run in warm_runs if not looks.unsound(run)] or warm_runs or named
         if not ranked:
             return None
@@ -69,15 +68,15 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
     mine = [run for run in usable if _is_about(run, sides)]
     passed: list[PassedOver] = []
 
-    def together_of(belongs: Callable[[Run], bool]) -> tuple[Run, ...]:
-        used, over = looks.sound([run for run in mine if belongs(run)])
+    def together_of(shows: Shows, idle_sweep: bool = False) -> tuple[Run, ...]:
+        used, over = looks.sound([run for run in mine if _shows(run) is shows and _is_idle_sweep(run) is idle_sweep])
         passed.extend(over)
         return used
 
-    comparison = looks.warm(together_of(lambda run: run.kind == COMPARE))
-    load = looks.warm(together_of(lambda run: run.kind == LOAD))
-    cold = looks.cold(together_of(lambda run: run.kind == COLDSTART and not _is_idle_sweep(run)))
-    idle_sweep = looks.cold(together_of(lambda run: run.kind == COLDSTART and _is_idle_sweep(run)))
+    comparison = looks.warm(together_of(Shows.COMPARISON))
+    load = looks.warm(together_of(Shows.LOAD))
+    cold = looks.cold(together_of(Shows.COLD_STARTS))
+    idle_sweep = looks.cold(together_of(Shows.COLD_STARTS, idle_sweep=True))
     passed += _stand_ins(usable, sides)
     latencies_ms: tuple[tuple[Floats, ...], ...] = ()
     if base := load or comparison:
@@ -92,7 +91,6 @@ class _Look:
     """What is kept of a run: its figures, and of each endpoint how long requests and answers took."""
 
     summary: Summary | ColdSummary
-    pairs: tuple[PairVerdict, ...]
     ended_ms: tuple[Floats, ...] = ()
     services_ms: tuple[Floats, ...] = ()
 
@@ -108,23 +106,21 @@ class _Looks:
         """Raises what is in UNREADABLE."""
         if run.id not in self.known:
             samples = self.read(run)
-            if run.kind == COLDSTART:
-                cold = coldstart_summary.summarise(run, samples)
-                self.known[run.id] = _Look(cold, cold.verdict.pairs if cold.verdict else ())
-            else:
-                summary = summarise(run, samples)
+            summary = kind_of_run(run).summarise(run, samples)
+            look = _Look(summary)
+            if isinstance(summary, Summary):
                 positions = range(len(summary.endpoints))
-                self.known[run.id] = _Look(
-                    summary,
-                    summary.verdict.pairs if summary.verdict else (),
-                    tuple(_ended_ms(summary, samples, position) for position in positions),
-                    tuple(warm(samples, position)["service_ms"] for position in positions),
+                look = replace(
+                    look,
+                    ended_ms=tuple(_ended_ms(summary, samples, position) for position in positions),
+                    services_ms=tuple(warm(samples, position)["service_ms"] for position in positions),
                 )
+            self.known[run.id] = look
         return self.known[run.id]
 
     def unsound(self, run: Run) -> str | None:
         """Why the run is not evidence, in a clause."""
-        generator = run.outcome.get("generator", {})
+        generator = run.outcome.generator
         if generator.get("limited"):
             reasons = "; ".join(generator.get("reasons", ()))
             return f"its client was the limit{f' ({reasons})' if reasons else ''}"
@@ -165,23 +161,22 @@ class _Looks:
 
     def _verdict(self, runs: Sequence[Summary] | Sequence[ColdSummary]) -> Verdict | None:
         """What all runs say together, by the margins of the newest; None for one endpoint."""
-        newest = runs[0]
-        if len(newest.endpoints) < 2:
+        newest, verdicts = runs[0], [run.verdict for run in runs if run.verdict]
+        if not verdicts:
             return None
-        pairs = [{(one.first, one.second): one for one in self.look(run.run).pairs} for run in runs]
-        first = next(iter(pairs[0].values()))
+        pairs = [{(one.first, one.second): one for one in verdict.pairs} for verdict in verdicts]
         return decide(
             lambda one, other, confidence: _effect([of[one, other] for of in pairs], confidence),
             newest.run.endpoint_names,
             _medians_ms(newest),
             margin_ms=newest.plan.margin_ms,
             margin_pct=newest.plan.margin_pct,
-            metric=first.metric,
+            metric=verdicts[0].metric,
             unit=_unit(newest),
-            state=first.state,
-            resolution_ms=newest.run.manifest.get("resolution_ms"),
+            state=verdicts[0].state,
+            resolution_ms=newest.run.manifest.resolution_ms,
             fair=not any(run.mismatches for run in runs),
-            conditions=first.conditions,
+            conditions=verdicts[0].conditions,
         )
 
     def _readable(self, run: Run) -> bool:
@@ -196,7 +191,7 @@ class _Looks:
         return not isinstance(summary, Summary) or all(one.n for one in summary.endpoints)
 
 
-def _effect(runs: Sequence[PairVerdict], confidence: float) -> Estimate:
+def _effect(runs: Sequence[Contrast], confidence: float) -> Estimate:
     """The difference of one pair over all runs.
 
     Where that has no interval (too few samples, or too many timeouts), all runs have to name the same winner on their
@@ -205,7 +200,7 @@ def _effect(runs: Sequence[PairVerdict], confidence: float) -> Estimate:
     found = together.effect([one.effect for one in runs], confidence, [one.confidence for one in runs])
     if found.estimable:
         return found
-    if {one.winner_position for one in runs} == {runs[0].winner_position} != {None}:
+    if {one.winner for one in runs} == {runs[0].winner} != {None}:
         return runs[0].effect
     return Estimate(found.value, None, None, found.n)
 
@@ -220,9 +215,7 @@ def _medians_ms(summary: Summary | ColdSummary) -> tuple[float, ...]:
 def _unit(summary: Summary | ColdSummary) -> str:
     if isinstance(summary, ColdSummary):
         return "pairs of cold starts"
-    if summary.run.kind == COMPARE:
-        return "pairs" if len(summary.endpoints) == 2 else "blocks"
-    return "requests to each"
+    return unit_name(summary.plan, len(summary.endpoints))
 
 
 def _repeats(run: Run) -> tuple[Any, ...]:
@@ -238,8 +231,7 @@ def _stand_ins(runs: Sequence[Run], sides: Sequence[Side]) -> Iterator[PassedOve
         return
     keys = [side.key for side in sides]
     for run in runs:
-        entries = run.manifest["endpoints"]
-        if [entry.get("key") for entry in entries] == keys and all(entry.get("url") is None for entry in entries):
+        if [one.key for one in _endpoints(run)] == keys and all(one.url is None for one in _endpoints(run)):
             why = "it started programs on this machine, a stand-in for these addresses that says nothing about them"
             yield PassedOver(run.id, run.kind, why)
             return
@@ -247,13 +239,28 @@ def _stand_ins(runs: Sequence[Run], sides: Sequence[Side]) -> Iterator[PassedOve
 
 def _is_about(run: Run, sides: Sequence[Side]) -> bool:
     """Whether it is about the same addresses, in the same order. Programs that a run started have none."""
-    addresses = [(entry.get("key"), entry.get("url")) for entry in run.manifest["endpoints"]]
-    return addresses == [(side.key, side.url) for side in sides]
+    return [(one.key, one.url) for one in _endpoints(run)] == [(side.key, side.url) for side in sides]
+
+
+def _endpoints(run: Run) -> tuple[RecordedEndpoint, ...]:
+    """The endpoints of a run; none where its manifest is damaged."""
+    try:
+        return run.manifest.endpoints
+    except UNREADABLE:
+        return ()
+
+
+def _shows(run: Run) -> Shows | None:
+    """What a run is evidence of: nothing where it is about the client, or of a kind of a later version."""
+    try:
+        return kind_of_run(run).shows
+    except UnknownKind:
+        return None
 
 
 def _is_idle_sweep(run: Run) -> bool:
     """Whether a run of cold starts waits for idle gaps, without reading its samples."""
-    plan = run.manifest.get("plan")
+    plan = run.manifest.plan
     return isinstance(plan, Mapping) and bool(plan.get("idle_s"))
 
 
@@ -267,5 +274,5 @@ def _with_bill(side: Side, position: int, looks: Sequence[_Look]) -> Side:
     services = np.concatenate([look.services_ms[position] for look in looks])
     if len(services) > _MOST_SERVICES:
         services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)
-    configuration, assumed = configuration_of(looks[0].summary.run.manifest["facts"].get(side.key, {}))
+    configuration, assumed = configuration_of(looks[0].summary.run.manifest.facts[position])
     return replace(side, services_ms=tuple(map(float, services)), configuration=configuration, assumed=assumed)

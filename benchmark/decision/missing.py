@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from scipy.special import ndtri
 
 from benchmark.coldstart.plan import gap_text
-from benchmark.cost.text import count
 from benchmark.decision import criteria, measurement
 from benchmark.decision.answer import Answer, Choice
 from benchmark.decision.evidence import Evidence
@@ -18,6 +17,7 @@ from benchmark.decision.text import slo_evidence, slo_name
 from benchmark.record.plan import MAX_REQUESTS
 from benchmark.statistics.estimates import min_samples, more_samples
 from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import count
 
 _RATE = 50.0
 """Requests a second of a load run that is proposed."""

@@ -12,11 +12,11 @@ from itertools import islice, pairwise
 from typing import Any
 
 from benchmark.cost.bill import grid
-from benchmark.cost.text import count
 from benchmark.decision import criteria
 from benchmark.decision.answer import Choice, Label, answer
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Needs
+from benchmark.statistics.text import count
 
 _MOST_A_DIRECTION = 3
 """What lies beyond three changes of the answer is not advice any more."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from benchmark.cost.text import count
 from benchmark.decision import criteria
 from benchmark.decision.answer import Answer, Choice
 from benchmark.decision.criterion import Judgement
@@ -11,7 +10,8 @@ from benchmark.decision.findings import Findings
 from benchmark.decision.measurement import Missing
 from benchmark.decision.needs import Needs
 from benchmark.decision.slos import Holds, Slo, SloResult
-from benchmark.decision.text import joined, slo_evidence, slo_name
+from benchmark.decision.text import slo_evidence, slo_name
+from benchmark.statistics.text import count, listed
 
 
 def sentence(findings: Findings, needs: Needs, found: Answer, open_questions: Sequence[Missing]) -> str:
@@ -29,11 +29,11 @@ def sentence(findings: Findings, needs: Needs, found: Answer, open_questions: Se
         name = findings.names[0]
         if not found.slos:
             return f"{name} is the only endpoint: there is nothing to compare {at}."
-        return f"{name} keeps what you ask for {at}: {_listed(found.slos)}. {because[0].upper()}{because[1:]}."
+        return f"{name} keeps what you ask for {at}: {_said(found.slos)}. {because[0].upper()}{because[1:]}."
     if found.key is None:
         tied = f"{these} are a tie" if unfair else "It is a tie"
         if len(findings.sides) > 2:
-            tied = f"It is a tie between {joined([findings.names[one] for one in found.judgements[-1].leaders])}"
+            tied = f"It is a tie between {listed(findings.names[one] for one in found.judgements[-1].leaders)}"
         return f"{tied} {at}: {because}."
     faults = _faults(findings, found)
     lead = f"Of {these[0].lower()}{these[1:]} choose" if unfair else "Choose"
@@ -65,7 +65,7 @@ def why(findings: Findings, found: Answer) -> str:
         return "there is no other endpoint to compare it with"
     doubt = ""
     if found.doubted:
-        asked = _listed(found.of(found.doubted, Holds.UNKNOWN))
+        asked = _said(found.of(found.doubted, Holds.UNKNOWN))
         doubt = f"of {names[found.doubted]} it is not known whether it keeps {asked}"
     if len(found.left) == 1:
         return _clauses([*faults, doubt] if doubt else ["it keeps every objective", *faults])
@@ -89,21 +89,21 @@ def _faults(findings: Findings, found: Answer) -> list[str]:
     """
     out = [side for position, side in enumerate(findings.sides) if position not in found.left]
     if len(findings.sides) <= 2:
-        return [f"{side.name} breaks {_listed(found.of(side.key, Holds.BROKEN))}" for side in out]
+        return [f"{side.name} breaks {_said(found.of(side.key, Holds.BROKEN))}" for side in out]
     alike: dict[tuple[Slo, ...], list[str]] = {}
     for side in out:
         alike.setdefault(tuple(one.slo for one in found.of(side.key, Holds.BROKEN)), []).append(side.name)
     clauses = []
     for asked, names in alike.items():
         verb = "breaks" if len(names) == 1 else "break"
-        clauses.append(f"{joined(names)} {verb} {joined([f'“{slo_name(one)}”' for one in asked])}")
+        clauses.append(f"{listed(names)} {verb} {listed(f'“{slo_name(one)}”' for one in asked)}")
     return clauses
 
 
 def reason(judgement: Judgement, names: Sequence[str]) -> str:
     """What one criterion found, in a clause."""
     if judgement.is_circle:
-        leaders = joined([names[one] for one in judgement.leaders])
+        leaders = listed(names[one] for one in judgement.leaders)
         return f"by {criteria.named(judgement.criterion).title} each of {leaders} is better than one of the others"
     return criteria.named(judgement.criterion).reason(judgement, names)
 
@@ -113,7 +113,7 @@ def _clauses(clauses: Sequence[str]) -> str:
     return ", and ".join(clauses)
 
 
-def _listed(asked: Sequence[SloResult]) -> str:
+def _said(asked: Sequence[SloResult]) -> str:
     return " and ".join(f"“{slo_name(one.slo)}”: {slo_evidence(one)}" for one in asked)
 
 
@@ -136,11 +136,11 @@ def assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
     findings = evidence.findings
     measured = findings.measured
     for summary in findings.runs:
-        if "truth" in summary.run.manifest:
+        if summary.run.manifest.is_simulated:
             yield f"Run {summary.run.id} is simulated: it says nothing of any platform."
         if summary.run.is_imported:
             yield summary.run.imported_text
-        if summary.run.outcome.get("generator", {}).get("limited"):
+        if summary.run.outcome.generator.get("limited"):
             yield f"Run {summary.run.id} is generator-limited: its latencies are in part the client's own."
     if measured and not measured.newest.is_open_loop:
         yield (
@@ -158,7 +158,7 @@ def assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
         unsaid = [name for name in side.assumed if name != "region"]
         if unsaid and side.services_ms:
             yield (
-                f"{side.name} does not report its {joined(unsaid)}, or reports a size that is not offered: billed as "
+                f"{side.name} does not report its {listed(unsaid)}, or reports a size that is not offered: billed as "
                 f"{size.vcpu:g} vCPU, {size.memory_gib:g} GiB and concurrency {size.concurrency}."
             )
         if size.region is None and side.services_ms:

@@ -1,20 +1,12 @@
 """How a decision's figures, SLOs and bills are said: typed findings in, phrases out."""
 
-from collections.abc import Sequence
 from math import isfinite
 
 from benchmark.cost.text import usd
 from benchmark.decision.evidence import NoBill, NoBillReason
-from benchmark.decision.slos import (
-    AvailabilityEvidence,
-    Cold,
-    ColdRole,
-    LatencyEvidence,
-    Slo,
-    SloResult,
-)
+from benchmark.decision.slos import AvailabilityEvidence, Cold, ColdRole, LatencyEvidence, Slo, SloResult
 from benchmark.statistics.estimates import Estimate
-from benchmark.statistics.text import number
+from benchmark.statistics.text import bounds, number, span
 
 
 def percent(share: float) -> str:
@@ -28,18 +20,16 @@ def figure(estimate: Estimate, factor: float = 1.0, unit: str = "", of: str = ""
     n = f"n = {estimate.n}{' ' + of if of else ''}"
     if not isfinite(estimate.value):
         return f"beyond the timeout ({n})"
-    places = 3 if factor == 100 else None
-    value, low, high = (
-        None
-        if one is None
-        else f"{one * factor:.{places}f}".rstrip("0").rstrip(".")
-        if places
-        else number(one * factor)
-        for one in (estimate.value, estimate.low, estimate.high)
-    )
-    if low is None or high is None:
-        return f"{value}{unit}, interval not estimable ({n})"
-    return f"{value}{unit} (95% {low} to {high}, {n})"
+    write = _in_percent if factor == 100 else number
+    value = f"{write(estimate.value * factor)}{unit}"
+    if not estimate.estimable:
+        return f"{value}, interval not estimable ({n})"
+    return f"{value} (95% {bounds(estimate, factor, write=write)}, {n})"
+
+
+def _in_percent(value: float) -> str:
+    """Up to three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def sampled(n: int, runs: int) -> str:
@@ -48,12 +38,7 @@ def sampled(n: int, runs: int) -> str:
 
 
 def span_ms(value_ms: float, low_ms: float, high_ms: float) -> str:
-    return f"{number(value_ms)} ms (95% {number(low_ms)} to {number(high_ms)})"
-
-
-def joined(names: Sequence[str]) -> str:
-    """`a`, `a and b`, or `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return f"{number(value_ms)} ms (95% {span(low_ms, high_ms)})"
 
 
 # --- SLOs
@@ -65,7 +50,7 @@ def slo_name(slo: Slo) -> str:
         return f"{slo.percentile} of at most {slo.limit:g} ms"
     if slo.kind == "availability":
         return f"{slo.limit:g} % available"
-    return f"at most USD {slo.limit:,.2f} a month"
+    return f"at most USD {usd(slo.limit)} a month"
 
 
 def slo_evidence(result: SloResult) -> str:

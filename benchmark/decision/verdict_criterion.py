@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.decision.criterion import Comparison, Judgement
 from benchmark.decision.findings import Repeated
-from benchmark.decision.text import joined, sampled, span_ms
+from benchmark.decision.text import sampled, span_ms
+from benchmark.statistics.contrasts import Contrast
 from benchmark.statistics.estimates import Estimate, min_samples
-from benchmark.statistics.text import number
-from benchmark.statistics.verdict import Outcome, PairVerdict
+from benchmark.statistics.text import listed, number
+from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import Summary
 
 
@@ -17,12 +18,13 @@ from benchmark.summary.summarise import Summary
 class Measured:
     """What so many runs say of one pair."""
 
-    verdict: PairVerdict
+    pair: Contrast
+    metric: str
     runs: int
 
     @property
     def n(self) -> str:
-        return sampled(self.verdict.effect.n, self.runs)
+        return sampled(self.pair.effect.n, self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ def compare(repeated: Repeated[Summary] | Repeated[ColdSummary] | None, first: i
     if repeated is None or verdict is None:
         return Comparison(first, second, Outcome.INCONCLUSIVE)
     pair = next(one for one in verdict.pairs if (one.first, one.second) == (first, second))
-    lead = abs(pair.effect.value)
-    return Comparison(first, second, pair.outcome, pair.winner_position, lead, Measured(pair, len(repeated.runs)))
+    found = Measured(pair, verdict.metric, len(repeated.runs))
+    return Comparison(first, second, pair.outcome, pair.winner, abs(pair.effect.value), found)
 
 
 def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:
@@ -51,21 +53,21 @@ def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:
     if judgement.preferred is not None:
         closest = judgement.wins[0]
         found: Measured = closest.detail
-        size = _size(found.verdict.effect, closest.winner == closest.second)
-        return f"it {phrases.better}{than(judgement, names)} by {size} in the {found.verdict.metric}, {found.n}"
+        size = _size(found.pair.effect, closest.winner == closest.second)
+        return f"it {phrases.better}{than(judgement, names)} by {size} in the {found.metric}, {found.n}"
     if judgement.is_tie:
         pairs = [one.detail for one in judgement.ties if isinstance(one.detail, Measured)]
-        margin = number(max(one.verdict.margin_ms for one in pairs))
-        who = f"{joined([names[one] for one in judgement.leaders])} {phrases.same_of_many}" if named else phrases.same
-        return f"{who} (within {margin} ms, {min(pairs, key=lambda one: one.verdict.effect.n).n})"
+        margin = number(max(one.pair.margin_ms for one in pairs))
+        who = f"{listed(names[one] for one in judgement.leaders)} {phrases.same_of_many}" if named else phrases.same
+        return f"{who} (within {margin} ms, {min(pairs, key=lambda one: one.pair.effect.n).n})"
     unsettled = judgement.open[0]
     if unsettled.detail is None:
         return phrases.nothing
     found = unsettled.detail
-    effect = found.verdict.effect
+    effect = found.pair.effect
     who = f"whether {names[unsettled.first]} or {names[unsettled.second]}" if named else "who"
     if effect.low is None or effect.high is None:
-        few = effect.n < min_samples(0.5, found.verdict.confidence)
+        few = effect.n < min_samples(0.5, found.pair.confidence)
         why = f"{found.n} is too few" if few else f"too many of {effect.n} timed out"
         return f"{why} to tell {who} {phrases.better}"
     return f"{who} {phrases.better} is not settled ({span_ms(effect.value, effect.low, effect.high)}, {found.n})"

@@ -17,6 +17,7 @@ VARIABLE = "ENDPOINTS"
 MOST = 6
 MAX_TIMEOUT_S = 600.0
 KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+"""What an endpoint may be called: it is part of file names and of the page's own names for its parts."""
 
 _DEFAULT_TIMEOUT_S = 10.0
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")

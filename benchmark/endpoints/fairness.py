@@ -45,6 +45,11 @@ class Condition:
         """Known of all, and the same."""
         return self.is_known and len(set(self.values)) == 1
 
+    @property
+    def comparison(self) -> str:
+        """Whether it is equal, in a word."""
+        return "equal" if self.is_equal else "differs" if self.is_known else "unknown"
+
     def describe(self) -> str:
         """What is wrong with it, in a clause."""
         if not self.is_known:

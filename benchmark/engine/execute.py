@@ -22,6 +22,7 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import facts, revision
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
+from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
@@ -56,7 +57,7 @@ def make_manifest(
     return {
         "format_version": FORMAT_VERSION,
         "plan": dict(plan),
-        "endpoints": [{"key": one.key, "name": one.name, "url": one.url} for one in endpoints],
+        "endpoints": [_entry(one) for one in endpoints],
         "facts": {one.key: facts(known) for one, known in zip(endpoints, served, strict=True)},
         "revisions": {one.key: revision(known) for one, known in zip(endpoints, served, strict=True)},
         "problems": {one.key: known.problem for one, known in zip(endpoints, served, strict=True) if known.problem},
@@ -72,6 +73,12 @@ def make_manifest(
             "numpy": version("numpy"),
         },
     }
+
+
+def _entry(endpoint: Endpoint) -> dict[str, Any]:
+    """What a manifest says of an endpoint; of its protocol only where it is another than most speak."""
+    entry = {"key": endpoint.key, "name": endpoint.name, "url": endpoint.url}
+    return entry if endpoint.protocol == DEFAULT else entry | {"protocol": endpoint.protocol}
 
 
 def execute(

@@ -42,8 +42,7 @@ class DriftLevel(StrEnum):
 class Drift:
     """One feature's inputs against its training values.
 
-    `chance` is the PSI up to which chance explains it; it and `psi` are None where the level is not known. Shares are
-    by bin; the first and the last bin are open.
+    `chance` is the PSI up to which chance explains it; it and `psi` are None where the level is not known.
     """
 
     feature: str
@@ -51,9 +50,6 @@ class Drift:
     level: DriftLevel
     psi: float | None = None
     chance: float | None = None
-    edges: tuple[float, ...] = ()
-    training_shares: tuple[float, ...] = ()
-    seen_shares: tuple[float, ...] = ()
 
 
 def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
@@ -80,18 +76,7 @@ def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
         actual = [sum(counts[index] for index in group) for group in groups]
         value = psi(expected, actual)
         limit = chance(sum(expected), seen, len(groups), _FALSE_ALARM / len(card.features))
-        found.append(
-            Drift(
-                feature.name,
-                seen,
-                _level(value, limit),
-                value,
-                limit,
-                tuple(training.histogram_edges[group.start] for group in groups[1:]),
-                tuple(count / sum(expected) for count in expected),
-                tuple(count / seen for count in actual),
-            )
-        )
+        found.append(Drift(feature.name, seen, _level(value, limit), value, limit))
     return found
 
 

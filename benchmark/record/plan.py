@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from benchmark.endpoints.configured import MOST as MAX_ENDPOINTS
 from benchmark.endpoints.endpoint import Endpoint
 
 Connection = Literal["reused", "new"]
@@ -13,7 +14,6 @@ Arrivals = Literal["poisson", "constant"]
 LOOPBACK_MARGIN_MS = 0.2
 REMOTE_MARGIN_MS = 5.0
 MARGIN_PCT = 5.0
-MAX_ENDPOINTS = 6
 MAX_REQUESTS = 200_000
 MAX_RATE = 2_000.0
 _MAX_VALUE = 1e12
@@ -49,27 +49,41 @@ class Terms:
             raise PlanError(f"{self.subject} {what}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RequestTerms(Terms):
+    """What the plans have in common that send requests to endpoints as they are."""
+
+    warmup: int = 20
+    """the first requests to each endpoint, counted and kept apart"""
+    connection: Connection = "reused"
+
+    is_open_loop = False
+    unit = "requests"
+    """what a warm-up counts"""
+
+    def check_requests(self) -> None:
+        """Raises PlanError."""
+        self.require(self.warmup >= 0, f"a warm-up of 0 {self.unit} or more")
+        self.require(self.connection in ("reused", "new"), "connections that are reused or new")
+        self.check_terms()
+
+
 @dataclass(frozen=True, slots=True)
-class ComparePlan(Terms):
+class ComparePlan(_RequestTerms):
     """The same body to every endpoint in random order, one request in flight: a closed loop, so service time.
 
     With two endpoints such a round is a pair.
     """
 
     pairs: int = 500
-    """measured rounds"""
-    warmup: int = 20
-    """rounds before them, counted and kept apart"""
-    connection: Connection = "reused"
+    """measured rounds, after those of the warm-up"""
 
     kind = "compare"
-    is_open_loop = False
+    unit = "pairs"
 
     def __post_init__(self) -> None:
         self.require(self.pairs >= 1, "at least 1 pair")
-        self.require(self.warmup >= 0, "a warm-up of 0 pairs or more")
-        _check_connection(self)
-        self.check_terms()
+        self.check_requests()
 
     def in_flight(self, endpoints: int) -> int:
         """One, whatever the number of endpoints: they are asked in turn."""
@@ -81,7 +95,7 @@ class ComparePlan(Terms):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenLoopPlan(Terms):
+class OpenLoopPlan(_RequestTerms):
     """Requests arrive at a rate, that of each endpoint, and response time counts from the scheduled send."""
 
     rate: float = 50.0
@@ -89,9 +103,6 @@ class OpenLoopPlan(Terms):
     ramp: float | None = None
     """the rate at the beginning, from where it rises evenly to `rate`"""
     arrivals: Arrivals = "poisson"
-    warmup: int = 20
-    """the first requests to each endpoint, counted and kept apart"""
-    connection: Connection = "reused"
 
     kind = "load"
     is_open_loop = True
@@ -103,9 +114,7 @@ class OpenLoopPlan(Terms):
         self.require(isfinite(self.rate * self.duration_s), "a rate and a duration that can be multiplied")
         self.require(isfinite((self.ramp or 0) * self.duration_s), "a ramp and a duration that can be multiplied")
         self.require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
-        self.require(self.warmup >= 0, "a warm-up of 0 requests or more")
-        _check_connection(self)
-        self.check_terms()
+        self.check_requests()
 
     @property
     def start_rate(self) -> float:
@@ -127,26 +136,20 @@ class OpenLoopPlan(Terms):
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedLoopPlan(Terms):
+class ClosedLoopPlan(_RequestTerms):
     """A number of callers per endpoint, each waiting for its answer before it sends again: service time."""
 
     concurrency: int
     """callers of each endpoint"""
     total: int
     """requests to each endpoint"""
-    warmup: int = 20
-    """the first requests to each endpoint, counted and kept apart"""
-    connection: Connection = "reused"
 
     kind = "load"
-    is_open_loop = False
 
     def __post_init__(self) -> None:
         self.require(1 <= self.concurrency <= 1000, "a concurrency from 1 to 1000")
         self.require(self.total >= 1, "a number of requests for its closed loop")
-        self.require(self.warmup >= 0, "a warm-up of 0 requests or more")
-        _check_connection(self)
-        self.check_terms()
+        self.check_requests()
 
     def in_flight(self, endpoints: int) -> int:
         """How many requests to all `endpoints` are out at once."""
@@ -262,7 +265,3 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is float:
         return type(value) in (int, float) and abs(value) <= _MAX_VALUE
     return type(value) is hint and (hint is not int or abs(value) < 2**63)
-
-
-def _check_connection(plan: Plan) -> None:
-    plan.require(plan.connection in ("reused", "new"), "connections that are reused or new")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from benchmark.endpoints.configured import KEY
 from benchmark.endpoints.readable import readable
 from benchmark.record.plan import PlanError
 from benchmark.record.run import FORMAT_VERSION, RunState
@@ -28,9 +29,6 @@ _MAX_NUMBER = 1e15
 _MAX_ENDPOINTS = 20
 _MAX_MS = 1e10
 """Nearly four months: longer than any run."""
-
-KEY = r"[A-Za-z][A-Za-z0-9_-]{0,31}"
-"""What an endpoint may be called: it is part of file names and of the page's own names for its parts."""
 
 
 class ImportFault(ValueError):
@@ -133,10 +131,6 @@ def _truth(value: Any, where: str) -> None:
         _refuse(where, "must be true or false")
 
 
-def _anything(_: Any, __: str) -> None:
-    return
-
-
 def _or_none(check: _Check) -> _Check:
     return lambda value, where: None if value is None else check(value, where)
 
@@ -184,8 +178,8 @@ def _registered(value: Any, where: str) -> None:
 _NAME = _text(_MAX_NAME)
 _AT_UTC = _text(40, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", "a time like 2026-01-02T03:04:05+00:00")
 _ENDPOINT = _members(
-    {"key": _text(32, KEY, "letters, digits, _ and -, with a letter first"), "name": _NAME},
-    {"url": _or_none(_text())},
+    {"key": _text(32, KEY.pattern, "letters, digits, _ and -, with a letter first"), "name": _NAME},
+    {"url": _or_none(_text()), "protocol": _NAME},
 )
 _MANIFEST = _members(
     {

@@ -15,11 +15,10 @@ import numpy as np
 
 from benchmark.coldstart import printing as coldstart_printing
 from benchmark.coldstart import summary as coldstart_summary
-from benchmark.coldstart.plan import KIND as COLDSTART
 from benchmark.coldstart.summary import ColdSummary, threshold_text
 from benchmark.cost.bill import CostError, crossings
 from benchmark.cost.prices import BILLINGS, Billing, Prices
-from benchmark.cost.text import count, usd
+from benchmark.cost.text import usd
 from benchmark.decision.decide import Decision
 from benchmark.decision.evidence import Bill, Evidence
 from benchmark.decision.findings import Findings, Side, sides_of
@@ -35,12 +34,13 @@ from benchmark.record.samples import Samples, latency_ms, warm
 from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
 from benchmark.reports.redaction import redacted
+from benchmark.runs import kind_of_run
 from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.percentiles import PERCENTILES
-from benchmark.statistics.text import interval, listed, number
+from benchmark.statistics.text import count, in_words, interval, listed, number
 from benchmark.statistics.verdict import Verdict
 from benchmark.summary import printing
-from benchmark.summary.summarise import Summary, conditions, summarise
+from benchmark.summary.summarise import Summary, conditions
 
 Recorded = tuple[Run, Samples]
 
@@ -119,26 +119,20 @@ class _Material:
     findings: Findings | None
 
     @cached_property
-    def warm(self) -> list[tuple[Summary, Samples]]:
-        known = {one.run.id: one for one in self._known if isinstance(one, Summary)}
+    def summaries(self) -> list[tuple[Any, Samples]]:
+        """Of each run, as its kind summarises it."""
+        known = {one.run.id: one for one in self.findings.runs} if self.findings else {}
         return [
-            (known.get(run.id) or summarise(run, samples), samples)
-            for run, samples in self.recorded
-            if run.kind != COLDSTART
-        ]
-
-    @cached_property
-    def cold(self) -> list[ColdSummary]:
-        known = {one.run.id: one for one in self._known if isinstance(one, ColdSummary)}
-        return [
-            known.get(run.id) or coldstart_summary.summarise(run, samples)
-            for run, samples in self.recorded
-            if run.kind == COLDSTART
+            (known.get(run.id) or kind_of_run(run).summarise(run, samples), samples) for run, samples in self.recorded
         ]
 
     @property
-    def _known(self) -> tuple[Summary | ColdSummary, ...]:
-        return self.findings.runs if self.findings else ()
+    def warm(self) -> list[tuple[Summary, Samples]]:
+        return [(one, samples) for one, samples in self.summaries if isinstance(one, Summary)]
+
+    @property
+    def cold(self) -> list[ColdSummary]:
+        return [one for one, _ in self.summaries if isinstance(one, ColdSummary)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,8 +140,7 @@ class _Material:
 
     def command(self, kind: str, options: str = "") -> str:
         """The command that would measure what is missing."""
-        run = next((run for run, _ in self.recorded if run.kind != COLDSTART), None)
-        sides = sides_of(run) if run else [Side(key, key, None) for key in ("api", "function")]
+        sides = sides_of(self.warm[0][0].run) if self.warm else [Side(key, key, None) for key in ("api", "function")]
         return command(kind, sides, options)
 
 
@@ -313,7 +306,7 @@ def _artifact(material: _Material) -> Iterator[Block]:
 def _reproducibility(material: _Material) -> Iterator[Block]:
     rows: dict[str, tuple[str, ...]] = {}
     for run, _ in material.recorded:
-        facts = [run.manifest["facts"].get(key, {}) for key in run.endpoint_keys]
+        facts = run.manifest.facts
         for name in ("model version", "model sha256", "runtime", "Python"):
             if any(one.get(name) for one in facts) and len(facts) == len(material.names):
                 rows.setdefault(name, tuple(one.get(name) or "unknown" for one in facts))
@@ -336,7 +329,7 @@ def _reproducibility(material: _Material) -> Iterator[Block]:
     if not compared:
         yield from _not_measured("whether all give the same answers.", material.command("agree"))
     for run, _ in material.recorded:
-        plan, bodies = run.manifest["plan"], run.manifest.get("bodies") or {}
+        plan, bodies = run.manifest.plan, run.manifest.get("bodies") or {}
         sent = f"{bodies.get('count')} bodies from {bodies.get('source')}, sha256 {str(bodies.get('sha256'))[:12]}"
         yield Text(f"Run {run.id} has seed {plan.get('seed')}; it sent {sent}.", small=True)
 
@@ -419,24 +412,19 @@ def _cheaper(findings: Findings, net_usd: Callable[[int, Billing, int], float | 
             cheaper, dearer = (name, other) if at.first_is_cheaper_above else (other, name)
             yield (
                 f"From {count(at.requests_per_month)} requests a month on, {cheaper} costs less than {dearer} "
-                f"(USD {at.usd:,.2f} there)."
+                f"(USD {usd(at.usd)} there)."
             )
 
 
 def _fairness(material: _Material) -> Iterator[Block]:
     seen: list[tuple[Any, ...]] = []
     for run, _ in material.recorded:
-        facts = [run.manifest["facts"].get(key, {}) for key in run.endpoint_keys]
+        facts = run.manifest.facts
         if len(facts) < 2:
             yield Text(f"Run {run.id} has one endpoint: there is nothing to compare.", small=True)
             continue
         rows = tuple(
-            (
-                one.name,
-                *(value or "unknown" for value in one.values),
-                "equal" if one.is_equal else "differs" if one.is_known else "unknown",
-            )
-            for one in all_conditions(facts)
+            (one.name, *(value or "unknown" for value in one.values), one.comparison) for one in all_conditions(facts)
         )
         if rows in seen:
             continue
@@ -444,7 +432,7 @@ def _fairness(material: _Material) -> Iterator[Block]:
         unequal = sum(row[-1] != "equal" for row in rows)
         if unequal:
             yield Text(
-                f"{unequal} of {len(rows)} conditions differ or are unknown: this compares {_number(facts)} "
+                f"{unequal} of {len(rows)} conditions differ or are unknown: this compares {in_words(len(facts))} "
                 "deployments, not platforms.",
             )
         else:
@@ -452,35 +440,33 @@ def _fairness(material: _Material) -> Iterator[Block]:
         yield Table(("", *run.endpoint_names, ""), rows, f"Run {run.id}")
 
 
-def _number(several: Sequence[Any]) -> str:
-    return ("two", "three", "four", "five", "six")[len(several) - 2] if len(several) <= 6 else str(len(several))
-
-
 def _limits(material: _Material, decision: Decision | None) -> Iterator[Block]:
     said = list(decision.assumptions) if decision else []
-    for run, _ in material.recorded:
-        if "truth" in run.manifest:  # said in the same words as by a decision, so that it is there once
+    for summary, _ in material.summaries:
+        run: Run = summary.run
+        if run.manifest.is_simulated:  # said in the same words as by a decision, so that it is there once
             said.append(f"Run {run.id} is simulated: it says nothing of any platform.")
         if run.is_imported:
             said.append(run.imported_text)
-        client = run.manifest["client"]
+        client = run.manifest.client
         said.append(
-            f"Run {run.id} was measured from one place ({client['host']}, {client['machine']}), once, at "
+            f"Run {run.id} was measured from one place ({client.host}, {client.machine}), once, at "
             f"{run.started_text}: another place or hour may give other figures."
         )
-        generator = run.outcome.get("generator") or {}
+        generator = run.outcome.generator
         if generator.get("limited"):
             said.append(f"Run {run.id} is generator-limited ({'; '.join(generator.get('reasons', ()))}).")
         if run.state.value != "finished":
             said.append(f"Run {run.id} did not end by itself: it is {run.state.value}.")
-        if run.kind != COLDSTART and all(is_on_this_machine(side.url or "") for side in sides_of(run)):
+        if isinstance(summary, Summary) and all(is_on_this_machine(side.url or "") for side in sides_of(run)):
             said.append(f"Run {run.id} is of programs on this machine, not of a platform.")
-        if run.kind == COLDSTART and run.manifest["plan"].get("mode") == "spawn":
+        mode = summary.plan.mode if isinstance(summary, ColdSummary) else None
+        if mode == "spawn":
             said.append(
                 f"Run {run.id} starts programs of this machine: a platform adds the time for a place, an image and a "
                 "network to it."
             )
-        if run.kind == COLDSTART and run.manifest["plan"].get("mode") == "forced":
+        if mode == "forced":
             said.append(f"Run {run.id} forces new instances, which is not scaling from zero.")
     for summary, _ in material.warm:
         if not summary.is_open_loop:

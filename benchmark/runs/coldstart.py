@@ -11,21 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.coldstart import local
+from benchmark.coldstart import plan as plans
 from benchmark.coldstart import summary as cold
 from benchmark.coldstart.force import ForceError
 from benchmark.coldstart.measure import drop_page_cache, execute
-from benchmark.coldstart.plan import (
-    KIND as NAME,
-)
-from benchmark.coldstart.plan import (
-    ColdPlan,
-    ForcedPlan,
-    IdleSweepPlan,
-    SpawnPlan,
-    from_document,
-    gap_text,
-    to_document,
-)
+from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, gap_text
 from benchmark.coldstart.printing import print_coldstart
 from benchmark.coldstart.program import POLL_S, Command, ProgramError
 from benchmark.coldstart.summary import ColdSummary
@@ -37,8 +27,9 @@ from benchmark.record.plan import PlanError, check_count, check_hosts
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
-from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, Work
-from benchmark.runs.requests import listed, new_run, read_bodies
+from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, Shows, Work
+from benchmark.runs.requests import new_run, read_bodies
+from benchmark.statistics.text import listed
 
 
 def check(order: Order[ColdPlan]) -> None:
@@ -82,12 +73,12 @@ def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: St
     except ProgramError as error:
         raise RunRefused(str(error)) from error
     endpoints = [target.at("http://127.0.0.1", plan.timeout_s) for target in targets]
-    manifest = make_manifest(endpoints, served, to_document(plan), bodies, card)
+    manifest = make_manifest(endpoints, served, plans.to_document(plan), bodies, card)
     for entry, target in zip(manifest["endpoints"], targets, strict=True):
         entry |= target.recorded
     if isinstance(plan, SpawnPlan):
         manifest["port_poll_ms"] = POLL_S * 1000
-    run = resumed or new_run(NAME, order.name, manifest, order.run_id)
+    run = resumed or new_run(plans.KIND, order.name, manifest, order.run_id)
 
     def carry_out(report: ProgressReport) -> Run:
         try:
@@ -169,10 +160,10 @@ def _count_probes(samples: Samples, outcome: Mapping[str, Any]) -> int:
 
 
 KIND: RunKind[ColdPlan, ColdSummary] = RunKind(
-    name=NAME,
+    name=plans.KIND,
     title="cold start",
-    read_plan=from_document,
-    write_plan=to_document,
+    read_plan=plans.from_document,
+    write_plan=plans.to_document,
     describe=describe_plan,
     check=check,
     prepare=prepare,
@@ -186,4 +177,5 @@ KIND: RunKind[ColdPlan, ColdSummary] = RunKind(
     unit="probe",
     count=_count_probes,
     needs_idle_endpoints=True,
+    shows=Shows.COLD_STARTS,
 )

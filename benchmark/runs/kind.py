@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from benchmark.endpoints.endpoint import Endpoint
@@ -23,6 +24,17 @@ class RunRefused(Exception):
 
 class RunBroken(Exception):
     """A run ended before its plan was done; what was measured is in the record, which says so."""
+
+
+class Shows(Enum):
+    """What a decision takes from the runs of a kind."""
+
+    COMPARISON = auto()
+    """which endpoint is faster"""
+    LOAD = auto()
+    """how the endpoints hold up"""
+    COLD_STARTS = auto()
+    """how long a new instance takes, and when there is one"""
 
 
 class AnySummary(Protocol):
@@ -106,5 +118,7 @@ class RunKind(Generic[P, S]):
     """what its progress counts"""
     count: Callable[[Samples, Mapping[str, Any]], int] = _count_samples
     """how many of these there are in samples and outcome"""
+    shows: Shows | None = None
+    """None where its runs are no evidence on endpoints"""
     needs_idle_endpoints: bool = False
     """whether a request from elsewhere, such as a look at /metrics, would spoil what it measures"""

@@ -25,7 +25,8 @@ from benchmark.record.plan import (
 )
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import Store
-from benchmark.runs.kind import Order, ProgressReport, RunKind, Work
+from benchmark.runs.kind import Order, ProgressReport, RunKind, Shows, Work
+from benchmark.statistics.text import listed
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.summary.summarise import to_document as summary_document
@@ -33,7 +34,7 @@ from benchmark.synthetic.selftest import known_resolution_ms
 from inference.card import ModelCard
 
 
-def request_kind(name: str, title: str) -> RunKind[Plan, Summary]:
+def request_kind(name: str, title: str, shows: Shows | None = None) -> RunKind[Plan, Summary]:
     """A kind whose samples are requests to endpoints as they are, and whose summary is their latencies."""
     return RunKind(
         name=name,
@@ -49,6 +50,7 @@ def request_kind(name: str, title: str) -> RunKind[Plan, Summary]:
         document=summary_document,
         has_results=lambda summary: any(one.n for one in summary.endpoints),
         panel="dashboard.views.benchmark.report",
+        shows=shows,
     )
 
 
@@ -120,11 +122,6 @@ def span(duration_s: float) -> str:
     if duration_s < 99.5:
         return f"{duration_s:.0f} s"
     return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:

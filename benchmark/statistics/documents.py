@@ -47,7 +47,7 @@ def pairs_document(verdict: Verdict, keys: Sequence[str]) -> list[dict[str, Any]
             "n": pair.effect.n,
             "confidence": pair.confidence,
             "outcome": pair.outcome.value,
-            "winner": None if pair.winner_position is None else keys[pair.winner_position],
+            "winner": None if pair.winner is None else keys[pair.winner],
         }
         for pair in verdict.pairs
     ]

@@ -5,10 +5,13 @@ The one place where intervals are written: other modules choose how many digits 
 
 from collections.abc import Callable, Iterable
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from benchmark.statistics.estimates import Estimate
+if TYPE_CHECKING:  # scipy takes longer to import than a page may take to open
+    from benchmark.statistics.estimates import Estimate
 
 Write = Callable[[float], str]
+_NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
 
 
 def number(value: float) -> str:
@@ -18,19 +21,25 @@ def number(value: float) -> str:
     return f"{value:.{places}f}"
 
 
-def interval(estimate: Estimate, factor: float = 1.0, *, write: Write = number) -> str:
+def interval(estimate: "Estimate", factor: float = 1.0, *, write: Write = number) -> str:
     """A figure with its interval, or that it has none; `factor` 100 makes percent of a share."""
     if not estimate.n:
         return "not measured"
-    open_end = _open_end(estimate, factor, write)
+    n, known = f"n = {estimate.n}", bounds(estimate, factor, write=write)
     if not isfinite(estimate.value):
-        return f"beyond the timeout ({open_end}n = {estimate.n})"
+        return f"beyond the timeout ({', '.join(filter(None, (known, n)))})"
     value = write(estimate.value * factor)
-    if open_end:
-        return f"{value} ({open_end}n = {estimate.n})"
-    if estimate.low is None or estimate.high is None:
-        return f"{value} (interval not estimable, n = {estimate.n})"
-    return f"{value} ({span(estimate.low * factor, estimate.high * factor, write)})"
+    if estimate.estimable:
+        return f"{value} ({known})"
+    return f"{value} ({known or 'interval not estimable'}, {n})"
+
+
+def bounds(estimate: "Estimate", factor: float = 1.0, *, write: Write = number) -> str:
+    """The interval alone. Where timeouts leave one end open it is `at least 1.10`; empty where there is none."""
+    low, high = (None if edge is None else write(edge * factor) for edge in (estimate.low, estimate.high))
+    if low is None or high is None:
+        return f"at least {low}" if low else f"at most {high}" if high else ""
+    return f"{low} to {high}"
 
 
 def span(low: float, high: float, write: Write = number) -> str:
@@ -55,16 +64,21 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
+def count(value: float, digits: int = 3) -> str:
+    """A number of requests, `16.8 million`: three digits from a million on, and all of them below."""
+    if value < 1e6:
+        return f"{value:,.0f}".replace(",", " ")
+    value = float(f"{value:.{digits}g}")
+    unit, name = (1e9, "billion") if value >= 1e9 else (1e6, "million")
+    return f"{value / unit:.{digits}g} {name}"
+
+
+def in_words(number: int) -> str:
+    """A number of endpoints: `two`."""
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+
+
 def listed(names: Iterable[str]) -> str:
-    """Names as English lists them: A, B and C."""
-    *first, last = names
+    """Names as English lists them: A, B and C. Empty for none."""
+    *first, last = [*names] or [""]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _open_end(estimate: Estimate, factor: float, write: Write) -> str:
-    """The one bound of an interval whose other end lies among timeouts."""
-    if estimate.low is not None and estimate.high is None:
-        return f"at least {write(estimate.low * factor)}, "
-    if estimate.high is not None and estimate.low is None:
-        return f"at most {write(estimate.high * factor)}, "
-    return ""

@@ -1,4 +1,4 @@
-"""What a comparison allows to be said of all its endpoints and of each pair: a winner, equivalence, or neither.
+"""What a comparison allows to be said of all its endpoints: a winner, equivalence, or neither.
 
 The claims are those of `contrasts.py`, the sentences those of `verdict_text.py`.
 """
@@ -8,41 +8,9 @@ from dataclasses import dataclass
 
 from benchmark.statistics import verdict_text
 from benchmark.statistics.contrasts import Contrast, EffectOf, Order, Outcome, contrasts, margin, order
-from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.verdict_text import Attempts, State, Terms
 
-__all__ = ["Attempts", "Outcome", "PairVerdict", "State", "Verdict", "decide", "margin"]
-
-
-@dataclass(frozen=True, slots=True)
-class PairVerdict:
-    """What is claimed of two endpoints, at positions `first` and `second` among all.
-
-    `effect` is first minus second in ms; `more_pairs` is about what would settle an inconclusive comparison.
-    """
-
-    first: int
-    second: int
-    outcome: Outcome
-    winner: str | None
-    winner_position: int | None
-    """among all endpoints: two may have the same name"""
-    metric: str
-    effect: Estimate
-    confidence: float
-    """of the effect's interval: 0.95 for two endpoints, more where it is one of several pairs (Holm)"""
-    margin_ms: float
-    state: State
-    more_pairs: int | None
-    reason: str
-    """why there is no claim; empty where there is one"""
-    conditions: tuple[str, ...]
-    sentence: str
-
-    @property
-    def rule(self) -> str:
-        """What a winner needs, in a sentence."""
-        return verdict_text.rule([self.margin_ms], self.confidence)
+__all__ = ["Attempts", "Outcome", "State", "Verdict", "decide", "margin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +31,7 @@ class Verdict:
     sentence: str
     order: Order
     """groups of positions, the fastest first; those that no winner separates are one group"""
-    pairs: tuple[PairVerdict, ...]
+    pairs: tuple[Contrast, ...]
     """in the order of `itertools.combinations`"""
 
     @property
@@ -74,7 +42,7 @@ class Verdict:
     @property
     def more_pairs(self) -> int | None:
         """About how many more samples would settle all pairs; None where nothing is open or nothing would settle it."""
-        more = [pair.more_pairs for pair in self.pairs if pair.outcome is Outcome.INCONCLUSIVE]
+        more = [pair.more for pair in self.pairs if pair.outcome is Outcome.INCONCLUSIVE]
         known = [count for count in more if count is not None]
         return max(known) if known and len(known) == len(more) else None
 
@@ -123,7 +91,7 @@ def decide(
         conditions,
         verdict_text.failures(attempts, names) + verdict_text.of_all(found, groups, terms),
         groups,
-        tuple(_pair(one, terms, attempts, conditions) for one in found),
+        found,
     )
 
 
@@ -131,26 +99,3 @@ def _outcome(found: Sequence[Contrast], winner: int | None) -> Outcome:
     if winner is not None:
         return Outcome.WINNER
     return Outcome.EQUIVALENT if all(one.outcome is Outcome.EQUIVALENT for one in found) else Outcome.INCONCLUSIVE
-
-
-def _pair(
-    found: Contrast, terms: Terms, attempts: Sequence[Attempts] | None, conditions: tuple[str, ...]
-) -> PairVerdict:
-    names = terms.names[found.first], terms.names[found.second]
-    both = None if attempts is None else (attempts[found.first], attempts[found.second])
-    return PairVerdict(
-        found.first,
-        found.second,
-        found.outcome,
-        None if found.winner is None else terms.names[found.winner],
-        found.winner,
-        terms.metric,
-        found.effect,
-        found.confidence,
-        found.margin_ms,
-        terms.state,
-        found.more,
-        verdict_text.reason(found, terms),
-        conditions,
-        verdict_text.failures(both, names) + verdict_text.of_pair(found, terms),
-    )

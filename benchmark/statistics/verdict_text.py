@@ -8,7 +8,7 @@ from math import isfinite, sqrt
 
 from benchmark.statistics.contrasts import Contrast, Doubt, Order, Outcome, corrected
 from benchmark.statistics.estimates import CONFIDENCE, Estimate, min_samples, wilson
-from benchmark.statistics.text import alike, listed, ms, percent, span
+from benchmark.statistics.text import alike, count, listed, ms, percent, span
 
 
 class State(StrEnum):
@@ -111,7 +111,7 @@ def reason(found: Contrast, terms: Terms) -> str:
         case Doubt.MARGIN_BELOW_RESOLUTION:
             return f"{_resolved(terms)}, and the margin is {ms(found.margin_ms)}"
         case Doubt.MORE_SAMPLES:
-            return f"about {found.more:,} more {terms.unit} would settle it".replace(",", " ")
+            return f"about {count(found.more or 0)} more {terms.unit} would settle it"
         case Doubt.HARDLY:
             return "more of the same would hardly settle it"
 
@@ -122,12 +122,12 @@ def reason_of_all(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
     return "" if _all_equal(first) else _reasons(first, terms)
 
 
-def rule(margins_ms: Sequence[float], confidence: float = CONFIDENCE) -> str:
+def rule(margins_ms: Sequence[float]) -> str:
     """What a winner needs, with its margin; for several pairs with the correction for their number."""
     limit, pairs = f"a point estimate beyond the margin of {_margin(margins_ms)}", len(margins_ms)
     if pairs == 1:
         return (
-            f"A winner needs a {percent(confidence)} interval without 0 and {limit}; the interval may reach into the "
+            f"A winner needs a {percent(CONFIDENCE)} interval without 0 and {limit}; the interval may reach into the "
             "margin."
         )
     return (

@@ -80,7 +80,7 @@ def pairs_table(
     lines = []
     for index, pair in enumerate(verdict.pairs):
         texts = [interval(pair.effect), *(interval(differences[index][at]) for at in shown)]
-        claim = pair.outcome.value if pair.winner_position is None else f"{names[pair.winner_position]} faster"
+        claim = pair.outcome.value if pair.winner is None else f"{names[pair.winner]} faster"
         lines.append((f"{names[pair.first]} minus {names[pair.second]}", [*texts, claim]))
     return [*heads, "result"], lines
 
@@ -139,9 +139,9 @@ def _few(values_ms: Sequence[float]) -> str:
 
 def generator(run: Run) -> str:
     """How the load generator did, in a sentence."""
-    health = run.outcome.get("generator")
+    health = run.outcome.generator
     if not health:
-        return "No generator: simulated." if "truth" in run.manifest else "The run did not end by itself."
+        return "No generator: simulated." if run.manifest.is_simulated else "The run did not end by itself."
     overhead = "unknown" if health["floor_ms"] is None else f"{number(health['floor_ms'])} ms"
     text = f"Generator: client overhead {overhead}, loop {health['loop_lag_ms']:.1f} ms late (p99)"
     text += f", {health['cpu']:.0%} of a core"

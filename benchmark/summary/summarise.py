@@ -28,7 +28,7 @@ from benchmark.record.samples import (
     response_ms,
     temperatures,
 )
-from benchmark.statistics.contrasts import corrected
+from benchmark.statistics.contrasts import Contrast, corrected
 from benchmark.statistics.documents import (
     estimate_document,
     estimates_document,
@@ -48,7 +48,7 @@ from benchmark.statistics.estimates import (
     wilson,
 )
 from benchmark.statistics.percentiles import PERCENTILES
-from benchmark.statistics.verdict import Attempts, PairVerdict, State, Verdict, decide
+from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
 _MEDIAN = 0.5
 
@@ -161,10 +161,10 @@ def summarise(run: Run, samples: Samples) -> Summary:
     plan = run.plan
     sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
     figures = tuple(_figures(run, plan, samples, position, side) for position, side in enumerate(sides))
-    unequal = tuple(mismatches([run.manifest["facts"][key] for key in run.endpoint_keys])) if len(figures) > 1 else ()
+    unequal = tuple(mismatches(run.manifest.facts)) if len(figures) > 1 else ()
     if len(figures) < 2:
         return Summary(run, plan, figures, (), None, unequal)
-    comparison = (_Blocks if plan.kind == ComparePlan.kind else _Streams)(plan.is_open_loop, sides)
+    comparison = (_Blocks if isinstance(plan, ComparePlan) else _Streams)(plan.is_open_loop, sides)
     verdict = decide(
         comparison.effect,
         [one.name for one in figures],
@@ -175,7 +175,7 @@ def summarise(run: Run, samples: Samples) -> Summary:
         unit=unit_name(plan, len(figures)),
         state=_state(sides),
         attempts=[Attempts(one.attempts, one.failed, one.failures_design_effect) for one in figures],
-        resolution_ms=run.manifest.get("resolution_ms"),
+        resolution_ms=run.manifest.resolution_ms,
         fair=not unequal,
         conditions=conditions(run, plan),
         limited=limits(run),
@@ -187,27 +187,26 @@ def summarise(run: Run, samples: Samples) -> Summary:
 
 def limits(run: Run) -> tuple[str, ...]:
     """Why the client limited the run, so that its figures are not those of the endpoints; none for a sound run."""
-    health = run.outcome.get("generator", {})
+    health = run.outcome.generator
     return tuple(health.get("reasons", ())) or ("it did not keep up",) if health.get("limited") else ()
 
 
 def metric_name(plan: Plan) -> str:
     """What the verdict is about."""
-    if plan.kind == ComparePlan.kind:
+    if isinstance(plan, ComparePlan):
         return "paired median"
     return "p50 of the response time" if plan.is_open_loop else "p50 of the service time"
 
 
 def unit_name(plan: Plan, endpoints: int) -> str:
     """What the verdict counts. A block is one request to each endpoint; with two endpoints it is a pair."""
-    if plan.kind == ComparePlan.kind:
+    if isinstance(plan, ComparePlan):
         return "pairs" if endpoints == 2 else "blocks"
     return "requests to each"
 
 
 def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     """The conditions under which a run's figures hold, each a short clause."""
-    client = run.manifest["client"]
     if isinstance(plan, ComparePlan):
         what = "pairs" if len(run.endpoint_keys) < 3 else "blocks of one request to each"
         loop = f"closed loop, one request in flight, {what} in random order: service time"
@@ -219,7 +218,7 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     return (
         loop,
         f"{plan.connection} connections",
-        f"from {client['host']} ({client['machine']}, {client['cpus']} CPUs)",
+        f"from {run.manifest.client.text}",
         run.started_text,
     )
 
@@ -245,7 +244,7 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
         for state in (COLD, QUEUED)
     )
     failures = np.bincount(attempted["failure"], minlength=len(FAILURES) + 1)
-    details = run.outcome.get("failure_details", {}).get(key, {})
+    details = run.outcome.failure_details.get(key, {})
     ledger = tuple(
         Failed(failure, int(count), details.get(failure.value))
         for failure, count in zip(FAILURES, failures[1:], strict=True)
@@ -288,7 +287,7 @@ def _rate(answered: Samples) -> float:
 def _blocks(plan: Plan, samples: Samples) -> Blocks:
     """When each request was, in the order of blocks or in time, because requests resemble their neighbours."""
     return (
-        consecutive_blocks(len(samples)) if plan.kind == ComparePlan.kind else time_blocks([samples["scheduled_ms"]])[0]
+        consecutive_blocks(len(samples)) if isinstance(plan, ComparePlan) else time_blocks([samples["scheduled_ms"]])[0]
     )
 
 
@@ -307,7 +306,7 @@ class _Blocks:
         first_ms, second_ms, waited_ms = self._pairs(first, second)
         return paired_median_difference(first_ms, second_ms, waited_ms, confidence=confidence)
 
-    def differences(self, pair: PairVerdict, confidence: float) -> Sequence[Estimate]:
+    def differences(self, pair: Contrast, confidence: float) -> Sequence[Estimate]:
         """Of each percentile."""
         first_ms, second_ms, waited_ms = self._pairs(pair.first, pair.second)
         shares = PERCENTILES.values()
@@ -338,7 +337,7 @@ class _Streams:
         """Of the medians: the primary metric, named before the run."""
         return self._differences(first, second, [_MEDIAN], confidence)[0]
 
-    def differences(self, pair: PairVerdict, confidence: float) -> Sequence[Estimate]:
+    def differences(self, pair: Contrast, confidence: float) -> Sequence[Estimate]:
         """Of each percentile; the median's is the verdict's own."""
         others = [share for share in PERCENTILES.values() if share != _MEDIAN]
         found = iter(self._differences(pair.first, pair.second, others, confidence))
@@ -385,7 +384,7 @@ def to_document(summary: Summary) -> dict[str, Any]:
     exactly two endpoints; `pairs` has every pair of any number.
     """
     run, verdict = summary.run, summary.verdict
-    generator = run.outcome.get("generator", {})
+    generator = run.outcome.generator
     only = verdict.pairs[0] if verdict and len(verdict.pairs) == 1 else None
     return {
         "format_version": 1,
@@ -412,13 +411,13 @@ def to_document(summary: Summary) -> dict[str, Any]:
             for one in summary.endpoints
         },
         "difference": {
-            "metric": only.metric,
+            "metric": verdict.metric,
             "value_ms": finite(only.effect.value),
             "low_ms": only.effect.low,
             "high_ms": only.effect.high,
             "n": only.effect.n,
         }
-        if only
+        if verdict and only
         else None,
         "differences_ms": estimates_document(PERCENTILES, summary.differences[0]) if only else None,
         "pairs": [

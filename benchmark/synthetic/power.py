@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from benchmark.record.plan import Plan
+from benchmark.statistics.contrasts import Contrast
 from benchmark.statistics.documents import estimate_document
 from benchmark.statistics.estimates import Estimate, wilson
-from benchmark.statistics.verdict import Outcome, PairVerdict, Verdict
+from benchmark.statistics.verdict import Outcome, Verdict
 from benchmark.summary.summarise import summarise
 from benchmark.synthetic.demo import KEYS, simulate_run
 from benchmark.synthetic.simulate import Truth
@@ -48,7 +49,7 @@ def count_verdicts(truth: Truth, plan: Plan, runs: int) -> Power:
         runs,
         counted(map(_found, verdicts)),
         counted(map(_strictly, verdicts)),
-        sum(any(pair.winner_position is not None for pair in verdict.pairs) for verdict in verdicts),
+        sum(any(pair.winner is not None for pair in verdict.pairs) for verdict in verdicts),
         sum(tuple(map(frozenset, verdict.order)) == order for verdict in verdicts),
     )
 
@@ -100,7 +101,7 @@ def _strictly(verdict: Verdict) -> str:
     return Outcome.EQUIVALENT.value if equivalent else Outcome.INCONCLUSIVE.value
 
 
-def _strict_winner(pair: PairVerdict) -> int | None:
+def _strict_winner(pair: Contrast) -> int | None:
     low, high = pair.effect.low, pair.effect.high
     if high is not None and high < -pair.margin_ms:
         return pair.first

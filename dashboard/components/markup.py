@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmark.statistics.text import in_words
+
 NOTHING = "\N{EN DASH}"
 """Where there is no figure to show."""
 READ_ONLY = ":material/lock: This dashboard is read-only"
 """Markdown; what follows says what that means on a page."""
-NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 
@@ -91,14 +92,9 @@ def counted(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
-def listed(texts: Sequence[str]) -> str:
-    """`A`, `A and B`, or `A, B and C`."""
-    return " and ".join(part for part in (", ".join(texts[:-1]), *texts[-1:]) if part)
-
-
 def endpoints(number: int) -> str:
     """All of so many: `the endpoint`, `both endpoints`, `all three endpoints`."""
-    return {1: "the endpoint", 2: "both endpoints"}.get(number) or f"all {NUMBERS[number]} endpoints"
+    return {1: "the endpoint", 2: "both endpoints"}.get(number) or f"all {in_words(number)} endpoints"
 
 
 def percent(share: float) -> str:

@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from benchmark.statistics.contrasts import Contrast
 from benchmark.statistics.text import interval
-from benchmark.statistics.verdict import PairVerdict
 from dashboard.components.markup import markdown_table, plain
 from dashboard.components.run_text import OUTCOMES
 
 MINUS = "\N{MINUS SIGN}"
 
 
-def pair_name(pair: PairVerdict, names: Sequence[str]) -> str:
+def pair_name(pair: Contrast, names: Sequence[str]) -> str:
     """Which endpoint's latency is subtracted from which, by the names of all endpoints."""
     return f"{names[pair.first]} {MINUS} {names[pair.second]}"
 
 
-def pairs_table(pairs: Sequence[PairVerdict], names: Sequence[str]) -> str:
+def pairs_table(pairs: Sequence[Contrast], names: Sequence[str]) -> str:
     """A row a pair: the result, the difference with its interval, and that interval's confidence. Markdown."""
     rows = []
     for pair in pairs:
         result = OUTCOMES[pair.outcome]
-        if pair.winner_position is not None:
-            result = replace(result, text=plain(f"{names[pair.winner_position]} is faster"))
+        if pair.winner is not None:
+            result = replace(result, text=plain(f"{names[pair.winner]} is faster"))
         confidence = f"{100 * pair.confidence:.3g}%"
         rows.append([plain(pair_name(pair, names)), result.markdown, interval(pair.effect), confidence])
     return markdown_table(["Pair", "Result", "Difference (ms)", "Confidence"], rows)

@@ -9,7 +9,8 @@ from benchmark.engine.forecast import Forecast
 from benchmark.launch import AnyPlan
 from benchmark.record.run import Run, RunState
 from benchmark.runs import UnknownKind, kind_named, kind_of_run, plan_of
-from benchmark.runs.requests import listed, span
+from benchmark.runs.requests import span
+from benchmark.statistics import text
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome
@@ -40,7 +41,7 @@ ENDINGS: Mapping[RunState, str] = {
 
 def estimate(planned: Forecast, names: Sequence[str]) -> str:
     """What a run is going to send and how long it takes, before it starts; what it costs where that is known."""
-    parts = [f"{count(planned.requests)} requests to {listed(names)}"]
+    parts = [f"{count(planned.requests)} requests to {text.listed(names)}"]
     parts.append("duration unknown" if planned.duration_s is None else f"about {span(planned.duration_s)}")
     if planned.cost_usd is not None:
         parts.append(f"at most USD {planned.cost_usd:.2g}")
@@ -136,11 +137,7 @@ def latency_name(summary: Summary) -> str:
 
 def bounds(figure: Figure) -> str:
     """The 95% interval of a figure in ms, or that there is none."""
-    if figure.low is not None and figure.high is None:
-        return f"at least {duration(figure.low)}"
-    if figure.low is None or figure.high is None:
-        return "no interval: too few" if figure.n else "not measured"
-    return f"{duration(figure.low)} to {duration(figure.high)}"
+    return text.bounds(figure, write=duration) or ("no interval: too few" if figure.n else "not measured")
 
 
 def value(figure: Figure) -> str:
@@ -161,16 +158,6 @@ def percentiles(summary: Summary) -> list[dict[str, Any]]:
     return rows
 
 
-def difference_rows(summary: Summary) -> list[dict[str, Any]]:
-    """The differences of a run with their intervals in ms, the verdict's first."""
-    if summary.verdict is None:
-        return []
-    between = " minus ".join(one.name for one in summary.endpoints)
-    named = [(summary.verdict.metric, summary.verdict.pairs[0].effect)]
-    named += [*zip(PERCENTILES, summary.differences[0], strict=True)]
-    return [_row(between, name, figure) for name, figure in named if figure.n]
-
-
 def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
     """The conditions of all endpoints: name, values, and whether they are equal, in words."""
     known = run.manifest.facts
@@ -179,7 +166,7 @@ def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
     rows = []
     for one in conditions(known):
         values = tuple("unknown" if value is None else value for value in one.values)
-        rows.append((one.name, values, "equal" if one.is_equal else "differs" if one.is_known else "unknown"))
+        rows.append((one.name, values, one.comparison))
     return rows
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint, env_prefix
 from benchmark.endpoints.sample import Failure, Sample, Temperature
+from benchmark.statistics.text import listed
 from dashboard.components import markup
 from inference.card import ModelCard
 
@@ -110,7 +111,7 @@ def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | No
     known = [(endpoint, entry.card) for endpoint, entry in zip(endpoints, served, strict=True) if entry and entry.card]
     if all(dict(card.sha256) == dict(known[0][1].sha256) for _, card in known):
         return None
-    versions = markup.listed([f"{endpoint.name} {card.title} {card.version}" for endpoint, card in known])
+    versions = listed(f"{endpoint.name} {card.title} {card.version}" for endpoint, card in known)
     return (
         f"The endpoints serve different artifacts ({versions}): differences below may come from the models, "
         "not from the platforms."

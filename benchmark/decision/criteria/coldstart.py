@@ -9,8 +9,9 @@ from benchmark.decision.criterion import Comparison, Criterion, Judgement
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.measurement import IDLE_SWEEP, Missing, command
 from benchmark.decision.needs import Needs
-from benchmark.decision.text import joined, percent
+from benchmark.decision.text import percent
 from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.text import listed
 from benchmark.statistics.verdict import Outcome
 
 _PHRASES = verdict_criterion.Phrases(
@@ -70,7 +71,7 @@ def _reason(judgement: Judgement, names: Sequence[str]) -> str:
         rival = verdict_criterion.than(judgement, names).rstrip(",")
         return f"its requests wait less for an instance{rival} ({cold}, times the median start)"
     if judgement.is_tie:
-        leaders = joined([names[one] for one in judgement.leaders])
+        leaders = listed(names[one] for one in judgement.leaders)
         if all(isinstance(one.detail, Kept) for one in judgement.ties):
             return f"minimum instances keep a first instance of {leaders if named else 'both'}"
         if all(isinstance(one.detail, NoGap) for one in judgement.ties):
@@ -86,7 +87,7 @@ def _missing(evidence: Evidence, _: Needs) -> Missing:
         return Missing(what, command("coldstart", findings.sides, IDLE_SWEEP), "coldstart")
     # Programs that a run starts itself.
     verdict = findings.starts.verdict if findings.starts else None
-    more = [one.effect.n + one.more_pairs for one in verdict.pairs if one.more_pairs] if verdict else []
+    more = [one.effect.n + one.more for one in verdict.pairs if one.more] if verdict else []
     return Missing(what, f"python -m benchmark coldstart --repeats {max(more, default=_FIRST_REPEATS)}", "coldstart")
 
 

@@ -9,8 +9,8 @@ from benchmark.decision.criterion import Comparison, Criterion, Judgement
 from benchmark.decision.evidence import Bill, Evidence, NoBill
 from benchmark.decision.measurement import Missing
 from benchmark.decision.needs import Needs
-from benchmark.decision.text import joined
 from benchmark.record.plan import MARGIN_PCT
+from benchmark.statistics.text import listed
 from benchmark.statistics.verdict import Outcome
 
 _SAME_USD = 0.005
@@ -55,11 +55,11 @@ def _reason(judgement: Judgement, names: Sequence[str]) -> str:
             (theirs,) = texts.values()
             return f"it costs less (USD {mine} against {theirs} a month, net)"
         others = [f"{text} for {names[position]}" for position, text in texts.items()]
-        return f"it costs least (USD {mine} a month net, against {joined(others)})"
+        return f"it costs least (USD {mine} a month net, against {listed(others)})"
     if judgement.is_tie:
         texts = {position: _text(one, position) for one in judgement.ties for position in (one.first, one.second)}
-        said = joined(list(dict.fromkeys(texts.values())))
-        who = f"the bills of {joined([names[one] for one in judgement.leaders])}" if named else "their bills"
+        said = listed(dict.fromkeys(texts.values()))
+        who = f"the bills of {listed(names[one] for one in judgement.leaders)}" if named else "their bills"
         return f"{who} are the same or within {MARGIN_PCT:g} % (USD {said} a month)"
     unsettled = judgement.open[0]
     if isinstance(unsettled.detail, Unknown):

@@ -27,9 +27,7 @@ def _missing(evidence: Evidence, _: Needs) -> Missing:
     if runs is None or runs.verdict is None:
         return measurement.comparison(sides, "Latency has not been compared.")
     # A comparison that more of the same would hardly settle is at least worth a longer one.
-    pairs = max(
-        one.effect.n + one.more_pairs if one.more_pairs else max(500, 2 * one.effect.n) for one in runs.verdict.pairs
-    )
+    pairs = max(one.effect.n + one.more if one.more else max(500, 2 * one.effect.n) for one in runs.verdict.pairs)
     return measurement.comparison(sides, "The comparison does not settle who is faster.", f"--pairs {pairs}")
 
 

@@ -9,10 +9,11 @@ import streamlit as st
 from benchmark.agreement.compare import Agreement, Tally, compare, tally
 from benchmark.agreement.inputs import Input
 from benchmark.agreement.score import probe, score
-from benchmark.agreement.text import findings, listed, results_table
+from benchmark.agreement.text import findings, results_table
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import MAX_BYTES, MAX_ROWS, BadRow, RowsError, Table, decode, read_rows, within_limits
 from benchmark.reports.export import rows_to_csv
+from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.background import Background, Report

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from benchmark.agreement.audit import Audit, Surface, audit, survey
-from benchmark.agreement.text import findings, listed
+from benchmark.agreement.text import findings
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import Row
 from benchmark.endpoints.sample import utc_now
+from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.background import Background, Report
@@ -133,7 +134,7 @@ def _result(found: Audit) -> None:
                 "the larger. Differences up to 0.00001 come from rounding in the arithmetic and count as agreement.",
             )
             st.metric("Not compared", markup.count(total.not_compared))
-        sent = listed([f"{side.name} as {side.form}" for side in found.endpoints])
+        sent = listed(f"{side.name} as {side.form}" for side in found.endpoints)
         st.caption(markup.plain(f"{found.at_utc[:16].replace('T', ' ')} UTC, {found.card.title}. Sent to {sent}."))
     left, right = st.columns([1, 1.4], gap="medium")
     with left.container(border=True, key="card-asked", height="stretch"):

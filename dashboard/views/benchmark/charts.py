@@ -15,6 +15,7 @@ from benchmark.record.run import Run
 from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
 from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import bounds
 from benchmark.summary.summarise import Figures, Summary
 from dashboard.components.pairs import MINUS, pair_name
 from dashboard.components.plotting import (
@@ -401,11 +402,7 @@ def _drawn_at(estimate: Estimate) -> float:
 def _words(estimate: Estimate) -> tuple[str, str, int]:
     """The figure, its interval and its n."""
     value = f"{estimate.value:.3f} ms" if math.isfinite(estimate.value) else "beyond the timeout"
-    if estimate.high is None:
-        return value, f"at least {estimate.low:.3f} ms", estimate.n
-    if estimate.low is None:
-        return value, f"at most {estimate.high:.3f} ms", estimate.n
-    return value, f"{estimate.low:.3f} to {estimate.high:.3f} ms", estimate.n
+    return value, f"{bounds(estimate, write='{:.3f}'.format)} ms", estimate.n
 
 
 def time_table(data: Sequence[Side]) -> list[dict[str, Any]]:

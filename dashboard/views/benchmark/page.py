@@ -202,7 +202,7 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         "seed": seed,
     }
     if kind == "compare":
-        return ComparePlan(pairs, warmup, **common)
+        return ComparePlan(pairs, warmup=warmup, **common)
     if kind == "rate":
         return OpenLoopPlan(rate=rate, duration_s=float(duration_s), arrivals=arrivals, **common)
     return ClosedLoopPlan(concurrency=callers, total=total, **common)

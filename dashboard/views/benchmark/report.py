@@ -17,7 +17,7 @@ from benchmark.record.samples import Samples, empty, join
 from benchmark.record.store import Store, StoreError
 from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
 from benchmark.statistics.percentiles import PERCENTILES
-from benchmark.statistics.text import interval
+from benchmark.statistics.text import interval, listed
 from benchmark.summary.printing import generator
 from benchmark.summary.summarise import Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
@@ -70,7 +70,7 @@ def live(store: Store, run: Run) -> None:
     data = draw.sides(run, samples)
     plan = run.plan
     span_s = plan.duration_s if isinstance(plan, OpenLoopPlan) else None
-    counts = markup.listed([one.label for one in data])
+    counts = listed(one.label for one in data)
     panel(
         "time",
         "Latency so far",
@@ -243,8 +243,8 @@ def _charts(found: Report) -> None:
     summary = found.summary
     colors = resources.palette()
     data = draw.sides(found.run, found.samples)
-    floor_ms = found.run.outcome.get("generator", {}).get("floor_ms")
-    counts = markup.listed([one.label for one in data])
+    floor_ms = found.run.outcome.generator.get("floor_ms")
+    counts = listed(one.label for one in data)
     latency = say.latency_name(summary).capitalize()
     panel(
         "time",

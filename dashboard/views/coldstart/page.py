@@ -6,16 +6,18 @@ Another process carries out the run. The page shows the run that `?run=ID` names
 import streamlit as st
 
 from benchmark.coldstart import local
-from benchmark.coldstart.plan import KIND, ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, gap_text, parse_gaps
+from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, gap_text, parse_gaps
 from benchmark.coldstart.program import ProgramError
 from benchmark.launch import LaunchError
 from benchmark.record.plan import PlanError
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import StoreError
+from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components import markup, run_text
 from dashboard.components.following import find, follow, show_finished, why_missing
 from dashboard.components.run_actions import run_link, wait_for_end
+from dashboard.pages import page_of_run
 from dashboard.settings import Settings
 
 LOCAL, SWEEP, FORCED = _MODES = ("Local programs", "Idle sweep", "Forced")
@@ -139,7 +141,7 @@ def _effort(plan: ColdPlan, settings: Settings) -> str:
     requests = markup.count(measured * plan.probes * (1 + plan.warm_requests))
     if spawned:
         return f"About {gap_text(measured * plan.probes * _SPAWN_S)}, {requests} requests on this machine."
-    names = markup.plain(markup.listed([endpoint.address for endpoint in settings.endpoints]))
+    names = markup.plain(listed(endpoint.address for endpoint in settings.endpoints))
     wait = f"At least {gap_text(plan.waits_s)}" if isinstance(plan, IdleSweepPlan) else "One deployment per sample"
     return f"{wait}, {requests} requests in total to {names}."
 
@@ -179,7 +181,7 @@ def _chosen() -> None:
         else:
             why_missing(run_id)
             _earlier(None)
-    elif run.kind != KIND:
+    elif not _is_mine(run):
         st.info(f"Run {run.id} did not measure cold starts. Open it on its page:", icon=":material/info:")
         run_link(run, run_text.headline(run))
     elif run.is_over:
@@ -208,7 +210,11 @@ def _finished(run: Run) -> None:
 
 def _recorded() -> list[Run]:
     """The newest runs of cold starts. Raises StoreError."""
-    return [run for run in resources.store().runs(_LOOK_BACK) if run.kind == KIND]
+    return [run for run in resources.store().runs(_LOOK_BACK) if _is_mine(run)]
+
+
+def _is_mine(run: Run) -> bool:
+    return page_of_run(run.kind).url_path == "coldstart"
 
 
 def _earlier(shown: str | None) -> None:
@@ -238,4 +244,4 @@ def _earlier(shown: str | None) -> None:
 
 def _mode(run: Run) -> str:
     modes = {"spawn": LOCAL, "ladder": SWEEP, "forced": FORCED}
-    return modes.get(str(run.manifest["plan"].get("mode")), "Unknown")
+    return modes.get(str(run.manifest.plan.get("mode")), "Unknown")

@@ -7,6 +7,7 @@ from benchmark.decision.gather import UNREADABLE
 from benchmark.record.run import Run
 from benchmark.record.store import Store, UnknownRun
 from benchmark.statistics.estimates import Estimate
+from benchmark.statistics.text import bounds
 from dashboard import resources
 from dashboard.components import markup, reports, run_text
 from dashboard.components.grid import cells
@@ -186,6 +187,6 @@ def _ratio(side: ColdFigures) -> str:
 def _interval(estimate: Estimate) -> str:
     if not estimate.n:
         return "none yet"
-    if estimate.low is None or estimate.high is None:
+    if not estimate.estimable:
         return f"n = {estimate.n}, interval not estimable"
-    return f"95% {markup.duration(estimate.low)} to {markup.duration(estimate.high)} ms, n = {markup.count(estimate.n)}"
+    return f"95% {bounds(estimate, write=markup.duration)} ms, n = {markup.count(estimate.n)}"

@@ -6,11 +6,12 @@ from dataclasses import replace
 from itertools import product
 from typing import Literal
 
-from benchmark.cost import text as cost_text
 from benchmark.cost.bill import EQUAL, Configuration, Cost, Crossing, estimate_usd
 from benchmark.cost.prices import BILLINGS, Billing, Prices
+from benchmark.cost.text import usd as plain_usd
 from benchmark.cost.traffic import BURSTS, OFFICE, STEADY, Traffic
-from dashboard.components import markup
+from benchmark.statistics.text import count as plain_count
+from benchmark.statistics.text import listed
 from dashboard.components.markup import Statement
 
 _SAME_USD = 0.005
@@ -24,12 +25,12 @@ def usd(low_usd: float, high_usd: float | None = None) -> str:
     """An amount in dollars and cents, `1 234.50`, or two; an amount below a cent is not shown as nothing."""
     if high_usd is None and 0 < low_usd < _SAME_USD:
         return "< 0.01"
-    return _spaced(cost_text.usd(low_usd, high_usd))
+    return _spaced(plain_usd(low_usd, high_usd))
 
 
 def count(number: float) -> str:
     """A number of requests: `16.8 million`, `250 000`."""
-    return _spaced(cost_text.count(number))
+    return _spaced(plain_count(number))
 
 
 def _spaced(text: str) -> str:
@@ -60,13 +61,13 @@ def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -
     if len(known) < 2 or len(known) < len(names) == 2:
         return Statement("unknown", "No comparison", "A configuration that is not offered has no cost: see its card.")
     missing = [name for name, cost in zip(names, costs, strict=True) if not cost]
-    without = f" No bill: {markup.listed(missing)}." if missing else ""
+    without = f" No bill: {listed(missing)}." if missing else ""
     is_two = len(names) == 2
     first, second = (cost.net_usd for _, cost in known[:2])
     if second - first >= _SAME_USD:
         return _cheaper(known[0][0], known[1][0], (first, second), is_two, f"after the free tier, {at}.{without}")
     alike = [(name, cost) for name, cost in known if cost.net_usd - first < _SAME_USD]
-    who = "Both" if is_two else markup.listed([name for name, _ in alike])
+    who = "Both" if is_two else listed(name for name, _ in alike)
     are_free = f"{who} are free" if first < _SAME_USD else ""
     alike.sort(key=lambda one: one[1].gross_usd)
     gross = alike[0][1].gross_usd, alike[1][1].gross_usd

@@ -8,6 +8,7 @@ import streamlit as st
 
 from benchmark.monitor.counts import Traffic, training_prior
 from benchmark.monitor.drift import Drift, drift
+from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.grid import cells
@@ -67,7 +68,7 @@ def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> 
         return
     alike = [one for one in read if one.card and one.card.version == card.version]
     if len(alike) < len(read):
-        names = markup.listed([one.endpoint.name for one in alike])
+        names = listed(one.endpoint.name for one in alike)
         st.caption(f"The charts below show only {markup.plain(names)}: the endpoints serve different models.")
     charts = cells(3 if card.is_classifier else 2)
     if card.is_classifier:
@@ -140,12 +141,10 @@ def _predicted(data: Sequence[EndpointSnapshot]) -> int:
 
 
 def _over_time(data: Sequence[EndpointSnapshot], traffic: Traffic) -> str:
-    return f"{traffic} traffic, for " + markup.listed(
-        [f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data]
-    )
+    return f"{traffic} traffic, for " + listed([f"{one.endpoint.name} (n = {one.timeline.counts:,})" for one in data])
 
 
 def _counts(data: Sequence[EndpointSnapshot]) -> str:
-    return markup.listed(
+    return listed(
         [f"{one.endpoint.name} (n = {one.interval.counts.prediction_count if one.interval else 0:,})" for one in data]
     )

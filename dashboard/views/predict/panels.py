@@ -6,9 +6,9 @@ import streamlit as st
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison
+from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components.feature_pair import choose_feature_pair, feature_pair
-from dashboard.components.markup import listed
 from dashboard.components.panels import panel
 from dashboard.components.training_rows import TrainingRows
 from dashboard.views.predict import charts as draw
@@ -26,7 +26,7 @@ def charts(
     colors = resources.palette()
     data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
     rows = resources.training_rows(card)
-    counts = listed([one.label for one in data])
+    counts = listed(one.label for one in data)
     columns = st.columns(3 if rows else 2, gap="medium")
     with columns[0]:
         panel(

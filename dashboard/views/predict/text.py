@@ -5,8 +5,9 @@ from itertools import combinations, pairwise
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Answer, Sample, Temperature
+from benchmark.statistics.text import in_words, listed
 from dashboard.components import markup
-from dashboard.components.markup import Statement, listed
+from dashboard.components.markup import Statement
 from inference.card import ModelCard
 
 # Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.
@@ -15,7 +16,7 @@ SAME_PROBABILITY = 1e-5
 
 def title(card: ModelCard, endpoints: int) -> str:
     """What the page is called: the model, and in how many ways it is served. Markdown."""
-    ways = f", {markup.NUMBERS[endpoints]} ways" if endpoints > 1 else ""
+    ways = f", {in_words(endpoints)} ways" if endpoints > 1 else ""
     return f"{markup.plain(card.title)}{ways}"
 
 
@@ -63,7 +64,7 @@ def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: Mode
         return Statement("unknown", headline, " ".join(said)) if agree else _disagreement(said)
     if not agree:
         return _disagreement(said)
-    every = "Both" if len(samples) == 2 else f"All {markup.NUMBERS[len(samples)]}"
+    every = "Both" if len(samples) == 2 else f"All {in_words(len(samples))}"
     return Statement("agree", f"{every} agree", " ".join(said))
 
 
@@ -144,5 +145,5 @@ def _speed(names: dict[str, str], samples: Sequence[Sample]) -> str:
         return sentence + ", a cold start included."
     if len({sample.connection_reused for sample in ranked}) > 1:
         opened = sum(not sample.connection_reused for sample in ranked)
-        return sentence + f", in which only {markup.NUMBERS[opened]} had to open a connection."
+        return sentence + f", in which only {in_words(opened)} had to open a connection."
     return sentence + "."

@@ -298,7 +298,7 @@ def test_three_endpoints_have_an_order_of_their_cold_starts() -> None:
     found = summary(SpawnPlan(20), api=TrueStart(800), function=TrueStart(1600), third=TrueStart(800))
     assert found.verdict is not None
     assert found.verdict.order[-1] == (1,)
-    assert [pair.winner_position for pair in found.verdict.pairs] == [0, None, 2]
+    assert [pair.winner for pair in found.verdict.pairs] == [0, None, 2]
     assert "FastAPI" in found.verdict.sentence and "Cloud Function" in found.verdict.sentence
     document = summary_document(found)
     assert document["verdict"]["order"] == [["api", "third"], ["function"]]

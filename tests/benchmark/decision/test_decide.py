@@ -331,7 +331,12 @@ def test_unfinished_foreign_and_unreadable_runs_are_no_evidence() -> None:
 
 def test_of_different_plans_the_newest_is_taken_in_whatever_order_runs_are_named() -> None:
     old, new = later(compared(50, 80), 1), later(compared(80, 50), 2)
-    new = (replace(new[0], manifest={**new[0].manifest, "plan": to_document(ComparePlan(400, 0, "new"))}), new[1])
+    new = (
+        replace(
+            new[0], manifest={**new[0].manifest, "plan": to_document(ComparePlan(400, warmup=0, connection="new"))}
+        ),
+        new[1],
+    )
     assert answer(Needs(), old, new).key == answer(Needs(), new, old).key == "function"
 
 
@@ -707,7 +712,7 @@ def test_a_lucky_run_does_not_win_against_those_before_it() -> None:
     [
         {"facts": {key: {**SAID, "model version": "v2"} for key in ("api", "function")}},
         {"revisions": {"api": "api-00002", "function": None}},
-        {"plan": to_document(ComparePlan(400, 0, "new"))},
+        {"plan": to_document(ComparePlan(400, warmup=0, connection="new"))},
         {"bodies": {"source": "card of tea", "count": 3, "sha256": "2" * 64}},
     ],
     ids=["model", "revision", "plan", "bodies"],
@@ -814,7 +819,7 @@ def test_a_region_without_prices_has_no_bill_and_keeps_no_budget() -> None:
 def test_runs_may_be_named_in_any_order(record: Path, tmp_path: Path) -> None:
     store = Store(record)
     run, samples = compared(80, 50)
-    plan = to_document(ComparePlan(400, 0, "new"))
+    plan = to_document(ComparePlan(400, warmup=0, connection="new"))
     newer = replace(run, id="fff00000", manifest={**run.manifest, "plan": plan}, started_at_utc="2026-09-09T00:00:00")
     add_finished_run(store, newer, samples)
     said = []

@@ -11,6 +11,7 @@ from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.protocols import PROTOCOLS, UnknownProtocol, protocol_named
 from benchmark.endpoints.sample import Failure
+from benchmark.record.store import Store
 from inference.card import ModelCard
 from tests.benchmark.altered import good
 from tests.benchmark.conftest import Serve
@@ -52,6 +53,8 @@ def test_it_is_compared_and_loaded(tea: ModelCard, tmp_path: Path) -> None:
         arguments += ["--json", str(out), "--results", str(tmp_path), "--progress", "none"]
         assert main(["compare", *arguments, "--pairs", "5", "--warmup", "1"]) == 0
         assert json.loads(out.read_text())["endpoints"]["rows"]["n"] == 5
+        recorded = Store(tmp_path).runs()[0].manifest["endpoints"]
+        assert [one.get("protocol") for one in recorded] == ["rows", None]
         assert main(["load", *arguments, "--concurrency", "2", "--requests", "10", "--warmup", "1"]) == 0
         assert json.loads(out.read_text())["endpoints"]["rows"]["errors"] == {}
         assert main(["agree", *arguments[:-4], "--grid", "4", "--json", str(out)]) in (0, 1)

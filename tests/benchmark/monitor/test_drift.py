@@ -95,12 +95,6 @@ def test_rare_neighbours_are_joined_until_each_group_has_its_share() -> None:
     assert merged([0, 0]) == []
 
 
-def test_groups_are_named_by_the_edges_between_them() -> None:
-    found = drift(card([75, 0, 0, 0, 0, 0, 0, 0, 0, 75]), {"leaf_length": [100, 0, 0, 0, 0, 0, 0, 0, 0, 100]})[0]
-    assert found.edges == (3.4,)
-    assert found.training_shares == found.seen_shares == (0.5, 0.5)
-
-
 @pytest.mark.parametrize("seen", [100, 1000])
 def test_chance_stays_below_its_limit_as_often_as_it_says(seen: int) -> None:
     generator = np.random.default_rng(0)

@@ -28,7 +28,7 @@ def test_a_figure_is_shown_with_its_interval() -> None:
 
 
 def test_the_parts_of_a_sentence_are_written_in_one_place() -> None:
-    assert [listed("ABC"[:count]) for count in (1, 2, 3)] == ["A", "A and B", "A, B and C"]
+    assert [listed("ABC"[:count]) for count in (0, 1, 2, 3)] == ["", "A", "A and B", "A, B and C"]
     assert span(1.101, 1.389) == "1.10 to 1.39"
     assert span(60, 300, "{:.0f} s".format) == "60 s to 300 s"
     assert span(0.12, 110.0, alike(0.12, 110.0)) == "0 to 110", "as many decimals as the larger one needs"

@@ -196,8 +196,8 @@ def test_of_two_endpoints_the_pair_says_what_the_verdict_says() -> None:
         verdict = among(10.0, second_ms, attempts=(Attempts(500, 9), Attempts(500, 0)))
         (pair,) = verdict.pairs
         assert (pair.first, pair.second, pair.confidence) == (0, 1, 0.95)
-        for name in ("outcome", "winner", "winner_position", "margin_ms", "reason", "sentence", "rule", "more_pairs"):
-            assert getattr(pair, name) == getattr(verdict, name)
+        assert (pair.outcome, pair.winner) == (verdict.outcome, verdict.winner_position)
+        assert (pair.margin_ms, pair.more) == (verdict.margin_ms, verdict.more_pairs)
 
 
 def test_holm_asks_the_hardest_pair_for_the_most_and_the_others_for_less() -> None:
@@ -216,7 +216,7 @@ def test_holm_asks_the_hardest_pair_for_the_most_and_the_others_for_less() -> No
 
 
 def test_a_difference_that_a_single_pair_would_show_is_none_among_six_endpoints() -> None:
-    for medians_ms, winner in (((10.0, 12.1), "A"), ((10.0, 12.1, 11.0, 11.0, 11.0, 11.0), None)):
+    for medians_ms, winner in (((10.0, 12.1), 0), ((10.0, 12.1, 11.0, 11.0, 11.0, 11.0), None)):
         verdict = among(*medians_ms, standard_error_ms=1.0)
         assert verdict.pairs[0].winner == winner
         assert verdict.pairs[0].confidence == pytest.approx(corrected(len(verdict.pairs)))
@@ -226,8 +226,7 @@ def test_a_difference_that_a_single_pair_would_show_is_none_among_six_endpoints(
 def test_the_pairs_are_in_the_order_of_combinations_with_positions_among_all() -> None:
     verdict = among(30.0, 10.0, 20.0, 40.0)
     assert [(pair.first, pair.second) for pair in verdict.pairs] == list(combinations(range(4), 2))
-    assert [pair.winner for pair in verdict.pairs] == ["B", "C", "A", "B", "B", "C"]
-    assert verdict.pairs[3].sentence.startswith("B answers faster: 10.0 ms less in the paired median (")
+    assert [pair.winner for pair in verdict.pairs] == [1, 2, 0, 1, 1, 2]
     assert (verdict.outcome, verdict.winner, verdict.winner_position) == (Outcome.WINNER, "B", 1)
     assert verdict.order == ((1,), (2,), (0,), (3,))
 
@@ -367,5 +366,4 @@ def test_margins_that_differ_by_pair_are_said_as_a_span() -> None:
     verdict = decide(normal(0.1, 50.0, 80.0, 100.0), "ABC", (50.0, 80.0, 100.0), margin_ms=1.0, margin_pct=5.0)
     assert [pair.margin_ms for pair in verdict.pairs] == [2.5, 2.5, 4.0]
     assert verdict.margin_ms == 2.5
-    assert verdict.pairs[2].rule.startswith("A winner needs a 98.3% interval without 0 and")
     assert "beyond the margin of 2.5 ms to 4 ms, by pair" in verdict.rule and "3 pairs at 5% (Holm)" in verdict.rule

@@ -299,7 +299,6 @@ def test_what_to_try_names_the_file_where_endpoints_are_configured_by_one(status
 
 
 def test_lists_and_numbers_of_endpoints_are_said_as_people_say_them() -> None:
-    assert [markup.listed(list(names)) for names in ("", "A", "AB", "ABC")] == ["", "A", "A and B", "A, B and C"]
     assert [markup.endpoints(number) for number in (1, 2, 3)] == [
         "the endpoint",
         "both endpoints",

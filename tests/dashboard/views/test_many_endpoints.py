@@ -11,8 +11,9 @@ import pytest
 from benchmark.coldstart.plan import IdleSweepPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.store import Store
+from benchmark.statistics.contrasts import Contrast
 from benchmark.statistics.estimates import Estimate
-from benchmark.statistics.verdict import Outcome, PairVerdict, State
+from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import summarise
 from dashboard.components import markup
 from dashboard.components.pairs import pairs_table
@@ -120,23 +121,9 @@ def test_cold_starts_of_so_many_endpoints_have_a_card_of_each(page_of: Open, res
 # --- What is claimed of pairs
 
 
-def pair(first: int, second: int, outcome: Outcome, winner: int | None, value_ms: float) -> PairVerdict:
-    return PairVerdict(
-        first=first,
-        second=second,
-        outcome=outcome,
-        winner=None if winner is None else NAMES[winner],
-        winner_position=winner,
-        metric="p50",
-        effect=Estimate(value_ms, value_ms - 1, value_ms + 1, 100),
-        confidence=0.983,
-        margin_ms=2.0,
-        state=State.WARM,
-        more_pairs=None,
-        reason="",
-        conditions=(),
-        sentence="",
-    )
+def pair(first: int, second: int, outcome: Outcome, winner: int | None, value_ms: float) -> Contrast:
+    effect = Estimate(value_ms, value_ms - 1, value_ms + 1, 100)
+    return Contrast(first, second, effect, 0.983, 2.0, outcome, winner, doubt=None, more=None)
 
 
 PAIRS = [
