@@ -1,10 +1,12 @@
 """`python -m benchmark COMMAND`: measure, and read what was measured. The dashboard runs the same code.
 
-Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured, 130 interrupted.
+Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured, 130 interrupted,
+141 nobody reads on.
 """
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except KeyboardInterrupt:  # where nothing is measured yet, or nothing to be kept
         return 130  # 128 and the number of SIGINT, as a shell has it
+    except BrokenPipeError:  # who read has read enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes when it ends
+        return 141  # 128 and the number of SIGPIPE
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -56,7 +61,9 @@ def _run(arguments: Sequence[str] | None) -> int:
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return status
     except UsageError as error:
         print(f"{parser.prog} {parsed.chosen}: {error}", file=sys.stderr)
         return 2

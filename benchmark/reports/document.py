@@ -62,6 +62,8 @@ class Link:
     url: str
 
 
+_LONGEST_WORD = 40
+
 Block = Text | Callout | Items | Table | Drawing | Code | Link
 
 
@@ -139,11 +141,16 @@ def _html_table(table: Table) -> str:
         for column, text in enumerate(table.header)
     )
     rows = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in table.rows
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(map(_cell, row[1:])) + "</tr>" for row in table.rows
     )
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     return f'<div class="wide"><table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    """A cell; a word too long for its column, such as a hash, is broken."""
+    is_long = any(len(word) > _LONGEST_WORD for word in text.split())
+    return f"<td{' class=long' if is_long else ''}>{escape(text)}</td>"
 
 
 def _markdown(block: Block) -> str:
@@ -215,6 +222,7 @@ table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant
 caption { text-align: left; padding-bottom: .35rem; }
 th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--grid); vertical-align: top;
   overflow-wrap: break-word; }
+td.long { overflow-wrap: anywhere; }
 tbody th { font-weight: 450; color: var(--muted); }
 figure { background: var(--card); border-radius: .6rem; margin: 1rem 0; padding: .8rem .9rem .5rem; overflow-x: auto; }
 figcaption { font-weight: 600; font-size: .9rem; margin-bottom: .4rem; }

@@ -402,13 +402,12 @@ def _cheaper(findings: Findings, net_usd: Callable[[int, Billing, int], float | 
 
         return total_usd
 
-    options = [
-        (f"{name}, {billing}-based", option(position, billing))
-        for position, name in enumerate(findings.names)
-        for billing in BILLINGS
-    ]
-    for (name, first), (other, second) in combinations(options, 2):
-        for at in crossings(first, second, 10_000, 1_000_000_000):
+    options = [(position, billing) for position in range(len(findings.names)) for billing in BILLINGS]
+    for one, two in combinations(options, 2):
+        if len(findings.names) > 2 and one[0] != two[0] and one[1] != two[1]:
+            continue  # of many endpoints: one billing, or one endpoint
+        name, other = (f"{findings.names[position]}, {billing}-based" for position, billing in (one, two))
+        for at in crossings(option(*one), option(*two), 10_000, 1_000_000_000):
             cheaper, dearer = (name, other) if at.first_is_cheaper_above else (other, name)
             yield (
                 f"From {count(at.requests_per_month)} requests a month on, {cheaper} costs less than {dearer} "

@@ -13,6 +13,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 30, 44
 _NICE = (1, 2, 5)
 _DENSE = (1, 1.5, 2, 3, 4, 5, 6, 8)
 _LEGEND_LINE = 18
+_CHARACTER = 8
+"""no digit or letter of a tick is wider"""
 
 Point = tuple[float, float]
 
@@ -139,7 +141,9 @@ def _axes(x: Axis, y: Axis) -> list[str]:
     for value, text in x.ticks():
         at = _x(x, value)
         parts.append(f'<path class="grid" d="M{at} {_TOP}V{bottom}"/>')
-        parts.append(f'<text x="{at}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>')
+        # Text that is centred at the right end would go beyond the drawing.
+        place, anchor = (WIDTH - 1, "end") if at + _CHARACTER * len(text) / 2 > WIDTH else (at, "middle")
+        parts.append(f'<text x="{place}" y="{bottom + 16}" text-anchor="{anchor}">{escape(text)}</text>')
     for value, text in y.ticks():
         at = _y(y, value)
         parts.append(f'<path class="grid" d="M{_LEFT} {at}H{right}"/>')

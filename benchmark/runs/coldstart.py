@@ -123,8 +123,8 @@ def with_page_cache(plan: SpawnPlan) -> SpawnPlan:
     return replace(plan, caches="cold: emptied before each spawn")
 
 
-def describe_plan(plan: ColdPlan, count: Callable[[int], str]) -> str:
-    """A plan in a few words."""
+def describe_plan(plan: ColdPlan, endpoints: int, count: Callable[[int], str]) -> str:
+    """A plan in a few words, which are the same for any number of endpoints."""
     if isinstance(plan, IdleSweepPlan):
         gaps = listed([gap_text(gap_s) for gap_s in sorted(plan.idle_s)])
         return f"idle sweep, {count(plan.repeats)} probes each after {gaps}"

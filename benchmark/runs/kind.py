@@ -96,8 +96,8 @@ class RunKind(Generic[P, S]):
     """From the `plan` of a manifest, trusting nothing. Raises PlanError."""
     write_plan: Callable[[P], dict[str, Any]]
     """The inverse."""
-    describe: Callable[[P, Callable[[int], str]], str]
-    """A plan in a few words, with its large numbers as the function given writes them."""
+    describe: Callable[[P, int, Callable[[int], str]], str]
+    """A plan for so many endpoints in a few words, with its large numbers as the function given writes them."""
     check: Callable[[Order[P]], None]
     """Refuses what could hurt somebody, before anything is sent. Raises PlanError."""
     prepare: Callable[[Order[P], Store], Work]

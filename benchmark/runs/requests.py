@@ -28,7 +28,7 @@ from benchmark.record.store import Store
 from benchmark.runs.kind import Order, ProgressReport, RunKind, Shows, Work
 from benchmark.statistics.text import listed
 from benchmark.summary.printing import print_summary
-from benchmark.summary.summarise import Summary, summarise
+from benchmark.summary.summarise import Summary, summarise, unit_name
 from benchmark.summary.summarise import to_document as summary_document
 from benchmark.synthetic.selftest import known_resolution_ms
 from inference.card import ModelCard
@@ -80,10 +80,10 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
     return work(run, endpoints, bodies, card, store, describe(estimate(plan, endpoints, expected_ms), endpoints))
 
 
-def describe_plan(plan: Plan, count: Callable[[int], str]) -> str:
-    """A plan in a few words."""
+def describe_plan(plan: Plan, endpoints: int, count: Callable[[int], str]) -> str:
+    """A plan for so many endpoints in a few words."""
     if isinstance(plan, ComparePlan):
-        what = f"{count(plan.pairs)} pairs"
+        what = f"{count(plan.pairs)} {'requests' if endpoints == 1 else unit_name(plan, endpoints)}"
     elif isinstance(plan, OpenLoopPlan):
         ramp = "" if plan.ramp is None else f"{plan.ramp:g} to "
         what = f"{ramp}{plan.rate:g}/s for {span(plan.duration_s)}"

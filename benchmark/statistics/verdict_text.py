@@ -84,11 +84,12 @@ def of_all(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
     if found[0].doubt is Doubt.CLIENT:
         return _client_was_the_limit(terms)
     if len(order) > 1:
-        lead = "" if terms.fair else "These deployments differ: "
+        is_certain = _all_equal(_within(found, order[0]))
+        lead = ("" if is_certain else "Inconclusive: ") if terms.fair else "These deployments differ: "
     elif _all_equal(found):
         lead = "" if terms.fair else "These deployments differ by less than the margin: "
     else:
-        lead = "" if terms.fair else "It is open whether these deployments differ: "
+        lead = "Inconclusive: " if terms.fair else "Inconclusive whether these deployments differ: "
     return f"{lead}{_first_group(found, order, terms)}{_others(found, order[1:], terms)}."
 
 
@@ -171,7 +172,7 @@ def _first_group(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
         together = f", {'both' if len(group) == 2 else 'all'} faster than {others} {least}"
     if _all_equal(inside):
         return f"{names} are equally fast{together or f': {_widest(inside, terms)}'}"
-    lead = f"Inconclusive: {_unsettled(inside, names, terms)}"
+    lead = _unsettled(inside, names, terms)
     return f"{lead}{together or f' ({_n(inside, terms)})'}; {_reasons(inside, terms)}"
 
 

@@ -58,14 +58,14 @@ def progress(run: Run) -> tuple[float, str]:
     return share, f"{count(done)} of {count(total)} {_unit(run)}s{phase}{left}"
 
 
-def describe(plan: AnyPlan) -> str:
-    """A plan in a few words."""
-    return kind_named(plan.kind).describe(plan, count)
+def describe(plan: AnyPlan, endpoints: int) -> str:
+    """A plan for so many endpoints in a few words."""
+    return kind_named(plan.kind).describe(plan, endpoints, count)
 
 
 def plan(run: Run) -> str:
     """The plan of a run in a few words. Raises PlanError."""
-    return kind_of_run(run).describe(plan_of(run), count)
+    return describe(plan_of(run), len(run.endpoint_keys))
 
 
 def title(run: Run) -> str:

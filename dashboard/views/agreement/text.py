@@ -172,7 +172,8 @@ def pairs_note(audit: Audit) -> str:
     left_out = [pair for pair in audit.agreement.pairs if pair.first and not pair.differences]
     if not left_out:
         return ""
-    return f"The other {counted(len(left_out), 'pair')} did not disagree on any input that both answered."
+    others = "pair" if len(left_out) == 1 else counted(len(left_out), "pair")
+    return f"The other {others} did not disagree on any input that both answered."
 
 
 def kinds_table(agreement: Agreement) -> str:

@@ -289,7 +289,7 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
     for number, name in enumerate(shown):
         medians = [dict((phase, median) for phase, median, _ in one.phases_ms)[name] for one in endpoints]
         figure.add_bar(
-            y=[html_text(f"{one.name} (n = {one.n})") for one in endpoints],
+            y=[f"{html_text(one.name)}<br>(n = {one.n})" for one in endpoints],
             x=[0.0 if median is None else round(median, 4) for median in medians],
             orientation="h",
             name=name,

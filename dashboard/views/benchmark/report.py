@@ -102,7 +102,7 @@ def _head(found: Report) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
             st.markdown(
                 f"**{markup.plain(say.title(run))}** {say.badges(run)} "
-                f":gray[:small[{markup.plain(say.describe(found.summary.plan))} · {markup.plain(say.started(run))}]]",
+                f":gray[:small[{markup.plain(say.plan(run))} · {markup.plain(say.started(run))}]]",
                 width="content",
             )
         with st.popover("Export", icon=":material/download:", type="tertiary", key="export"):

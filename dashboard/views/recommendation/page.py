@@ -28,7 +28,7 @@ from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.percentiles import PERCENTILES
 from dashboard import resources
 from dashboard.components import markup, run_text
-from dashboard.components.grid import wide_cells
+from dashboard.components.grid import cells
 from dashboard.components.markup import Badge
 from dashboard.components.run_actions import run_link
 from dashboard.pages import page_at
@@ -68,7 +68,7 @@ def page() -> None:
     decision = decide(needs, findings, resources.prices())
     _answer(decision, findings)
     evidence = Evidence(findings, resources.prices())
-    for position, cell in enumerate(wide_cells(len(findings.sides))):
+    for position, cell in enumerate(cells(len(findings.sides))):
         with cell:
             _card(position, decision, evidence)
     left, right = st.columns(2, gap="medium")

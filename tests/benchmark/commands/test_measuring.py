@@ -352,6 +352,15 @@ def test_interrupting_what_measures_nothing_yet_is_no_traceback(environ: Mapping
     assert (process.returncode, errors) == (130, "")
 
 
+def test_who_stops_reading_gets_no_traceback(environ: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "benchmark", "simulate", "--json", "-"]
+    with subprocess.Popen(command, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (141, b"")
+
+
 def test_json_on_standard_output_is_alone_there(benchmark: Command, twins: Twins) -> None:
     done = benchmark("compare", *endpoints(*twins), "--pairs", 10, "--json", "-")
     assert json.loads(done.stdout)["kind"] == "compare"

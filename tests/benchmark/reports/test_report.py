@@ -34,7 +34,7 @@ from benchmark.synthetic.demo import simulate_run
 from benchmark.synthetic.simulate import TrueEndpoint, Truth
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.runs import NAMES, make_run, pairs
-from tests.dashboard.runs import simulated
+from tests.dashboard.runs import simulated, simulated_many
 
 PRICES = load_prices()
 UTC = "2026-05-06T07:08:09+00:00"
@@ -243,6 +243,22 @@ def test_the_bill_of_the_report_is_the_bill_of_its_decision() -> None:
     assert "the most cold starts" in page.sections["Cost"]
 
 
+def test_break_evens_of_three_are_within_one_billing_or_one_endpoint() -> None:
+    recorded = [simulated_many(3)]
+    findings = found_in(recorded)
+    assert findings is not None
+    text = to_markdown(build(recorded, PRICES, UTC, findings, decide(Needs(1_000_000), findings, PRICES)))
+    said = re.findall(r"requests a month on, (.*), (.*)-based costs less than (.*), (.*)-based", text)
+    assert said
+    assert [one for one in said if one[0] != one[2] and one[1] != one[3]] == []
+
+
+def test_a_word_too_long_for_its_column_is_broken() -> None:
+    table = Table(("", "A", "B"), (("sha256", "0" * 64, "a few words that are many together, and each is short"),))
+    page = Reader(to_html(Document("A title", "", (Section("A section", (table,)),))))
+    assert [attributes.get("class") for tag, attributes in page.tags if tag == "td"] == ["long", None]
+
+
 def test_objectives_of_two_with_one_name_stand_in_their_own_columns() -> None:
     run, samples = make_run(ComparePlan(pairs=100, warmup=0)), pairs([10.0] * 100, [20.0] * 100)
     entries = [{**entry, "name": "Twin"} for entry in run.manifest["endpoints"]]
@@ -365,6 +381,16 @@ def test_an_axis_puts_its_ends_at_its_ends_and_its_ticks_between() -> None:
         assert 2 <= len(ticks) <= 12 and ticks == sorted(ticks)
         assert axis.low <= ticks[0] * 1.001 and ticks[-1] <= axis.high * 1.001
     assert Axis("x", 5, 5).share(5) == 0.5
+
+
+def test_the_last_tick_stays_within_the_drawing() -> None:
+    def anchors(x: Axis) -> list[str | None]:
+        root = ElementTree.fromstring(chart(x, Axis("", 0, 1), [], [], ""))  # noqa: S314  our own
+        texts = {one.text: one.get("text-anchor") for one in root if one.tag.endswith("text")}
+        return [texts[text] for _, text in x.ticks()]
+
+    assert anchors(Axis("x", 1e5, 1e8, log=True))[-1] == "end"
+    assert set(anchors(Axis("x", 0, 10, names=((0, "a"), (5, "b"), (10, "c"))))) == {"middle"}
 
 
 def test_marks_are_drawn_in_the_colour_of_their_endpoint_and_at_their_place() -> None:

@@ -118,7 +118,7 @@ def test_every_kind_is_complete(name: str) -> None:
     for plan in PLANS[name]:
         document = json.loads(json.dumps(kind.write_plan(plan)))
         assert kind.read_plan(document) == plan
-        assert kind.describe(plan, str)
+        assert kind.describe(plan, 2, str)
     nonsense: list[Any] = [None, [], {}, {"kind": "marathon"}]
     for damaged in nonsense:
         with pytest.raises(PlanError):

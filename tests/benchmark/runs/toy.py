@@ -67,7 +67,7 @@ def write_plan(plan: CountPlan) -> dict[str, Any]:
     return {"kind": plan.kind, **asdict(plan)}
 
 
-def describe(plan: CountPlan, count: Callable[[int], str]) -> str:
+def describe(plan: CountPlan, endpoints: int, count: Callable[[int], str]) -> str:
     return f"to {count(plan.to)}"
 
 

@@ -305,7 +305,7 @@ def test_one_sentence_for_any_number(medians_ms: tuple[float, ...], sentence: st
     [
         ((10.0, 13.0, 10.1), "These deployments differ: A and C are equally fast, both faster than B"),
         ((10.0, 10.1, 10.0), "These deployments differ by less than the margin: A, B and C are equally fast"),
-        ((10.0, 10.4, 10.8), "It is open whether these deployments differ: Inconclusive"),
+        ((10.0, 10.4, 10.8), "Inconclusive whether these deployments differ: A, B and C cannot be put in an order"),
     ],
 )
 def test_unequal_conditions_are_said_first_of_any_number(medians_ms: tuple[float, ...], lead: str) -> None:

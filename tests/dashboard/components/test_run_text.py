@@ -42,15 +42,17 @@ def test_progress_says_how_long_it_still_takes(progress: dict[str, float], expec
 
 
 @pytest.mark.parametrize(
-    ("plan", "expected"),
+    ("plan", "endpoints", "expected"),
     [
-        (ComparePlan(pairs=1500), f"1{THIN}500 pairs, reused connections"),
-        (OpenLoopPlan(rate=12.5, ramp=1, connection="new"), "1 to 12.5/s for 30 s, new connections"),
-        (ClosedLoopPlan(concurrency=4, total=50), "4 callers, 50 requests each, reused connections"),
+        (ComparePlan(pairs=1500), 2, f"1{THIN}500 pairs, reused connections"),
+        (ComparePlan(pairs=100), 1, "100 requests, reused connections"),
+        (ComparePlan(pairs=100), 3, "100 blocks, reused connections"),
+        (OpenLoopPlan(rate=12.5, ramp=1, connection="new"), 2, "1 to 12.5/s for 30 s, new connections"),
+        (ClosedLoopPlan(concurrency=4, total=50), 3, "4 callers, 50 requests each, reused connections"),
     ],
 )
-def test_a_plan_in_a_few_words(plan: Plan, expected: str) -> None:
-    assert say.describe(plan) == expected
+def test_a_plan_in_a_few_words(plan: Plan, endpoints: int, expected: str) -> None:
+    assert say.describe(plan, endpoints) == expected
 
 
 @pytest.mark.parametrize(

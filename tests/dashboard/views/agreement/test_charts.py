@@ -215,7 +215,7 @@ def test_of_three_the_pairs_with_the_first_are_listed_and_the_others_that_disagr
     assert say.pairs_note(found) == ""
     alike = audit(shown=surface_of_three(lambda outcome: outcome))
     assert len(say.pairs_table(alike).splitlines()) == 2 + 2
-    assert say.pairs_note(alike) == "The other 1 pair did not disagree on any input that both answered."
+    assert say.pairs_note(alike) == "The other pair did not disagree on any input that both answered."
     assert say.verdict(alike).sentence == "All three give the same answers on 25 inputs."
 
 
