@@ -1,4 +1,4 @@
-"""The measurement engine: what was sent, what came back, how long it took, and the record of it.
+"""The measurement engine: sends requests, times the answers, and records both.
 
-Knows the endpoints only by their contract over HTTP, and neither Streamlit nor pandas.
+Knows the endpoints only by their HTTP contract, and imports neither Streamlit nor pandas.
 """

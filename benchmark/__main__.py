@@ -1,7 +1,7 @@
 """`python -m benchmark COMMAND`: measure, and read what was measured. The dashboard runs the same code.
 
-Exit status: 0 it holds, 1 a gate fails, 2 it was not asked for properly or nothing was measured, 130 interrupted,
-141 nobody reads on.
+Exit status: 0 success, 1 a check failed, 2 a usage error or nothing measured, 130 interrupted, 141 the reader of a pipe
+has closed it.
 """
 
 import argparse
@@ -13,37 +13,37 @@ from collections.abc import Sequence
 from benchmark.commands import UsageError
 
 COMMANDS: dict[str, str] = {
-    "compare": "which of two endpoints is faster: paired requests in random order, one in flight",
-    "load": "how endpoints hold up: requests at a rate (open loop), or callers that wait (closed loop)",
-    "agree": "do two endpoints give the same answers? Rows, a grid, random inputs, the boundary, and invalid inputs",
-    "coldstart": "how long a new instance takes for its first answer, and after which idle gap it is gone",
-    "selftest": "by how much runs of one server against itself differ here: smaller differences are not claimed",
-    "simulate": "two endpoints whose truth is known, to see what the statistics make of it",
-    "runs": "list what is in the record",
-    "show": "one run, recomputed from its samples",
-    "diff": "two runs, only what differs",
-    "export": "a run as CSV, JSON or percentiles for HdrHistogram's plotter",
+    "compare": "find out which endpoint is faster: paired requests in random order, one in flight",
+    "load": "test endpoints under load: requests at a fixed rate (open loop) or waiting callers (closed loop)",
+    "agree": "check that endpoints give the same answers to rows, a grid, random, boundary and invalid inputs",
+    "coldstart": "measure how long a new instance takes to answer, and after which idle gap it stops",
+    "selftest": "measure one server against itself to find the smallest difference that this machine can resolve",
+    "simulate": "simulate endpoints with known latencies to check the statistics",
+    "runs": "list the recorded runs",
+    "show": "show one run, recomputed from its samples",
+    "diff": "show what differs between two runs",
+    "export": "export a run as CSV, JSON or percentiles for HdrHistogram's plotter",
     "import": "add a run that was exported as JSON",
-    "gate": "check SLOs against a run; the exit status is 1 if one is broken",
-    "cost": "what a month of requests costs, gross and net of the free tier",
-    "decide": "which of two endpoints to choose for your needs, and where the answer flips",
-    "report": "runs as one page to hand in: verdict, charts, cost, methods and limits",
+    "gate": "check SLOs against a run; exits with status 1 if one is broken",
+    "cost": "calculate what a month of requests costs, before and after the free tier",
+    "decide": "recommend an endpoint for your needs, with a sensitivity analysis",
+    "report": "write a report on runs: verdict, charts, cost, methods and limits",
 }
 
 _HIDDEN = ("run",)
-"""For the dashboard, and so in no list."""
-_MODULES = {"import": "import_"}  # a word of Python's own
+"""Used by the dashboard, and not listed in the help."""
+_MODULES = {"import": "import_"}  # `import` is a keyword
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status."""
     try:
         return _run(arguments)
-    except KeyboardInterrupt:  # where nothing is measured yet, or nothing to be kept
-        return 130  # 128 and the number of SIGINT, as a shell has it
-    except BrokenPipeError:  # who read has read enough, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes when it ends
-        return 141  # 128 and the number of SIGPIPE
+    except KeyboardInterrupt:  # before anything is measured, or when there is nothing to keep
+        return 130  # 128 + SIGINT, as in a shell
+    except BrokenPipeError:  # such as `head`, which stops reading
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+        return 141  # 128 + SIGPIPE
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     for name in _HIDDEN:
         commands.add_parser(name)
     for name, command in commands.choices.items():
-        if given and given[0] == name:  # the others need not be imported, which takes longer than most of them run
+        if given and given[0] == name:  # importing all commands would take longer than running most of them
             module = importlib.import_module(f"benchmark.commands.{_MODULES.get(name, name)}")
             module.configure(command)
             command.set_defaults(run=module.run)

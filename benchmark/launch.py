@@ -1,4 +1,4 @@
-"""Start a run in a separate process: it continues when the page is closed, and nothing disturbs what it measures."""
+"""Start a run in a separate process, so that it continues without the page and is measured undisturbed."""
 
 import os
 import signal
@@ -23,15 +23,15 @@ from benchmark.runs.kind import Order
 _ROOT = Path(__file__).resolve().parents[1]
 _LOOK_BACK = 20
 _CLOSING_S = 10.0
-"""How long a process that has closed its run may take to end."""
+"""How long a process may take to end after it has closed its run."""
 
 
 class LaunchError(Exception):
-    """No run was started; the message says why in a sentence."""
+    """The run could not be started; the message says why in a sentence."""
 
 
 class AnyPlan(Protocol):
-    """A plan of any kind, which it names."""
+    """A plan of any kind; it knows its kind."""
 
     @property
     def kind(self) -> str: ...
@@ -43,7 +43,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
     before: Run | None = None
-    """a run that is resumed, as it was: so it stays in the record until the process has asked its endpoints"""
+    """a resumed run in its previous state, which stays recorded until the process has contacted its endpoints"""
 
 
 class Launcher:
@@ -55,7 +55,7 @@ class Launcher:
         self._child: _Child | None = None
 
     def start(self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
-        """Start `plan` and give the id of the run, which appears in the record when its endpoints have been asked.
+        """Start `plan` and return the ID of the run, which is recorded once its endpoints have been contacted.
 
         Raises LaunchError, and PlanError where the plan exceeds the limits.
         """
@@ -66,13 +66,13 @@ class Launcher:
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
-        """Go on with a run that was cut off here. Raises LaunchError, and PlanError for a run without a plan.
+        """Resume an interrupted run of this machine. Raises LaunchError, and PlanError for a run without a plan.
 
-        The plan is in the record. What is reached are `endpoints`, or the programs and the command that the environment
-        names, and never what the record says.
+        The plan comes from the record. Only `endpoints`, or the programs and the command of the environment, are
+        started or contacted, never anything from the record.
         """
         if run.is_imported:
-            raise LaunchError(f"run {run.id} was imported: only what was measured here can go on")
+            raise LaunchError(f"run {run.id} was imported: only runs measured here can be resumed")
         plan_of(run)
         self._spawn(Job(run.id, self._results, tuple(endpoints)), run)
 
@@ -93,23 +93,23 @@ class Launcher:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
-                    start_new_session=True,  # a signal for whoever started it is not for the run
+                    start_new_session=True,  # signals to the parent must not reach the run
                 )
             except OSError as error:
                 stderr.close()
-                raise LaunchError(f"no process could be started ({error.strerror})") from error
+                raise LaunchError(f"the process could not be started ({error.strerror})") from error
             self.close()
             self._child = _Child(job.run_id, process, stderr, before)
-            # A process that has ended already reads nothing, and says why.
+            # A process that has already ended reads nothing, and reports its error.
             assert process.stdin  # it is a pipe  # noqa: S101
             with suppress(BrokenPipeError), process.stdin as pipe:
                 pipe.write(write_job(job).encode())
 
     def running(self) -> str | None:
-        """The id of the run in progress, whatever its kind and whoever started it. Raises StoreError."""
+        """The ID of the run in progress, of any kind and from any process. Raises StoreError."""
         child, known = self._child, self._store.runs(_LOOK_BACK)
         if child and child.process.poll() is None:
-            # It is in the record only when its endpoints have been asked, and about to end when it is over there.
+            # It is recorded once its endpoints have been contacted; once it is over there, the process is about to end.
             over = any(run.id == child.run_id and run.is_over and run != child.before for run in known)
             if not over:
                 return child.run_id
@@ -126,13 +126,13 @@ class Launcher:
         return self.is_alive(run.id) and child is not None and child.before == run
 
     def problem(self, run_id: str) -> str | None:
-        """What the process of this run said last before it ended by itself; None where it said nothing."""
-        with self._lock:  # or another session starts a run meanwhile, and closes this file
+        """The last message of this run's process before it ended by itself; None without a message."""
+        with self._lock:  # another session might start a run meanwhile and close this file
             child = self._child
             if child is None or child.run_id != run_id or child.process.poll() in (None, 0):
                 return None
             if child.process.returncode == -signal.SIGTERM:
-                return "it was cancelled before it began"
+                return "it was cancelled before it started"
             child.stderr.seek(0)
             lines = child.stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1].partition("python -m benchmark ")[2].partition(": ")[2] or lines[-1] if lines else None
@@ -142,16 +142,16 @@ class Launcher:
         child = self._child
         if run.is_over or child is None or child.run_id != run.id or child.process.poll() is None:
             return False
-        if self._store.run(run.id).is_over:  # it may have done so since `run` was read
+        if self._store.run(run.id).is_over:  # it may have ended since `run` was read
             return False
         cancelled = child.process.returncode == -signal.SIGTERM
         self._store.finish(run.id, RunState.CANCELLED if cancelled else RunState.FAILED, {})
         return True
 
     def cancel(self, run_id: str) -> bool:
-        """Ask the process of a run to stop, which keeps what was measured; whether there was one to ask.
+        """Ask the process of a run to stop and keep its samples; returns whether there was such a process.
 
-        Raises StoreError, also where nothing may be changed.
+        Raises StoreError, also if the record is read-only.
         """
         if self._store.read_only:
             raise ReadOnly
@@ -159,7 +159,7 @@ class Launcher:
         if child and child.run_id == run_id and child.process.poll() is None:
             child.process.terminate()
             return True
-        # Started by another process, perhaps before this one was: the record knows which it is.
+        # Another process started it, perhaps before this one: the record has its process ID.
         run = self._store.run(run_id)
         process = self._store.process(run_id)
         if not run.is_over and process is not None and run.manifest.client.host == socket.gethostname():
@@ -169,7 +169,7 @@ class Launcher:
         return False
 
     def close(self) -> None:
-        """Let go of the run that was started last. It continues."""
+        """Detach from the run that was started last. It continues."""
         with self._lock:
             if self._child:
                 self._child.stderr.close()
@@ -178,12 +178,12 @@ class Launcher:
     def _require_idle(self) -> None:
         child = self._child
         try:
-            going_on = self.running()
-            if going_on is None and child and child.process.poll() is None:
+            in_progress = self.running()
+            if in_progress is None and child and child.process.poll() is None:
                 child.process.wait(_CLOSING_S)
         except StoreError as error:
             raise LaunchError(f"the record cannot be used: {error}") from error
         except subprocess.TimeoutExpired:
-            going_on = child.run_id if child else None
-        if going_on:
-            raise LaunchError(f"run {going_on} is in progress: only one run can go on at a time")
+            in_progress = child.run_id if child else None
+        if in_progress:
+            raise LaunchError(f"run {in_progress} is in progress: only one run can be in progress at a time")

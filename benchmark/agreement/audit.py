@@ -1,4 +1,4 @@
-"""The whole check of agreement: ask one to six endpoints everything there is to ask, and compare their answers."""
+"""The whole check of agreement: send one to six endpoints all kinds of inputs, and compare their answers."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ _FINE, _COARSE = 41, 15
 """Points on each axis of a decision surface: 9 requests to each endpoint, or 225."""
 
 Report = Callable[[str, int, int], None]
-"""Called with the current step, how much of it is done, and how much there is."""
+"""Called with the current step, the number of inputs done, and the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Side:
 
 @dataclass(frozen=True)  # without slots, for the cached properties
 class Audit:
-    """Everything that one check asked, got and found. Each input is asked once, even if it is of several kinds.
+    """The inputs, outcomes and findings of one check. Each input is sent once, even if it is of several kinds.
 
     `outcomes` has a sequence for each of the `sides`, in the order of `inputs`. The first side is the reference: the
     first endpoint, or the known answers of the model card if there is only one endpoint.
@@ -71,9 +71,9 @@ class Audit:
     agreement: Agreement
     invalid: tuple[InvalidResult, ...]
     model_differences: tuple[ModelDifference, ...]
-    """the ways in which the endpoints say that they serve different models"""
+    """differences in what the endpoints say about their models"""
     seed: int
-    """of the inputs that were drawn at random"""
+    """seed of the random inputs"""
     at_utc: str
 
     @property
@@ -111,23 +111,23 @@ class Audit:
 
     @cached_property
     def total(self) -> Tally:
-        """Of all inputs. Most were chosen, not drawn, so the counts say nothing about other inputs."""
+        """Counts of all inputs. Most were chosen, not drawn, so they say nothing about other inputs."""
         return tally(self.inputs, self.outcomes, self.agreement)
 
     @cached_property
     def by_source(self) -> dict[Source, Tally]:
-        """Of each kind of input."""
+        """Counts of each kind of input."""
         sources = dict.fromkeys(one.source for one in self.inputs)
         return {source: tally(self.inputs, self.outcomes, self.agreement, source) for source in sources}
 
     @cached_property
     def sampled(self) -> dict[Source, Tally]:
-        """Of the kinds that were drawn at random and compared: only these have an upper bound."""
+        """Counts of the random samples that were compared: only these have an upper bound."""
         return {source: found for source, found in self.by_source.items() if source in DRAWN and found.compared}
 
     @property
     def failures(self) -> dict[str, dict[str, int]]:
-        """For how many inputs each endpoint, by its key, gave no prediction, by the reason."""
+        """How many inputs got no prediction, by endpoint key and reason."""
         return {
             side.key: dict(Counter(str(text.describe(one)) for one in outcomes if one.answer is None))
             for side, outcomes in zip(self.sides, self.outcomes, strict=True)
@@ -153,9 +153,9 @@ def audit(
 
     Valid inputs are `rows`, a grid, the limits, `draws` inputs drawn uniformly over the ranges and as many from `rows`
     with noise, and inputs beside the decision boundary of the first endpoint. They are the same for the same `seed`. A
-    single endpoint is asked the known answers of `card` instead. What endpoints do never raises.
+    single endpoint is checked against the known answers of `card` instead. Failures of endpoints never raise.
     """
-    report("finding out how rows are taken", 0, 1)
+    report("detecting the request format", 0, 1)
     scorers = [probe(client, endpoint, card) for endpoint in endpoints]
     sides = [
         Side(endpoint.key, endpoint.name, scorer.form) for endpoint, scorer in zip(endpoints, scorers, strict=True)
@@ -213,7 +213,7 @@ def _ask_valid(
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What the endpoints answer over two features, with the others at their defaults.
+    """The answers of the endpoints over two features, with the others at their defaults.
 
     `across` and `up` are the values of the features with the indexes `x` and `y`; `inputs` and each sequence in
     `outcomes`, which has one for each endpoint, go row by row from the lowest of `up`.
@@ -269,7 +269,7 @@ def _narrow(
     predicted = {
         one.values: outcome.answer.prediction
         for one, outcome in zip(inputs, outcomes, strict=True)
-        if outcome.answer and one.source in ("rows", "grid")  # the limits are far away from everything
+        if outcome.answer and one.source in ("rows", "grid")  # the limits are far from all other values
     }
     found = brackets(predicted, BRACKETS)
     for done in range(ROUNDS if found else 0):
@@ -307,7 +307,7 @@ def to_document(audit: Audit, worst: int = 50) -> dict[str, Any]:
                 "asked": found.asked,
                 "compared": found.compared,
                 "disagreements": found.disagreements,
-                # What was chosen, not drawn, says nothing about other inputs.
+                # Chosen inputs say nothing about other inputs; only random samples do.
                 "share_upper_95": found.upper_bound if source in audit.sampled else None,
             }
             for source, found in audit.by_source.items()

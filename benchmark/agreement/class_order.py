@@ -1,4 +1,4 @@
-"""Whether one endpoint has mixed up its classes: one exchange of classes that explains all of its answers."""
+"""Detect an endpoint with swapped classes: one permutation that explains all of its answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard
 
 _MATCHED_CLASSES = 50
-"""With more classes no exchange is looked for: it would compare every class with every other."""
+"""No permutation is searched for above this number, because every class is compared with every other."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassesExchanged:
-    """What the endpoint at `first` gives for a class is what the one at `second` gives for another: pairs of names."""
+    """The endpoint at `first` swaps classes with the one at `second`; `moved` has pairs of class names."""
 
     first: int
     second: int
@@ -23,9 +23,9 @@ class ClassesExchanged:
 def class_order(
     answers: Sequence[tuple[Answer, Answer]], card: ModelCard, scales: Scales, tolerance: float
 ) -> tuple[int, ...] | None:
-    """Which class of the second endpoint is each class of the first, where one exchange explains all answers.
+    """The second endpoint's class for each class of the first, if one permutation explains all answers.
 
-    None where nothing is exchanged, or where no exchange explains them.
+    None if the classes are in the same order, or if no permutation explains the answers.
     """
     if len(card.classes) > _MATCHED_CLASSES:
         return None

@@ -1,4 +1,4 @@
-"""Whether endpoints give the same answers: where each pair differs, in what respect, and how sure that leaves us.
+"""Whether endpoints give the same answers: where each pair differs, in what respect, and with what confidence.
 
 Pure: outcomes in, typed findings out; `text.py` makes sentences of them. Each kind of difference has another cause: an
 endpoint that rounds, one that mixes up its classes, one that serves another model.
@@ -21,9 +21,9 @@ from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard
 
 TOLERANCE = 1e-5
-"""What arithmetic in another order or precision may differ by: training proves its two exports equal within this."""
+"""Tolerance for another order or precision of arithmetic: training proves its two exports equal within it."""
 _NEAR_TIE = 0.1
-"""How far apart two probabilities can be for rounding to one digit to exchange them."""
+"""Rounding to one digit can swap two probabilities that are at most this far apart."""
 
 
 class Kind(StrEnum):
@@ -132,12 +132,12 @@ class FieldsMissing:
 
 
 Finding = ClassesExchanged | Rounding | FieldsMissing
-"""What is true of an endpoint as a whole."""
+"""A finding about an endpoint as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """What comparing the outcomes of the endpoints at the positions `first` and `second` gave.
+    """The comparison of the endpoints at the positions `first` and `second`.
 
     `compared` inputs got an HTTP answer from both, at least one of them a prediction. `largest_gap` is over all of
     them, also where the two agree.
@@ -153,7 +153,7 @@ class PairAgreement:
 
 @dataclass(frozen=True)  # without slots, for the cached properties
 class Agreement:
-    """What comparing every pair of endpoints gave; `pairs` are in the order of `itertools.combinations`.
+    """The comparison of every pair of endpoints; `pairs` are in the order of `itertools.combinations`.
 
     `compared` inputs got an HTTP answer from every endpoint, at least one of them a prediction, or already differ
     between two.
@@ -165,7 +165,7 @@ class Agreement:
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """Of all pairs, in the order of the inputs."""
+        """The differences of all pairs, in the order of the inputs."""
         return tuple(sorted(chain.from_iterable(pair.differences for pair in self.pairs), key=lambda one: one.index))
 
     @cached_property
@@ -184,9 +184,9 @@ class Agreement:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Of all pairs, each once.
+        """The findings of all pairs, each once.
 
-        An exchange of classes between two endpoints follows from theirs with the first one, where those are known.
+        Swapped classes of two endpoints follow from their comparisons with the first endpoint, if those are known.
         """
         found = [finding for pair in self.pairs for finding in pair.findings]
         exchanges = [one for one in found if isinstance(one, ClassesExchanged)]
@@ -217,7 +217,7 @@ class Agreement:
 class Tally:
     """How many different inputs were asked and compared, and on how many of them any two endpoints disagree.
 
-    A repeated input counts once: a model answers it as before.
+    A repeated input counts once, because a model gives it the same answer again.
     """
 
     asked: int
@@ -230,11 +230,11 @@ class Tally:
 
     @property
     def upper_bound(self) -> float:
-        """The 95% upper bound of the share of disagreements, where the inputs are a random sample.
+        """The 95% upper bound of the share of disagreements, if the inputs are a random sample.
 
         See `statistics.estimates.upper_bound`.
         """
-        # Imported here: scipy takes longer to import than a page may take to open.
+        # Imported here because importing scipy would delay the opening of a page.
         from benchmark.statistics.estimates import upper_bound
 
         return upper_bound(self.disagreements, self.compared)
@@ -244,8 +244,8 @@ def compare(outcomes: Sequence[Sequence[InputOutcome]], card: ModelCard, toleran
     """Compare the outcomes of the same inputs: one sequence for each endpoint, in the order of the inputs.
 
     Two numbers agree within `tolerance`: probabilities and confidence absolutely, a regressor's predictions relative to
-    the larger. Statuses, names of fields and labels have to be equal. An input that one endpoint gave no HTTP answer
-    to, or that all refused, is not compared. With one endpoint there are no pairs. Raises ValueError where the lengths
+    the larger. Statuses, field names and labels must be equal. An input that one endpoint gave no HTTP answer
+    to, or that all refused, is not compared. With one endpoint there are no pairs. Raises ValueError if the lengths
     differ.
     """
     pairs = tuple(

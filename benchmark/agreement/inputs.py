@@ -1,7 +1,7 @@
 """The inputs that endpoints are asked about: made from the model card, and the same for the same seed.
 
-Rows that look like the training data rarely tell two implementations of a model apart. Differences show at the
-boundary between two classes, at the limits of what is allowed, and far from the data.
+Rows that look like the training data rarely reveal differences between two implementations of a model. Differences
+appear at the boundary between two classes, at the limits of valid values, and far from the data.
 """
 
 import json
@@ -19,18 +19,18 @@ Source = Literal["rows", "grid", "limits", "boundary", "uniform", "noise", "know
 Values = tuple[float, ...]
 
 DRAWN: tuple[Source, ...] = ("uniform", "noise")
-"""The random samples, which bound the share of disagreements among all inputs like them. The others are only counts."""
+"""Random samples, which bound the share of disagreements among all inputs like them. Other inputs are only counted."""
 GRID_POINTS = 625
 DRAWS = 300
-"""Of each kind: no disagreement in 300 bounds the share at 1%."""
+"""Inputs of each kind: no disagreement in 300 gives an upper bound of 1%."""
 MAX_POINTS = 10_000
 NOISE = 0.1
 """The standard deviation of the noise on a drawn row, as a share of the feature's own in the training data."""
 BRACKETS = 30
 ROUNDS = 20
-"""Halvings of a bracket, which leave a millionth of the distance between two rows."""
+"""Bisections of a bracket, which narrow it to a millionth of the distance between two rows."""
 _MARGIN = 0.25
-"""How far the grid reaches past the training range, as a share of it: as far as the dashboard's sliders."""
+"""How far the grid extends past the training range, as a share of it; the same as the dashboard's sliders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Input:
 
 
 def distinct(inputs: Iterable[Input]) -> list[Input]:
-    """The inputs without repetitions: the first of those that have the same values."""
+    """The inputs without repetitions; the first of equal inputs is kept."""
     found: dict[Values, Input] = {}
     for one in inputs:
         found.setdefault(one.values, one)
@@ -53,7 +53,7 @@ def distinct(inputs: Iterable[Input]) -> list[Input]:
 def grid(card: ModelCard, count: int) -> list[Input]:
     """About `count` inputs across the training range and a quarter beyond it, inside the card's limits.
 
-    A full grid where at least three values a feature make at most `count` inputs. With more features, a lattice that
+    A full grid if `count` allows at least three values for each feature. With more features, a lattice that
     fills the space evenly (the additive recurrence of Roberts 2018, "The unreasonable effectiveness of quasirandom
     sequences", whose constant is the root of x^(d+1) = x + 1). Values are multiples of the feature's step.
     """
@@ -159,7 +159,7 @@ class Bracket:
         return tuple((one + other) / 2 for one, other in zip(self.inside, self.outside, strict=True))
 
     def narrowed(self, label: float | None) -> "Bracket":
-        """The half that holds the boundary, where the middle is of class `label`; the same where that is unknown."""
+        """The half that contains the boundary if the middle has class `label`; unchanged if that is unknown."""
         if label is None:
             return self
         return replace(self, inside=self.middle) if label == self.label else replace(self, outside=self.middle)
@@ -189,7 +189,7 @@ def boundary(found: Sequence[Bracket]) -> list[Input]:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A request that has to be refused: its name, its body and its content type."""
+    """A request that endpoints must refuse: its name, body and content type."""
 
     name: str
     body: bytes
@@ -197,7 +197,7 @@ class Invalid:
 
 
 def invalid_inputs(card: ModelCard) -> list[Invalid]:
-    """Requests that every endpoint has to refuse, and in the same way."""
+    """Requests that every endpoint must refuse in the same way."""
     name = card.feature_names[0]
     named = dict(zip(card.feature_names, card.defaults, strict=True))
     feature = card.features[0]

@@ -46,7 +46,7 @@ ModelDifference = OtherCards | OtherFiles | OtherClassOrder | OtherVersions
 def model_differences(
     served: Sequence[Served | None], outcomes: Sequence[Sequence[InputOutcome]]
 ) -> tuple[ModelDifference, ...]:
-    """In which ways the endpoints say that they serve different models; both arguments have an entry for each."""
+    """How the endpoints' own statements about their models differ; both arguments have an entry for each endpoint."""
     found: list[ModelDifference] = []
     known = [(position, one.card) for position, one in enumerate(served) if one and one.card]
     cards = [card for _, card in known]

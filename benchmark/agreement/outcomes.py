@@ -1,4 +1,4 @@
-"""What an endpoint made of one input: an answer, a refusal or a failure, read from a reply that is not trusted."""
+"""The outcome of one input: an answer, a refusal or a failure, parsed from an untrusted reply."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from inference.card import KnownAnswer, ModelCard
 
 @dataclass(frozen=True, slots=True)
 class InputOutcome:
-    """What one endpoint made of one valid input. Without a `status` there was no HTTP answer; `failure` says why.
+    """The outcome of one valid input at one endpoint. Without a `status` there was no HTTP answer; `failure` says why.
 
-    `fields` are the names in the answer, in alphabetical order; None where they cannot be compared, as for a known
+    `fields` are the names in the answer, in alphabetical order; None if they cannot be compared, as for a known
     answer of the model card, which has none.
     """
 
@@ -36,20 +36,20 @@ class Refusal:
 
     @property
     def refused(self) -> bool:
-        """Whether the endpoint blames the request (4xx), as it has to."""
+        """Whether the endpoint refused the request with a 4xx status, as required."""
         return self.status is not None and 400 <= self.status < 500
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidResult:
-    """One invalid input and what each endpoint made of it, in the order of the endpoints."""
+    """One invalid input and the reply of each endpoint, in the order of the endpoints."""
 
     invalid: Invalid
     refusals: tuple[Refusal, ...]
 
     @property
     def compared(self) -> bool:
-        """Whether every endpoint answered, or those that did already differ."""
+        """Whether every endpoint answered, or the answers received already differ."""
         answered = [one for one in self.refusals if one.status is not None]
         return len(answered) == len(self.refusals) or (len(answered) > 1 and not _alike(answered))
 
@@ -74,7 +74,7 @@ def read_outcome(status: int, body: bytes, card: ModelCard, protocol: Protocol) 
 def read_outcomes(
     status: int, body: bytes, card: ModelCard, protocol: Protocol, form: Form, count: int
 ) -> list[InputOutcome] | None:
-    """The outcomes of a request with `count` rows in `form`; None where the reply does not answer `count` rows."""
+    """The outcomes of a request with `count` rows in `form`; None if the reply does not answer `count` rows."""
     if status != 200:
         return None
     try:

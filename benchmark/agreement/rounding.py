@@ -8,10 +8,10 @@ from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard
 
 _MOST_DIGITS = 6
-"""Values with no more decimals than this were rounded; a model's own have about sixteen."""
+"""Values with at most this many decimals count as rounded; unrounded ones have about sixteen."""
 
 Numbers = Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
-"""The numbers that two answers both give, by field."""
+"""The numbers that both of two answers contain, by field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Scale:
 
     @property
     def rounds(self) -> bool:
-        # A saturated model answers 1 and 0 now and then, which are round without being rounded.
+        # A saturated model sometimes answers exactly 1 or 0 without rounding.
         return self.rounded > 0 and (self.digits > 0 or self.rounded == self.answers)
 
     @property
     def half_unit(self) -> float:
-        """The most that its rounding can move a value."""
+        """The largest change that its rounding can cause."""
         return 0.5 * 10.0**-self.digits if self.rounds else 0.0
 
 
@@ -47,7 +47,7 @@ class Rounding:
 
 
 def numbers(one: Answer, other: Answer, card: ModelCard) -> Numbers:
-    """The numbers that both answers give."""
+    """The numbers that both answers contain."""
     if not card.is_classifier:
         return {"prediction": ((one.prediction,), (other.prediction,))}
     found: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {}
@@ -59,7 +59,7 @@ def numbers(one: Answer, other: Answer, card: ModelCard) -> Numbers:
 
 
 def scales(answers: Iterable[tuple[Answer, Answer]], card: ModelCard) -> Scales:
-    """How both endpoints write each field that both give."""
+    """How both endpoints write each field that both return."""
     needed: dict[str, tuple[list[int | None], list[int | None]]] = {}
     for one, other in answers:
         for field, sides in numbers(one, other, card).items():
@@ -72,7 +72,7 @@ def scales(answers: Iterable[tuple[Answer, Answer]], card: ModelCard) -> Scales:
 def is_rounding(
     gap: float, sides: tuple[tuple[float, ...], tuple[float, ...]], field_scales: tuple[Scale, Scale], allowed: float
 ) -> bool:
-    """Whether the rounding of the sides whose values are rounded here, and `allowed`, explain `gap`."""
+    """Whether rounding (of the sides with rounded values here) and `allowed` explain `gap`."""
     moved = [
         scale.half_unit
         for values, scale in zip(sides, field_scales, strict=True)

@@ -1,6 +1,6 @@
-"""Send many rows to endpoints in as few requests as they allow, and say what each made of every row.
+"""Send many rows to endpoints in as few requests as possible, and return the outcome of every row.
 
-This asks what endpoints answer, not how fast: nothing here is timed. What an endpoint does never raises.
+Only answers are collected: nothing here is timed. Failures of an endpoint never raise.
 """
 
 import json
@@ -23,13 +23,13 @@ from inference.card import ModelCard
 from inference.contract import MAX_BODY_BYTES
 
 _AT_ONCE = 8
-"""Requests in flight in all: enough to hide a network, few enough for a service with one instance."""
+"""Total requests in flight: enough to hide network latency, few enough for a service with one instance."""
 _CHUNK_ROWS = 200
 _GIVE_UP_AFTER = 5
 _JSON = "application/json"
 
 Progress = Callable[[int, int], None]
-"""Called with how many rows are done, of how many, from the thread that asked."""
+"""Called with the number of rows done and the total, from the calling thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Reply:
 
 
 def probe(client: httpx.Client, endpoint: Endpoint, card: ModelCard) -> Scorer:
-    """Find out with a request a form which one `endpoint` takes, the best first; that of single rows if none."""
+    """Try the forms in order, best first, and return the first that `endpoint` accepts, or else the single-row form."""
     alone = _single(endpoint)
     try:
         headers = endpoint.headers
@@ -84,10 +84,10 @@ def score(
     rows: Sequence[Sequence[float]],
     report: Progress = lambda _, __: None,
 ) -> list[list[InputOutcome]]:
-    """What each endpoint makes of each row: a list for each endpoint, in the order of the rows.
+    """The outcome of each row at each endpoint: a list for each endpoint, in the order of the rows.
 
-    Where a request with many rows gets no usable answer, each of its rows is sent alone, so that one bad row spoils no
-    other. After five requests in a row without an HTTP answer, an endpoint is sent no more: timeouts could take hours.
+    If a request with many rows gets no usable answer, its rows are sent one by one, so that one bad row does not affect
+    the others. After five requests in a row without an HTTP answer, sending stops: timeouts could take hours.
     """
     outcomes: list[list[InputOutcome]] = [[one.problem or InputOutcome()] * len(rows) for one in scorers]
     silent = [0] * len(scorers)
@@ -121,7 +121,7 @@ def score(
 def refuse(
     client: httpx.Client, scorers: Sequence[Scorer], invalid: Sequence[Invalid], report: Progress = lambda _, __: None
 ) -> list[list[Refusal]]:
-    """What each endpoint makes of each invalid input: a list for each endpoint, in the order of the inputs."""
+    """The reply of each endpoint to each invalid input: a list for each endpoint, in the order of the inputs."""
 
     def ask(one: Scorer, what: Invalid) -> Refusal:
         if one.problem:
@@ -141,7 +141,7 @@ def refuse(
 
 
 def _interleaved(scorers: Sequence[Scorer], card: ModelCard, count: int) -> Iterator[tuple[int, range]]:
-    """Chunks in turns, so that all endpoints are at work from beginning to end."""
+    """Alternate chunks between endpoints, so that all endpoints are busy throughout."""
     sizes = [_rows_in_one(card) if one.takes_many else 1 for one in scorers]
     chunks = [
         [range(start, min(start + size, count)) for start in range(0, count, size)] if not one.problem else []
@@ -152,7 +152,7 @@ def _interleaved(scorers: Sequence[Scorer], card: ModelCard, count: int) -> Iter
 
 
 def _rows_in_one(card: ModelCard) -> int:
-    """How many rows fit into a request, and their answers into a reply, with room to spare."""
+    """How many rows fit into a request, and their answers into a reply, with a margin."""
     row_bytes = 26 * len(card.features) + 4
     answer_bytes = 200 + sum(len(json.dumps(name)) + 26 for name in card.classes)
     return max(1, min(_CHUNK_ROWS, MAX_BODY_BYTES // 2 // row_bytes, MAX_ANSWER_BYTES // 2 // answer_bytes))
@@ -167,7 +167,7 @@ def _score_chunk(
     outcomes = _read(reply, card, one.endpoint, one.form, len(rows))
     if outcomes is not None:
         return outcomes
-    if reply.status is None:  # sending each row alone would only wait longer
+    if reply.status is None:  # sending rows one by one would only wait longer
         return [InputOutcome(failure=reply.failure)] * len(rows)
     return [_alone(client, one, card, row, _single(one.endpoint)) for row in rows]
 
@@ -196,7 +196,7 @@ def _read(reply: _Reply, card: ModelCard, endpoint: Endpoint, name: str, count: 
 def _post(
     client: httpx.Client, endpoint: Endpoint, headers: Mapping[str, str], body: bytes, content_type: str = _JSON
 ) -> _Reply:
-    """One request, and a second one where the server was just closing the connection."""
+    """Send one request, and retry once if the server was just closing the connection."""
     reply = _post_once(client, endpoint, headers, body, content_type)
     if reply.failure is Failure.RESET:
         reply = _post_once(client, endpoint, headers, body, content_type)
@@ -218,5 +218,5 @@ def _post_once(
             return _Reply(response.status_code, read_body(response, MAX_ANSWER_BYTES, started_ns, endpoint.timeout_s))
     except EXCHANGE_ERRORS as error:
         return _Reply(failure=exchange_failure(error))
-    except Exception:  # such as an address that httpx cannot use: a failure of this endpoint alone
+    except Exception:  # for example an address that httpx rejects: a failure of this endpoint only
         return _Reply(failure=Failure.UNREACHABLE)

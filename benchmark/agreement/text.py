@@ -38,11 +38,11 @@ _POPULATIONS: Mapping[Source, str] = {
 
 
 def headline(names: Sequence[str], agreement: Agreement, found: Tally) -> str:
-    """The result in a sentence: on how many of the inputs the endpoints called `names` agree, or who differs."""
+    """The result in a sentence: how many inputs the endpoints called `names` agree on, or which endpoint differs."""
     if KNOWN_ANSWERS in names:
         return _known_headline(names[-1], found)
     if len(names) == 1:
-        return f"{names[0]} is the only endpoint: there is nothing to compare its answers with."
+        return f"{names[0]} is the only endpoint, so its answers were not compared."
     if not found.compared:
         return f"Nothing was compared: no input got an answer from {everyone(len(names))}."
     if len(names) == 2:
@@ -71,9 +71,9 @@ def _of_all(count: int) -> str:
 
 
 def _two_groups(count: int, differing: set[tuple[int, int]]) -> tuple[Sequence[int], Sequence[int]]:
-    """Who differs from whom, where one endpoint, or one group against all others, explains every differing pair.
+    """Which group differs from which, if one endpoint, or one group against all others, explains every differing pair.
 
-    Empty where nothing so simple does. Of two that differ only from each other, the later one differs.
+    Empty if no such split exists. If two differ only from each other, the later one counts as different.
     """
     pairs = list(combinations(range(count), 2))
     for size in range(1, count // 2 + 1):
@@ -90,7 +90,7 @@ def everyone(count: int) -> str:
 
 
 def bounds(sampled: Mapping[Source, Tally], seed: int) -> str:
-    """What the random samples say about all inputs like theirs, in a sentence; empty where they say nothing."""
+    """The upper bounds from the random samples in a sentence; empty if there are none."""
     said = [
         f"at most {bound_percent(found)}% of {_POPULATIONS[source]} disagree ({found.disagreements} of "
         f"{found.compared} do)"
@@ -101,7 +101,7 @@ def bounds(sampled: Mapping[Source, Tally], seed: int) -> str:
 
 
 def bound_percent(found: Tally) -> str:
-    """The upper bound of a random sample in percent, rounded up to two digits: it says "at most"."""
+    """The upper bound of a random sample in percent, rounded up to two digits."""
     percent = found.upper_bound * 100
     digits = 1 - math.floor(math.log10(percent))
     return f"{math.ceil(percent * 10**digits - 1e-9) / 10**digits:g}"
@@ -116,7 +116,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def finding(found: Finding, names: Sequence[str]) -> str:
-    """What is true of an endpoint as a whole, in a sentence."""
+    """A finding about an endpoint as a whole, in a sentence."""
     match found:
         case ClassesExchanged(first, second, exchanged):
             moved = ", ".join(f"{one} as {other}" for one, other in exchanged)
@@ -136,16 +136,16 @@ def findings(agreement: Agreement, names: Sequence[str]) -> list[str]:
 
 
 def model_difference(found: ModelDifference, names: Sequence[str]) -> str:
-    """In which way the endpoints say that they serve different models, in a sentence."""
+    """A difference in what the endpoints say about their models, in a sentence."""
     match found:
         case OtherCards(positions, models):
             (first, title, version), *rest = [(names[at], *model) for at, model in zip(positions, models, strict=True)]
             others = "".join(f", {name} {other} {number}" for name, other, number in rest)
             return f"{first} serves {title} {version}{others}."
         case OtherFiles(files):
-            return f"Not the same file by its sha256: {', '.join(files)}."
+            return f"Files with different sha256: {', '.join(files)}."
         case OtherClassOrder(orders):
-            return f"Their cards have the classes in another order: {'; '.join(map(', '.join, orders))}."
+            return f"The model cards list the classes in different orders: {'; '.join(map(', '.join, orders))}."
         case OtherVersions(positions, versions):
             said = (
                 f"{names[at]} {' and '.join(version or 'none' for version in several)}"
@@ -157,7 +157,7 @@ def model_difference(found: ModelDifference, names: Sequence[str]) -> str:
 
 
 def detail(difference: Difference) -> str:
-    """In what respects two answers to one input differ."""
+    """How two answers to one input differ, as text."""
     return "; ".join(map(_fact, difference.facts))
 
 
@@ -180,12 +180,12 @@ def _fact(fact: Fact) -> str:
 
 
 def between(difference: Difference, names: Sequence[str]) -> str:
-    """The two endpoints of a difference where there are more than two, to stand before what differs."""
+    """The prefix that names the two endpoints of a difference if there are more than two endpoints."""
     return "" if len(names) <= 2 else f"{names[difference.first]} and {names[difference.second]}: "
 
 
 def describe(outcome: InputOutcome) -> str | float:
-    """An outcome in a word: the label or the value, or why there is none."""
+    """An outcome as short text: the label, the value, or why there is none."""
     if outcome.answer:
         return outcome.answer.prediction if outcome.answer.label is None else outcome.answer.label
     if outcome.failure is Failure.WRONG_SCHEMA:
@@ -194,7 +194,7 @@ def describe(outcome: InputOutcome) -> str | float:
 
 
 def refusal(found: Refusal) -> str:
-    """A reply to an invalid input: its status and code, and what it means where it is not a refusal."""
+    """A reply to an invalid input: its status and code, and its meaning if it is not a refusal."""
     if found.status is None:
         return "no answer"
     said = f"{found.status} {found.code}" if found.code else str(found.status)

@@ -1,1 +1,1 @@
-"""Measuring new instances: how to get one, what its start cost, and what that says."""
+"""Measure cold starts: create new instances, time their first answers, and summarise them."""

@@ -1,4 +1,4 @@
-"""A new instance by command: the operator's own shell command, which makes the platform start one."""
+"""Force a new instance with a shell command from the operator."""
 
 import asyncio
 import os
@@ -14,9 +14,9 @@ class ForceError(Exception):
 
 
 async def force_instance(command: str, key: str, unique: str) -> None:
-    """Run the shell `command` with FORCE_ENDPOINT, the endpoint's `key`, and FORCE_ID, another text each time.
+    """Run the shell `command` with FORCE_ENDPOINT set to the endpoint's `key` and FORCE_ID to a new value each time.
 
-    Whatever it started is gone when this ends, also where it is cancelled. Raises ForceError.
+    All processes it started have ended on return, even after a cancellation. Raises ForceError.
     """
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",

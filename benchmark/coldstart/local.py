@@ -1,4 +1,4 @@
-"""The two programs of this repository, as their image and the platform start them."""
+"""The two programs of this repository, started as their image and the platform start them."""
 
 import os
 import sys
@@ -12,14 +12,14 @@ NAMES = {"api": "FastAPI", "function": "Cloud Function"}
 
 
 def are_here() -> bool:
-    """Whether their sources are on this machine, as they are not in the dashboard's image."""
+    """Whether their sources are on this machine; the dashboard's image does not contain them."""
     return (ROOT / "api" / "__main__.py").is_file()
 
 
 def programs(
     environ: Mapping[str, str] = os.environ, directories: Mapping[str, Path] | None = None
 ) -> dict[str, Command]:
-    """Their commands by key; `directories` replace those that they run in."""
+    """Their commands by key; `directories` overrides the working directories."""
     where = {"api": ROOT, "function": Path(environ.get("FUNCTION_DIR") or ROOT / "build" / "function").absolute()}
     where |= directories or {}
     framework = str(Path(sys.executable).with_name("functions-framework"))
@@ -30,7 +30,7 @@ def programs(
 
 
 def require_directories(commands: Mapping[str, Command]) -> None:
-    """Raises ProgramError where one of `commands` has no directory to run in."""
+    """Raises ProgramError if the working directory of one of `commands` does not exist."""
     for key, command in commands.items():
         if not command.directory.is_dir():
             remedy = "stage it with: make stage-function" if key == "function" else "give another --directory"

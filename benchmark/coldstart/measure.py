@@ -1,7 +1,7 @@
 """One run of cold starts, from its first new instance to its last, recorded probe by probe.
 
-Each probe of an endpoint is one piece of the record: its requests and what the server says of its start are written
-together or not at all, so that a run that was cut off anywhere can be resumed.
+Each probe is written atomically: its requests and the server's report of its start are recorded together or not at
+all, so that an interrupted run can be resumed at any point.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ _INSTANCE = (ROW.names or ()).index("instance")
 
 
 def drop_page_cache(path: Path = DROP_CACHES) -> str | None:
-    """Empty this machine's page cache, which only root may; gives why it could not be done, or None.
+    """Empty this machine's page cache, which requires root. Returns why it failed, or None.
 
-    Linux alone: https://docs.kernel.org/admin-guide/sysctl/vm.html#drop-caches, 3 for pages, dentries and inodes.
+    Linux only: https://docs.kernel.org/admin-guide/sysctl/vm.html#drop-caches, 3 for pages, dentries and inodes.
     """
     try:
-        os.sync()  # what is not yet written cannot be dropped
+        os.sync()  # dirty pages cannot be dropped
         path.write_text("3\n")
     except OSError as error:
         return error.strerror or type(error).__name__
@@ -62,10 +62,10 @@ def execute(
     resume: bool = False,
     report: ProgressReport = lambda _: None,
 ) -> Run:
-    """Carry out `run`, or what is left of it, and record it; returns it as it ended.
+    """Carry out `run`, or the rest of it, and record it. Returns the finished run.
 
-    SIGINT and SIGTERM cancel it and keep what was measured. `force` is a shell command; in its environment are
-    FORCE_ENDPOINT, the endpoint's key, and FORCE_ID, another text each time.
+    SIGINT and SIGTERM cancel it and keep the measured samples. `force` is a shell command; its environment has
+    FORCE_ENDPOINT, the endpoint's key, and FORCE_ID, a new value each time.
 
     Raises StoreError, and ForceError where the command fails (the run is then FAILED and can be resumed).
     """
@@ -89,7 +89,7 @@ def execute(
 
 
 class _Session:
-    """What one run needs while it goes on."""
+    """The state of one run in progress."""
 
     def __init__(
         self,
@@ -116,9 +116,9 @@ class _Session:
         self._failure_details: dict[str, dict[str, str]] = dict(before.get("failure_details", {}))
         self._phase = "starting"
         self._unwritten: list[Row] = []
-        self._writing = asyncio.Lock()  # an older progress must never replace a newer one
+        self._writing = asyncio.Lock()  # older progress must never replace newer progress
         self._touched_ns: dict[int, int] = {}
-        """when each endpoint was last asked anything by this process"""
+        """when this process last sent a request to each endpoint"""
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -142,8 +142,8 @@ class _Session:
         }
 
     async def run(self, cancellation: Cancellation) -> None:
-        """Measure what is left until it is done or cancelled. Raises StoreError, ForceError."""
-        # Times go on after those of the earlier part: what is between two parts is not known, and not asked.
+        """Measure the remaining steps until done or cancelled. Raises StoreError, ForceError."""
+        # Times continue from the earlier part; the time between two parts is not counted.
         samples, _ = load_samples(self._store, self._run.id)
         recorded_ms = float((samples["sent_ms"] + samples["service_ms"]).max()) if len(samples) else 0.0
         self._began_ns = perf_counter_ns() - int((recorded_ms + 1) * 1e6)
@@ -156,7 +156,7 @@ class _Session:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            await asyncio.shield(self._append())  # what could not be written until now
+            await asyncio.shield(self._append())  # samples that could not be written so far
         finally:
             for result in results:
                 if isinstance(result, Exception):
@@ -165,26 +165,26 @@ class _Session:
     def _client(self, position: int, url: str | None = None) -> Client:
         target = self._targets[position]
         endpoint = target.at(url or "http://127.0.0.1:1", self._plan.timeout_s)
-        # New connections throughout: none is left after a gap, and the warm ones should differ in nothing else.
+        # New connections throughout: none survives a gap, and warm requests must be measured the same way.
         return Client(endpoint, position, self._card, self._instances, connection="new", timeout_s=self._plan.timeout_s)
 
     async def _beat(self) -> None:
-        """Say now and then that the run goes on, also where it waits for half an hour."""
+        """Write a regular sign of life, even during long waits."""
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
             await self._write()
 
     async def _write(self) -> None:
-        """Write what is not yet written, also where this is cancelled. Raises UnknownRun where it was deleted."""
+        """Write all unwritten samples, even if this is cancelled. Raises UnknownRun if the run was deleted."""
         try:
             await asyncio.shield(self._append())
         except UnknownRun:
             raise
-        except StoreError:  # a busy file ends no sweep that has waited for an hour: the next heartbeat tries again
+        except StoreError:  # a busy file must not end a long sweep: the next heartbeat tries again
             return
 
     async def _append(self) -> None:
-        """Rows and progress together: neither is ever there without the other. Raises StoreError, and keeps them."""
+        """Write rows and progress in one transaction. Raises StoreError, and keeps the rows."""
         async with self._writing:
             rows, self._unwritten = self._unwritten, []
             progress = json.loads(json.dumps(self._progress))
@@ -207,7 +207,7 @@ class _Session:
             for position in left:
                 await probe(step, position)
 
-    # --- The three ways to a new instance
+    # --- Three ways to create a new instance
 
     async def _spawn(self, step: Step, position: int) -> None:
         target = self._targets[position]
@@ -250,13 +250,13 @@ class _Session:
         await self._probe(step, self._clients[position])
 
     async def _prime(self, positions: Sequence[int], step: Step) -> None:
-        """Make sure that an instance is there and that the time since its last request is known.
+        """Make sure that an instance is running and that the time of its last request is known.
 
-        Once after each beginning: a resumed run does not know what its endpoints were asked meanwhile.
+        Done once after each start, because requests may have arrived before a run was resumed.
         """
         for position in positions:
             if position not in self._touched_ns:
-                self._phase = f"making sure that {self._targets[position].name} is there"
+                self._phase = f"waking up {self._targets[position].name}"
                 client = self._clients[position]
                 await _authorize(client)
                 row = await client.send(self._body, step.number, began_ns=self._began_ns, warmup=True)
@@ -269,9 +269,9 @@ class _Session:
     async def _probe(
         self, step: Step, client: Client, *, spawned_ns: int | None = None, more: Mapping[str, Any] | None = None
     ) -> None:
-        """Send the one request that tells, then those to the instance that is warm then, and record all of it."""
+        """Send the probe, then the warm requests to the same instance, and record all of them."""
         position = client.position
-        self._phase = f"asking {self._targets[position].name}"
+        self._phase = f"probing {self._targets[position].name}"
         await _authorize(client)
         touched_ns = self._touched_ns.get(position)
         sent_ns = perf_counter_ns()
@@ -294,7 +294,7 @@ class _Session:
         await self._record(step, position, rows, idle_s=gap_s, startup_ms=self._startup_ms(served, rows[0]), more=more)
 
     def _startup_ms(self, served: Served, row: Row) -> Mapping[str, Any] | None:
-        """What the instance that answered says of its start; None where another one was asked, or it says nothing."""
+        """The start report of the instance that answered; None if another one answered or there is no report."""
         number = row[_INSTANCE]
         startup = served.serving.get("startup_ms")
         asked = self._instances.ids[number - 1] if number else None
@@ -307,8 +307,8 @@ class _Session:
         }
 
     async def _record_no_start(self, step: Step, position: int, spawned_ns: int, error: ProgramError) -> None:
-        """A start without an answer is an attempt that failed."""
-        # A start that would have taken longer is censored, not missing: it counts as slower than any other.
+        """A start without an answer counts as a failed attempt."""
+        # A start that took longer is censored, not missing: it counts as slower than any other.
         failure = Failure.TIMEOUT if isinstance(error, ProgramTimeout) else Failure.REFUSED
         self._failure_details.setdefault(self._targets[position].key, {}).setdefault(failure.value, str(error))
         row = make_row(
@@ -351,5 +351,5 @@ class _Session:
 
 
 async def _authorize(client: Client) -> None:
-    with suppress(TokenError):  # the endpoint then refuses, which is counted
+    with suppress(TokenError):  # the endpoint then refuses the request, which counts as a failure
         await client.authorize()

@@ -1,4 +1,4 @@
-"""What a cold start run is to do: how new instances come about, how often, and in which order."""
+"""Plans of cold-start runs: how new instances are created, how often, and in which order."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -16,16 +16,16 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ColdTerms(Terms):
-    """What the three plans of cold starts have in common."""
+    """The settings that all three cold-start plans share."""
 
     warm_requests: int = 5
-    """sent right after each answer: the warm population"""
+    """requests sent right after each answer: the warm population"""
     timeout_s: float = 60.0
 
     kind = KIND
-    subject = "cold starts need"
+    subject = "a cold-start run needs"
     idle_s = tuple[float, ...]()
-    """the idle gaps that are tried; none where new instances are made"""
+    """the idle gaps to test; empty for the other modes"""
 
     def check_cold(self, repeats: int) -> None:
         """Raises PlanError."""
@@ -36,7 +36,7 @@ class _ColdTerms(Terms):
 
 @dataclass(frozen=True, slots=True)
 class _NewInstances(_ColdTerms):
-    """What the plans have in common that make a new instance for each sample."""
+    """The common part of plans that create a new instance for each sample."""
 
     repeats: int = 20
     """cold starts of each endpoint"""
@@ -52,10 +52,10 @@ class _NewInstances(_ColdTerms):
 
 @dataclass(frozen=True, slots=True)
 class SpawnPlan(_NewInstances):
-    """Programs of this machine are started anew for each sample."""
+    """Local programs, restarted for each sample."""
 
     caches: str = "warm"
-    """the page cache of this machine, in words"""
+    """the state of this machine's page cache, as text"""
     drop_caches: bool = False
 
     mode = "spawn"
@@ -63,21 +63,21 @@ class SpawnPlan(_NewInstances):
 
 @dataclass(frozen=True, slots=True)
 class ForcedPlan(_NewInstances):
-    """A command of the operator's makes a new instance before each sample."""
+    """A command from the operator creates a new instance before each sample."""
 
     mode = "forced"
 
 
 @dataclass(frozen=True, slots=True)
 class IdleSweepPlan(_ColdTerms):
-    """Each endpoint is left alone for each of `idle_s`, then asked once: was an instance still there?"""
+    """An idle sweep: each endpoint is left idle for each of `idle_s`, then probed once."""
 
     repeats: int
     """probes of each endpoint after each idle gap"""
     idle_s: tuple[float, ...]
 
     mode = "ladder"
-    """as it was called when it was first recorded"""
+    """the name of an idle sweep in recorded runs"""
 
     def __post_init__(self) -> None:
         self.check_cold(self.repeats)
@@ -92,7 +92,7 @@ class IdleSweepPlan(_ColdTerms):
 
     @property
     def waits_s(self) -> float:
-        """How long it waits in all, at least."""
+        """The minimum total waiting time."""
         return self.repeats * sum(self.idle_s)
 
 
@@ -103,12 +103,12 @@ _PLANS: Mapping[str, Callable[..., ColdPlan]] = {
     IdleSweepPlan.mode: IdleSweepPlan,
 }
 _FIELDS: Mapping[str, Any] = {"idle_s": [], "caches": "warm", "drop_caches": False}
-"""What a record holds for the fields that only one plan has: the three were one plan once, told apart by `mode`."""
+"""Defaults of fields that only one plan has. Records keep the format of one common plan with a `mode`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One probe of every endpoint, one after the other in `order`; an idle sweep waits for `idle_s` before."""
+    """One probe of every endpoint in `order`; an idle sweep first waits for `idle_s`."""
 
     number: int
     order: tuple[int, ...]
@@ -118,7 +118,7 @@ class Step:
 def steps(plan: ColdPlan, endpoints: int) -> list[Step]:
     """All steps in their order, the same for the same seed.
 
-    Every round of an idle sweep has all its gaps in random order: a sweep that is cut short has some of each, and drift
+    Every round of an idle sweep has all gaps in random order, so an interrupted sweep has some of each gap, and drift
     does not look like a difference between gaps.
     """
     random_ = random.Random(plan.seed)  # noqa: S311  an order, no secret
@@ -145,7 +145,7 @@ def parse_gaps(text: str) -> tuple[float, ...]:
 
 
 def gap_text(gap_s: float) -> str:
-    """A gap as people write it: 0.5 s, 90 s, 5 min, 2 h."""
+    """A readable gap: 0.5 s, 90 s, 5 min, 2 h."""
     if gap_s < 120:
         return f"{gap_s:.3g} s"
     return f"{gap_s / 60:.3g} min" if gap_s < 7200 else f"{gap_s / 3600:.3g} h"
@@ -162,7 +162,7 @@ def from_document(document: Any) -> ColdPlan:
         raise PlanError("this is not a cold-start run")
     mode = document.get("mode")
     if not isinstance(mode, str) or mode not in _PLANS:
-        raise PlanError(f"cold starts need a mode among {', '.join(_PLANS)}")
+        raise PlanError(f"a cold-start run needs one of these modes: {', '.join(_PLANS)}")
     if document.get("idle_s") and mode != IdleSweepPlan.mode:
-        raise PlanError("cold starts need idle gaps for an idle sweep, and for nothing else")
+        raise PlanError("a cold-start run needs idle gaps for an idle sweep, and only then")
     return read_fields(_PLANS[mode], document, ignore={"mode", *_FIELDS})

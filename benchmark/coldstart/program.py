@@ -1,4 +1,4 @@
-"""One server program on this machine: started on a free port, waited for, and stopped with all that it started."""
+"""A server program on this machine: start it on a free port, wait for it, and stop it with its child processes."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ from time import perf_counter_ns
 
 HOST = "127.0.0.1"
 POLL_S = 0.002
-"""How often the port is tried: the resolution of the moment at which it opens."""
+"""How often the port is tried, which is the resolution of the measured start."""
 _STOP_S = 10.0
 """From SIGTERM to SIGKILL, as Cloud Run gives it."""
 
-# What a shell or `make` may have set, and no platform does: with it a server would be another one than is deployed.
+# Variables that a shell or `make` may set but a platform does not, and that would change the server.
 _DROPPED = (
     *("DEBUG", "FUNCTION_SIGNATURE_TYPE", "FUNCTION_SOURCE", "FUNCTION_TARGET", "FUNCTION_USE_ASGI"),
     *("PYTHONPATH", "PORT", "HOST"),
@@ -28,7 +28,7 @@ _DROPPED = (
 
 
 def local_facts(min_instances: int = 1) -> dict[str, str]:
-    """How a program of this machine is deployed: it shares all of it, is one process, and serves whoever comes."""
+    """How a local program is deployed: one process that shares the machine and is not access-controlled."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "DEPLOY_CPU": f"{os.cpu_count()} shared",
@@ -44,19 +44,19 @@ class ProgramError(Exception):
 
 
 class ProgramTimeout(ProgramError):
-    """It may have opened its port later than it was waited for."""
+    """The port did not open before the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is run where. The program has to listen on the port in its environment's PORT."""
+    """A command and its working directory. The program must listen on the port in the variable PORT."""
 
     argv: tuple[str, ...]
     directory: Path
 
 
 class LocalProgram:
-    """A program that runs now. Its process group is its own, so that nothing it started can outlive `stop`."""
+    """A running program, in a separate process group so that `stop` also ends its child processes."""
 
     def __init__(self, command: Command, environ: Mapping[str, str] = os.environ) -> None:
         """Start it. Raises ProgramError."""
@@ -92,9 +92,9 @@ class LocalProgram:
         return self._process.poll() is not None
 
     async def wait_until_open(self, timeout_s: float) -> int:
-        """Wait until the port takes connections; gives that moment in ns of `perf_counter_ns`.
+        """Wait until the port accepts connections; returns that moment in ns of `perf_counter_ns`.
 
-        Raises ProgramError: ProgramTimeout where it still runs after `timeout_s`.
+        Raises ProgramError, or ProgramTimeout if it is still running after `timeout_s`.
         """
         deadline_ns = perf_counter_ns() + int(timeout_s * 1e9)
         while True:
@@ -109,9 +109,9 @@ class LocalProgram:
             await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
-        """SIGTERM to the program alone, as a platform does, and SIGKILL for whatever is left; waits for its end.
+        """Send SIGTERM to the program alone, as a platform does, then SIGKILL to the remaining processes, and wait.
 
-        Two threads may do so at once: both return when it has ended.
+        Two threads may call this at once: both return when it has ended.
         """
         try:
             if not self.has_ended:
@@ -122,11 +122,11 @@ class LocalProgram:
             self.kill()
 
     def kill(self) -> None:
-        """End it and all that it started at once; may be called again."""
+        """Kill it and its child processes at once; may be called again."""
         with self._killing:
             if self._gone:
-                return  # the number of its group may be somebody else's by now
-            with suppress(ProcessLookupError, PermissionError):  # macOS says with the second: only zombies are left
+                return  # its group number may have been reused
+            with suppress(ProcessLookupError, PermissionError):  # macOS raises the second if only zombies are left
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._log.close()
@@ -138,7 +138,7 @@ class LocalProgram:
             return probe.connect_ex((HOST, self.port)) == 0
 
     def _said(self) -> str:
-        """The last line that it wrote, for whoever has to find out why."""
+        """The last line of its output, for the error message."""
         with self._killing:
             if self._gone:  # and its log with it
                 return ""

@@ -1,10 +1,10 @@
-"""A platform that scales to zero, on this machine.
+"""A local platform that scales to zero.
 
     python -m benchmark.coldstart.scale_to_zero --port P --idle S -- COMMAND
 
-Starts COMMAND (a server that listens on $PORT) with the first request and stops it after S seconds without one, so
-that cold starts can be measured with no cloud account, and the measuring tested where the truth is known. It knows one
-instance and any number of connections, and passes bytes on without reading them.
+Starts COMMAND (a server that listens on $PORT) on the first request and stops it after S seconds without one. Use it to
+measure cold starts without a cloud account, and to test the measurement against known values. It supports one instance
+and any number of connections, and forwards bytes without reading them.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _CHUNK = 65536
 
 
 class _Traffic:
-    """One connection as far as idling is concerned: while the server owes an answer it is busy, however long."""
+    """The idle state of one connection: it is busy as long as an answer is outstanding."""
 
     def __init__(self) -> None:
         self.owed = False
@@ -31,13 +31,13 @@ class _Traffic:
 
 
 class ScaleToZero:
-    """Connections to one address, handed on to an instance that is there only while it is needed."""
+    """Connections to one address, forwarded to an instance that runs only while it is needed."""
 
     def __init__(self, command: Command, idle_s: float) -> None:
         self._command = command
         self._idle_s = idle_s
         self._instance: LocalProgram | None = None
-        self._changing = asyncio.Lock()  # an instance is started or stopped by one at a time
+        self._changing = asyncio.Lock()  # only one task at a time starts or stops an instance
         self._traffic: set[_Traffic] = set()
         self._quiet_since_s = monotonic()
         self._closed = False
@@ -45,7 +45,7 @@ class ScaleToZero:
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, from its first byte to its end; a start that fails closes it."""
         try:
-            # A connection alone is no request: it is the first byte that needs an instance.
+            # A connection alone does not need an instance: its first byte does.
             if first := await reader.read(_CHUNK):
                 await self._relay(first, reader, writer)
         except (OSError, ProgramError) as error:
@@ -54,18 +54,18 @@ class ScaleToZero:
             writer.close()
 
     async def _relay(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass `first` and all that follows to the instance, until that closes."""
+        """Forward `first` and all following bytes to the instance until it closes."""
         traffic = _Traffic()
         async with self._changing:
             instance = await self._running()
             traffic.owed = True
-            self._traffic.add(traffic)  # within the lock, so that it is not stopped in between
+            self._traffic.add(traffic)  # inside the lock, so that it is not stopped in between
         try:
             inward, outward = await asyncio.open_connection(HOST, instance.port)
             outward.write(first)
             sending = asyncio.create_task(_pass_on(reader, outward, traffic, owed=True))
             try:
-                # The instance's end of it is the end of both: a client that has sent all may still wait for its answer.
+                # The instance ends the connection: a client that has sent everything may still wait for its answer.
                 await _pass_on(inward, writer, traffic, owed=False)
             finally:
                 sending.cancel()
@@ -76,7 +76,7 @@ class ScaleToZero:
 
     async def _running(self) -> LocalProgram:
         if self._closed:
-            raise ProgramError("no instance is started any more")
+            raise ProgramError("the platform is shutting down")
         if self._instance is not None and self._instance.has_ended:
             self._instance.kill()
             self._instance = None
@@ -91,10 +91,10 @@ class ScaleToZero:
         return self._instance
 
     async def watch(self) -> None:
-        """Stop the instance whenever it has been idle for long enough; never returns."""
+        """Stop the instance each time it has been idle for long enough; never returns."""
         while True:
             await asyncio.sleep(min(0.05, self._idle_s / 10))
-            if self._instance is None or self._instance.has_ended:  # asking leaves no zombie
+            if self._instance is None or self._instance.has_ended:  # polling reaps the process
                 continue
             if self._idle_for_s() >= self._idle_s:
                 async with self._changing:
@@ -108,7 +108,7 @@ class ScaleToZero:
         return monotonic() - max([self._quiet_since_s, *(traffic.last_s for traffic in self._traffic)])
 
     async def close(self) -> None:
-        """Stop what runs or is just being started, for good; answers that are under way still come through."""
+        """Stop the instance, even while it starts, and start no more; pending answers are still delivered."""
         self._closed = True
         if self._instance is not None:
             await asyncio.to_thread(self._instance.stop)
@@ -117,7 +117,7 @@ class ScaleToZero:
 async def _pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, traffic: _Traffic, *, owed: bool
 ) -> None:
-    """Pass bytes on until there are no more, and then that there are no more."""
+    """Forward bytes until the end, then forward the end."""
     with suppress(OSError):
         while data := await reader.read(_CHUNK):
             traffic.owed, traffic.last_s = owed, monotonic()
@@ -149,10 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.coldstart.scale_to_zero", description=(__doc__ or "").split("\n\n")[1]
     )
-    parser.add_argument("--port", type=int, required=True, help="where to listen on this machine; 0 for any")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 for any free port")
     parser.add_argument("--idle", type=float, required=True, metavar="S", help="stop the instance after S s idle")
     parser.add_argument(
-        "--directory", type=Path, default=Path.cwd(), metavar="DIR", help="where to run it (default here)"
+        "--directory",
+        type=Path,
+        default=Path.cwd(),
+        metavar="DIR",
+        help="working directory of COMMAND (default: this one)",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="a server that listens on $PORT")
     given = parser.parse_args(arguments)

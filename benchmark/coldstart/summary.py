@@ -22,26 +22,26 @@ from benchmark.statistics.text import span
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
 COLD_PERCENTILES = {name: PERCENTILES[name] for name in ("p50", "p95")}
-"""Cold starts are few: they hardly ever bound a higher percentile."""
+"""There are too few cold starts to bound higher percentiles."""
 SUSPECT_FACTOR = 3.0
 SUSPECT_MS = 100.0
-"""Without evidence from the server, an answer is suspected to be cold if it took this many times as long as the median
-of answers that followed another at once, and this much longer. The published cold starts of both platforms are 300 ms
+"""Without evidence from the server, an answer is suspected to be cold if it exceeded the median of back-to-back answers
+by this factor and by this many milliseconds. The published cold starts of both platforms are 300 ms
 and more; the factor excludes the jitter of a slow network, the milliseconds that of a fast one."""
 _MIN_FOLLOWERS = 3
 _STARTS = (Temperature.COLD, Temperature.QUEUED)
 _WARM = TEMPERATURES.index(Temperature.WARM)
 _MODE_TEXT = {
-    "spawn": "programs of this machine, spawned for each sample: from the spawn to the first answer",
-    "forced": "new instances forced by a command before each sample, which is not scaling from zero: service time",
+    "spawn": "local programs, started for each sample: from process start to first answer",
+    "forced": "new instances forced by a command before each sample, not scaling from zero: service time",
     "ladder": "idle gaps in random order, one probe after each: service time",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where the time of a cold start went, in ms. A spawned program accounts for all of it. For an endpoint elsewhere,
-    the last part is what the server does not report: platform, network and the request itself."""
+    """The parts of a cold start in ms. A local program accounts for all of it. For a remote endpoint, the last part is
+    the time that the server does not report: platform, network and the request itself."""
 
     imports_ms: float
     """the interpreter, imports and the framework, until the port is open"""
@@ -51,19 +51,19 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The first request of a step, which shows whether an instance was there."""
+    """The first request of a step, which shows whether an instance was running."""
 
     step: int
     planned_idle_s: float | None
     idle_s: float | None
-    """measured: since the last request of this run to the endpoint"""
+    """the measured time since this run's last request to the endpoint"""
     response_ms: float
     """to the last byte, from the spawn or else from the send"""
     state: Temperature
     suspected: bool
-    """cold by its latency alone, since the server gives no evidence"""
+    """classified as cold by its latency alone, because the server gives no evidence"""
     is_classified: bool
-    """whether it is known to be cold or warm, by the server's evidence or by comparison with warm answers"""
+    """whether it is classified as cold or warm, by the server's evidence or by comparison with warm answers"""
     failure: Failure | None
     split: Split | None
 
@@ -71,7 +71,7 @@ class Probe:
     def is_cold(self) -> bool:
         """Known or suspected to have waited for a start, with an answer.
 
-        This run has one request in flight: one that queued for a start that another client caused is a sample too.
+        This run has one request in flight, so a request that queued for another client's start is a sample too.
         """
         return self.failure is None and (self.state in _STARTS or self.suspected)
 
@@ -130,9 +130,9 @@ class ColdFigures:
     threshold: Threshold | None
     has_evidence: bool
     cold_word: str
-    """what its cold starts are called: `suspected cold` without evidence from the instance or a spawn"""
+    """label of its cold starts: `suspected cold` without evidence from the instance or the process start"""
     warm_word: str
-    """what its warm answers are called: `presumed warm` without evidence from the instance"""
+    """label of its warm answers: `presumed warm` without evidence from the instance"""
     suspect_from_ms: float | None
     """without evidence, the latency from which a cold start is suspected"""
     failure_details: Mapping[str, str]
@@ -147,13 +147,13 @@ class ColdFigures:
 
     @property
     def first_on_warm(self) -> int:
-        """How many probes met an instance that had been started in advance: neither cold nor warm."""
+        """How many probes reached an instance that had been started in advance: neither cold nor warm."""
         return sum(probe.failure is None and probe.state is Temperature.FIRST_ON_WARM for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True)
 class ColdSummary:
-    """All that is shown of a cold-start run. The effect of a pair is the first endpoint's minus the second's."""
+    """The summary of a cold-start run. The effect of a pair is the first endpoint minus the second."""
 
     run: Run
     plan: ColdPlan
@@ -176,7 +176,7 @@ def summarise(run: Run, samples: Samples) -> ColdSummary:
 
 
 def _verdict(plan: ColdPlan, sides: Sequence[ColdFigures], said: tuple[str, ...], *, fair: bool) -> Verdict:
-    """What is claimed of all endpoints, by the cold starts that they had in the same step."""
+    """The verdict on all endpoints, from their cold starts in the same steps."""
     steps = [{probe.step: probe for probe in side.probes} for side in sides]
 
     def shared(first: int, second: int) -> list[tuple[Probe, Probe]]:
@@ -203,18 +203,18 @@ def _verdict(plan: ColdPlan, sides: Sequence[ColdFigures], said: tuple[str, ...]
 
 
 def conditions(run: Run, plan: ColdPlan, sides: Sequence[ColdFigures]) -> tuple[str, ...]:
-    """The conditions under which the figures hold, each a short clause."""
+    """The conditions of the measurement, each as a short clause."""
     said = [_MODE_TEXT[plan.mode], "one request in flight, new connections, endpoints in random order"]
     if isinstance(plan, SpawnPlan):
         said.append(f"page cache {plan.caches}")
         if (poll_ms := run.manifest.get("port_poll_ms")) is not None:
-            said.append(f"a port is tried every {poll_ms:g} ms")
+            said.append(f"port polled every {poll_ms:g} ms")
     for side in sides:
         if not side.has_evidence and side.probes and plan.mode != "spawn":
             said.append(_suspicion(side))
         if side.first_on_warm:
             said.append(
-                f"{side.name}: {side.first_on_warm} of {len(side.probes)} probes met an instance that had been "
+                f"{side.name}: {side.first_on_warm} of {len(side.probes)} probes reached an instance that had been "
                 "started in advance; they are neither cold nor warm"
             )
     said.append(f"from {run.manifest.client.text}")
@@ -229,7 +229,7 @@ def part_names(plan: ColdPlan) -> tuple[str, str, str]:
 
 
 def find_threshold(warm_s: Sequence[float], cold_s: Sequence[float]) -> Threshold | None:
-    """Between which idle gaps an endpoint turns cold; None where all probes were cold, or all warm."""
+    """The idle gaps between which an endpoint turns cold; None if all probes were cold or all were warm."""
     if not warm_s or not cold_s:
         return None
     longest_warm_s, shortest_cold_s = max(warm_s), min(cold_s)
@@ -238,30 +238,30 @@ def find_threshold(warm_s: Sequence[float], cold_s: Sequence[float]) -> Threshol
 
 
 def threshold_text(side: ColdFigures) -> str:
-    """After which idle gap an endpoint is cold, by an idle sweep, in a sentence."""
+    """The result of an idle sweep for one endpoint, in a sentence."""
     found = side.threshold
     tried = [probe.idle_s for probe in side.probes if probe.idle_s is not None and (probe.is_cold or probe.is_warm)]
     if not tried:
         return f"{side.name}: no probe is classified yet."
     if found is None:
         if any(probe.is_cold for probe in side.probes):
-            return f"{side.name}: {side.cold_word} after every gap from {gap_text(min(tried))} on: try shorter ones."
+            return f"{side.name}: {side.cold_word} after every gap of {gap_text(min(tried))} or more: try shorter ones."
         return f"{side.name}: still {side.warm_word} after every gap up to {gap_text(max(tried))}: try longer ones."
     if found.sharp:
         between = span(found.low_s, found.high_s, gap_text)
         return f"{side.name} turns {side.cold_word} after {between} without a request."
     return (
-        f"{side.name} may be {side.cold_word} from {gap_text(found.low_s)} without a request on, "
+        f"{side.name} may be {side.cold_word} after {gap_text(found.low_s)} or more without a request, "
         f"and was still {side.warm_word} after {gap_text(found.high_s)}."
     )
 
 
 def _suspicion(side: ColdFigures) -> str:
     if side.suspect_from_ms is None:
-        return f"{side.name} gives no evidence, and too few of its answers are known to be warm to suspect cold starts"
+        return f"{side.name} gives no evidence, and too few answers are classified as warm to suspect cold starts"
     return (
         f"{side.name} gives no evidence: answers of {side.suspect_from_ms:.3g} ms or more are suspected to be cold "
-        f"({SUSPECT_FACTOR:g} times and {SUSPECT_MS:g} ms above the median of requests that followed another at once)"
+        f"({SUSPECT_FACTOR:g} times and {SUSPECT_MS:g} ms above the median of back-to-back requests)"
     )
 
 
@@ -274,7 +274,7 @@ def _figures(
     leads[first] = True
     followers = mine[~leads]
     followers = followers[followers["failure"] == 0]
-    # Another instance may have answered a follower: by evidence it is then not warm.
+    # Another instance may have answered a follow-up request, which is then not warm.
     followers = followers[np.isin(followers["temperature"], (_WARM, UNKNOWN))]
     warm_values = followers["service_ms"]
     answered = mine[mine["failure"] == 0]
@@ -319,7 +319,7 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
     taken_ms = float(response_ms(row))
     failure = FAILURES[row["failure"] - 1] if row["failure"] else None
     if plan.mode == "spawn" and state in (Temperature.FIRST_ON_WARM, Temperature.UNKNOWN):
-        state = Temperature.COLD  # the run has just started it, whether it says so or not
+        state = Temperature.COLD  # the run has just started it, so it is cold without further evidence
     is_classified, suspected = state is not Temperature.UNKNOWN, False
     if not is_classified and suspect_from_ms is not None:
         is_classified, suspected = True, taken_ms >= suspect_from_ms
@@ -344,9 +344,9 @@ def _probe(row: Any, plan: ColdPlan, detail: Mapping[str, Any], suspect_from_ms:
 def split_start(startup_ms: Mapping[str, float], response_ms: float, ready_ms: float | None) -> Split | None:
     """Split one cold start of `response_ms` by what its server reports.
 
-    `ready_ms` is when the port was open, which only who spawned it knows; elsewhere the server's own account has to be
-    whole. None where there is too little to go by, or where the parts are more than the whole: then the instance had
-    been started before it was asked.
+    `ready_ms` is when the port opened, which is known only for local programs; a remote server's report must be
+    complete. None if parts are unknown, or if the parts exceed the whole because the instance was already started
+    before the request.
     """
     model_ms = startup_ms.get("model")
     if model_ms is None:
@@ -379,8 +379,8 @@ def _gaps(plan: ColdPlan, probes: Sequence[Probe]) -> tuple[GapShare, ...]:
 
 
 def _paired_difference(pairs: Sequence[tuple[Probe, Probe]], confidence: float) -> Estimate:
-    """The median difference in ms between cold starts of the same step, in time order, without those that failed or did
-    not happen. A timeout took at least as long as the client waited, which bounds the difference on one side.
+    """The median difference in ms between cold starts of the same step, in time order, without failed or missing ones.
+    A timeout took at least as long as the client waited, which bounds the difference on one side.
     """
     first_ms, second_ms = (np.array([_censored(pair[side]) for pair in pairs], dtype=np.float64) for side in (0, 1))
     first_waited_ms, second_waited_ms = (
@@ -391,7 +391,7 @@ def _paired_difference(pairs: Sequence[tuple[Probe, Probe]], confidence: float) 
 
 
 def _state(pairs: Sequence[tuple[Probe, Probe]]) -> State:
-    """Cold if everything that is compared is known to be, by evidence or because the run started the program."""
+    """Cold if all compared answers are known to be cold, by evidence or because the run started the program."""
     compared = [probe for pair in pairs if not any(isnan(_censored(one)) for one in pair) for probe in pair]
     return State.COLD if all(probe.state in _STARTS for probe in compared) else State.UNKNOWN
 
@@ -403,7 +403,7 @@ def _censored(probe: Probe) -> float:
 
 
 def to_document(summary: ColdSummary) -> dict[str, Any]:
-    """The figures as JSON; the format has a version, and no member changes its meaning."""
+    """The figures as JSON; the format is versioned, and the meaning of a member never changes."""
     run, verdict = summary.run, summary.verdict
     keys = [side.key for side in summary.endpoints]
     return {

@@ -1,4 +1,4 @@
-"""Targets of cold starts: an address, or a program that is started for each sample, and what it serves."""
+"""Targets of cold starts: an address, or a program that is started for each sample."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from benchmark.record.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address, or a command that is started anew for each sample."""
+    """An address, or a command that is restarted for each sample."""
 
     key: str
     name: str
@@ -28,17 +28,17 @@ class Target:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What a manifest says of where it is. Read by people and by `chosen_for`; never started or asked."""
+        """Its location for the manifest. For people and `chosen_for` only; never started or contacted."""
         if self.command:
             return {"url": None, "command": list(self.command.argv), "directory": str(self.command.directory)}
         return {"url": self.endpoint.url if self.endpoint else None}
 
 
 def chosen_for(run: Run, targets: Sequence[Target]) -> list[Target]:
-    """Those of `targets`, which the operator has configured, that `run` is about, in its order.
+    """Select the targets of `run`, in its order, among the `targets` that the operator configured.
 
-    The record chooses among them and brings in nothing of its own: its text may be anybody's. Raises PlanError where
-    what it is about is not configured.
+    The record only selects among them: its text is untrusted, and is never started or contacted. Raises PlanError if a
+    target of the run is not configured.
     """
     configured = {target.key: target for target in targets}
     chosen = []
@@ -47,14 +47,14 @@ def chosen_for(run: Run, targets: Sequence[Target]) -> list[Target]:
         if target is None or any(entry.get(name) != value for name, value in target.recorded.items()):
             options = "--command and --directory" if "command" in entry else "--endpoint"
             raise PlanError(
-                f"run {run.id} does not match what is configured here: give {options} as it was started with"
+                f"run {run.id} does not match the configured targets: give {options} as when it was started"
             )
         chosen.append(target)
     return chosen
 
 
 def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:
-    """What each target serves by its own account; a program is started once for it. Raises ProgramError."""
+    """Ask each target what it serves; a program is started once for this. Raises ProgramError."""
 
     async def ask() -> list[Served]:
         return [await _ask_started(target, target.command, timeout_s) for target in targets if target.command]
@@ -66,7 +66,7 @@ def served_by(targets: Sequence[Target], timeout_s: float) -> list[Served]:
 
 
 async def _ask_started(target: Target, command: Command, timeout_s: float) -> Served:
-    """Start a program once, unmeasured, to ask what it serves; its files are in the page cache then."""
+    """Start a program once, unmeasured, to ask what it serves. Afterwards its files are in the page cache."""
     try:
         program = LocalProgram(command)
         try:

@@ -1,6 +1,6 @@
-"""The commands of `python -m benchmark`, a module each: `configure(parser)` says what it takes, `run(...)` does it.
+"""The commands of `python -m benchmark`, one module each: `configure(parser)` adds arguments, `run(...)` runs it.
 
-`run` returns the exit status and raises UsageError for what the parser cannot know.
+`run` returns the exit status and raises UsageError for errors that the parser cannot detect.
 """
 
 import argparse
@@ -17,16 +17,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class UsageError(Exception):
-    """What was asked for makes no sense or cannot be done; the message says why and what to do."""
+    """The command is invalid or cannot be carried out; the message says why and what to do."""
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """The argument that says where the record is."""
-    parser.add_argument("--results", type=Path, metavar="DIR", help="the record (default RESULTS_DIR, or results)")
+    """Add the argument for the location of the record."""
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="directory of the record (default: RESULTS_DIR, or results)"
+    )
 
 
 def results_store(directory: Path | None) -> Store:
-    """The record in `directory`, or where the environment says, or in `results`."""
+    """The record in `directory`, or else in RESULTS_DIR, or else in `results`."""
     return Store(directory or Path(os.environ.get("RESULTS_DIR") or ROOT / "results"))
 
 
@@ -43,7 +45,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def present(document: Any, json_path: Path | None, print_text: Callable[[], None]) -> None:
-    """Write `document` where `--json` says, and print the text unless standard output is JSON's. Raises UsageError."""
+    """Write `document` to `--json`, and print the text unless JSON goes to standard output. Raises UsageError."""
     if json_path:
         write_json(json_path, document)
     if str(json_path) != "-":

@@ -1,4 +1,4 @@
-"""`agree`: do endpoints give the same answers to rows, a grid, random inputs, the boundary, and invalid inputs?"""
+"""`agree`: check that endpoints give the same answers to rows, a grid, random, boundary and invalid inputs."""
 
 import argparse
 import json
@@ -37,21 +37,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rows",
         type=Path,
         metavar="FILE.csv",
-        help="rows to ask about instead of the training rows; - for standard input",
+        help="CSV file of rows to send instead of the training rows; - for standard input",
     )
     parser.add_argument(
         "--grid",
         type=int,
         default=GRID_POINTS,
         metavar="N",
-        help=f"a grid of about N inputs over the feature space (default {GRID_POINTS}, 0 for none)",
+        help=f"send a grid of about N inputs over the feature space (default {GRID_POINTS}, 0 for none)",
     )
     parser.add_argument(
         "--random",
         type=int,
         default=DRAWS,
         metavar="N",
-        help=f"N inputs drawn uniformly over the ranges, and N rows with noise (default {DRAWS}, 0 for none)",
+        help=f"send N inputs drawn uniformly over the ranges, and N rows with noise (default {DRAWS}, 0 for none)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random inputs (default 0)")
     parser.add_argument(
@@ -59,14 +59,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=TOLERANCE,
         metavar="X",
-        help="how much probabilities, or a regressor's predictions relative to their size, may differ (default 1e-5)",
+        help="tolerance for probabilities, or relative tolerance for a regressor's predictions (default 1e-5)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result; - for standard output")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every endpoint's answer to every row")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write the answers of all endpoints to every row as CSV"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask all endpoints; returns the exit status: 0 they agree, 1 they do not, 2 nothing was compared.
+    """Compare the endpoints; returns the exit status: 0 they agree, 1 they disagree, 2 nothing was compared.
 
     Endpoints also disagree if they claim to serve different models, if an input could not be sent or compared, or if
     they do not all refuse an invalid input in the same way. A single endpoint is compared with the known answers of its
@@ -127,7 +129,7 @@ def _local_card() -> ModelCard | None:
 
 
 def _table(file: Path | None, card: ModelCard) -> Table:
-    """The rows of `file`, or else the training rows of the local artifact that `card` describes, if it is here."""
+    """The rows of `file`, or else the training rows of the local artifact that `card` describes, if present."""
     try:
         if file is not None:
             if str(file) == "-":
@@ -146,14 +148,14 @@ def _table(file: Path | None, card: ModelCard) -> Table:
         if training is not None:
             return within_limits(read_rows(training, card.feature_names), card)
     print(
-        "the training rows of this model are not on this machine: use --rows FILE.csv to ask about rows",
+        "the training rows of this model are not on this machine: use --rows FILE.csv to compare rows",
         file=sys.stderr,
     )
     return Table(card.feature_names, ())
 
 
 def _print(found: Audit, not_sent: int) -> None:
-    """Print which models differ, then the result, then what it consists of."""
+    """Print differences between the models, then the result, then its details."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -164,7 +166,7 @@ def _print(found: Audit, not_sent: int) -> None:
         console.print(f"[red]DIFFERENT MODELS: {escape(sentence)}[/red]", soft_wrap=True)
     console.print(f"[bold]{escape(text.headline(names, agreement, found.total))}[/bold]", soft_wrap=True)
     if len(found.endpoints) == 1:
-        console.print("  There is no other endpoint to compare it with.")
+        console.print("  Add another endpoint to compare answers between endpoints.")
     if not_sent:
         console.print(f"[red]  {text.counted(not_sent, 'row')} could not be used.[/red]", soft_wrap=True)
     if found.sampled:
@@ -177,9 +179,9 @@ def _print(found: Audit, not_sent: int) -> None:
         f"{source} {one.asked} ({one.compared} compared, {one.disagreements} differ)"
         for source, one in found.by_source.items()
     )
-    console.print(escape(f"  Asked: {asked}. Largest difference {agreement.largest_gap:.2g}."), soft_wrap=True)
+    console.print(escape(f"  Inputs: {asked}. Largest difference {agreement.largest_gap:.2g}."), soft_wrap=True)
     sent = ", ".join(f"{side.name} {side.form}" for side in found.endpoints)
-    console.print(escape(f"  Sent as: {sent}."), style="dim", soft_wrap=True)
+    console.print(escape(f"  Request format: {sent}."), style="dim", soft_wrap=True)
     for sentence in text.findings(agreement, names):
         console.print(f"[red]  {escape(sentence)}[/red]", soft_wrap=True)
     if len(found.endpoints) > 2:
@@ -254,7 +256,7 @@ def _progress() -> AbstractContextManager[Report]:
 
 
 class _Bar(AbstractContextManager[Report]):
-    """A progress bar on the terminal that shows one step at a time."""
+    """A progress bar on the terminal for one step at a time."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -1,14 +1,15 @@
-"""`coldstart`: how long the first answer of a new instance takes, and after which idle gap there is none left.
+"""`coldstart`: measure how long the first answer of a new instance takes, and after which idle gap it stops.
 
-Three ways to a new instance. Without --endpoint, both programs of this repository are spawned here again and again.
-With --force, a command makes a new instance before each sample; on Cloud Run, and for a function, which is one too:
+There are three modes. Without --endpoint, both programs of this repository are started on this machine for each sample.
+With --force, a command creates a new instance before each sample, for example on Cloud Run or for a function:
 
     --force 'gcloud run services update NAME-$FORCE_ENDPOINT --region R --update-env-vars COLD=$FORCE_ID --quiet'
 
-A platform that starts the new revision before it sends traffic there gives first requests on a warm instance, which
-are counted apart. With --idle, it waits, probes once, and reads from the answer whether it was cold.
+Some platforms start the new revision before they send traffic to it. First requests to such a warm instance are
+counted separately. With --idle, each endpoint is left idle, probed once, and classified as cold or warm by its answer.
 
-With --resume, a run goes on by the plan in the record. What is started or asked is not taken from there: say it again.
+With --resume, a run continues with its recorded plan. Give the endpoints and commands again: these are never taken
+from the record.
 """
 
 import argparse
@@ -36,7 +37,7 @@ _REPEATS = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = __doc__
     add_endpoints(parser, required=False, timeout_s=60.0)
@@ -46,30 +47,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=os.environ.get("FORCE_COMMAND") or "",
         metavar="COMMAND",
-        help="a shell command that makes a new instance of $FORCE_ENDPOINT (default FORCE_COMMAND); never recorded",
+        help="shell command that creates a new instance of $FORCE_ENDPOINT (default: FORCE_COMMAND); never recorded",
     )
-    add("--idle", metavar="GAPS", help="an idle sweep: gaps like 1m,5m,15m,30m without a request")
+    add("--idle", metavar="GAPS", help="idle sweep: probe after idle gaps such as 1m,5m,15m,30m")
     add(
         "--repeats",
         type=int,
         metavar="N",
         help=f"cold starts of each endpoint (default {_REPEATS}), or probes after each gap ({_SWEEP_REPEATS})",
     )
-    add("--warm", type=int, default=5, metavar="N", help="requests right after each answer (default 5)")
+    add("--warm", type=int, default=5, metavar="N", help="warm requests right after each answer (default 5)")
     add(
         "--command",
         action="append",
         default=[],
         metavar="NAME=COMMAND",
-        help="spawn this instead (it listens on $PORT, and is recorded); default both programs as they are deployed",
+        help="server command to start (it must listen on $PORT; it is recorded); default: both programs as deployed",
     )
-    add("--directory", action="append", default=[], metavar="NAME=DIR", help="where the command of NAME runs")
-    add("--drop-caches", action="store_true", help="empty the page cache before each spawn, where that is allowed")
+    add("--directory", action="append", default=[], metavar="NAME=DIR", help="working directory of the command of NAME")
+    add("--drop-caches", action="store_true", help="empty the page cache before each start, if permitted")
     add(
         "--resume",
         metavar="ID",
-        help="resume a run that was interrupted; give --endpoint, --command, --directory, --force and --drop-caches "
-        "as it was started with",
+        help="resume an interrupted run; repeat its --endpoint, --command, --directory, --force, --drop-caches"
+        "that it was started with",
     )
     add(
         "--margin-ms",
@@ -83,19 +84,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=MARGIN_PCT,
         metavar="PCT",
-        help="minimum relevant difference in percent; the larger counts (default 5)",
+        help="minimum relevant difference in percent; the larger of both applies (default 5)",
     )
-    add("--seed", type=int, default=0, help="seed of the order (default 0)")
-    add("--body-from", default="card", metavar="card|FILE.csv", help="what is sent (default card)")
-    add("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
-    add("--name", default="", help="what the run is called in the record")
+    add("--seed", type=int, default=0, help="seed of the random order (default 0)")
+    add(
+        "--body-from",
+        default="card",
+        metavar="card|FILE.csv",
+        help="inputs to send: card, or a CSV file (default card)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
+    add("--name", default="", help="name of the run in the record")
     add("--run-id", default=None, help=argparse.SUPPRESS)
-    add("--progress", choices=("auto", "json", "none"), default="auto", help="how the progress is shown")
+    add(
+        "--progress",
+        choices=("auto", "json", "none"),
+        default="auto",
+        help="progress as a bar on a terminal, or as JSON lines on standard output",
+    )
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure; returns the exit status: 0 where something was measured."""
+    """Measure; returns the exit status: 0 if anything was measured."""
     store = results_store(arguments.results)
 
     def prepare() -> Work:
@@ -119,7 +130,7 @@ def _planned(arguments: argparse.Namespace) -> tuple[Order[ColdPlan], list[Targe
         "seed": arguments.seed,
     }
     if arguments.drop_caches and plan_type is not SpawnPlan:
-        raise UsageError("--drop-caches needs programs that are started here: leave out --endpoint")
+        raise UsageError("--drop-caches applies to programs on this machine: leave out --endpoint")
     repeats = arguments.repeats
     plan: ColdPlan
     if plan_type is IdleSweepPlan:
@@ -153,15 +164,15 @@ def _plan_type(arguments: argparse.Namespace) -> type[ColdPlan]:
     if arguments.force and arguments.idle:
         raise UsageError("--force and --idle cannot be combined: choose one way to get a new instance")
     if not arguments.endpoint and (arguments.force or arguments.idle) and is_in_a_file(os.environ):
-        arguments.endpoint = None  # all of the file
+        arguments.endpoint = None  # all endpoints of the file
         return ForcedPlan if arguments.force else IdleSweepPlan
     if arguments.endpoint:
         if arguments.command:
             raise UsageError(
-                "--endpoint and --command cannot be combined: an endpoint runs elsewhere, a command is started here"
+                "--endpoint and --command cannot be combined: an endpoint already runs, a command is started here"
             )
         if not arguments.force and not arguments.idle:
-            raise UsageError("say how --endpoint gets a new instance: --force COMMAND, or --idle 1m,5m,15m,30m")
+            raise UsageError("choose how --endpoint gets a new instance: --force COMMAND, or --idle 1m,5m,15m,30m")
         return ForcedPlan if arguments.force else IdleSweepPlan
     if arguments.force or arguments.idle:
         raise UsageError("--force and --idle need --endpoint NAME=URL")
@@ -179,12 +190,12 @@ def _commands(arguments: argparse.Namespace) -> list[Target]:
         except ValueError as error:
             raise UsageError(f"--command {key}: {error}") from error
         if not argv:
-            raise UsageError(f"--command {key}: there is no command")
+            raise UsageError(f"--command {key}: the command is empty")
         found[key] = Command(argv, directories.pop(key, ROOT))
     if not found:
         found = local.programs(os.environ, {key: directories.pop(key) for key in local.NAMES if key in directories})
     if directories:
-        raise UsageError(f"--directory {next(iter(directories))}: there is no such command")
+        raise UsageError(f"--directory {next(iter(directories))}: no command has this name")
     return programs(found)
 
 
@@ -199,29 +210,29 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
 
 def _resumed(arguments: argparse.Namespace, store: Store) -> tuple[Order[ColdPlan], list[Target]]:
-    """A run of the record with its own plan, which is numbers; all that acts on the world comes from `arguments`."""
+    """A recorded run and its plan of numbers only; everything started or contacted comes from `arguments`."""
     if arguments.idle or arguments.run_id:
-        raise UsageError("--resume takes the plan from the record: leave out --idle")
+        raise UsageError("--resume uses the recorded plan: leave out --idle")
     found = store.run(arguments.resume)
     if found.is_imported:
-        raise UsageError(f"run {found.id} was imported: only what was measured here can go on")
+        raise UsageError(f"run {found.id} was imported: only runs measured here can be resumed")
     plan = KIND.read_plan(found.manifest.plan)
     _require_again(arguments, found.id, plan)
     return _order(arguments, plan, found.id, found)
 
 
 def _require_again(arguments: argparse.Namespace, run_id: str, plan: ColdPlan) -> None:
-    """Refuse a way to new instances that is not the plan's, or that the plan needs and the operator has not given."""
+    """Refuse options of another mode, and missing options that the plan needs."""
     spawned = isinstance(plan, SpawnPlan)
     if not spawned and not arguments.endpoint and is_in_a_file(os.environ):
-        arguments.endpoint = None  # all of the file
+        arguments.endpoint = None  # all endpoints of the file
     for option, given, wanted in (
         ("--endpoint", arguments.endpoint is None or arguments.endpoint, not spawned),
         ("--force", arguments.force, isinstance(plan, ForcedPlan)),
         ("--drop-caches", arguments.drop_caches, isinstance(plan, SpawnPlan) and plan.drop_caches),
     ):
         if wanted and not given:
-            raise UsageError(f"run {run_id} needs what is never taken from the record: give {option} again")
+            raise UsageError(f"run {run_id} needs an option that is never taken from the record: give {option} again")
         if given and not wanted:
             raise UsageError(f"run {run_id} does not use {option}: leave it out")
     if arguments.command and not spawned:

@@ -7,9 +7,15 @@ from benchmark.record.plan import ComparePlan
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("--pairs", type=int, default=500, metavar="N", help="measured pairs, or rounds (default 500)")
-    parser.add_argument("--warmup", type=int, default=20, metavar="N", help="pairs before them (default 20)")
+    """Add the arguments."""
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=500,
+        metavar="N",
+        help="measured pairs, or rounds of several endpoints (default 500)",
+    )
+    parser.add_argument("--warmup", type=int, default=20, metavar="N", help="warm-up pairs before them (default 20)")
     add_arguments(parser)
 
 

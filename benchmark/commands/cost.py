@@ -1,4 +1,4 @@
-"""`python -m benchmark cost`: what a month of requests costs, gross and net of the free tier, and its parts."""
+"""`cost`: calculate what a month of requests costs, before and after the free tier, with its parts."""
 
 import argparse
 import statistics
@@ -16,21 +16,26 @@ _USUAL_ENDPOINT = "api"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     parser.add_argument(
-        "--requests-per-month", type=int, metavar="N", help="required unless --shape is a file, which contains it"
+        "--requests-per-month",
+        type=int,
+        metavar="N",
+        help="required unless --shape is a file, which contains the number",
     )
     service = parser.add_mutually_exclusive_group(required=True)
-    service.add_argument("--service-ms", type=float, metavar="MS", help="how long an instance is busy with a request")
-    service.add_argument("--run", dest="run_id", metavar="ID", help="use the service times that this run measured")
+    service.add_argument(
+        "--service-ms", type=float, metavar="MS", help="service time: how long an instance is busy with a request"
+    )
+    service.add_argument("--run", dest="run_id", metavar="ID", help="use the service times measured by this run")
     parser.add_argument(
-        "--cpu-ms", type=float, metavar="MS", help="processor time of a request (default: all of its service time)"
+        "--cpu-ms", type=float, metavar="MS", help="processor time of a request (default: its whole service time)"
     )
     parser.add_argument(
         "--endpoint",
         action="append",
         metavar="KEY",
-        help="endpoint of the run; repeat it for several bills (default: api, or all where the run has no api)",
+        help="endpoint of the run; repeat it for several bills (default: api, or all if the run has no api)",
     )
     parser.add_argument("--vcpu", type=float, default=1.0, help="vCPU of an instance (default: 1)")
     parser.add_argument(
@@ -42,11 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="concurrent requests of an instance (default: 80, or 1 below 1 vCPU)",
     )
+    parser.add_argument("--min-instances", type=int, default=0, metavar="N", help="minimum instances (default: 0)")
     parser.add_argument(
-        "--min-instances", type=int, default=0, metavar="N", help="instances that always run (default: 0)"
-    )
-    parser.add_argument(
-        "--region", help="region (default: the one that the endpoint of --run reports, or else one of tier 1)"
+        "--region", help="region (default: as reported by the endpoint of --run, or else a tier 1 region)"
     )
     parser.add_argument("--billing", choices=BILLINGS, default="request", help="billing model (default: request)")
     parser.add_argument(
@@ -62,17 +65,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of requests that wait for a start, from 0 to 1",
+        help="share of requests that wait for a cold start, from 0 to 1",
     )
     add_prices(parser)
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output alone"
-    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output")
     add_results(parser)
 
 
 def add_prices(parser: argparse.ArgumentParser) -> None:
-    """The option that chooses a price list."""
+    """Add the option that selects a price list."""
     parser.add_argument(
         "--prices",
         metavar="NAME|FILE",
@@ -82,7 +83,7 @@ def add_prices(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
-    """One endpoint's month: `endpoint` is its key where its service times were measured."""
+    """One endpoint's month: `endpoint` is its key if its service times were measured."""
 
     endpoint: str | None
     workload: Workload
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     traffic, from_file = read_traffic(arguments.shape)
     requests = arguments.requests_per_month if arguments.requests_per_month is not None else from_file
     if requests is None:
-        raise UsageError("--requests-per-month is needed, because the shape does not say it")
+        raise UsageError("--requests-per-month is required: the shape does not contain it")
     given: list[tuple[str | None, Measured]] = [(None, ((arguments.service_ms,), None))]
     if arguments.run_id:
         given = list(measured(arguments.results, arguments.run_id, arguments.endpoint).items())
@@ -135,11 +136,11 @@ Measured = tuple[tuple[float, ...], str | None]
 
 
 def measured(results: Path | None, run_id: str, endpoints: Sequence[str] | None) -> dict[str | None, Measured]:
-    """The service times of a run's answers that waited for no start, and the region, by endpoint.
+    """Service times of a run's answers without cold starts, and the region, by endpoint.
 
-    Without `endpoints` those of `api`, or of all where the run has none of this name. Raises UsageError.
+    Without `endpoints` those of `api`, or of all endpoints if the run has no `api`. Raises UsageError.
     """
-    from benchmark.commands.reading import read_run  # numpy and the record, which a given service time does not need
+    from benchmark.commands.reading import read_run  # numpy and the record are not needed for a given service time
     from benchmark.endpoints.fairness import region
     from benchmark.record.samples import warm
 
@@ -157,7 +158,7 @@ def measured(results: Path | None, run_id: str, endpoints: Sequence[str] | None)
 
 
 def read_traffic(shape: str) -> tuple[Traffic, int | None]:
-    """The traffic, and how many requests a month it says that there are."""
+    """The traffic, and the number of requests a month that it contains, if any."""
     if shape in SHAPES:
         return SHAPES[shape], None
     path = Path(shape)
@@ -179,7 +180,7 @@ def document(
     run_id: str | None = None,
     endpoint: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that the cost was made from, and the cost, for a file."""
+    """The cost with all its inputs, as JSON."""
     one = workload.services_ms[0] if len(workload.services_ms) == 1 else None
     return {
         "gross_usd": cost.gross_usd,
@@ -240,11 +241,11 @@ def _readable(cost: Cost, workload: Workload, configuration: Configuration, pric
                 f"{name:<12}{gross:>12,.4f}{free:>12,.4f}{gross - free:>12,.4f}   {of}"
                 for name, gross, free, of in lines
             ),
-            f"{'together':<12}{cost.gross_usd:>12,.4f}{cost.gross_usd - cost.net_usd:>12,.4f}{cost.net_usd:>12,.4f}",
+            f"{'total':<12}{cost.gross_usd:>12,.4f}{cost.gross_usd - cost.net_usd:>12,.4f}{cost.net_usd:>12,.4f}",
             "",
             f"At most {cost.instances} instance{plural} at a time"
-            + (", each 15 minutes longer than its last request: an upper bound" if by_instance else "")
+            + (", each for 15 minutes after its last request (an upper bound)" if by_instance else "")
             + f". Prices of {prices.as_of}, tier {prices.tier(configuration.region).number} "
-            f"({configuration.region or 'region not known'}): {prices.source}",
+            f"({configuration.region or 'region unknown'}): {prices.source}",
         ]
     )

@@ -1,4 +1,4 @@
-"""`decide`: which endpoint to choose for stated needs, on the evidence of the record alone."""
+"""`decide`: recommend an endpoint for your needs, using only recorded evidence."""
 
 import argparse
 from dataclasses import asdict
@@ -26,25 +26,28 @@ _DEFAULT = Needs()
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     parser.add_argument(
         "run_ids",
         nargs="*",
         metavar="ID",
-        help="use these runs only, in any order (default: all runs of the newest plan)",
+        help="use only these runs, in any order (default: all runs of the newest plan)",
     )
     add_needs(parser)
     add_prices(parser)
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output alone"
-    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON; - for standard output")
     add_results(parser)
 
 
 def add_needs(parser: argparse.ArgumentParser) -> None:
-    """Options for needs: traffic, SLOs and criteria."""
+    """Add the options for needs: traffic, SLOs and criteria."""
     add = parser.add_argument
-    add("--requests-per-month", type=int, metavar="N", help=f"(default {_DEFAULT.requests_per_month:,})")
+    add(
+        "--requests-per-month",
+        type=int,
+        metavar="N",
+        help=f"requests a month (default {_DEFAULT.requests_per_month:,})",
+    )
     add(
         "--shape",
         default="steady",
@@ -58,13 +61,13 @@ def add_needs(parser: argparse.ArgumentParser) -> None:
     latency.add_argument(
         "--p99-ms", type=float, metavar="MS", help="SLO: 99 %% of requests are answered within this time"
     )
-    add("--availability", type=float, metavar="PCT", help="SLO: share of requests that are answered, such as 99.9")
-    add("--budget-usd", type=float, metavar="USD", help="SLO: what a month may cost after the free tier")
+    add("--availability", type=float, metavar="PCT", help="SLO: percentage of requests that are answered, such as 99.9")
+    add("--budget-usd", type=float, metavar="USD", help="SLO: maximum cost a month after the free tier")
     add(
         "--matters",
         default=",".join(_DEFAULT.criteria),
         metavar="|".join(criteria.names()),
-        help="criteria in order of importance, separated by commas; each decides where those before it tie "
+        help="criteria in order of importance, separated by commas; each breaks ties of those before it "
         f"(default {','.join(_DEFAULT.criteria)})",
     )
     add(
@@ -72,7 +75,7 @@ def add_needs(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="instances of each endpoint that always run (default 0)",
+        help="minimum instances of each endpoint (default 0)",
     )
     add("--billing", choices=BILLINGS, default="request", help="billing model (default request)")
 
@@ -99,7 +102,7 @@ def read_needs(arguments: argparse.Namespace) -> Needs:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Decide and print; returns 0 also where the evidence does not suffice, and 2 where there is none at all."""
+    """Decide and print; returns 0 even if the evidence is insufficient, and 2 if there is none."""
     needs = read_needs(arguments)
     try:
         findings = gather(results_store(arguments.results), run_ids=arguments.run_ids)
@@ -108,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     if findings is None or not findings.runs:
         raise UsageError(
-            "there is no finished run to decide on. Run this: python -m benchmark compare "
+            "no finished run to decide on. Run this: python -m benchmark compare "
             "--endpoint api=URL --endpoint function=URL"
         )
     decision = decide(needs, findings, prices)
@@ -125,7 +128,7 @@ def _criteria(text: str) -> tuple[str, ...]:
 
 
 def to_document(decision: Decision, findings: Findings) -> dict[str, Any]:
-    """Everything that was decided as JSON holds it. Keys keep the names of the first version of the format."""
+    """The decision as JSON. Keys keep the names of the first version of the format."""
     needs = asdict(decision.needs)
     bills = zip(findings.keys, decision.bills, strict=True)
     return {
@@ -174,7 +177,7 @@ def _change_document(change: Change) -> dict[str, Any]:
 
 
 def _cost_document(bill: Bill) -> dict[str, Any]:
-    """With the most cold starts that the evidence allows, and at least that with the fewest."""
+    """The bill with the most cold starts that the evidence allows, and with the fewest."""
     return {
         "gross_usd": bill.high.gross_usd,
         "net_usd": bill.high.net_usd,
@@ -187,7 +190,7 @@ def _cost_document(bill: Bill) -> dict[str, Any]:
 def _readable(decision: Decision, findings: Findings) -> str:
     names = dict(zip(findings.keys, findings.names, strict=True))
     _, assumed = described(decision.needs)
-    lines = [decision.sentence, *([f"Assumed, since nothing else is asked for: {assumed}."] if assumed else []), ""]
+    lines = [decision.sentence, *([f"Assumed by default: {assumed}."] if assumed else []), ""]
     marks = {Holds.KEPT: "kept   ", Holds.BROKEN: "BROKEN ", Holds.UNKNOWN: "unknown"}
     lines += [
         f"{marks[one.holds]}  {names[one.key]}, {slo_name(one.slo)}: {slo_evidence(one)}" for one in decision.slos
@@ -202,7 +205,7 @@ def _readable(decision: Decision, findings: Findings) -> str:
         ("Sensitivity", [one.sentence for one in decision.sensitivity]),
         ("Missing", [f"{one.what}\n    {one.command}" for one in decision.missing]),
         ("Evidence", [f"run {one.run_id} ({one.kind}): {one.sentence or one.samples}" for one in decision.sources]),
-        ("Passed over", [f"run {one.run_id} ({one.kind}): {one.why}" for one in decision.passed_over]),
+        ("Not used", [f"run {one.run_id} ({one.kind}): {one.why}" for one in decision.passed_over]),
         ("Assumptions", decision.assumptions),
     ):
         if texts:

@@ -11,14 +11,14 @@ from benchmark.summary.printing import table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its arguments."""
+    """Add the arguments."""
     parser.add_argument("first", metavar="ID")
     parser.add_argument("second", metavar="ID")
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; returns the exit status."""
+    """Print the result; returns the exit status."""
     store = results_store(arguments.results)
     first, second = (read_summary(store, run_id) for run_id in (arguments.first, arguments.second))
     lines = [(line.name, (line.first, line.second)) for line in differences(first, second)]

@@ -1,4 +1,4 @@
-"""`export`: a run in the formats of other programs."""
+"""`export`: write a run in the formats of other programs."""
 
 import argparse
 import json
@@ -13,21 +13,23 @@ from benchmark.reports.export import percentile_log, run_to_document, samples_to
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("run_id", metavar="ID", help="a run, or the beginning of its id")
+    """Add the arguments."""
+    parser.add_argument("run_id", metavar="ID", help="run ID, or its beginning")
     parser.add_argument(
         "--format",
         choices=("csv", "json", "hgrm"),
         default="csv",
-        help="csv: a line a request; json: all of it, for `import`; hgrm: percentiles for HdrHistogram's plotter",
+        help="csv: one line per request; json: the whole run; hgrm: percentiles for HdrHistogram's plotter",
     )
-    parser.add_argument("--endpoint", metavar="NAME", help="which one hgrm is of (default the first)")
-    parser.add_argument("--output", type=Path, default=Path("-"), metavar="FILE", help="(default standard output)")
+    parser.add_argument("--endpoint", metavar="NAME", help="endpoint for hgrm (default: the first)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("-"), metavar="FILE", help="output file (default: standard output)"
+    )
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write it; returns the exit status."""
+    """Write the file; returns the exit status."""
     found, samples = read_run(results_store(arguments.results), arguments.run_id)
     if arguments.format == "csv":
         text = samples_to_csv(found, samples)

@@ -1,4 +1,4 @@
-"""`gate`: check SLOs against a run, for a pipeline that stops when one is broken."""
+"""`gate`: check SLOs against a run, for pipelines that must stop when one is broken."""
 
 import argparse
 from pathlib import Path
@@ -9,34 +9,38 @@ from benchmark.summary.gate import GateError, check_non_inferior, check_slo, fla
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its arguments."""
+    """Add the arguments."""
     parser.add_argument(
         "run_id",
         metavar="ID",
-        help="a run, or the beginning of its ID; one that did not finish or is generator-limited fails",
+        help="run ID, or its beginning; an unfinished or generator-limited run fails",
     )
     parser.add_argument(
-        "--slo", action="append", default=[], metavar="SLO", help="like 'api.p95_ms<200' or 'api.error_rate<0.01'"
+        "--slo",
+        action="append",
+        default=[],
+        metavar="SLO",
+        help="SLO such as 'api.p95_ms<200' or 'api.error_rate<0.01'",
     )
     parser.add_argument(
         "--non-inferior",
         action="append",
         default=[],
         metavar="A:B:LIMIT",
-        help="A's median exceeds B's by less than LIMIT, like function:api:10%% or a:b:5ms",
+        help="A's median must exceed B's by less than LIMIT, such as function:api:10%% or a:b:5ms",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="an SLO is kept only if its whole interval keeps it; a rate has no interval and never is",
+        help="an SLO passes only if its whole interval passes; a rate has no interval and never passes",
     )
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table for a pull request")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the result as JUnit XML")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a Markdown table for a pull request")
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the run; returns 0 if a sound run keeps every SLO, else 1."""
+    """Check the run; returns 0 if the run is sound and keeps every SLO, else 1."""
     if not arguments.slo and not arguments.non_inferior:
         raise UsageError("nothing to check: give --slo or --non-inferior")
     summary = read_summary(results_store(arguments.results), arguments.run_id)

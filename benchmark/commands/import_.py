@@ -1,4 +1,4 @@
-"""`import`: add a run that `export --format json` wrote, perhaps on another machine."""
+"""`import`: add a run from a file that `export --format json` wrote, on this or another machine."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from benchmark.reports.imported import MAX_BYTES, ImportFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE")
     add_results(parser)
 

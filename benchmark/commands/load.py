@@ -1,4 +1,4 @@
-"""`load`: requests at a rate (open loop), or callers that wait for their answers (closed loop)."""
+"""`load`: send requests at a fixed rate (open loop), or from callers that wait for answers (closed loop)."""
 
 import argparse
 from dataclasses import replace
@@ -12,20 +12,25 @@ _WARMUP = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     parser.add_argument("--rate", type=float, metavar="N", help="requests/s to each endpoint (default 50)")
-    parser.add_argument("--duration", type=float, metavar="S", help="(default 30)")
-    parser.add_argument("--ramp", type=float, metavar="N", help="begin with this rate and rise evenly to --rate")
-    parser.add_argument("--arrivals", choices=("poisson", "constant"), default="poisson", help="(default poisson)")
+    parser.add_argument("--duration", type=float, metavar="S", help="duration (default 30)")
+    parser.add_argument("--ramp", type=float, metavar="N", help="start at this rate and rise linearly to --rate")
+    parser.add_argument(
+        "--arrivals",
+        choices=("poisson", "constant"),
+        default="poisson",
+        help="distribution of the arrivals (default poisson)",
+    )
     parser.add_argument(
         "--concurrency",
         type=int,
         metavar="N",
-        help="closed loop: this many callers per endpoint, each waiting for its answer, which hides stalls",
+        help="closed loop with this many callers per endpoint, each waiting for its answer; hides stalls",
     )
     parser.add_argument("--requests", type=int, metavar="M", help="requests to each endpoint in the closed loop")
     parser.add_argument(
-        "--warmup", type=int, metavar="N", help="first requests to each (default 20, at most a tenth of them)"
+        "--warmup", type=int, metavar="N", help="warm-up requests to each endpoint (default 20, at most a tenth of all)"
     )
     add_arguments(parser)
 
@@ -34,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
     closed = arguments.concurrency is not None
     if closed and (arguments.rate is not None or arguments.duration is not None or arguments.ramp is not None):
-        raise UsageError("--concurrency is a closed loop, which has no rate: leave out --rate, --duration and --ramp")
+        raise UsageError("--concurrency is a closed loop without a rate: leave out --rate, --duration and --ramp")
     if arguments.requests is not None and not closed:
-        raise UsageError("--requests belongs to --concurrency")
+        raise UsageError("--requests requires --concurrency")
     return measure(arguments, "load", _plan)
 
 

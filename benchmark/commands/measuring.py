@@ -1,4 +1,4 @@
-"""Shared by the measuring commands: endpoints and limits from the arguments, carrying out a run, printing it."""
+"""Shared by the measuring commands: parse endpoints and limits, carry out a run, and print it."""
 
 import argparse
 import json
@@ -30,77 +30,95 @@ TIMEOUT_S = 10.0
 
 
 def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, timeout_s: float = TIMEOUT_S) -> None:
-    """The arguments that name endpoints."""
+    """Add the arguments that name endpoints."""
     parser.add_argument(
         "--endpoint",
         action="append",
         required=required and not configured.is_in_a_file(os.environ),
         default=[] if not required else None,
         metavar="NAME=URL",
-        help="an endpoint; a URL without a path is a base, to which /predict is added. NAME_TOKEN in the environment "
-        "is its bearer token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens. Where ENDPOINTS names a file, NAME alone "
-        "is an endpoint of the file" + (", and without this option all of them are measured" if required else ""),
+        help="endpoint to measure; /predict is added to a URL without a path. The variable NAME_TOKEN holds its bearer "
+        "token, and GOOGLE_ID_TOKENS=1 sends Google ID tokens. If ENDPOINTS names a file, NAME alone selects an "
+        "endpoint of the file" + ("; without this option, all of them are measured" if required else ""),
     )
     parser.add_argument(
         "--protocol",
         action="append",
         default=[],
         metavar="NAME=PROTOCOL",
-        help=f"what an endpoint speaks: {', '.join(PROTOCOLS)} (default {DEFAULT})",
+        help=f"protocol of an endpoint: {', '.join(PROTOCOLS)} (default {DEFAULT})",
     )
     parser.add_argument(
         "--timeout",
         type=float,
         default=None if required else timeout_s,
         metavar="S",
-        help=f"per request (default {timeout_s:g}{', or the largest of the ENDPOINTS file' if required else ''})",
+        help=f"timeout per request (default {timeout_s:g}{', or the largest in ENDPOINTS' if required else ''})",
     )
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="HOST",
-        help="a host that may be measured, beside this machine and those in BENCHMARK_HOSTS",
+        help="allow this host, in addition to this machine and those in BENCHMARK_HOSTS",
     )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that every measuring command takes."""
+    """Add the arguments that all measuring commands share."""
     add_endpoints(parser)
-    parser.add_argument("--connection", choices=("reused", "new"), default="reused", help="(default reused)")
+    parser.add_argument(
+        "--connection",
+        choices=("reused", "new"),
+        default="reused",
+        help="reuse connections, or open one per request (default reused)",
+    )
     parser.add_argument(
         "--margin-ms",
         type=float,
         metavar="MS",
-        help="minimum relevant difference (default 5, or 0.2 where every endpoint is on this machine)",
+        help="minimum relevant difference (default 5, or 0.2 if every endpoint is on this machine)",
     )
     parser.add_argument(
         "--margin-pct",
         type=float,
         default=MARGIN_PCT,
         metavar="PCT",
-        help="minimum relevant difference in percent; the larger counts (default 5)",
+        help="minimum relevant difference in percent; the larger of both applies (default 5)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of order and arrivals (default 0)")
-    parser.add_argument("--body-from", default="card", metavar="card|FILE.csv", help="what is sent (default card)")
-    parser.add_argument("--max-requests", type=int, default=MAX_REQUESTS, metavar="N", help="refuse to send more")
-    parser.add_argument("--max-rate", type=float, default=MAX_RATE, metavar="N", help="refuse to send faster, per s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
-    parser.add_argument("--name", default="", help="what the run is called in the record")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the order and arrivals (default 0)")
+    parser.add_argument(
+        "--body-from",
+        default="card",
+        metavar="card|FILE.csv",
+        help="inputs to send: card, or a CSV file (default card)",
+    )
+    parser.add_argument(
+        "--max-requests",
+        type=int,
+        default=MAX_REQUESTS,
+        metavar="N",
+        help="maximum number of requests; refuse plans with more",
+    )
+    parser.add_argument(
+        "--max-rate", type=float, default=MAX_RATE, metavar="N", help="maximum rate per second; refuse faster plans"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
+    parser.add_argument("--name", default="", help="name of the run in the record")
     add_results(parser)
     parser.add_argument("--run-id", default=None, help=argparse.SUPPRESS)
     parser.add_argument(
         "--progress",
         choices=("auto", "json", "none"),
         default="auto",
-        help="a progress bar on a terminal, or one JSON object per line on standard output",
+        help="progress as a bar on a terminal, or as one JSON object per line on standard output",
     )
 
 
 def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> list[Endpoint]:
-    """The endpoints of `--endpoint` with their tokens; where it was left out, all of the file that ENDPOINTS names.
+    """The endpoints of `--endpoint` with their tokens, or else all endpoints of the file that ENDPOINTS names.
 
-    Sets `arguments.timeout` where that was left out too. Raises UsageError.
+    Sets `arguments.timeout` if it was left out. Raises UsageError.
     """
     in_file = _of_the_file(environ)
     texts: Sequence[str] = list(in_file) if arguments.endpoint is None else arguments.endpoint
@@ -116,13 +134,15 @@ def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = 
             endpoint = _named_here(text, arguments.timeout or TIMEOUT_S, wanted, identity, environ, protocols)
         prefix = env_prefix(endpoint.key)
         for other in endpoints:
-            if env_prefix(other.key) == prefix:  # which its token would then go to
-                raise UsageError(f"--endpoint {text}: {prefix}_TOKEN is that of {other.key} too: choose another name")
+            if env_prefix(other.key) == prefix:  # its token would then go to both
+                raise UsageError(
+                    f"--endpoint {text}: {prefix}_TOKEN is also the token of {other.key}: choose another name"
+                )
         endpoints.append(endpoint)
     if protocols:
         raise UsageError(f"--protocol {next(iter(protocols))}: no --endpoint NAME=URL has this name")
     if len(endpoints) > configured.MOST:
-        raise UsageError(f"{len(endpoints)} endpoints are more than the {configured.MOST} that are measured at a time")
+        raise UsageError(f"{len(endpoints)} endpoints exceed the maximum of {configured.MOST} for one run")
     if arguments.timeout is None:
         arguments.timeout = max(endpoint.timeout_s for endpoint in endpoints)
     return endpoints
@@ -144,11 +164,11 @@ def _named_here(
     environ: Mapping[str, str],
     protocols: dict[str, str],
 ) -> Endpoint:
-    """The endpoint of `--endpoint NAME=URL`; takes its protocol out of `protocols`. Raises UsageError."""
+    """The endpoint of `--endpoint NAME=URL`; removes its protocol from `protocols`. Raises UsageError."""
     key, equals, url = text.partition("=")
     if not equals or not configured.KEY.fullmatch(key):
         names = ", or the name of an endpoint in the file" if configured.is_in_a_file(environ) else ""
-        raise UsageError(f"--endpoint {text}: must be NAME=URL, where the name begins with a letter{names}")
+        raise UsageError(f"--endpoint {text}: must be NAME=URL, with a NAME that begins with a letter{names}")
     prefix = env_prefix(key)
     try:
         return Endpoint(
@@ -175,14 +195,14 @@ def _of_the_file(environ: Mapping[str, str]) -> dict[str, Endpoint]:
 
 
 def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """The hosts that may be measured beside this machine: those that the operator lists, and those of the file."""
+    """The allowed hosts in addition to this machine: those that the operator lists, and those of the file."""
     listed = (environ.get("BENCHMARK_HOSTS") or "").replace(",", " ").split()
     in_file = (endpoint.host for endpoint in _of_the_file(environ).values())
     return frozenset(host.lower() for host in (*listed, *arguments.allow_host, *in_file))
 
 
 def measure(arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan) -> int:
-    """Measure as the arguments say, record it, print it. Returns the exit status; raises UsageError."""
+    """Carry out, record and print the run of these arguments. Returns the exit status; raises UsageError."""
     endpoints = parse_endpoints(arguments)
     margin_ms = default_margin_ms(endpoints) if arguments.margin_ms is None else arguments.margin_ms
     try:
@@ -204,7 +224,7 @@ def measure(arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan) 
 
 
 def conduct(kind: RunKind[Any, Any], prepare: Callable[[], Work], store: Store, arguments: argparse.Namespace) -> int:
-    """Prepare a run, carry it out, and print what it says. Returns the exit status; raises UsageError."""
+    """Prepare a run, carry it out, and print its summary. Returns the exit status; raises UsageError."""
     try:
         work = prepare()
     except (PlanError, RunRefused) as error:
@@ -230,7 +250,7 @@ def conduct(kind: RunKind[Any, Any], prepare: Callable[[], Work], store: Store, 
 
 
 def carry_out(kind: RunKind[Any, S], work: Work, store: Store, progress: str) -> S:
-    """Carry out `work`, with its progress shown, and summarise what is in the record. Raises UsageError, RunBroken."""
+    """Carry out `work` with visible progress, and summarise the recorded run. Raises UsageError, RunBroken."""
     try:
         with _progress(progress, work.total) as report:
             work.execute(report)
@@ -242,7 +262,7 @@ def carry_out(kind: RunKind[Any, S], work: Work, store: Store, progress: str) ->
 
 
 def summary_in(kind: RunKind[Any, S], store: Store, run_id: str) -> S:
-    """What the record says of a run. Raises StoreError."""
+    """The summary of a recorded run. Raises StoreError."""
     return kind.summarise(store.run(run_id), load_samples(store, run_id)[0])
 
 
@@ -259,7 +279,7 @@ def _print_progress(progress: Mapping[str, Any]) -> None:
 
 
 class _Bar(AbstractContextManager[ProgressReport]):
-    """A bar on the terminal, with the time left."""
+    """A progress bar on the terminal with the remaining time."""
 
     def __init__(self, total: int) -> None:
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""Shared by the commands that read the record: a run by its id, with its samples and its summary."""
+"""Shared by the commands that read the record: find a run by its ID, and summarise it."""
 
 import sys
 from typing import Any
@@ -15,7 +15,7 @@ from benchmark.summary.summarise import Summary
 
 
 def read_run(store: Store, run_id: str) -> tuple[Run, Samples]:
-    """A run by its id or the beginning of it; says on stderr where it was imported. Raises UsageError."""
+    """A run by its ID or the beginning of it; warns on stderr if it was imported. Raises UsageError."""
     try:
         run = store.run(run_id)
         samples = load_samples(store, run.id)[0]
@@ -27,7 +27,7 @@ def read_run(store: Store, run_id: str) -> tuple[Run, Samples]:
 
 
 def read_any_summary(store: Store, run_id: str) -> tuple[RunKind[Any, Any], Any]:
-    """A run's kind, and what the run says as this kind summarises it. Raises UsageError."""
+    """A run's kind, and its summary. Raises UsageError."""
     run, samples = read_run(store, run_id)
     try:
         kind = kind_of_run(run)
@@ -37,7 +37,7 @@ def read_any_summary(store: Store, run_id: str) -> tuple[RunKind[Any, Any], Any]
 
 
 def read_summary(store: Store, run_id: str) -> Summary:
-    """What a run says of latencies. Raises UsageError, also for a kind of run that measures none."""
+    """The latency summary of a run. Raises UsageError, also for kinds of runs without latencies."""
     kind, summary = read_any_summary(store, run_id)
     if not isinstance(summary, Summary):
         raise UsageError(f"run {summary.run.id} is a {kind.title} run, not a comparison or a load")

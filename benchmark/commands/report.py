@@ -1,4 +1,4 @@
-"""`report`: runs as one file to share, HTML or Markdown by its suffix."""
+"""`report`: write runs as one file to share, HTML or Markdown by its suffix."""
 
 import argparse
 from pathlib import Path
@@ -20,17 +20,19 @@ _FORMS = {".html": to_html, ".md": to_markdown}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("run_ids", nargs="+", metavar="ID", help="runs, or the beginnings of their ids")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="report.html or report.md")
-    parser.add_argument("--decide", action="store_true", help="start with the decision that these runs support")
+    """Add the arguments."""
+    parser.add_argument("run_ids", nargs="+", metavar="ID", help="run IDs, or their beginnings")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="output file, such as report.html or report.md"
+    )
+    parser.add_argument("--decide", action="store_true", help="begin with a recommendation based on these runs")
     add_needs(parser)
     add_prices(parser)
     add_results(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write it; returns the exit status."""
+    """Write the file; returns the exit status."""
     form = _FORMS.get(arguments.out.suffix.lower())
     if form is None:
         raise UsageError(f"--out {arguments.out}: must end in {' or '.join(_FORMS)}")

@@ -1,4 +1,4 @@
-"""`run`: carry out the run that standard input describes. The dashboard starts its runs so; it is not for people."""
+"""`run`: carry out the run described on standard input. The dashboard starts its runs with this hidden command."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from benchmark.runs.kind import RunBroken, RunRefused
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It takes no arguments: its job comes on standard input, as `benchmark/runs/job.py` writes it."""
+    """There are no arguments: `benchmark/runs/job.py` defines the job on standard input."""
 
 
 def run(arguments: argparse.Namespace) -> int:

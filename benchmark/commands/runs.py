@@ -1,4 +1,4 @@
-"""`runs`: what is in the record."""
+"""`runs`: list the recorded runs."""
 
 import argparse
 import json
@@ -8,13 +8,13 @@ from benchmark.record.store import StoreError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the arguments."""
     add_results(parser)
-    parser.add_argument("--json", action="store_true", help="a JSON array instead of lines")
+    parser.add_argument("--json", action="store_true", help="print a JSON array instead of lines")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line a run, the newest first; returns the exit status."""
+    """Print one line per run, newest first; returns the exit status."""
     try:
         runs = results_store(arguments.results).runs()
     except StoreError as error:

@@ -32,21 +32,21 @@ _NULL_BODY = Bodies("null", (json.dumps({"features": [1.0, 2.0, 3.0, 4.0]}).enco
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its arguments."""
-    parser.add_argument("--runs", type=int, default=8, metavar="N", help="runs against itself (default 8)")
-    parser.add_argument("--pairs", type=int, default=100, metavar="N", help="measured pairs of each (default 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of the order (default 0)")
+    """Add the arguments."""
+    parser.add_argument("--runs", type=int, default=8, metavar="N", help="number of runs (default 8)")
+    parser.add_argument("--pairs", type=int, default=100, metavar="N", help="measured pairs in each run (default 100)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random order (default 0)")
     add_endpoints(parser, required=False)
     add_results(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
     if not FEWEST_RUNS <= arguments.runs <= _MOST_RUNS:
-        raise UsageError(f"--runs {arguments.runs}: must be {FEWEST_RUNS} to {_MOST_RUNS}, to have a spread")
+        raise UsageError(f"--runs {arguments.runs}: must be {FEWEST_RUNS} to {_MOST_RUNS}, to measure a spread")
     try:
-        # Whether something matters is not the question here, but what is seen at all: no margin.
+        # No margin: the question is which differences are visible, not which are relevant.
         plan = ComparePlan(
             pairs=arguments.pairs, margin_ms=0, margin_pct=0, seed=arguments.seed, timeout_s=arguments.timeout
         )
@@ -104,7 +104,7 @@ def _against_itself(
         run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest, new_run_id())
         summary = carry_out(selftest.KIND, work(run, sides, bodies, served[0].card, store, ""), store, "auto")
         if summary.run.state is not RunState.FINISHED:
-            raise UsageError(f"it was {summary.run.state} before its end, so it does not show what can be resolved")
+            raise UsageError(f"it was {summary.run.state} before its end, so the resolution is unknown")
         summaries.append(summary)
     return summaries
 

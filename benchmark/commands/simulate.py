@@ -1,4 +1,4 @@
-"""`simulate`: runs of endpoints whose truth is known, to see what the statistics say about them, and how often."""
+"""`simulate`: simulate endpoints with known latencies, to see what the statistics find, and how often."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ _MOST_RUNS = 100_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add its arguments."""
+    """Add the arguments."""
     add = parser.add_argument
     add(
         "--pairs",
@@ -28,38 +28,55 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="measured pairs: one request to each endpoint (default 500)",
     )
-    add("--rate", type=float, metavar="N", help="an open loop at this rate instead of pairs")
-    add("--duration", type=float, default=30.0, metavar="S", help="of the open loop (default 30)")
+    add("--rate", type=float, metavar="N", help="simulate an open loop at this rate instead of pairs")
+    add("--duration", type=float, default=30.0, metavar="S", help="duration of the open loop (default 30)")
     add("--base-ms", type=float, default=50.0, metavar="MS", help="the first endpoint's true median (default 50)")
-    add("--endpoints", type=int, default=2, metavar="N", help=f"how many, up to {len(KEYS)} (default 2)")
+    add("--endpoints", type=int, default=2, metavar="N", help=f"number of endpoints, up to {len(KEYS)} (default 2)")
     add(
         "--difference-pct",
         type=float,
         action="append",
         metavar="PCT",
-        help="how much slower the second endpoint is than the first (default 0); repeat for the third, and so on",
+        help="delay of the second endpoint compared with the first (default 0); repeat it for further endpoints",
     )
-    add("--spread", type=float, default=0.2, metavar="S", help="of the logarithm of a duration (default 0.2)")
-    add("--correlation", type=float, default=0.0, metavar="R", help="between one request and the next (default 0)")
-    add("--tail", type=float, metavar="A", help="a power law of this exponent instead of the lognormal tail, like 1.5")
-    add("--burst-share", type=float, default=0.0, metavar="SHARE", help="of requests in bursts of slowness (default 0)")
-    add("--burst-requests", type=float, default=10.0, metavar="N", help="how long a burst lasts (default 10)")
-    add("--drift-pct", type=float, default=0.0, metavar="PCT", help="how much slower the machine gets in a minute")
+    add(
+        "--spread",
+        type=float,
+        default=0.2,
+        metavar="S",
+        help="standard deviation of the logarithm of a duration (default 0.2)",
+    )
+    add(
+        "--correlation",
+        type=float,
+        default=0.0,
+        metavar="R",
+        help="correlation between consecutive requests (default 0)",
+    )
+    add(
+        "--tail",
+        type=float,
+        metavar="A",
+        help="use a power law with this exponent, such as 1.5, instead of the lognormal tail",
+    )
+    add("--burst-share", type=float, default=0.0, metavar="SHARE", help="share of requests in slow bursts (default 0)")
+    add("--burst-requests", type=float, default=10.0, metavar="N", help="length of a burst (default 10)")
+    add("--drift-pct", type=float, default=0.0, metavar="PCT", help="slowdown of the machine per minute")
     add(
         "--freeze",
         action="append",
         default=[],
         metavar="AT:S",
-        help="when everything stands still, and for how long, in s",
+        help="pause everything at this second, for this many seconds; can be repeated",
     )
-    add("--error-rate", type=float, default=0.0, metavar="SHARE", help="of all endpoints (default 0)")
-    add("--cold-ms", type=float, default=0.0, metavar="MS", help="what a cold start adds, after 15 minutes idle")
+    add("--error-rate", type=float, default=0.0, metavar="SHARE", help="error rate of all endpoints (default 0)")
+    add("--cold-ms", type=float, default=0.0, metavar="MS", help="duration of a cold start, after 15 idle minutes")
     add("--margin-ms", type=float, default=5.0, metavar="MS", help="(default 5)")
     add("--margin-pct", type=float, default=5.0, metavar="PCT", help="(default 5)")
     add("--seed", type=int, default=0, help="(default 0)")
     add("--runs", type=int, default=1, metavar="N", help="simulate N runs and count the verdicts (default 1)")
-    add("--json", type=Path, metavar="FILE", help="write the figures; - for standard output")
-    add("--record", action="store_true", help="keep the run in the record, marked as simulated")
+    add("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
+    add("--record", action="store_true", help="record the run, marked as simulated")
     add_results(parser)
 
 
@@ -89,22 +106,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _count(arguments: argparse.Namespace, truth: Truth, plan: Plan) -> int:
-    """Simulate many runs and print how often each verdict is found."""
+    """Simulate many runs and print how often each verdict occurs."""
     if not 1 <= arguments.runs <= _MOST_RUNS:
         raise UsageError(f"--runs {arguments.runs}: must be 1 to {_MOST_RUNS}")
     if len(truth.endpoints) < 2:
         raise UsageError("--runs counts verdicts, which need two endpoints or more")
     if arguments.record:
-        raise UsageError("--record keeps one run: leave --runs out")
+        raise UsageError("--record records one run: leave out --runs")
     power = count_verdicts(truth, plan, arguments.runs)
 
     def text() -> None:
         medians = listed(number(endpoint.quantile_ms(0.5)) for endpoint in truth.endpoints)
         print(
             f"{power.runs} simulated runs; the true medians are {medians} ms.\n"
-            "How many percent of runs find what, with 95% intervals:"
+            "Percentage of runs with each verdict, with 95% intervals:"
         )
-        print(f"{'':14}{'the verdict':24}if the whole interval had to be beyond the margin")
+        print(f"{'':14}{'the verdict':24}if the whole interval had to exceed the margin")
         for name, count in power.verdict.items():
             shares = [interval(share(found, power.runs), 100) for found in (count, power.strict[name])]
             print(f"{name:14}{shares[0]:24}{shares[1]}")
@@ -122,7 +139,7 @@ def _truth(arguments: argparse.Namespace) -> Truth:
         try:
             at, length = (float(part) for part in text.split(":"))
         except ValueError:
-            raise UsageError(f"--freeze {text}: must be like 5:2, from second 5 for 2 s") from None
+            raise UsageError(f"--freeze {text}: must be START:DURATION in seconds, such as 5:2") from None
         freezes.append((at * 1000, length * 1000))
     slower_pct = [0.0, *(arguments.difference_pct or ())]
     count = max(arguments.endpoints, len(slower_pct))

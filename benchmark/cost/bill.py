@@ -1,7 +1,7 @@
-"""What a month costs: the platform's billing rules over the instances that serve the traffic. Pure functions.
+"""What a month costs: the platform's billing rules applied to simulated instances. Pure functions.
 
-A 2nd-generation function is billed as a Cloud Run service. Not counted: network, images, builds, the time in which
-instances shut down, those that a quick rise of the traffic starts besides, and limits on the number of instances.
+A 2nd-generation function is billed as a Cloud Run service. Not counted: network, images, builds, the shutdown time of
+instances, additional instances that a sudden rise in traffic starts, and limits on the number of instances.
 """
 
 import math
@@ -15,7 +15,7 @@ from benchmark.cost.traffic import MONTH_S, STEADY, Traffic, blocks
 REQUESTS_AT_MOST = 10**12
 _LONGEST_REQUEST_MS = 60 * 60 * 1000.0
 _TARGET_UTILIZATION = 0.6
-"""Of processor and of concurrency, an instance's average over a minute, above which the autoscaler adds instances:
+"""The autoscaler adds instances above this average use of processor or concurrency over a minute:
 https://cloud.google.com/run/docs/about-instance-autoscaling"""
 _WHOLE_VCPUS = (1, 2, 4, 6, 8)
 _MEMORY_GIB = {
@@ -27,18 +27,18 @@ _MEMORY_GIB = {
     6: (4, 24),
     8: (4, 32),
 }
-"""The least and the most memory from so many vCPU on."""
+"""Minimum and maximum memory, by the lowest vCPU to which they apply."""
 
 
 class CostError(ValueError):
-    """There is no cost for this: the platform does not offer it, or a value is invalid."""
+    """The cost cannot be calculated: the platform does not offer this, or a value is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """The size of an endpoint's instances, within the platform's limits
-    (https://cloud.google.com/run/docs/configuring/services/cpu), and their region; without one it is billed as in a
-    region of tier 1. Raises CostError."""
+    (https://cloud.google.com/run/docs/configuring/services/cpu), and their region. Without a region, tier 1 prices
+    apply. Raises CostError."""
 
     vcpu: float
     memory_gib: float
@@ -70,19 +70,19 @@ def _memory_range_gib(vcpu: float) -> tuple[float, float]:
 
 
 def default_concurrency(vcpu: float) -> int:
-    """The concurrency of an instance unless it is set. Below 1 vCPU the platform allows 1 only."""
+    """The default concurrency of an instance. Below 1 vCPU the platform allows only 1."""
     return 80 if vcpu >= 1 else 1
 
 
 def default_memory_gib(vcpu: float) -> float:
-    """The memory of an instance unless it is set: half a GiB, or the least that so many vCPU require."""
+    """The default memory of an instance: half a GiB, or the minimum for this number of vCPU."""
     return max(0.5, _memory_range_gib(vcpu)[0])
 
 
 EQUAL = Configuration(vcpu=1, memory_gib=0.5, concurrency=80)
-"""The size that this project deploys every endpoint with, so that platforms are compared, and not sizes."""
+"""The size of every endpoint that this project deploys, so that sizes do not distort the comparison."""
 SERVICE_DEFAULTS = EQUAL
-"""A Cloud Run service with default settings: the same, as it happens."""
+"""A Cloud Run service with default settings, which has the same size."""
 FUNCTION_DEFAULTS = Configuration(vcpu=0.1666, memory_gib=0.25, concurrency=1)
 """A 2nd-generation function with default settings."""
 
@@ -91,10 +91,10 @@ FUNCTION_DEFAULTS = Configuration(vcpu=0.1666, memory_gib=0.25, concurrency=1)
 class Workload:
     """A month of requests. Raises CostError.
 
-    services_ms: how long an instance is busy with a request, in ms; one value, or measured ones that are equally likely
-    startup_ms, cold_fraction: how long a start takes, and the share of requests that have to wait for one
-    cpu_ms: how much processor time a request takes, in ms; None for all of its service time on one processor, or on
-        the part of one that there is, which is the most that a single-threaded server takes
+    services_ms: how long an instance is busy with a request, in ms; one value, or equally likely measured values
+    startup_ms, cold_fraction: how long a start takes, and the share of requests that wait for one
+    cpu_ms: processor time of a request, in ms; None for its whole service time on one processor, or on the available
+        part of one, which is the maximum for a single-threaded server
     """
 
     requests_per_month: int
@@ -119,9 +119,9 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A month's bill in USD: four parts, and what of each is within the free tier; and what it was made from.
+    """A month's bill in USD: four parts, the free tier's share of each, and the billed quantities.
 
-    active_s, idle_s: billed seconds of all instances together; instances: how many are needed at the same time
+    active_s, idle_s: billed seconds of all instances together; instances: the most at the same time
     """
 
     vcpu_usd: float
@@ -142,7 +142,7 @@ class Cost:
 
     @property
     def net_usd(self) -> float:
-        """After the free tier, as if nothing else of the billing account used any of it."""
+        """After the free tier, assuming that nothing else in the billing account uses it."""
         return (
             (self.vcpu_usd - self.free_vcpu_usd)
             + (self.memory_usd - self.free_memory_usd)
@@ -152,24 +152,24 @@ class Cost:
 
 
 def monthly_cost(workload: Workload, configuration: Configuration, prices: Prices) -> Cost:
-    """What `workload` costs a month on instances of `configuration`. Raises CostError, also for a region that has no
+    """The monthly cost of `workload` on instances of `configuration`. Raises CostError, also for a region without
     published prices.
 
     One period of the traffic is simulated and scaled to a month of 30 days. The rules, from
     https://cloud.google.com/run/pricing and https://cloud.google.com/run/docs/configuring/billing-settings:
 
     - request-based: an instance is billed while it handles at least one request, and while it starts. Each such
-      interval is rounded up to 100 ms, but never past the next one's beginning: no instance is billed for more time
-      than there is. A minimum instance costs the idle price the rest of the time.
-    - instance-based: it is billed from its start to its end. That is taken to be 15 minutes after its last request,
-      which is an upper bound: the platform may end it at any time before.
+      interval is rounded up to 100 ms, but never past the start of the next one, so no time is billed twice. A minimum
+      instance costs the idle price for the rest of the time.
+    - instance-based: an instance is billed from its start to its end. The end is assumed to be 15 minutes after its
+      last request, which is an upper bound: the platform may stop it earlier.
     - the free tier covers active time and requests, not the idle time of minimum instances. It is a discount at the
       prices of tier 1, whatever the region.
 
-    There are as many instances as keep the average of each within 60 % of its vCPU and of its concurrency, which is
-    what the autoscaler aims at; how the platform deals requests out is not published, here instances take turns.
-    Within that a server can use all of its vCPU, and a request takes as long as `workload` says, however many others
-    its instance has.
+    The number of instances keeps the average use of each within 60 % of its vCPU and of its concurrency, which is the
+    autoscaler's target. How the platform distributes requests is not published; here instances take turns. A server
+    can use all of its vCPU, and a request takes as long as `workload` says, regardless of other requests on its
+    instance.
     """
     try:
         tariff = prices.tier(configuration.region).tariff(configuration.billing)
@@ -195,7 +195,7 @@ def monthly_cost(workload: Workload, configuration: Configuration, prices: Price
 
 
 def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: float) -> tuple[float, float, int]:
-    """Active seconds, idle seconds, and the most instances at a time, in a month."""
+    """Active seconds, idle seconds, and the most instances at the same time, in a month."""
     traffic = workload.traffic.with_enough(workload.requests_per_month)
     period_s = traffic.period_s
     months_per_period = period_s / MONTH_S
@@ -218,7 +218,7 @@ def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: 
     except TooManyAtOnceError as error:
         raise CostError(str(error)) from error
     instances = max(minimum, len(used.billed_ms))
-    # The simulated requests are a whole number, and at least one: more or fewer than there are.
+    # The number of simulated requests is rounded to a whole number of at least one, so it may differ.
     scale = per_period / sum(block.requests for block in arrivals)
     cold = workload.requests_per_month * workload.cold_fraction
 
@@ -230,21 +230,21 @@ def _billed_time(workload: Workload, configuration: Configuration, rounding_ms: 
 
     busy_s = [min(billed_ms * scale / 1000.0, period_s) for billed_ms in used.billed_ms]
     active_s = sum(busy_s) / months_per_period
-    # A start and the request that waits for it are one interval, and no other instance's time.
+    # A start and the request that waits for it are one interval on one instance.
     starting_s = cold * _mean_extra_ms(workload.services_ms, workload.startup_ms, rounding_ms) / 1000.0
     idle_s = (minimum * period_s - sum(busy_s[:minimum])) / months_per_period
     return active_s + starting_s, idle_s, instances
 
 
 def _target_in_flight(workload: Workload, configuration: Configuration) -> float:
-    """How many requests an instance has at a time, on average, when it is as busy as the autoscaler wants it."""
+    """The average number of concurrent requests of an instance at the autoscaler's target."""
     vcpu, service_ms = configuration.vcpu, sum(workload.services_ms) / len(workload.services_ms)
     cpu_ms = service_ms * min(1.0, vcpu) if workload.cpu_ms is None else workload.cpu_ms
     return _TARGET_UTILIZATION * min(configuration.concurrency, vcpu * service_ms / cpu_ms)
 
 
 def _mean_extra_ms(services_ms: Sequence[float], startup_ms: float, rounding_ms: float) -> float:
-    """By how much a start lengthens the billed time of a request, on average."""
+    """The billed time that starts add to a request, on average."""
     extra = (round_up(service + startup_ms, rounding_ms) - round_up(service, rounding_ms) for service in services_ms)
     return sum(extra) / len(services_ms)
 
@@ -252,10 +252,10 @@ def _mean_extra_ms(services_ms: Sequence[float], startup_ms: float, rounding_ms:
 def estimate_usd(
     requests: int, service_ms: float, prices: Prices, configuration: Configuration = EQUAL, startups_ms: float = 0.0
 ) -> float:
-    """What a measurement of `requests` will cost at most, before it is begun: gross, request-based, no two overlapping.
+    """The maximum cost of measuring `requests`, estimated in advance: gross, request-based, without overlap.
 
-    `startups_ms` is the time of all instance starts together. Without a region in `configuration` it is the dearest
-    tier's price, so that it is at most this much anywhere.
+    `startups_ms` is the total time of all instance starts. Without a region in `configuration`, the most
+    expensive tier applies.
     """
     tiers = (prices.tier(configuration.region),) if configuration.region else prices.tiers
     tariff = max((tier.request for tier in tiers), key=lambda one: one.active.vcpu_second_usd)
@@ -269,7 +269,7 @@ def estimate_usd(
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The number of requests from which the other one of two options is cheaper, and what both cost there in USD."""
+    """The number of requests above which the other of two options is cheaper, and the cost of both there in USD."""
 
     requests_per_month: int
     usd: float
@@ -282,8 +282,8 @@ def crossings(
     """Where the costs of two options cross between `low` and `high` requests a month.
 
     Both are functions from requests to USD. They are compared on a logarithmic grid of `points`, then narrowed down to
-    one request, so two crossings between neighbouring points are missed. Where both cost the same there is none. Ends
-    where one of them raises CostError.
+    one request, so two crossings between neighbouring points are missed. Equal costs do not cross. The search stops if
+    one of them raises CostError.
     """
 
     def sign(requests: int) -> int:

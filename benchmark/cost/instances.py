@@ -1,7 +1,6 @@
-"""Instances: how many there are, which requests share one, how long each is busy and how long it lives, by simulation.
+"""Simulate instances: how many run, which requests share one, how long each is busy, and how long it lives.
 
-A bill is about instances, not requests: those that overlap on one instance share its time, and no moment of an
-instance is paid for twice.
+Instances are billed, not requests: requests that overlap on one instance share its billed time.
 """
 
 import math
@@ -14,28 +13,28 @@ from itertools import pairwise
 from benchmark.cost.traffic import Block
 
 IDLE_KEPT_S = 15 * 60
-"""How long an instance is kept after its last request: an upper bound, since the platform may end it at any time before
-(https://cloud.google.com/run/docs/about-instance-autoscaling). Matters where idle time is paid for."""
+"""How long an instance is kept after its last request: an upper bound, because the platform may stop it earlier
+(https://cloud.google.com/run/docs/about-instance-autoscaling). Relevant where idle time is billed."""
 
 IN_FLIGHT_AT_MOST = 20_000
 _SIMULATED_AT_LEAST = 2_000
 _DISTINCT_AT_MOST = 200
 _STEPS_PER_E = 100
-"""Where the blocks of a period differ more, their numbers of requests are rounded to steps of 1 %: e**(1 / 100)."""
+"""If a period has more distinct blocks, their request counts are rounded to steps of 1 %: e**(1 / 100)."""
 _SAME_MS = 1e-4
-"""Times nearer than this are the same: arrivals are products and sums of floating-point numbers."""
+"""Times closer than this are equal: arrivals are products and sums of floating-point numbers."""
 
 
 class TooManyAtOnceError(ValueError):
-    """More requests are in flight at once than any service can be given, so that there is nothing to simulate."""
+    """More requests are in flight at once than any service supports, so nothing is simulated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one instance does in one block; times in ms, `first_ms` and `last_ms` from the block's start.
+    """The activity of one instance in one block; times in ms, `first_ms` and `last_ms` from the block's start.
 
-    `alive_ms` is from its first request to its last, less what it was away for in between; `billed_to_ms` is where
-    the last billed interval ends, which is rounded up.
+    `alive_ms` is the time from its first to its last request, less the time it was stopped in between; `billed_to_ms`
+    is the end of the last billed interval, rounded up.
     """
 
     billed_ms: float
@@ -47,14 +46,14 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What each instance does in one period: billed busy time, and time alive, in ms; the busiest come first."""
+    """The activity of each instance in one period: billed busy time, and time alive, in ms; the busiest first."""
 
     billed_ms: tuple[float, ...]
     alive_ms: tuple[float, ...]
 
 
 def round_up(duration_ms: float, rounding_ms: float) -> float:
-    """The next multiple of `rounding_ms`, as every busy interval is billed."""
+    """Round up to the next multiple of `rounding_ms`, as every busy interval is billed."""
     return math.ceil((duration_ms - _SAME_MS) / rounding_ms) * rounding_ms
 
 
@@ -68,13 +67,13 @@ def fleet(
 ) -> Fleet:
     """The instances that serve one period of `blocks`, which repeats; each request takes one of `services_ms`.
 
-    In each block there are so many that an instance has `target_in_flight` requests at a time on average, or fewer,
-    and they take turns; one that has `concurrency` requests is passed over. Raises TooManyAtOnceError.
+    Each block has enough instances to keep the average requests in flight on each at or below `target_in_flight`. They
+    take turns; one with `concurrency` requests is skipped. Raises TooManyAtOnceError.
     """
     keep_ms, period_ms = IDLE_KEPT_S * 1000.0, period_s * 1000.0
     alike = len({block.requests for block in blocks}) <= _DISTINCT_AT_MOST
     uses: list[list[tuple[float, Use]]] = []
-    known: dict[tuple[int, float], list[Use]] = {}  # most blocks of a period are alike
+    known: dict[tuple[int, float], list[Use]] = {}  # most blocks of a period are equal
     for block in blocks:
         key = (block.requests if alike else _rounded(block.requests), block.duration_s)
         if key not in known:
@@ -86,7 +85,7 @@ def fleet(
     billed, alive = [], []
     for one in uses:
         around = [*one, (one[0][0] + period_ms, one[0][1])]
-        # An interval that is not over when the next block begins makes a gap below 0: that time is counted twice.
+        # An interval that continues into the next block gives a gap below 0, because that time is counted twice.
         kept = sum(
             min(later + next_use.first_ms - (start + use.last_ms), keep_ms)
             for (start, use), (later, next_use) in pairwise(around)
@@ -101,7 +100,7 @@ def fleet(
 
 
 def _rounded(requests: int) -> int:
-    """The nearest step of 1 %, within half a per cent; below 100 every number is one."""
+    """Round to the nearest step of 1 %; numbers below 100 stay exact."""
     return round(math.exp(round(math.log(requests) * _STEPS_PER_E) / _STEPS_PER_E))
 
 
@@ -113,7 +112,7 @@ def _block_uses(
     target_in_flight: float,
     rounding_ms: float,
 ) -> list[Use]:
-    """What each instance does in a block of `requests` in `duration_s`."""
+    """The activity of each instance in a block of `requests` in `duration_s`."""
     duration_ms = duration_s * 1000.0
     gap_ms = duration_ms / requests
     in_flight = max(services_ms) / gap_ms
@@ -125,7 +124,7 @@ def _block_uses(
         )
     if max(services_ms) <= instances * gap_ms + _SAME_MS:
         return _in_turns(requests, gap_ms, services_ms, instances, rounding_ms)
-    # Long enough to have filled the instances in its first half, and to see every service time in its second.
+    # Long enough to fill the instances in its first half, and to use every service time in its second.
     enough = math.ceil(max(_SIMULATED_AT_LEAST, 4 * in_flight, 4 * instances, 2 * len(services_ms)))
     count = min(requests, enough)
     arrivals_ms = [number * gap_ms for number in range(count)]
@@ -142,13 +141,13 @@ def simulate(
 ) -> list[list[tuple[float, float]]]:
     """The busy intervals (start, end) of each instance, in ms; request i arrives at `arrivals_ms[i]`, in order.
 
-    `instances` take turns. Where the one whose turn it is has `concurrency` requests already, the first that has
-    fewer takes the request, else a new one. One that arrives when another ends does not overlap it.
+    `instances` take turns. If the next one already has `concurrency` requests, the first with fewer takes the request,
+    else a new one. A request that arrives when another ends does not overlap it.
     """
     intervals: list[list[tuple[float, float]]] = [[] for _ in range(instances)]
     load = [0] * instances
     busy_since = [0.0] * instances
-    with_room = list(range(instances))  # a heap: the first comes first; one that is full is taken out when it is met
+    with_room = list(range(instances))  # a heap, lowest index first; full instances are removed when found
     ends: list[tuple[float, int]] = []
 
     def finish(end: float, index: int) -> None:
@@ -181,7 +180,7 @@ def simulate(
 
 
 def _mixed(services_ms: tuple[float, ...], count: int) -> list[float]:
-    """`count` service times: each as often as any other, in an order that is random but always the same."""
+    """`count` service times, each equally often, in a fixed random order."""
     if len(services_ms) == 1:
         return list(services_ms) * count
     order = list(services_ms)
@@ -192,7 +191,7 @@ def _mixed(services_ms: tuple[float, ...], count: int) -> list[float]:
 def _in_turns(
     requests: int, gap_ms: float, services_ms: tuple[float, ...], instances: int, rounding_ms: float
 ) -> list[Use]:
-    """Instances that take turns, and never have two requests at a time."""
+    """The activity of instances that take turns and never have two requests at the same time."""
     n, every_ms = len(services_ms), instances * gap_ms
     mean_ms = sum(services_ms) / n
     rounded_ms = [round_up(service, rounding_ms) for service in services_ms]
@@ -215,7 +214,7 @@ def _in_turns(
 
 
 def _whole(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> Use:
-    """The use of an instance whose intervals in the block are all known."""
+    """The activity of an instance whose intervals in the block are all known."""
     billed = _billed(intervals, rounding_ms)
     return Use(
         billed_ms=sum(end - start for start, end in billed),
@@ -229,9 +228,9 @@ def _whole(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> Use:
 def _window(
     intervals: Sequence[tuple[float, float]], window: tuple[float, float], duration_ms: float, rounding_ms: float
 ) -> Use | None:
-    """The use of an instance in a block that is as busy all the time as in the window of it that was simulated.
+    """The activity of an instance in a block, extrapolated from the simulated window.
 
-    None for one that was needed only while the instances filled up.
+    None for an instance that was used only while the instances filled up.
     """
     first, last = window
     inside = _within(intervals, first, last)
@@ -251,7 +250,7 @@ def _window(
 
 
 def _billed(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> list[tuple[float, float]]:
-    """The same intervals as they are billed: rounded up, but not past the beginning of the next."""
+    """The intervals as billed: rounded up, but not past the start of the next one."""
     following = [start for start, _ in intervals[1:]] + [math.inf]
     return [
         (start, min(start + round_up(end - start, rounding_ms), next_start))
@@ -260,10 +259,10 @@ def _billed(intervals: Sequence[tuple[float, float]], rounding_ms: float) -> lis
 
 
 def _within(intervals: Sequence[tuple[float, float]], first: float, last: float) -> list[tuple[float, float]]:
-    """What of `intervals` is between `first` and `last`."""
+    """The part of `intervals` between `first` and `last`."""
     return [(max(start, first), min(end, last)) for start, end in intervals if end > first and start < last]
 
 
 def _kept_ms(intervals: Sequence[tuple[float, float]]) -> float:
-    """How long an instance lives on between its intervals."""
+    """How long an instance stays alive between its intervals."""
     return sum(min(start - end, IDLE_KEPT_S * 1000.0) for (_, end), (start, _) in pairwise(intervals))

@@ -1,6 +1,6 @@
-"""Price lists: dated files of published prices, each checked when it is read, so that no cost rests on a typing error.
+"""Price lists: dated files of published prices, validated on reading to catch typing errors.
 
-A region is added to a file in `price_lists/`, a price list as one more file there. The newest list is the one in use.
+To add a region, edit a file in `price_lists/`; to add a price list, add a file there. The newest list is the default.
 """
 
 import json
@@ -15,7 +15,7 @@ LISTS_DIR = Path(__file__).with_name("price_lists")
 
 Billing = Literal["request", "instance"]
 BILLINGS: tuple[Billing, Billing] = ("request", "instance")
-"""`request`: paid while a request is handled. `instance`: paid for an instance's whole life, requests are free."""
+"""`request`: billed while a request is handled. `instance`: billed for an instance's whole life; requests are free."""
 
 _DATE = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?")
 
@@ -26,7 +26,7 @@ class PriceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one second of one vCPU and of one GiB of memory costs."""
+    """The price of one second of one vCPU and of one GiB of memory."""
 
     vcpu_second_usd: float
     gib_second_usd: float
@@ -34,10 +34,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class FreeTier:
-    """What is free each month for a whole billing account, and what it is worth in USD.
+    """The monthly free tier of a billing account, and its value in USD.
 
-    It is a discount at the prices of tier 1 wherever a service runs (https://cloud.google.com/run/pricing): where a
-    second costs more, fewer of them are free.
+    The free tier is a discount at tier 1 prices in every region (https://cloud.google.com/run/pricing), so more
+    expensive regions have fewer free seconds.
     """
 
     vcpu_s: float
@@ -52,7 +52,7 @@ class FreeTier:
 class Tariff:
     """The prices of one kind of billing.
 
-    `idle` is for minimum instances while they handle no request; None where these cost as much as any other.
+    `idle` applies to minimum instances while they handle no request; None if they cost as much as any other.
     """
 
     active: Rate
@@ -63,7 +63,7 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """The regions that share the same prices. `checked_against` says what these prices were compared with."""
+    """Regions with the same prices. `checked_against` names the source that these prices were verified against."""
 
     number: int
     checked_against: str
@@ -77,7 +77,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A price list and its origin: the pages that its prices and regions come from, and their date.
+    """A price list with its sources: the pages of its prices and regions, and their date.
 
     Every billed interval is rounded up to a multiple of `rounding_ms`.
     """
@@ -91,11 +91,11 @@ class Prices:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """All that have a price, tier by tier."""
+        """All regions with prices, tier by tier."""
         return tuple(region for tier in self.tiers for region in tier.regions)
 
     def tier(self, region: str | None = None) -> Tier:
-        """The prices of `region`; those of tier 1 where it is not known. Raises PriceError for one without prices."""
+        """The tier of `region`, or tier 1 if the region is unknown. Raises PriceError for a region without prices."""
         if region is None:
             return self.tiers[0]
         for tier in self.tiers:
@@ -105,9 +105,9 @@ class Prices:
 
 
 def price_lists(directory: Path | None = None) -> dict[str, Path]:
-    """The files of all price lists in a folder, the project's own unless said, by their names and the oldest first.
+    """The price list files in a folder (default: the project's), by name, oldest first.
 
-    Raises PriceError for one that cannot be read.
+    Raises PriceError for a file that cannot be read.
     """
     dated = ((load_prices(path).as_of, path.stem, path) for path in (directory or LISTS_DIR).glob("*.json"))
     return {name: path for _, name, path in sorted(dated)}
@@ -130,14 +130,14 @@ def load_prices(path: Path | None = None) -> Prices:
 def find_prices(name: str | None = None) -> Prices:
     """The list called `name` in `price_lists/`, or the file at that path; the newest list without a name.
 
-    Raises PriceError, which names the lists that there are.
+    Raises PriceError, which names the available lists.
     """
     if name is None:
         return load_prices()
     lists = price_lists()
     path = lists.get(name) or Path(name)
     if name not in lists and not path.is_file():
-        raise PriceError(f"there is no price list {name}, only {', '.join(lists)}, and no such file")
+        raise PriceError(f"unknown price list or file {name}; the price lists are {', '.join(lists)}")
     return load_prices(path)
 
 
@@ -148,7 +148,7 @@ def parse_prices(document: Any) -> Prices:
     as_of = fields["as_of"]
     for name in ("source", "regions_source"):
         if not isinstance(fields[name], str) or not fields[name].startswith("https://"):
-            raise PriceError(f"{name} must be the https address of what is published")
+            raise PriceError(f"{name} must be the https address of the published prices")
     if not isinstance(as_of, str) or not _DATE.fullmatch(as_of):
         raise PriceError("as_of must be a date, YYYY-MM or YYYY-MM-DD")
     if fields["currency"] != "USD":
@@ -161,7 +161,7 @@ def parse_prices(document: Any) -> Prices:
 
 
 def _tiers(value: Any, free: Mapping[str, Any]) -> tuple[Tier, ...]:
-    """All tiers; the first is tier 1, at whose prices the free tier counts."""
+    """All tiers; the first is tier 1, whose prices value the free tier."""
     if not isinstance(value, list) or not value:
         raise PriceError("tiers must be a list")
     found: list[Tier] = []
@@ -176,7 +176,7 @@ def _tiers(value: Any, free: Mapping[str, Any]) -> tuple[Tier, ...]:
         if not isinstance(regions, list) or not regions or not all(isinstance(name, str) and name for name in regions):
             raise PriceError(f"{at}.regions must be a list of names")
         if twice := {name for name in regions if name in {region for tier in found for region in tier.regions}}:
-            raise PriceError(f"{at}.regions has {sorted(twice)[0]}, which another tier has too")
+            raise PriceError(f"{at}.regions has {sorted(twice)[0]}, which is also in another tier")
         tariffs = (
             _tariff(fields[billing], f"{at}.{billing}", free[billing], billing, found[0] if found else None)
             for billing in BILLINGS
@@ -205,7 +205,7 @@ def _rate(value: Any, at: str) -> Rate:
     names = ("vcpu_second_usd", "gib_second_usd")
     fields = _object(value, at, names)
     rate = Rate(*(_amount(fields, name, f"{at}.{name}") for name in names))
-    # The usual slip is a price of an hour or of a million in the place of one of a second.
+    # A common mistake is a price per hour or per million instead of per second.
     for name in names:
         if not 0 < getattr(rate, name) < 0.001:
             raise PriceError(f"{at}.{name} must be the price of one second, above 0 and below 0.001")
@@ -219,7 +219,7 @@ def _object(value: Any, at: str, names: tuple[str, ...]) -> Mapping[str, Any]:
         if name not in value:
             raise PriceError(f"{at} lacks {name}")
     if unknown := sorted(set(value) - set(names)):
-        raise PriceError(f"{at} has {unknown[0]}, which is not known")
+        raise PriceError(f"{at} has {unknown[0]}, which is unknown")
     return value
 
 

@@ -1,1 +1,1 @@
-"""Which endpoint to choose, by what the record knows."""
+"""Recommend an endpoint from recorded evidence."""

@@ -1,6 +1,6 @@
-"""The answer to stated needs, without its sentence: SLOs first, then the criteria among the endpoints that are left.
+"""The answer without its sentence: SLOs first, then criteria among the remaining endpoints.
 
-Nothing is guessed: what has not been measured, or not often enough, is not a reason for a choice.
+Nothing is guessed: insufficient measurements are never a reason for a choice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,26 +15,26 @@ from benchmark.decision.slos import Holds, SloResult, results
 
 
 class Choice(StrEnum):
-    """What the evidence allows to say."""
+    """The outcome of a decision."""
 
     CHOICE = "choice"
     TIE = "tie"
     NONE = "neither"
-    """no endpoint keeps every SLO; the value is from when there were two"""
+    """no endpoint keeps every SLO; the value dates from two endpoints"""
     NOT_ENOUGH = "not enough evidence"
     SINGLE = "single"
-    """there is one endpoint, which keeps every SLO: nothing to choose"""
+    """the only endpoint keeps every SLO"""
 
 
 Label = tuple[Choice, str | None]
-"""The answer alone: the outcome, and the key of the endpoint that is chosen."""
+"""The outcome, and the key of the chosen endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`left` are the positions of the endpoints that break no SLO. Judgements are in the order of the criteria, up to
-    the first that is not a tie; none where at most one endpoint is left. `doubted` is the key of an endpoint of which
-    it must be known, and is not, whether it keeps every SLO."""
+    """`left` has the positions of the endpoints that break no SLO. Judgements are in the order of the criteria, up to
+    the first that is not a tie; empty if at most one endpoint is left. `doubted` is the key of an endpoint whose SLOs
+    are decisive but unknown."""
 
     outcome: Choice
     key: str | None
@@ -49,16 +49,16 @@ class Answer:
 
     @property
     def by_elimination(self) -> bool:
-        """Whether one endpoint is chosen because all others break an SLO."""
+        """Whether an endpoint is chosen because all others break an SLO."""
         return self.key is not None and not self.judgements
 
     def of(self, key: str, holds: Holds) -> tuple[SloResult, ...]:
-        """The SLOs of an endpoint that it keeps, breaks, or of which it is not known."""
+        """The SLOs of an endpoint with this result: kept, broken or unknown."""
         return tuple(one for one in self.slos if one.key == key and one.holds is holds)
 
 
 def answer(evidence: Evidence, needs: Needs) -> Answer:
-    """What can be said. Raises UnknownCriterionError."""
+    """Answer from the evidence. Raises UnknownCriterionError."""
     for name in needs.criteria:
         criteria.named(name)
     keys = evidence.findings.keys
@@ -87,7 +87,7 @@ def answer(evidence: Evidence, needs: Needs) -> Answer:
 
 
 def judgements(evidence: Evidence, needs: Needs, among: Sequence[int]) -> Iterator[Judgement]:
-    """Criterion by criterion, each among those that lead together by the one before it."""
+    """Apply the criteria in order, each among the leaders of the one before."""
     for name in needs.criteria:
         found = criteria.named(name).judge(evidence, needs, among)
         yield found

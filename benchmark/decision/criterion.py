@@ -1,6 +1,6 @@
-"""What a criterion is: it compares two endpoints, says so, and knows which run would settle what is open.
+"""The interface of a criterion: compare two endpoints, explain the result, and propose a run if it is open.
 
-From the comparisons of all pairs follows whom it prefers among any number of endpoints.
+The comparisons of all pairs give the preferred endpoints among any number.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from benchmark.statistics.verdict import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two endpoints by one criterion, at positions `first` and `second`: a winner only where the evidence tells them
-    apart, equivalent only where it shows that they are alike, and otherwise inconclusive.
+    """The comparison of endpoints `first` and `second` by one criterion: a winner only if the evidence separates them,
+    equivalent only if it shows that they are alike, and otherwise inconclusive.
 
-    `winner` is a position. `lead` says how far ahead it is, in any unit that all comparisons of the criterion share.
-    `detail` holds the figures that the criterion's own sentence needs.
+    `winner` is a position. `lead` is how far ahead it is, in a unit that all comparisons of the criterion share.
+    `detail` holds the figures for the criterion's sentence.
     """
 
     first: int
@@ -38,12 +38,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one criterion says of the endpoints at the positions `among`."""
+    """The judgement of one criterion on the endpoints at the positions `among`."""
 
     criterion: str
     among: tuple[int, ...]
     comparisons: tuple[Comparison, ...]
-    """of all pairs, in the order of `itertools.combinations`"""
+    """comparisons of all pairs, in the order of `itertools.combinations`"""
 
     @cached_property
     def leaders(self) -> tuple[int, ...]:
@@ -51,7 +51,7 @@ class Judgement:
         won = {(one.winner, one.loser) for one in self.comparisons if one.winner is not None}
         beaten = {one: sum((one, other) in won for other in self.among) for one in self.among}
         lost = {one: sum((other, one) in won for other in self.among) for one in self.among}
-        # Whoever wins against all outside the group has won more and lost less than any of these (Copeland 1951).
+        # A member of the group has more wins and fewer losses than any endpoint outside it (Copeland 1951).
         ranked = sorted(self.among, key=lambda one: lost[one] - beaten[one])
         for size in range(1, len(ranked)):
             if all((one, other) in won for one in ranked[:size] for other in ranked[size:]):
@@ -72,12 +72,12 @@ class Judgement:
 
     @property
     def open(self) -> tuple[Comparison, ...]:
-        """The comparisons among the leaders that nothing settles."""
+        """The inconclusive comparisons among the leaders."""
         return tuple(one for one in self._among_leaders if one.outcome is Outcome.INCONCLUSIVE)
 
     @property
     def ties(self) -> tuple[Comparison, ...]:
-        """The comparisons among the leaders that show them alike."""
+        """The comparisons that show leaders to be equivalent."""
         return tuple(one for one in self._among_leaders if one.outcome is Outcome.EQUIVALENT)
 
     @property
@@ -87,7 +87,7 @@ class Judgement:
 
     @property
     def is_circle(self) -> bool:
-        """Whether each leader wins against another one and loses against a third, as paired medians may."""
+        """Whether the leaders beat each other in a circle, which paired medians can do."""
         return self.preferred is None and not self.ties and not self.open
 
     @property
@@ -97,21 +97,21 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing that an endpoint can be chosen for. `order` is its place in lists."""
+    """A criterion for choosing an endpoint. `order` is its place in lists."""
 
     name: str
-    """as command lines and addresses spell it"""
+    """the name on command lines and in addresses"""
     title: str
-    """as it is called within a sentence; with a capital letter, an option of the page"""
+    """the name within a sentence; capitalised as an option of the page"""
     order: int
     compare: Callable[[Evidence, Needs, int, int], Comparison]
-    """of two positions, the lower one first"""
+    """compares two positions, the lower one first"""
     reason: Callable[[Judgement, Sequence[str]], str]
-    """a clause that says what was found; the names are those of all endpoints by position"""
+    """the result as a clause; the names are those of all endpoints by position"""
     missing: Callable[[Evidence, Needs], Missing]
-    """the run that would tell, where it is not known"""
+    """the run that would settle an open result"""
     lacks: Callable[[Evidence], bool] = lambda _: False
-    """whether a measurement that it needs is not there at all"""
+    """whether a required measurement is missing completely"""
 
     def judge(self, evidence: Evidence, needs: Needs, among: Sequence[int]) -> Judgement:
         """Compare all pairs of the endpoints at these positions."""

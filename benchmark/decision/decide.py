@@ -1,4 +1,4 @@
-"""Which endpoint to choose for stated needs: one sentence, what it rests on, where it changes, and what is missing.
+"""Recommend an endpoint: one sentence with its evidence, sensitivity and missing measurements.
 
 Pure functions over `Findings`.
 """
@@ -23,7 +23,7 @@ from benchmark.summary.summarise import conditions
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A run that the answer rests on."""
+    """A run used as evidence."""
 
     run_id: str
     kind: str
@@ -35,8 +35,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer with all that it rests on. `bills` are by endpoint, None where none can be made; `why` is the clause
-    of the sentence that gives the reason."""
+    """The answer with its evidence. `bills` are by endpoint, None if unknown; `why` is the clause of the sentence that
+    gives the reason."""
 
     needs: Needs
     outcome: Choice
@@ -50,13 +50,13 @@ class Decision:
     missing: tuple[Missing, ...]
     sources: tuple[Source, ...]
     passed_over: tuple[PassedOver, ...]
-    """runs of these endpoints that are newer, or of the same plan, and not evidence"""
+    """runs of these endpoints that are newer, or of the same plan, but not used as evidence"""
     assumptions: tuple[str, ...]
     fair: bool
 
 
 def decide(needs: Needs, findings: Findings, prices: Prices) -> Decision:
-    """The answer to `needs`, as far as `findings` go. Raises UnknownCriterionError."""
+    """Answer `needs` from `findings`. Raises UnknownCriterionError."""
     evidence = Evidence(findings, prices)
     found = answer(evidence, needs)
     open_questions = tuple(missing(evidence, needs, found))

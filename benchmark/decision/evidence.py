@@ -1,6 +1,6 @@
-"""What the findings say of one endpoint under stated needs: its figures, its cold starts and its bill.
+"""The evidence on one endpoint under given needs: its figures, cold starts and bill.
 
-Where an idle sweep leaves open how many requests meet a cold start, the bill lies between two bounds; both are given.
+If an idle sweep leaves the share of cold requests open, the bill has a lower and an upper bound.
 """
 
 import math
@@ -27,7 +27,7 @@ from benchmark.statistics.percentiles import PERCENTILES
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A month's bill with the fewest cold starts that the evidence allows, and with the most."""
+    """A month's bill with the fewest and with the most cold starts that the evidence allows."""
 
     low: Cost
     high: Cost
@@ -35,16 +35,16 @@ class Bill:
 
 class NoBillReason(Enum):
     NOT_MEASURED = auto()
-    """there is no service time"""
+    """no service time was measured"""
     STARTS_TIMED_OUT = auto()
-    """half of the cold starts or more, so that the time that one is billed is not known"""
+    """at least half of the cold starts timed out, so their billed time is unknown"""
     NOT_OFFERED = auto()
-    """by the platform or by the price list"""
+    """the platform or the price list does not cover it"""
 
 
 @dataclass(frozen=True, slots=True)
 class NoBill:
-    """Why there is no bill. `starts` counts the measured cold starts; `refusal` is the cost model's clause."""
+    """Why the bill is unknown. `starts` counts the measured cold starts; `refusal` is the cost model's clause."""
 
     reason: NoBillReason
     starts: int = 0
@@ -52,7 +52,7 @@ class NoBill:
 
 
 class Evidence:
-    """The findings with what is computed from them, once: a sensitivity analysis asks for the same again and again.
+    """The findings with cached figures, because a sensitivity analysis uses them repeatedly.
 
     Endpoints are given by their position in `findings.sides`.
     """
@@ -68,7 +68,7 @@ class Evidence:
         self.starts_beyond = lru_cache(maxsize=None)(self._starts_beyond)
 
     def availability(self, position: int) -> Estimate:
-        """The share of measured requests with a usable answer, in all runs that SLOs are held against."""
+        """The share of measured requests with a usable answer, in all runs that SLOs are checked against."""
         measured = self.findings.measured
         sides = [run.endpoints[position] for run in measured.runs] if measured else []
         return together.share(
@@ -80,36 +80,36 @@ class Evidence:
 
     @property
     def timeout_ms(self) -> float:
-        """How long the runs that SLOs are held against waited for an answer."""
+        """The timeout of the runs that SLOs are checked against."""
         measured = self.findings.measured
         return measured.newest.plan.timeout_s * 1000 if measured else math.inf
 
     def _latency_ms(self, position: int, share: float) -> Estimate | None:
-        """Any quantile of the requests in these runs, timeouts among them; None where there is no such run."""
+        """A quantile of the requests in these runs, including timeouts; None without such runs."""
         measured = self.findings.measured
         if measured is None:
             return None
         shares = list(PERCENTILES.values())
-        if len(measured.runs) == 1 and share in shares:  # what the run itself says
+        if len(measured.runs) == 1 and share in shares:  # the run's own estimate
             return measured.newest.endpoints[position].censored_ms[shares.index(share)]
         return together.latency(self.findings.latencies_ms[position], share)
 
     # --- Cold starts
 
     def _starts_ms(self, position: int) -> tuple[Floats, ...]:
-        """How long the cold starts of each run took; a start that timed out is infinite."""
+        """The durations of the cold starts in each run; a start that timed out is infinite."""
         starts = self.findings.starts
         return tuple(_starts_of(run.endpoints[position].probes) for run in starts.runs) if starts else ()
 
     def _start_ms(self, position: int) -> Estimate | None:
-        """The median cold start, those that timed out ranked after all others; None where there was none."""
+        """The median cold start, with timeouts ranked last; None without cold starts."""
         runs = [values for values in self.starts_ms(position) if len(values)]
         if not runs:
             return None
         return quantile(runs[0], 0.5) if len(runs) == 1 else together.latency(runs, 0.5)
 
     def _starts_beyond(self, position: int, limit_ms: float) -> Estimate:
-        """The share of cold starts that take longer; without any start its n is 0."""
+        """The share of cold starts that take longer; n is 0 without cold starts."""
         return together.share(
             [
                 together.Counted(int(np.count_nonzero(values > limit_ms)), len(values))
@@ -118,14 +118,14 @@ class Evidence:
         )
 
     def turns_cold_s(self, position: int) -> tuple[float, float] | None:
-        """Up to which idle gap it was warm, and from which on it is cold; None where no idle sweep tells."""
+        """The longest warm and the shortest cold idle gap; None without an idle sweep that shows them."""
         sweep = self.findings.idle_sweep
         return _turns_cold_s([run.endpoints[position] for run in sweep.runs]) if sweep else None
 
     def cold_shares(self, needs: Needs, position: int) -> tuple[float, float] | None:
-        """The least and the greatest share of requests that find no instance; None where no idle sweep tells.
+        """Bounds of the share of requests that find no instance; None without an idle sweep that shows them.
 
-        It is about a first instance: further ones that a burst needs are not counted.
+        Only first instances count; additional instances for bursts are not included.
         """
         if needs.min_instances:
             return 0.0, 0.0
@@ -141,7 +141,7 @@ class Evidence:
     # --- Cost
 
     def bill(self, needs: Needs, position: int) -> Bill | NoBill:
-        """A month's bill, or why there is none. Without an idle sweep it contains no cold start."""
+        """A month's bill, or why it is unknown. Without an idle sweep it contains no cold starts."""
         shares = self.cold_shares(needs, position) or (0.0, 0.0)
         return self._bill(
             position, needs.requests_per_month, needs.traffic, needs.min_instances, needs.billing, *shares
@@ -168,7 +168,7 @@ class Evidence:
 
 
 def _starts_of(probes: Sequence[Probe]) -> Floats:
-    """In an idle sweep only some probes meet a start: a timeout counts where as long a gap has led to one."""
+    """In an idle sweep, a timeout counts as a cold start only if an equally long gap has led to one."""
     cold_from_s = min((probe.idle_s or 0.0 for probe in probes if probe.is_cold), default=math.inf)
     found = [
         probe.response_ms if probe.is_cold else math.inf

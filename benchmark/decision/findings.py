@@ -1,4 +1,4 @@
-"""What a decision rests on: the endpoints, the runs that are evidence on them, and those that are not."""
+"""The input of a decision: the endpoints, the runs used as evidence, and the unused runs."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,21 +16,21 @@ S = TypeVar("S", Summary, ColdSummary)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One endpoint: its name, its address, and what its bill is made from."""
+    """One endpoint: its name, its address, and the inputs of its bill."""
 
     key: str
     name: str
     url: str | None
     services_ms: tuple[float, ...] = ()
-    """service times of answers that waited for no start, as the client saw them, network included"""
+    """service times of answers without a cold start, measured at the client, including network"""
     configuration: Configuration = EQUAL
     assumed: tuple[str, ...] = ()
-    """which of vCPU, memory, concurrency and region the endpoint does not report"""
+    """the settings (vCPU, memory, concurrency, region) that the endpoint does not report"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeated(Generic[S]):
-    """All sound runs of one plan and deployment, the newest first, and what they say together."""
+    """All sound runs of one plan and deployment, newest first, and their combined result."""
 
     runs: tuple[S, ...]
     verdict: Verdict | None
@@ -43,7 +43,7 @@ class Repeated(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A run that is not used as evidence, and why, in a clause."""
+    """A run that is not used as evidence, with the reason as a clause."""
 
     run_id: str
     kind: str
@@ -52,22 +52,21 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """The evidence on one endpoint or several; None where there is no such run."""
+    """The evidence on one or more endpoints; None for a kind without runs."""
 
     sides: tuple[Side, ...]
     comparison: Repeated[Summary] | None = None
-    """runs of interleaved requests: which endpoint is faster"""
+    """runs of interleaved requests, which show the faster endpoint"""
     load: Repeated[Summary] | None = None
-    """runs at a rate: how the endpoints hold up"""
+    """runs at a rate, which show behaviour under load"""
     cold: Repeated[ColdSummary] | None = None
-    """runs that made new instances: how long a cold start takes"""
+    """runs that created new instances, which show the duration of a cold start"""
     idle_sweep: Repeated[ColdSummary] | None = None
-    """runs of idle gaps: after which gap there is a cold start"""
+    """idle sweeps, which show after which gap there is a cold start"""
     latencies_ms: tuple[tuple[Floats, ...], ...] = ()
-    """of each endpoint and each run in `measured`: answers that waited for no start in time order, and timeouts as
-    infinity"""
+    """for each endpoint and run in `measured`: latencies without cold starts in time order; timeouts are infinity"""
     passed_over: tuple[PassedOver, ...] = ()
-    """runs of the same endpoints that would have been evidence"""
+    """runs of the same endpoints that could have been evidence"""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -83,12 +82,12 @@ class Findings:
 
     @property
     def measured(self) -> Repeated[Summary] | None:
-        """The runs that SLOs are held against: those at a rate, or without any the comparisons."""
+        """The runs that SLOs are checked against: those at a rate, or else the comparisons."""
         return self.load or self.comparison
 
     @property
     def starts(self) -> Repeated[ColdSummary] | None:
-        """The runs that show how long a cold start takes."""
+        """The runs that show the duration of a cold start."""
         return self.cold or self.idle_sweep
 
     @property
@@ -104,7 +103,7 @@ class Findings:
 
     @property
     def mismatches(self) -> tuple[Condition, ...]:
-        """Conditions that are not known to be equal in each of the runs."""
+        """Conditions that are not known to be equal in every run."""
         return tuple({one.name: one for run in self.runs for one in run.mismatches}.values())
 
 

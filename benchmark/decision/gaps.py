@@ -1,10 +1,10 @@
-"""Idle gaps: how long, and how often, traffic leaves an instance without a request, by its shape alone."""
+"""Idle gaps: how long and how often a traffic shape leaves an instance without requests."""
 
 from benchmark.cost.traffic import MONTH_S, Traffic, blocks
 
 
 def gaps(traffic: Traffic, requests_per_month: int) -> list[tuple[float, int]]:
-    """Each time from one request to the next in s, with how many of one period's requests it comes after."""
+    """Each distinct gap between requests in s, with the number of requests of one period that it follows."""
     shaped = traffic.with_enough(requests_per_month)
     arrivals = blocks(shaped, requests_per_month * shaped.period_s / MONTH_S)
     found = []
@@ -18,7 +18,7 @@ def gaps(traffic: Traffic, requests_per_month: int) -> list[tuple[float, int]]:
 
 
 def cold_share(traffic: Traffic, requests_per_month: int, idle_s: float) -> float:
-    """Which share of the requests comes after an idle gap longer than `idle_s`."""
+    """The share of requests that follow an idle gap longer than `idle_s`."""
     found = gaps(traffic, requests_per_month)
     return sum(count for gap_s, count in found if gap_s > idle_s) / sum(count for _, count in found)
 

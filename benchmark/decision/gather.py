@@ -1,4 +1,4 @@
-"""From the record to findings: which runs are evidence on the endpoints, each read once, and what they say together."""
+"""Gather findings from the record: select the runs that are evidence, read each once, and combine them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,11 +25,11 @@ from benchmark.statistics.verdict import Verdict, decide
 from benchmark.summary.summarise import Summary, unit_name
 
 UNREADABLE = (StoreError, PlanError, ValueError, KeyError, IndexError, TypeError)
-"""What a run raises that is damaged, or that another version recorded."""
+"""Errors of a run that is damaged, or was recorded by another version."""
 _MOST_SERVICES = 200
-"""A bill is simulated with so many service times at most: evenly spaced quantiles of what was measured."""
+"""The most service times to simulate a bill with: evenly spaced quantiles of the measured ones."""
 _NOT_THE_METHOD = ("seed", "pairs", "warmup", "duration_s", "total", "repeats", "idle_s", "margin_ms", "margin_pct")
-"""Fields of a plan that do not change what is measured, only how much of it, and which difference is relevant."""
+"""Plan fields that change only the sample size or the relevant difference, not what is measured."""
 
 Read = Callable[[Run], Samples]
 """The samples of a run. Raises StoreError and ValueError."""
@@ -38,11 +38,11 @@ Read = Callable[[Run], Samples]
 def gather(
     store: Store, endpoints: Sequence[Endpoint | Side] | None = None, run_ids: Sequence[str] = ()
 ) -> Findings | None:
-    """What the finished runs of `endpoints` that were measured here say, or those of `run_ids`, imported or not.
+    """Findings from the finished runs of `endpoints` measured here, or from `run_ids`, imported or not.
 
-    Without endpoints it is about those of the newest comparison or load, of several endpoints if there is any. Of each
-    kind the newest sound run counts, with all other sound runs of the same plan, addresses, model and revision. None
-    where no run names any endpoint. Raises StoreError, also for an id that does not exist.
+    Without endpoints, those of the newest comparison or load are used, preferably with several endpoints. Of each kind,
+    the newest sound run counts, with all sound runs of the same plan, addresses, model and revision. None if no run
+    names an endpoint. Raises StoreError, also for an unknown ID.
     """
     runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)] or store.runs(with_imported=False)
     sides = tuple(Side(one.key, one.name, one.url) for one in endpoints) if endpoints else None
@@ -58,7 +58,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
     ]
     looks = _Looks(read)
     if sides is None:
-        # A run of one endpoint compares nothing: it names what a decision is about only where no other run does.
+        # A run of one endpoint compares nothing, so it selects the endpoints only if no other run does.
         named = [run for run in usable if len(_endpoints(run)) > 1] or usable
         warm_runs = [run for run in named if _shows(run) is not Shows.COLD_STARTS]
         ranked = [run for run in warm_runs if not looks.unsound(run)] or warm_runs or named
@@ -88,7 +88,7 @@ def find(runs: Sequence[Run], read: Read, sides: tuple[Side, ...] | None = None)
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What is kept of a run: its figures, and of each endpoint how long requests and answers took."""
+    """A run without its samples: its figures, and the durations of requests and answers by endpoint."""
 
     summary: Summary | ColdSummary
     ended_ms: tuple[Floats, ...] = ()
@@ -97,13 +97,13 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """Each run is read and summarised once."""
+    """Reads and summarises each run once."""
 
     read: Read
     known: dict[str, _Look] = field(default_factory=dict)
 
     def look(self, run: Run) -> _Look:
-        """Raises what is in UNREADABLE."""
+        """Raises the errors in UNREADABLE."""
         if run.id not in self.known:
             samples = self.read(run)
             summary = kind_of_run(run).summarise(run, samples)
@@ -119,7 +119,7 @@ class _Looks:
         return self.known[run.id]
 
     def unsound(self, run: Run) -> str | None:
-        """Why the run is not evidence, in a clause."""
+        """Why the run is not evidence, as a clause."""
         generator = run.outcome.generator
         if generator.get("limited"):
             reasons = "; ".join(generator.get("reasons", ()))
@@ -132,11 +132,11 @@ class _Looks:
             silent = [one.name for one in summary.endpoints if not one.n]
         else:
             silent = [one.name for one in summary.endpoints if all(probe.failure for probe in one.probes)]
-        return f"{silent[0]} never answered in it" if silent else None
+        return f"{silent[0]} never answered" if silent else None
 
     def sound(self, runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[PassedOver]]:
-        """The newest sound run with all that repeat it, and what was passed over. Where none is sound, the newest
-        that can be read."""
+        """The newest sound run with all its repetitions, and the unused runs. If none is sound, the newest readable
+        run."""
         used: list[Run] = []
         passed: list[PassedOver] = []
         for run in runs:
@@ -147,7 +147,7 @@ class _Looks:
             else:
                 used.append(run)
         if not used and (weak := [run for run in runs if self._readable(run)]):
-            used = [max(weak, key=self._answered)]  # of those that are alike the first, which is the newest
+            used = [max(weak, key=self._answered)]  # the first of equal runs, which is the newest
             passed = [one for one in passed if one.run_id != used[0].id]
         return tuple(used), passed
 
@@ -160,7 +160,7 @@ class _Looks:
         return Repeated(tuple(found), self._verdict(found)) if found else None
 
     def _verdict(self, runs: Sequence[Summary] | Sequence[ColdSummary]) -> Verdict | None:
-        """What all runs say together, by the margins of the newest; None for one endpoint."""
+        """The combined verdict of all runs, with the newest margins; None for one endpoint."""
         newest, verdicts = runs[0], [run.verdict for run in runs if run.verdict]
         if not verdicts:
             return None
@@ -194,8 +194,8 @@ class _Looks:
 def _effect(runs: Sequence[Contrast], confidence: float) -> Estimate:
     """The difference of one pair over all runs.
 
-    Where that has no interval (too few samples, or too many timeouts), all runs have to name the same winner on their
-    own, and then it is the newest one's.
+    If it has no interval (too few samples, or too many timeouts), the newest run's difference counts, provided that
+    each run names the same winner.
     """
     found = together.effect([one.effect for one in runs], confidence, [one.confidence for one in runs])
     if found.estimable:
@@ -206,7 +206,7 @@ def _effect(runs: Sequence[Contrast], confidence: float) -> Estimate:
 
 
 def _medians_ms(summary: Summary | ColdSummary) -> tuple[float, ...]:
-    """What a relative margin is a share of, per endpoint."""
+    """The base of a relative margin, per endpoint."""
     if isinstance(summary, ColdSummary):
         return tuple(one.cold_ms[0].value for one in summary.endpoints)
     return tuple(one.latency_ms[0].value for one in summary.endpoints)
@@ -219,20 +219,20 @@ def _unit(summary: Summary | ColdSummary) -> str:
 
 
 def _repeats(run: Run) -> tuple[Any, ...]:
-    """What two runs have in common where one repeats the other: how it measures, what it sends, and to what."""
+    """The identity of a run's repetitions: method, inputs and targets."""
     manifest = run.manifest
     plan = {name: value for name, value in manifest.get("plan", {}).items() if name not in _NOT_THE_METHOD}
     return plan, manifest.get("facts"), manifest.get("revisions"), manifest.get("bodies", {}).get("sha256")
 
 
 def _stand_ins(runs: Sequence[Run], sides: Sequence[Side]) -> Iterator[PassedOver]:
-    """The newest run of programs that were started here, under the names of endpoints that are elsewhere."""
+    """The newest run of local programs that stand in for remote endpoints of the same names."""
     if any(side.url is None for side in sides):
         return
     keys = [side.key for side in sides]
     for run in runs:
         if [one.key for one in _endpoints(run)] == keys and all(one.url is None for one in _endpoints(run)):
-            why = "it started programs on this machine, a stand-in for these addresses that says nothing about them"
+            why = "it measured local programs with the same names, not these addresses"
             yield PassedOver(run.id, run.kind, why)
             return
 
@@ -270,7 +270,7 @@ def _ended_ms(summary: Summary, samples: Samples, position: int) -> Floats:
 
 
 def _with_bill(side: Side, position: int, looks: Sequence[_Look]) -> Side:
-    """The side with the service times of all runs, and with what the endpoint reported of itself, the same in each."""
+    """The side with the service times of all runs, and the deployment that the endpoint reported in each of them."""
     services = np.concatenate([look.services_ms[position] for look in looks])
     if len(services) > _MOST_SERVICES:
         services = np.quantile(services, (np.arange(_MOST_SERVICES) + 0.5) / _MOST_SERVICES)

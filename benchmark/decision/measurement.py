@@ -1,4 +1,4 @@
-"""The runs that would tell what is not known: as a command line, and as the page that does the same."""
+"""Proposed runs for missing measurements: the command line, and the page that does the same."""
 
 import math
 import shlex
@@ -16,7 +16,7 @@ PAIRS = "--pairs 500"
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What is not known, and the command and the page that would tell."""
+    """A missing measurement, with the command and the page that provide it."""
 
     what: str
     command: str
@@ -24,18 +24,18 @@ class Missing:
 
 
 def command(kind: str, sides: Sequence[Side], options: str = "") -> str:
-    """The command line of a run of these endpoints, as a shell takes it."""
+    """The shell command line of a run of these endpoints."""
     ends = ["--endpoint " + shlex.quote(f"{side.key}={side.url or 'URL'}") for side in sides]
     return " ".join(["python -m benchmark", kind, *ends, options]).strip()
 
 
 def comparison(sides: Sequence[Side], what: str, options: str = PAIRS) -> Missing:
-    """A comparison; of one endpoint it gives latency and service times alone."""
+    """A comparison; with one endpoint it gives only latency and service times."""
     return Missing(what, command("compare", sides, options), "benchmark")
 
 
 def idle_sweep(evidence: Evidence, what: str) -> Missing:
-    """Of the first gaps; where there is a sweep already, of gaps between those that it leaves open."""
+    """An idle sweep: the first gaps or, after a sweep, the gaps that are still open."""
     options = IDLE_SWEEP
     findings = evidence.findings
     known = [found for position in findings.positions if (found := evidence.turns_cold_s(position))]

@@ -1,4 +1,4 @@
-"""What is not known, and the run that would tell."""
+"""Missing measurements, and the runs that would provide them."""
 
 import math
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import count
 
 _RATE = 50.0
-"""Requests a second of a load run that is proposed."""
+"""Requests per second of a proposed load run."""
 _SHORT_GAP_S = 60.0
-"""Up to this idle gap no sweep is asked for: both platforms keep an instance for minutes after a request."""
+"""No sweep is proposed up to this idle gap: both platforms keep an instance for minutes after a request."""
 
 
 def missing(evidence: Evidence, needs: Needs, answer: Answer) -> Iterator[Missing]:
-    """What would settle what is open, the answer's own question first; each command once."""
+    """Runs that would settle open questions, most decisive first; each command once."""
     found: list[Missing] = []
     findings = evidence.findings
     if answer.outcome is Choice.NOT_ENOUGH and answer.judgements:
@@ -43,7 +43,7 @@ def missing(evidence: Evidence, needs: Needs, answer: Answer) -> Iterator[Missin
     longest_s = longest_gap_s(needs.traffic, needs.requests_per_month)
     if findings.idle_sweep is None and not needs.min_instances and longest_s > _SHORT_GAP_S:
         gap = gap_text(longest_s)
-        what = f"How often this traffic, with idle gaps of up to {gap}, meets a cold start is not measured."
+        what = f"The share of cold starts for this traffic, with idle gaps of up to {gap}, is not measured."
         found.append(measurement.idle_sweep(evidence, what))
     for criterion in map(criteria.named, needs.criteria):
         if criterion.lacks(evidence):
@@ -57,7 +57,7 @@ def missing(evidence: Evidence, needs: Needs, answer: Answer) -> Iterator[Missin
 def _for_slo(evidence: Evidence, needs: Needs, one: SloResult) -> Iterator[Missing]:
     sides = evidence.findings.sides
     position = evidence.findings.keys.index(one.key)
-    what = f"Whether {sides[position].name} keeps “{slo_name(one.slo)}” is not known: {slo_evidence(one)}."
+    what = f"It is unknown whether {sides[position].name} keeps “{slo_name(one.slo)}”: {slo_evidence(one)}."
     shares = evidence.cold_shares(needs, position)
     is_open = shares is not None and shares[0] < shares[1]
     if one.slo.kind == "budget":
@@ -70,14 +70,14 @@ def _for_slo(evidence: Evidence, needs: Needs, one: SloResult) -> Iterator[Missi
         yield measurement.idle_sweep(evidence, what)
     n = _samples_needed(evidence, needs, one, position)
     if len(sides) * n > MAX_REQUESTS:
-        what += f" It takes about {count(n)} requests to each, more than one run may send."
+        what += f" This needs about {count(n)} requests to each endpoint, more than one run may send."
         n = MAX_REQUESTS // len(sides)
     duration_s = max(30, math.ceil(1.1 * n / _RATE))
     yield Missing(what, command("load", sides, f"--rate {_RATE:g} --duration {duration_s}"), "benchmark")
 
 
 def _samples_needed(evidence: Evidence, needs: Needs, one: SloResult, position: int) -> int:
-    """How many requests to an endpoint would tell whether it keeps a latency or an availability."""
+    """How many requests to an endpoint would settle a latency or availability SLO."""
     if one.slo.kind == "availability":
         share = one.slo.limit / 100
         n = availability_n(share)
@@ -93,6 +93,6 @@ def _samples_needed(evidence: Evidence, needs: Needs, one: SloResult, position: 
 
 
 def availability_n(share: float) -> int:
-    """How many requests without a failure it takes until Wilson's lower bound is at `share`: n / (n + z^2) >= share."""
+    """How many requests without a failure raise Wilson's lower bound to `share`: n / (n + z^2) >= share."""
     z = float(ndtri(0.975))
     return math.ceil(z * z * share / (1 - share))

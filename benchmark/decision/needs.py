@@ -1,4 +1,4 @@
-"""What is asked of the endpoints: traffic, SLOs, and the criteria that decide between those that keep them."""
+"""The user's needs: traffic, SLOs, and the criteria that decide between endpoints that keep them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,14 +10,14 @@ Percentile = Literal["p95", "p99"]
 
 
 class NeedsError(ValueError):
-    """The needs cannot be met by any endpoint or contradict each other; the message says why in a clause."""
+    """The needs are impossible or contradictory; the message says why in a clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Traffic, SLOs (None where there is none) and criteria, the names of those that decide, most important first.
+    """Traffic, SLOs (None if not set) and the names of the criteria, most important first.
 
-    Raises NeedsError. Criteria are known by their registry, `benchmark.decision.criteria`.
+    Raises NeedsError. The criteria are registered in `benchmark.decision.criteria`.
     """
 
     requests_per_month: int = 5_000_000
@@ -35,7 +35,7 @@ class Needs:
         _require(self.latency_ms is None or 0 < self.latency_ms < 3.6e6, "the latency objective must be above 0 ms")
         _require(
             self.availability_pct is None or 0 < self.availability_pct < 100,
-            "the availability must be above 0 and below 100 %: no number of requests shows 100 %",
+            "the availability must be above 0 and below 100 %: no number of requests can prove 100 %",
         )
         _require(self.budget_usd is None or 0 <= self.budget_usd < 1e12, "the budget must be USD 0 or more")
         _require(0 <= self.min_instances <= 1000, "minimum instances must be from 0 to 1000")

@@ -1,7 +1,7 @@
-"""Sensitivity: where the answer changes when one input does and the others stay.
+"""Sensitivity: where the answer changes when one input changes and the others stay the same.
 
-Each input is looked at on a grid, in both directions up to its ends, and each change is narrowed down. What is shown is
-rounded into the span over which it holds.
+Each input is searched on a grid in both directions, and each change is narrowed down. Displayed values are rounded
+inwards, so that the answer holds over the whole displayed span.
 """
 
 import math
@@ -19,17 +19,17 @@ from benchmark.decision.needs import Needs
 from benchmark.statistics.text import count
 
 _MOST_A_DIRECTION = 3
-"""What lies beyond three changes of the answer is not advice any more."""
+"""The most changes to report for one direction; further ones are not useful advice."""
 _MOST_DIGITS = 17
-"""As many as a floating-point number has: nothing is rounded with them."""
+"""The digits of a floating-point number, so that nothing is rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the answer, and how far it goes.
+    """One change of the answer, and its span.
 
-    `inside`, `at` and `until` are values of the field `input` of `Needs`, as close as it was looked for: at the first
-    the answer is not `label` yet, from the second to the third it is. `given` and `then` say so.
+    `inside`, `at` and `until` are values of the field `input` of `Needs`, within the search tolerance: at `inside` the
+    answer is not yet `label`; from `at` to `until` it is. `given` and `then` are the text.
     """
 
     input: str
@@ -47,12 +47,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One input: where it is looked at from `start` on, and how it is said.
+    """One input: the grid to search from `start`, and its text.
 
-    tolerance: how closely a change at this value is looked for; None where the values are whole
-    decimals: how many places of this value are shown; text: that, with so many digits more than usual
-    narrow: a span that ends before this many times its beginning is left out: a bill has steps where an instance is
-    added, and what it says just there is nothing to build on
+    tolerance: the search tolerance for a change at this value; None for whole numbers
+    decimals: the number of displayed decimals; text: the value with this many additional digits
+    narrow: spans that end before this multiple of their start are omitted, because a bill has steps where an instance
+        is added, which are no basis for a choice
     """
 
     input: str
@@ -65,7 +65,7 @@ class Axis:
     narrow: float = 1.0
 
     def span(self, low: float, high: float) -> str:
-        """From `low` to `high`, both rounded towards each other: all of what is said is between them."""
+        """`low` to `high` as text, both rounded inwards."""
         for more in range(_MOST_DIGITS):
             first = _rounded(low, self.decimals(low) + more, ROUND_CEILING)
             last = _rounded(high, self.decimals(high) + more, ROUND_FLOOR)
@@ -75,7 +75,7 @@ class Axis:
 
 
 def sensitivity(evidence: Evidence, needs: Needs) -> Iterator[Change]:
-    """All changes, input by input: downwards from what is asked for, then upwards."""
+    """All changes by input: first below the given value, then above it."""
     asked = answer(evidence, needs).label
     for axis in axes(needs):
 
@@ -83,7 +83,7 @@ def sensitivity(evidence: Evidence, needs: Needs) -> Iterator[Change]:
             varied: dict[str, Any] = {name: value}
             return answer(evidence, replace(needs, **varied)).label
 
-        if label(axis.start) != asked:  # an SLO that is not asked for, and that nothing is known about
+        if label(axis.start) != asked:  # an SLO that is not set and has no evidence
             continue
         for upward in (False, True):
             beyond = sorted(
@@ -94,19 +94,19 @@ def sensitivity(evidence: Evidence, needs: Needs) -> Iterator[Change]:
             for (_, inside, _), (at, until, now) in islice(pairwise(spans), _MOST_A_DIRECTION):
                 given = axis.phrase(axis.span(min(at, until), max(at, until)))
                 yield Change(axis.input, inside, at, until, now, given, _label_text(evidence, now))
-    if len(evidence.findings.sides) < 2:  # nothing to prefer
+    if len(evidence.findings.sides) < 2:  # no preference with one endpoint
         return
     for one in criteria.everyone():
         if one.name != needs.criteria[0]:
             order = (one.name, *(name for name in needs.criteria if name != one.name))
             now = answer(evidence, replace(needs, criteria=order)).label
             if now != asked:
-                given = f"If {one.title} mattered most"
+                given = f"With {one.title} as the first criterion"
                 yield Change("criteria", needs.criteria, order, order, now, given, _label_text(evidence, now))
 
 
 def axes(needs: Needs) -> tuple[Axis, ...]:
-    """The inputs. An SLO that is not asked for starts where it asks for nothing."""
+    """The inputs. An SLO that is not set starts at a value that every endpoint keeps."""
     return (
         Axis(
             "requests_per_month",
@@ -132,7 +132,7 @@ def axes(needs: Needs) -> tuple[Axis, ...]:
             needs.availability_pct or 50.0,
             [100 - 50 * 10 ** (-step / 12) for step in range(49)],
             lambda value: 1e-4 * (100 - value),
-            # One more digit than there are nines.
+            # One digit more than the number of nines.
             lambda value: max(1, 2 - _exponent(100 - value)),
             lambda value, _: _plain(value),
             lambda span: f"With an availability of {span} %",
@@ -159,7 +159,7 @@ def axes(needs: Needs) -> tuple[Axis, ...]:
 
 
 def _spans(axis: Axis, beyond: Sequence[float], label: Callable[[float], Label]) -> list[tuple[float, float, Label]]:
-    """Where each answer begins, where it ends, and what it is, from the start on."""
+    """The start, end and label of each answer, beginning at the axis start."""
     spans: list[tuple[float, float, Label]] = []
     since, now = axis.start, label(axis.start)
     for before, at, then in [*_changes(axis, beyond, label), (beyond[-1], beyond[-1], now)]:
@@ -176,7 +176,7 @@ def _spans(axis: Axis, beyond: Sequence[float], label: Callable[[float], Label])
 def _changes(
     axis: Axis, beyond: Sequence[float], label: Callable[[float], Label]
 ) -> Iterator[tuple[float, float, Label]]:
-    """The last value before each change, the first one after it, and what the answer is there."""
+    """The last value before each change, the first one after it, and the new answer."""
     inside, now = axis.start, label(axis.start)
     for value in beyond:
         while label(value) != now:
@@ -187,10 +187,10 @@ def _changes(
 
 
 def _narrowed(axis: Axis, inside: float, at: float, now: Label, label: Callable[[float], Label]) -> tuple[float, float]:
-    """The two values next to a change, between `inside`, where the answer is `now`, and `at`, where it is another."""
+    """Bisect to the two values next to a change, between `inside` with the answer `now` and `at` with another."""
     while abs(at - inside) > (axis.tolerance(at) if axis.tolerance else 1):
         middle = (at + inside) / 2 if axis.tolerance else (at + inside) // 2
-        if middle in (inside, at):  # there is no number between them
+        if middle in (inside, at):  # no representable number between them
             break
         inside, at = (middle, at) if label(middle) == now else (inside, middle)
     return inside, at
@@ -205,7 +205,7 @@ def _plain(value: Decimal) -> str:
 
 
 def _exponent(value: float) -> int:
-    """Of ten, in scientific notation."""
+    """The exponent of ten in scientific notation."""
     return math.floor(math.log10(value))
 
 
@@ -217,10 +217,10 @@ def _label_text(evidence: Evidence, label: Label) -> str:
     outcome, key = label
     if key:
         return evidence.findings.names[evidence.findings.keys.index(key)]
-    nobody = {1: "it does not keep the objectives", 2: "neither keeps the objectives"}
+    none_keeps = {1: "it does not keep the objectives", 2: "neither keeps the objectives"}
     return {
         Choice.TIE: "a tie",
-        Choice.NONE: nobody.get(len(evidence.findings.sides), "none keeps the objectives"),
+        Choice.NONE: none_keeps.get(len(evidence.findings.sides), "none keeps the objectives"),
         Choice.NOT_ENOUGH: "not enough evidence",
         Choice.SINGLE: "it keeps the objectives",
     }[outcome]

@@ -1,4 +1,4 @@
-"""An answer in one sentence, the clause that gives its reason, and what it takes for granted."""
+"""An answer in one sentence, the clause that gives its reason, and its assumptions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,13 +23,13 @@ def sentence(findings: Findings, needs: Needs, found: Answer, open_questions: Se
         run = f" Run this: {open_questions[0].command}" if open_questions else ""
         return f"Not enough evidence: {because}.{run}"
     if found.outcome is Choice.NONE:
-        return f"{_nobody_keeps(findings)} what you ask for: {because}."
+        return f"{_none_keeps(findings)} your SLOs: {because}."
     at = f"at {count(needs.requests_per_month)} requests a month"
     if found.outcome is Choice.SINGLE:
         name = findings.names[0]
         if not found.slos:
-            return f"{name} is the only endpoint: there is nothing to compare {at}."
-        return f"{name} keeps what you ask for {at}: {_said(found.slos)}. {because[0].upper()}{because[1:]}."
+            return f"{name} is the only endpoint, so there is nothing to compare {at}."
+        return f"{name} keeps your SLOs {at}: {_results(found.slos)}. {because[0].upper()}{because[1:]}."
     if found.key is None:
         tied = f"{these} are a tie" if unfair else "It is a tie"
         if len(findings.sides) > 2:
@@ -40,13 +40,13 @@ def sentence(findings: Findings, needs: Needs, found: Answer, open_questions: Se
     name = findings.names[findings.keys.index(found.key)]
     kept = sum(one.key == found.key for one in found.slos)
     also = ""
-    if kept and not found.by_elimination:  # which says so itself
+    if kept and not found.by_elimination:  # the reason already says this
         also = f", and it keeps {'the objective' if kept == 1 else f'all {kept} objectives'}"
     clauses = [because] if found.by_elimination else [f"{_reasons(findings, found)}{also}", *faults]
     return f"{lead} {name} {at}: {_clauses(clauses)}."
 
 
-def _nobody_keeps(findings: Findings) -> str:
+def _none_keeps(findings: Findings) -> str:
     unfair = bool(findings.mismatches)
     if len(findings.sides) == 1:
         return f"{findings.names[0]} does not keep"
@@ -62,11 +62,11 @@ def why(findings: Findings, found: Answer) -> str:
     if found.outcome is Choice.NONE:
         return "; ".join(faults)
     if found.outcome is Choice.SINGLE:
-        return "there is no other endpoint to compare it with"
+        return "it is the only endpoint"
     doubt = ""
     if found.doubted:
-        asked = _said(found.of(found.doubted, Holds.UNKNOWN))
-        doubt = f"of {names[found.doubted]} it is not known whether it keeps {asked}"
+        asked = _results(found.of(found.doubted, Holds.UNKNOWN))
+        doubt = f"it is unknown whether {names[found.doubted]} keeps {asked}"
     if len(found.left) == 1:
         return _clauses([*faults, doubt] if doubt else ["it keeps every objective", *faults])
     if doubt:
@@ -77,19 +77,19 @@ def why(findings: Findings, found: Answer) -> str:
 
 
 def _reasons(findings: Findings, found: Answer) -> str:
-    """What the criteria found; of a choice the one that decided comes first."""
+    """The results of the criteria; for a choice, the deciding criterion comes first."""
     reasons = [reason(one, findings.names) for one in found.judgements]
     return _clauses(reasons if found.outcome is Choice.TIE else reasons[::-1])
 
 
 def _faults(findings: Findings, found: Answer) -> list[str]:
-    """Which SLOs are broken, a clause for each endpoint that is not left, with its figures.
+    """The broken SLOs: a clause with figures for each excluded endpoint.
 
-    Of more than two endpoints those that break the same are one clause without figures, which `slos` has.
+    With more than two endpoints, those that break the same SLOs share one clause; `slos` has the figures.
     """
     out = [side for position, side in enumerate(findings.sides) if position not in found.left]
     if len(findings.sides) <= 2:
-        return [f"{side.name} breaks {_said(found.of(side.key, Holds.BROKEN))}" for side in out]
+        return [f"{side.name} breaks {_results(found.of(side.key, Holds.BROKEN))}" for side in out]
     alike: dict[tuple[Slo, ...], list[str]] = {}
     for side in out:
         alike.setdefault(tuple(one.slo for one in found.of(side.key, Holds.BROKEN)), []).append(side.name)
@@ -101,7 +101,7 @@ def _faults(findings: Findings, found: Answer) -> list[str]:
 
 
 def reason(judgement: Judgement, names: Sequence[str]) -> str:
-    """What one criterion found, in a clause."""
+    """The result of one criterion as a clause."""
     if judgement.is_circle:
         leaders = listed(names[one] for one in judgement.leaders)
         return f"by {criteria.named(judgement.criterion).title} each of {leaders} is better than one of the others"
@@ -113,12 +113,12 @@ def _clauses(clauses: Sequence[str]) -> str:
     return ", and ".join(clauses)
 
 
-def _said(asked: Sequence[SloResult]) -> str:
+def _results(asked: Sequence[SloResult]) -> str:
     return " and ".join(f"“{slo_name(one.slo)}”: {slo_evidence(one)}" for one in asked)
 
 
 def described(needs: Needs) -> tuple[str, str]:
-    """What is asked for besides SLOs, and what is assumed because nothing else is asked for; may be empty."""
+    """The needs besides SLOs, and the defaults that are assumed for the others; may be empty."""
     usual = Needs()
     parts = {
         f"{count(needs.requests_per_month)} requests a month": needs.requests_per_month == usual.requests_per_month,
@@ -132,26 +132,26 @@ def described(needs: Needs) -> tuple[str, str]:
 
 
 def assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
-    """What the answer takes for granted."""
+    """The assumptions of the answer."""
     findings = evidence.findings
     measured = findings.measured
     for summary in findings.runs:
         if summary.run.manifest.is_simulated:
-            yield f"Run {summary.run.id} is simulated: it says nothing of any platform."
+            yield f"Run {summary.run.id} is simulated: it says nothing about any platform."
         if summary.run.is_imported:
             yield summary.run.imported_text
         if summary.run.outcome.generator.get("limited"):
-            yield f"Run {summary.run.id} is generator-limited: its latencies are in part the client's own."
+            yield f"Run {summary.run.id} is generator-limited: its latencies include the client's own delays."
     if measured and not measured.newest.is_open_loop:
         yield (
-            "Objectives are checked against a closed loop, which hides how requests slow each other down. A load run "
-            "shows that."
+            "SLOs are checked against a closed loop, which hides how requests slow each other down. A load run at a "
+            "rate shows that."
         )
     for repeated in findings.repeated:
         if len(repeated.runs) > 1:
             yield (
                 f"The {len(repeated.runs)} {repeated.newest.run.kind} runs of the same plan, addresses, model and "
-                "revision count together; differences between them widen the intervals."
+                "revision are combined; differences between them widen the intervals."
             )
     for side in findings.sides:
         size = side.configuration
@@ -162,14 +162,14 @@ def assumptions(evidence: Evidence, needs: Needs) -> Iterator[str]:
                 f"{size.vcpu:g} vCPU, {size.memory_gib:g} GiB and concurrency {size.concurrency}."
             )
         if size.region is None and side.services_ms:
-            yield f"{side.name} does not report a region of the platform: billed at the prices of tier 1."
+            yield f"{side.name} does not report a region of the platform: billed at tier 1 prices."
     if any(side.services_ms for side in findings.sides):
         yield (
-            "Bills are based on service times as the client saw them, network included, and count all of that as "
-            "processor time: they are too high rather than too low."
+            "Bills use service times measured at the client, including network, and count all of it as processor time. "
+            "They are upper estimates."
         )
     unknown = findings.runs and not needs.min_instances
     if unknown and any(evidence.cold_shares(needs, position) is None for position in findings.positions):
-        yield "How often a request meets a cold start is not measured. Latency objectives and bills do not include any."
+        yield "The share of cold starts is not measured. Latency SLOs and bills include no cold starts."
     if findings.mismatches:
         yield "Conditions that differ or are unknown: " + "; ".join(one.describe() for one in findings.mismatches) + "."

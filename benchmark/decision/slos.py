@@ -1,4 +1,4 @@
-"""Whether an endpoint keeps the SLOs that are asked of it: kept or broken only where the whole interval says so."""
+"""Check SLOs: kept or broken only if the whole interval lies on one side of the limit."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ _NO_USD = 1e-9
 
 
 class Holds(StrEnum):
-    """Whether an endpoint keeps an SLO. Unknown also where the limit lies within the interval."""
+    """Whether an endpoint keeps an SLO. Also unknown if the limit lies within the interval."""
 
     KEPT = "kept"
     BROKEN = "broken"
@@ -30,24 +30,23 @@ class Slo:
     kind: Literal["latency", "availability", "budget"]
     limit: float
     percentile: Percentile | None = None
-    """of a latency"""
+    """the percentile of a latency SLO"""
 
 
 class ColdRole(Enum):
-    """What cold starts do to a latency."""
+    """The effect of cold starts on a latency SLO."""
 
     BREAK = auto()
-    """so many requests meet a start beyond the limit that they alone break it"""
+    """cold starts beyond the limit alone break it"""
     LEAVE_OPEN = auto()
-    """how many requests meet one is not known closely enough"""
+    """the share of requests with a cold start is not known precisely enough"""
     COUNTED = auto()
-    """more of the other requests have to be within the limit, and the latency is that of as many"""
+    """a larger share of warm requests must be within the limit, and the latency is at that share"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """The cold starts behind a latency: which share of the requests meets one, and which share of these is beyond the
-    limit."""
+    """The cold starts behind a latency: the share of requests that meet one, and of starts beyond the limit."""
 
     role: ColdRole
     share: float
@@ -56,7 +55,7 @@ class Cold:
 
 @dataclass(frozen=True, slots=True)
 class LatencyEvidence:
-    """A quantile in ms of requests that met no cold start; None where there is none, or where it does not matter."""
+    """A quantile in ms of requests without cold starts; None if unknown or irrelevant."""
 
     warm: Estimate | None
     cold: Cold | None = None
@@ -69,7 +68,7 @@ class AvailabilityEvidence:
 
 @dataclass(frozen=True, slots=True)
 class BudgetEvidence:
-    """The bill, and the least and the greatest share of requests that meet a cold start where that is known."""
+    """The bill, and bounds of the share of requests that meet a cold start, if known."""
 
     bill: Bill | NoBill
     cold_shares: tuple[float, float] | None = None
@@ -80,7 +79,7 @@ SloEvidence = LatencyEvidence | AvailabilityEvidence | BudgetEvidence
 
 @dataclass(frozen=True, slots=True)
 class SloResult:
-    """One SLO of the endpoint `key`, and the figure that tells."""
+    """One SLO of the endpoint `key`, with its evidence."""
 
     slo: Slo
     key: str
@@ -89,7 +88,7 @@ class SloResult:
 
 
 def slos(needs: Needs) -> Iterator[Slo]:
-    """Each that is asked for."""
+    """The SLOs that are set."""
     if needs.latency_ms is not None:
         yield Slo("latency", needs.latency_ms, needs.percentile)
     if needs.availability_pct is not None:
@@ -99,7 +98,7 @@ def slos(needs: Needs) -> Iterator[Slo]:
 
 
 def results(evidence: Evidence, needs: Needs, position: int) -> Iterator[SloResult]:
-    """Each SLO that is asked for, of one endpoint."""
+    """Check each SLO that is set, for one endpoint."""
     for slo in slos(needs):
         yield SloResult(slo, evidence.findings.keys[position], *_CHECKS[slo.kind](evidence, needs, slo.limit, position))
 
@@ -116,23 +115,23 @@ def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -
         return Holds.UNKNOWN, LatencyEvidence(None)
     if _all_beyond_the_timeout(warm, share) and limit_ms < evidence.timeout_ms:
         return Holds.BROKEN, LatencyEvidence(warm)
-    if _at_most(warm.low, warm.high, limit_ms) is Holds.BROKEN:  # with cold starts it only gets longer
+    if _at_most(warm.low, warm.high, limit_ms) is Holds.BROKEN:  # cold starts only make it longer
         return Holds.BROKEN, LatencyEvidence(warm)
     least, most = evidence.cold_shares(needs, position) or (0.0, 0.0)
     if most == 0:
         return _at_most(warm.low, warm.high, limit_ms), LatencyEvidence(warm)
-    # Not every cold start is too long: what counts are those beyond the limit.
+    # Only cold starts beyond the limit count.
     beyond = evidence.starts_beyond(position, limit_ms)
     shortest, longest = (beyond.low or 0.0, 1.0 if beyond.high is None else beyond.high) if beyond.n else (0.0, 1.0)
     if least * shortest > 1 - share:
         return Holds.BROKEN, LatencyEvidence(None, Cold(ColdRole.BREAK, least, beyond))
-    # So that `share` of all requests keep it, more of the warm ones have to, by what the cold ones use up.
+    # For `share` of all requests to keep the limit, the warm ones must make up for the cold ones.
     allowed = [(cold, 1 - share - cold * longest) for cold in (least, most)]
     needed = max((1 - left / (1 - cold) for cold, left in allowed if cold < 1), default=0.0)
     if needed > 1 - 1e-6 or any(left < 0 for _, left in allowed):
         return Holds.UNKNOWN, LatencyEvidence(warm, Cold(ColdRole.LEAVE_OPEN, most, beyond))
     counted = Cold(ColdRole.COUNTED, most, beyond)
-    if needed <= 0:  # not even the warm ones matter
+    if needed <= 0:  # even the warm ones are irrelevant
         return Holds.KEPT, LatencyEvidence(None, counted)
     rest = evidence.latency_ms(position, needed)
     kept = rest is not None and _at_most(rest.low, rest.high, limit_ms) is Holds.KEPT
@@ -140,7 +139,7 @@ def _latency(evidence: Evidence, needs: Needs, limit_ms: float, position: int) -
 
 
 def _all_beyond_the_timeout(estimate: Estimate, share: float) -> bool:
-    """Whether even its lower bound is a timeout."""
+    """Whether even the lower bound is a timeout."""
     return math.isinf(estimate.value) and estimate.low is None and estimate.n >= min_samples(share)
 
 
@@ -153,7 +152,7 @@ def _budget(evidence: Evidence, needs: Needs, limit_usd: float, position: int) -
 
 
 def _at_most(low: float | None, high: float | None, limit: float) -> Holds:
-    if low is not None and low > limit:  # also where the other end lies beyond the timeout
+    if low is not None and low > limit:  # even if the other end lies beyond the timeout
         return Holds.BROKEN
     return Holds.KEPT if high is not None and high <= limit else Holds.UNKNOWN
 
@@ -169,4 +168,4 @@ _CHECKS: Mapping[str, Callable[[Evidence, Needs, float, int], tuple[Holds, SloEv
     "availability": _availability,
     "budget": _budget,
 }
-"""By kind: whether the endpoint at a position keeps a limit."""
+"""Checks by kind of SLO: whether the endpoint at a position keeps a limit."""

@@ -1,4 +1,4 @@
-"""How a decision's figures, SLOs and bills are said: typed findings in, phrases out."""
+"""Text for a decision's figures, SLOs and bills: typed findings in, phrases out."""
 
 from math import isfinite
 
@@ -54,7 +54,7 @@ def slo_name(slo: Slo) -> str:
 
 
 def slo_evidence(result: SloResult) -> str:
-    """The figure that tells whether an SLO is kept."""
+    """The evidence for an SLO as text."""
     found = result.evidence
     if isinstance(found, AvailabilityEvidence):
         return figure(found.share, 100, " %", "requests")
@@ -68,7 +68,7 @@ def slo_evidence(result: SloResult) -> str:
     said = f"USD {usd(low, high)} after the free tier"
     if low != high and found.cold_shares:
         least, most = map(percent, found.cold_shares)
-        said += f", as {least} to {most} of the requests meet a cold start"
+        said += f", because {least} to {most} of the requests meet a cold start"
     return said
 
 
@@ -86,9 +86,9 @@ def _with_cold_starts(warm: Estimate | None, cold: Cold, limit_ms: float) -> str
 
 
 def no_bill(none: NoBill) -> str:
-    """Why there is no bill, in a clause."""
+    """Why the bill is unknown, as a clause."""
     if none.reason is NoBillReason.NOT_MEASURED:
         return "not measured"
     if none.reason is NoBillReason.STARTS_TIMED_OUT:
-        return f"half of its {none.starts} cold starts timed out, so how long one is billed is not known"
+        return f"half of its {none.starts} cold starts timed out, so their billed time is unknown"
     return none.refusal

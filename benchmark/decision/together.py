@@ -1,8 +1,8 @@
-"""Several runs of one plan as one: each is a stratum, none is left out, and what they differ widens the interval.
+"""Combine several runs of one plan: each run is a stratum, none is omitted, and their differences widen the interval.
 
-Repeating a run until it wins means looking at the result after each run. All looks together are allowed an error of
-5 %: the k-th, at k runs, has 5 % / (k (k + 1)) of it, which adds up to 5 % over all k. So an interval here is wider
-than a run's own, and holds however often the run is repeated.
+Repeating a run until it wins means looking at the result after each run. All looks together have an error of 5 %: the
+k-th look, at k runs, has 5 % / (k (k + 1)), which adds up to 5 % over all k. So an interval here is wider than a
+run's own, and remains valid for any number of repetitions.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ from benchmark.statistics.estimates import (
 )
 
 _PRIOR_RUNS = 2
-"""Degrees of freedom that the spread between runs has from the start: with one alone, two runs of 29 and 30 ms would
-settle less than either. Of equal endpoints whose runs differ by three times their own standard errors, one wins after
-two runs in 15 % of 3000 series (13 % without), after three in 6 % (5 %), and from four on in less than 5 %."""
+"""Initial degrees of freedom of the spread between runs: with only one, two runs of 29 and 30 ms would settle less than
+either. For equal endpoints whose runs differ by three times their own standard errors, one wins after two runs in
+15 % of 3000 series (13 % without), after three in 6 % (5 %), and from four in less than 5 %."""
 _Z = float(ndtri((1 + CONFIDENCE) / 2))
 
 
 def error(runs: int, confidence: float = CONFIDENCE) -> float:
-    """The two-sided error allowed to the look after so many runs, where all looks together are allowed 1 - confidence.
+    """The two-sided error of the look after this many runs, if all looks together may have 1 - confidence.
 
-    Of several pairs each has the smaller error that Holm's procedure leaves it: `confidence` is then above 95 %.
+    With several pairs, Holm's procedure assigns each a smaller error, so `confidence` is above 95 %.
     """
     return (1 - confidence) / (runs * (runs + 1))
 
@@ -41,13 +41,13 @@ def error(runs: int, confidence: float = CONFIDENCE) -> float:
 def effect(
     estimates: Sequence[Estimate], confidence: float = CONFIDENCE, measured_at: Sequence[float] | None = None
 ) -> Estimate:
-    """One difference in ms from that of each run, with the runs as a random sample of all that might be made.
+    """One difference in ms from those of all runs, which count as a random sample of possible runs.
 
-    `measured_at` gives the confidence of each run's own interval, 95 % unless said. Weighted by the runs' own intervals
-    and by what they differ beyond these (DerSimonian and Laird 1986, Controlled Clinical Trials 7); how surely that is
-    known from so few runs is in the degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2), so that two runs
-    that contradict each other settle nothing. A run with too few samples for an interval has no weight. Where timeouts
-    leave a run without an interval, there is none for all: no run is left out.
+    `measured_at` gives the confidence of each run's own interval, by default 95 %. Runs are weighted by their own
+    intervals and by their differences beyond these (DerSimonian and Laird 1986, Controlled Clinical Trials 7). The
+    degrees of freedom account for the small number of runs (Satterthwaite 1946, Biometrics Bulletin 2), so two
+    contradictory runs settle nothing. A run with too few samples for an interval has no weight. If timeouts leave a
+    run without an interval, the result has none, because no run is omitted.
     """
     levels = measured_at or [CONFIDENCE] * len(estimates)
     known = [(one, level) for one, level in zip(estimates, levels, strict=True) if one.n >= min_samples(0.5, level)]
@@ -76,7 +76,7 @@ def effect(
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How often something happened in one run, in how many requests, and how much that came together."""
+    """The hits in one run, the number of requests, and how strongly hits are clustered."""
 
     hits: int
     n: int
@@ -84,7 +84,7 @@ class Counted:
 
 
 def share(runs: Sequence[Counted]) -> Estimate:
-    """A share from its counts in each run: one run's own interval, or that of all runs with what they differ."""
+    """A share from its counts in each run: one run's own interval, or that of all runs including their differences."""
     hits, n = sum(one.hits for one in runs), sum(one.n for one in runs)
     if not n:
         return wilson(0, 0)
@@ -94,7 +94,7 @@ def share(runs: Sequence[Counted]) -> Estimate:
 def latency(runs: Sequence[Floats], at: float) -> Estimate:
     """A quantile in ms of all runs' values, each in time order, with timeouts as infinity.
 
-    Of more than one run the bounds are the quantiles at the bounds of the share (Woodruff 1952, JASA 47).
+    For several runs, the bounds are the quantiles at the bounds of the share (Woodruff 1952, JASA 47).
     """
     if len(runs) == 1:
         return quantile(runs[0], at, blocks=consecutive_blocks(len(runs[0])))
@@ -109,7 +109,7 @@ def latency(runs: Sequence[Floats], at: float) -> Estimate:
         if len(hits)
     ]
     bounds = wilson(round(at * middle.n), middle.n, _design_effect(counted, 1 - at))
-    # A bound at the very end of the values is none: what lies beyond them is not known.
+    # The last value is not a bound: values beyond it are unknown.
     ranks = [(bounds.low or 0.0) * middle.n, (bounds.high or 1.0) * middle.n]
     found = [float(values[min(max(round(rank), 1), middle.n) - 1]) for rank in ranks]
     low = found[0] if ranks[0] >= 1 and isfinite(found[0]) else None
@@ -118,7 +118,7 @@ def latency(runs: Sequence[Floats], at: float) -> Estimate:
 
 
 def replace_bounds(estimate: Estimate, stretch: float) -> Estimate:
-    """The same with each bound `stretch` times as far away."""
+    """The estimate with each bound `stretch` times as far away."""
     low, high = (
         None if bound is None or not isfinite(estimate.value) else estimate.value + stretch * (bound - estimate.value)
         for bound in (estimate.low, estimate.high)
@@ -133,14 +133,14 @@ def _half_width(estimate: Estimate) -> float:
 
 
 def _design_effect(runs: Sequence[Counted], share: float) -> float:
-    """How many times as uncertain a share is as that of independent requests: within each run, and between runs."""
+    """How much more uncertain a share is than that of independent requests: within each run, and between runs."""
     effects = [one.design_effect for one in runs]
     if len(runs) == 1:
         return effects[0]
     n = sum(one.n for one in runs)
     chance = share * (1 - share)
     look = (_normal(error(len(runs))) / _Z) ** 2
-    if not chance:  # all or none: nothing tells how they would differ
+    if not chance:  # all or none: the runs show no differences
         return max(effects) * look
     within = sum(one.n * one.design_effect for one in runs) / n
     misses = sum((one.hits - share * one.n) ** 2 for one in runs)
@@ -151,8 +151,7 @@ def _design_effect(runs: Sequence[Counted], share: float) -> float:
 
 
 def _critical(runs: int, spread: float, error: float) -> float:
-    """Student's t where `spread` of the variance is what the runs differ, which few runs tell, and the rest is known
-    well."""
+    """Student's t if `spread` of the variance comes from the differences between runs and the rest is well known."""
     if spread <= 0:
         return _normal(error)
     return float(stdtrit((runs - 1 + _PRIOR_RUNS) / spread**2, 1 - error / 2))

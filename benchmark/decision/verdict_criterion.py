@@ -1,4 +1,4 @@
-"""Comparisons by what runs measured: an endpoint is better where the verdict of all runs together says so."""
+"""Comparisons by measurements: an endpoint is better if the combined verdict of all runs names it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from benchmark.summary.summarise import Summary
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What so many runs say of one pair."""
+    """The result of several runs for one pair."""
 
     pair: Contrast
     metric: str
@@ -29,7 +29,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """How a criterion is said: `it {better} by 3 ms`, `both {same}`; `nothing` where there is no run."""
+    """The phrases of a criterion: `it {better} by 3 ms`, `both {same}`, and `nothing` without runs."""
 
     better: str
     same: str
@@ -38,7 +38,7 @@ class Phrases:
 
 
 def compare(repeated: Repeated[Summary] | Repeated[ColdSummary] | None, first: int, second: int) -> Comparison:
-    """Two endpoints by these runs."""
+    """Compare two endpoints by these runs."""
     verdict = repeated.verdict if repeated else None
     if repeated is None or verdict is None:
         return Comparison(first, second, Outcome.INCONCLUSIVE)
@@ -48,7 +48,7 @@ def compare(repeated: Repeated[Summary] | Repeated[ColdSummary] | None, first: i
 
 
 def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:
-    """What was measured, in a clause. With two endpoints neither is named."""
+    """The measured result as a clause. With two endpoints, names are omitted."""
     named = len(names) > 2
     if judgement.preferred is not None:
         closest = judgement.wins[0]
@@ -65,7 +65,7 @@ def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:
         return phrases.nothing
     found = unsettled.detail
     effect = found.pair.effect
-    who = f"whether {names[unsettled.first]} or {names[unsettled.second]}" if named else "who"
+    who = f"whether {names[unsettled.first]} or {names[unsettled.second]}" if named else "which endpoint"
     if effect.low is None or effect.high is None:
         few = effect.n < min_samples(0.5, found.pair.confidence)
         why = f"{found.n} is too few" if few else f"too many of {effect.n} timed out"
@@ -74,17 +74,17 @@ def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:
 
 
 def than(judgement: Judgement, names: Sequence[str]) -> str:
-    """` than B`, or ` than B, the closest of 3,`: whom the preferred endpoint is compared with; of two nobody."""
+    """The baseline of the preferred endpoint: ` than B`, or ` than B, the closest of 3,`; empty for two endpoints."""
     if len(names) == 2:
         return ""
-    rivals = judgement.wins
-    closest = names[rivals[0].loser]
-    return f" than {closest}" if len(rivals) == 1 else f" than {closest}, the closest of {len(rivals)},"
+    baselines = judgement.wins
+    closest = names[baselines[0].loser]
+    return f" than {closest}" if len(baselines) == 1 else f" than {closest}, the closest of {len(baselines)},"
 
 
 def _size(effect: Estimate, second_won: bool) -> str:
-    """By how much the winner is ahead; at least, where timeouts leave open by how much more."""
+    """How far the winner is ahead; a lower bound if timeouts leave the rest open."""
     low, high = (effect.low, effect.high) if second_won else (effect.high, effect.low)
     if low is not None and high is not None:
         return span_ms(abs(effect.value), abs(low), abs(high))
-    return "an amount that timeouts leave open" if low is None else f"at least {number(abs(low))} ms"
+    return "an amount that is unknown because of timeouts" if low is None else f"at least {number(abs(low))} ms"

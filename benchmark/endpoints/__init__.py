@@ -1,1 +1,1 @@
-"""Whom is asked, and how what one answers is read."""
+"""Endpoints: their configuration, protocols, inputs and answers."""

@@ -1,4 +1,4 @@
-"""Reading what an endpoint answers, trusting none of it."""
+"""Read the answers of endpoints, which are untrusted."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Judged:
 
 
 def judge(status: int, body: bytes, card: ModelCard | None, protocol: Protocol) -> Judged:
-    """The answer in a reply of `status` with `body`, read as `protocol` says, or the failure that it is."""
+    """Read a reply with `protocol`: its answer, or its failure."""
     if status != 200:
         return Judged(
             failure={4: Failure.CLIENT_ERROR, 5: Failure.SERVER_ERROR}.get(status // 100, Failure.UNEXPECTED_STATUS)

@@ -1,6 +1,6 @@
-"""What is sent: inputs from a model card or a CSV file, as JSON objects of names and values.
+"""Request bodies: inputs from a model card or a CSV file, as JSON objects of names and values.
 
-Each endpoint's protocol encodes them as it needs them.
+Each endpoint's protocol encodes them.
 """
 
 import hashlib
@@ -13,19 +13,19 @@ from inference.card import ModelCard
 
 
 class BodyError(ValueError):
-    """No body can be made of this; the message says why and, for a file, in which line."""
+    """The source of the inputs is invalid; the message says why and, for a file, in which line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Inputs as JSON objects, and where they come from in a few words."""
+    """Inputs as JSON objects, and a short description of their source."""
 
     source: str
     bodies: tuple[bytes, ...]
 
     @property
     def sha256(self) -> str:
-        """Of all bodies in their order: two runs with the same one sent the same."""
+        """The hash of all bodies in order: runs with the same hash sent the same inputs."""
         return hashlib.sha256(b"\n".join(self.bodies)).hexdigest()
 
 
@@ -41,7 +41,7 @@ def from_card(card: ModelCard) -> Bodies:
 
 
 def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
-    """One body a row: the columns of the card's features by their names, or all columns where there is no card.
+    """One body per row, with the columns of the card's features, or all columns without a card.
 
     Raises BodyError.
     """
@@ -57,5 +57,5 @@ def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
 
 
 def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:
-    """The card that answers are checked against: the first that an endpoint gave."""
+    """The card that answers are checked against: the first one that an endpoint returned."""
     return next((card for card in cards if card), None)

@@ -1,6 +1,6 @@
-"""Answers with a limit and a deadline, and one name for each way in which they fail.
+"""Read answers with a size limit and a deadline, and name their failures.
 
-httpx's timeouts are for each read alone: an answer that comes a byte a second meets none of them.
+httpx's timeouts apply to each read: a server that sends a byte per second never exceeds them.
 """
 
 from ssl import SSLContext, SSLError
@@ -14,13 +14,13 @@ from benchmark.endpoints.sample import Failure
 
 
 class TooLarge(Exception):
-    """The body is longer than anything that was asked for."""
+    """The body is longer than any valid answer."""
 
 
 def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeout_s: float) -> bytes:
-    """The body as it comes, until `timeout_s` after `started_ns` of `perf_counter_ns`.
+    """Yield the body until `timeout_s` after `started_ns` of `perf_counter_ns`.
 
-    Raises TooLarge, TimeoutError, and what httpx raises.
+    Raises TooLarge, TimeoutError, and errors of httpx.
     """
     body = b""
     for chunk in response.iter_raw():
@@ -33,11 +33,11 @@ def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeou
 
 
 EXCHANGE_ERRORS = (httpx.TransportError, TimeoutError, TooLarge)
-"""What sending a request and reading its body with `read_body` raises for what a server or a network does."""
+"""Errors caused by a server or network while a request is sent and its body is read with `read_body`."""
 
 
 def exchange_failure(error: Exception) -> Failure:
-    """The name of one of the EXCHANGE_ERRORS."""
+    """The kind of failure for one of the EXCHANGE_ERRORS."""
     if isinstance(error, TooLarge):
         return Failure.TOO_LARGE
     if isinstance(error, httpx.TimeoutException | TimeoutError):
@@ -53,7 +53,7 @@ def exchange_failure(error: Exception) -> Failure:
 
 
 class BoundedTransport(httpx.HTTPTransport):
-    """httpx's own, but that the timeout for reading is for the whole answer, from its first header to its end."""
+    """httpx's transport, with a read timeout for the whole answer, from its first header to its end."""
 
     def __init__(self, limits: httpx.Limits) -> None:
         super().__init__(trust_env=False, limits=limits)
@@ -72,7 +72,7 @@ class _Backend(httpcore.SyncBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection on which all that is read after one write has one deadline."""
+    """A connection with one deadline for all reads after a write."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Which model each endpoint says it serves: its card, read from /model-info and remembered for a while."""
+"""The model that each endpoint serves: its card, read from /model-info and cached."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,20 +24,20 @@ _UNKNOWN_FOR_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What is known of one endpoint: its model, and how it is served, as it says itself.
+    """An endpoint's own report: its model, and how it is served.
 
-    Without a card, `problem` says why in a clause.
+    Without a card, `problem` says why as a clause.
     """
 
     card: ModelCard | None = None
     problem: str | None = None
     serving: Mapping[str, Any] = field(default_factory=dict, compare=False)
     took_ms: float | None = field(default=None, compare=False)
-    """how long the request that gave the card took"""
+    """duration of the request for the card"""
 
 
 class Catalog:
-    """Cards by endpoint. Safe to share between threads; fetches in the background."""
+    """Cached cards by endpoint. Safe to share between threads; fetches in the background."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -45,22 +45,22 @@ class Catalog:
         self._entries: dict[Endpoint, tuple[float, Future[Served]]] = {}
 
     def served(self, endpoints: Sequence[Endpoint], *, wait_s: float) -> list[Served | None]:
-        """What each endpoint serves, in their order; None where it has not answered within `wait_s`.
+        """What each endpoint serves, in their order; None if it has not answered within `wait_s`.
 
-        A card is asked for again after a minute, a failure after five seconds.
+        Cards are refreshed after a minute, failures after five seconds.
         """
         futures = [self._future(endpoint) for endpoint in endpoints]
         wait(futures, wait_s)
         return [future.result() if future.done() else None for future in futures]
 
     def known(self, endpoints: Sequence[Endpoint]) -> list[Served | None]:
-        """What each has answered so far, in their order; asks nobody."""
+        """The cached answer of each endpoint, in their order; sends nothing."""
         with self._lock:
             futures = [self._entries[one][1] if one in self._entries else None for one in endpoints]
         return [future.result() if future is not None and future.done() else None for future in futures]
 
     def forget(self, endpoint: Endpoint) -> None:
-        """Ask again next time: the endpoint has answered as another model than its card says."""
+        """Refresh next time, because the endpoint answered with another model than its card says."""
         with self._lock:
             self._entries.pop(endpoint, None)
 
@@ -81,7 +81,7 @@ class Catalog:
     def _fetch(self, endpoint: Endpoint, future: Future[Served]) -> None:
         try:
             future.set_result(fetch(self._client, endpoint))
-        except Exception as error:  # whatever it is, somebody waits for this future
+        except Exception as error:  # any error: a caller waits for this future
             future.set_result(Served(problem=f"could not be asked ({type(error).__name__})"))
 
 

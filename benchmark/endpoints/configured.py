@@ -1,4 +1,4 @@
-"""Which endpoints the operator has configured: those of a file, or the two local twins and their variables."""
+"""The endpoints that the operator configured: those of a file, or the two local twins with their variables."""
 
 import re
 import tomllib
@@ -33,11 +33,11 @@ _LOCAL_TWINS = (
 
 
 class ConfigurationError(ValueError):
-    """What the operator configured cannot be used; the message names the variable, or the file and its entry."""
+    """The configuration is invalid; the message names the variable, or the file and its entry."""
 
 
 def configured_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """One to six endpoints: those of the file that `ENDPOINTS` names, else the local twins as their variables say.
+    """One to six endpoints: those of the file that `ENDPOINTS` names, or else the two local twins with their variables.
 
     Raises ConfigurationError.
     """
@@ -46,14 +46,14 @@ def configured_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
 
 
 def is_in_a_file(environ: Mapping[str, str]) -> bool:
-    """Whether a file says which endpoints there are."""
+    """Whether a file configures the endpoints."""
     return bool(environ.get(VARIABLE))
 
 
 def read_endpoints(path: Path, environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
     """The endpoints of the TOML file at `path`, in its order, with tokens from the variables that it names.
 
-    Raises ConfigurationError with one line.
+    Raises ConfigurationError with a one-line message.
     """
     where = f"{VARIABLE}={path}"
     try:
@@ -65,12 +65,12 @@ def read_endpoints(path: Path, environ: Mapping[str, str]) -> tuple[Endpoint, ..
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{where}: is not valid TOML: {error}") from error
     for unknown in document.keys() - {"endpoint"}:
-        raise ConfigurationError(f"{where}: {_shown(unknown)} is unknown; an endpoint is a table [[endpoint]]")
+        raise ConfigurationError(f"{where}: {_shown(unknown)} is unknown; define each endpoint as a table [[endpoint]]")
     entries = document.get("endpoint")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigurationError(f"{where}: needs a table [[endpoint]] for each endpoint")
     if not 1 <= len(entries) <= MOST:
-        raise ConfigurationError(f"{where}: has {len(entries)} endpoints; from 1 to {MOST} are possible")
+        raise ConfigurationError(f"{where}: has {len(entries)} endpoints; the limit is {MOST}")
     found: list[Endpoint] = []
     for number, entry in enumerate(entries, 1):
         name = entry.get("name")
@@ -86,7 +86,7 @@ def read_endpoints(path: Path, environ: Mapping[str, str]) -> tuple[Endpoint, ..
 
 
 class _EntryError(Exception):
-    """What is wrong with an entry of the file, in a clause. Never says a value that could be a token."""
+    """An entry of the file is invalid; the message is a clause, and never contains a value that could be a token."""
 
 
 def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoint:
@@ -96,7 +96,7 @@ def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoin
         if field == "color":
             raise _EntryError("color is unknown: write colour")
         if field not in _FIELDS:
-            raise _EntryError(f"{_shown(field)} is unknown; possible are {', '.join(_FIELDS)}")
+            raise _EntryError(f"{_shown(field)} is unknown; the fields are {', '.join(_FIELDS)}")
     name, url = _text(entry, "name"), _text(entry, "url")
     if name is None:
         raise _EntryError("name is missing")
@@ -126,7 +126,7 @@ def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoin
 
 
 def _text(entry: Mapping[str, Any], field: str) -> str | None:
-    """What `field` says, or None where the entry has no such field."""
+    """The value of `field`, or None if the entry does not have it."""
     value = entry.get(field)
     if value is None:
         return None
@@ -136,18 +136,18 @@ def _text(entry: Mapping[str, Any], field: str) -> str | None:
 
 
 def _key_of(name: str) -> str:
-    """A key for `name`: `Cloud Run (EU)` gives `cloud-run-eu`. Not always one that can be used."""
+    """A key for `name`: `Cloud Run (EU)` gives `cloud-run-eu`. The result may be invalid."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32].rstrip("-")
 
 
 def _token(variable: str | None, environ: Mapping[str, str]) -> str | None:
     if variable is None:
         return None
-    if not _ENVIRONMENT_VARIABLE.fullmatch(variable):  # perhaps the token itself: not to be repeated
+    if not _ENVIRONMENT_VARIABLE.fullmatch(variable):  # may be the token itself, so it is not repeated
         raise _EntryError("token_variable must be the name of an environment variable, not a token")
     token = environ.get(variable)
     if not token:
-        # A token of letters and digits alone looks like a name too.
+        # A token of only letters and digits looks like a name too.
         shown = variable if len(variable) <= 40 else "the variable"
         raise _EntryError(f"token_variable names {shown}, which is not set")
     return token
@@ -160,14 +160,14 @@ def _timeout_s(value: Any) -> float:
 
 
 def _require_distinct(endpoint: Endpoint, others: Sequence[Endpoint]) -> None:
-    """Keys name variables, columns and records; names and colours tell endpoints apart on a page."""
+    """Check that keys, names and colours are unique, because they identify endpoints in records and on pages."""
     for number, other in enumerate(others, 1):
         if env_prefix(other.key) == env_prefix(endpoint.key):
-            raise _EntryError(f"key {endpoint.key} is that of endpoint {number} too: give each a key of its own")
+            raise _EntryError(f"key {endpoint.key} is also used by endpoint {number}: give each endpoint a unique key")
         if other.name == endpoint.name:
-            raise _EntryError(f"name is that of endpoint {number} too")
+            raise _EntryError(f"name is also used by endpoint {number}")
         if endpoint.colour and other.colour == endpoint.colour:
-            raise _EntryError(f"colour is that of endpoint {number} too")
+            raise _EntryError(f"colour is also used by endpoint {number}")
 
 
 def _shown(text: str) -> str:
@@ -178,7 +178,7 @@ def _shown(text: str) -> str:
 
 
 def _local_twins(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """The API and the function at API_URL and FUNCTION_URL, with NAME, TOKEN and TIMEOUT_S of each."""
+    """The API and the function at API_URL and FUNCTION_URL, each with its NAME, TOKEN and TIMEOUT_S."""
     endpoints = [_twin(environ, *twin) for twin in _LOCAL_TWINS]
     keys = _with_id_tokens(environ, [endpoint.key for endpoint in endpoints])
     return _identified(endpoints, keys, lambda endpoint: f"{env_prefix(endpoint.key)}_URL")
@@ -208,7 +208,7 @@ def _twin(environ: Mapping[str, str], key: str, name: str, url: str) -> Endpoint
 
 
 def _with_id_tokens(environ: Mapping[str, str], keys: Sequence[str]) -> frozenset[str]:
-    """Which of `keys` get Google ID tokens: `1` means all, keys mean those, `0` means none."""
+    """The `keys` with Google ID tokens: `1` means all, `0` none, a list of keys only those."""
     text = environ.get("GOOGLE_ID_TOKENS") or "0"
     if text == "0":
         return frozenset()
@@ -221,7 +221,7 @@ def _with_id_tokens(environ: Mapping[str, str], keys: Sequence[str]) -> frozense
 def _identified(
     endpoints: Sequence[Endpoint], keys: frozenset[str], where: Callable[[Endpoint], str]
 ) -> tuple[Endpoint, ...]:
-    """`endpoints` with one source of ID tokens for those of `keys`; `where` begins the message about an address."""
+    """`endpoints` with a shared source of ID tokens for `keys`; `where` begins the message about an address."""
     identity = GoogleIdentity()
     found = []
     for endpoint in endpoints:

@@ -1,4 +1,4 @@
-"""An endpoint: where requests go, under which name, with which credentials and patience."""
+"""An endpoint: its address, name, credentials and timeout."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from benchmark.endpoints.protocols import DEFAULT, Protocol, UnknownProtocol, pr
 
 
 class EndpointError(ValueError):
-    """The address or credentials of an endpoint cannot be used; the message says why in one clause."""
+    """The address or credentials of an endpoint are invalid; the message says why in one clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One side of the comparison. `key` is stable (`api`, `function`); `name` is what people read."""
+    """One endpoint. `key` is stable (`api`, `function`); `name` is for display."""
 
     key: str
     name: str
@@ -22,11 +22,11 @@ class Endpoint:
     timeout_s: float = 10.0
     token: str | None = field(default=None, repr=False)
     identity: GoogleIdentity | None = field(default=None, repr=False, compare=False)
-    """where tokens come from, unless `token` is given"""
+    """source of tokens, unless `token` is given"""
     protocol: str = DEFAULT
-    """the name of the protocol that it speaks"""
+    """name of its protocol"""
     colour: str | None = None
-    """CSS hex, such as `#2563eb`; None for the one of its position"""
+    """CSS hex, such as `#2563eb`; None for the default colour of its position"""
 
     def __post_init__(self) -> None:
         try:
@@ -36,22 +36,22 @@ class Endpoint:
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # half of an IPv6 address, or a port that is none
+        except ValueError:  # a truncated IPv6 address, or an invalid port
             usable = False
         if not usable or not _can_be_asked(spoken.predict_url(self.url)):
             raise EndpointError("is not an http or https address")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise EndpointError("may not hold credentials, a query or a fragment")
+            raise EndpointError("must not contain credentials, a query or a fragment")
         if not self.timeout_s > 0:  # NaN too
             raise EndpointError("needs a timeout above 0 s")
         if self.token and not (self.token.isascii() and self.token.isprintable()):
-            raise EndpointError("cannot be used with its token, which no header can hold")
+            raise EndpointError("has a token with characters that are invalid in a header")
         if (self.token or self.identity) and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
             raise EndpointError("would send its token unencrypted: use https")
 
     @property
     def address(self) -> str:
-        """The URL as people say it: without the scheme."""
+        """The URL for display, without the scheme."""
         return self.url.partition("://")[2].rstrip("/")
 
     @property
@@ -61,33 +61,33 @@ class Endpoint:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine."""
+        """Whether it runs on this machine."""
         return is_on_this_machine(self.url)
 
     @property
     def spoken(self) -> Protocol:
-        """How to talk to it."""
+        """Its protocol."""
         return protocol_named(self.protocol)
 
     @property
     def predict_url(self) -> str:
-        """Where predictions are posted."""
+        """The URL for predictions."""
         return self.spoken.predict_url(self.url)
 
     @property
     def info_urls(self) -> tuple[str, ...]:
-        """Where the model card may be, the most likely first."""
+        """Possible URLs of the model card, most likely first."""
         return self.spoken.info_urls(self.url)
 
     @property
     def audience(self) -> str:
-        """Whom an ID token is meant for: the address of the service, without a path."""
+        """The audience of an ID token: the address of the service, without a path."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request to this endpoint carries. May fetch a token, so take it before a clock is started.
+        """The headers of every request to this endpoint. May fetch a token, so call it before starting a clock.
 
         Raises TokenError.
         """
@@ -96,21 +96,21 @@ class Endpoint:
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Whether `url` names this machine; what is no address does not."""
+    """Whether `url` is an address of this machine; False for invalid addresses."""
     try:
         return _is_loopback(urlsplit(url).hostname or "")
-    except ValueError:  # half of an IPv6 address
+    except ValueError:  # a truncated IPv6 address
         return False
 
 
 def env_prefix(key: str) -> str:
-    """What the variables of the endpoint called `key` begin with, such as `API` of `API_TOKEN`."""
+    """The prefix of the variables of the endpoint `key`, such as `API` in `API_TOKEN`."""
     return key.upper().replace("-", "_")
 
 
 def _can_be_asked(url: str) -> bool:
-    """Whether a client takes this address, and a resolver the host in it."""
-    import httpx  # takes long, and most that know endpoints make none
+    """Whether an HTTP client accepts this address and a resolver accepts its host."""
+    import httpx  # slow to import, and most users of endpoints do not need it
 
     try:
         httpx.URL(url).host.encode("idna")

@@ -1,4 +1,4 @@
-"""What a server says about itself with every answer: its own duration, and which instance it is."""
+"""What a server reports with every answer: its own duration, and its instance."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The server's own facts about one answer; None is unknown."""
+    """The server's report with one answer; None is unknown."""
 
     server_ms: float | None = None
     instance_id: str | None = None
@@ -16,7 +16,7 @@ class Evidence:
 
 
 def read_evidence(headers: Mapping[str, str]) -> Evidence:
-    """`headers` must find names whatever their case; anything unreadable is unknown, never an error."""
+    """`headers` must be case-insensitive; unreadable values are unknown, never an error."""
     instance_id = headers.get("x-instance-id")
     count = _number(headers.get("x-request-count"))
     return Evidence(
@@ -35,7 +35,7 @@ def _server_ms(server_timing: str) -> float | None:
     """The `total` duration of a Server-Timing header, in ms."""
     if not server_timing:
         return None
-    found = _TOTAL.search(_QUOTED.sub('""', server_timing))  # a description may hold commas, and anything else
+    found = _TOTAL.search(_QUOTED.sub('""', server_timing))  # a description may contain commas and other separators
     return _number(found[1]) if found else None
 
 

@@ -1,6 +1,6 @@
-"""Under which conditions each endpoint ran, side by side: most differences between platforms are configuration.
+"""Compare the conditions of endpoints: most differences between platforms come from configuration.
 
-Facts come from `/model-info`; what an endpoint does not say is unknown, and unknown is never called equal.
+Facts come from `/model-info`; missing facts are unknown, and unknown facts are never equal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.readable import readable
 
 Facts = Mapping[str, str | None]
-"""By name, in the order in which they are shown; None is unknown."""
+"""Facts by name, in display order; None is unknown."""
 
 LOCAL_REGION = "local"
-"""What a program says for its region that runs on no platform."""
+"""The reported region of a program outside a platform."""
 SIMULATED = "simulated"
-"""What every fact of an endpoint is that exists in a simulation alone."""
+"""The value of every fact of a simulated endpoint."""
 _LABELS = {
     "cpu": "vCPU",
     "memory": "memory",
@@ -42,7 +42,7 @@ class Condition:
 
     @property
     def is_equal(self) -> bool:
-        """Known of all, and the same."""
+        """Whether it is known and equal for all endpoints."""
         return self.is_known and len(set(self.values)) == 1
 
     @property
@@ -51,14 +51,14 @@ class Condition:
         return "equal" if self.is_equal else "differs" if self.is_known else "unknown"
 
     def describe(self) -> str:
-        """What is wrong with it, in a clause."""
+        """The unknown or different values as a clause."""
         if not self.is_known:
             return f"{self.name} unknown"
         return f"{self.name} {' against '.join(value or '' for value in self.values)}"
 
 
 def facts(served: Served) -> dict[str, str | None]:
-    """What one endpoint says about how it is served."""
+    """An endpoint's report of how it is served."""
     serving = served.serving
     deployment, libraries = _mapping(serving.get("deployment")), _mapping(serving.get("libraries"))
     runtime = _text(serving.get("runtime"))
@@ -69,23 +69,23 @@ def facts(served: Served) -> dict[str, str | None]:
     card = served.card
     found["model version"] = card.version if card else None
     found["model sha256"] = card.sha256.get(_FILES.get(runtime or "", "")) if card else None
-    # A library that is called like one of these facts does not take its place.
+    # A library with the name of one of these facts does not replace it.
     return {readable(str(name)[:80]): _text(version) for name, version in sorted(libraries.items())} | found
 
 
 def revision(served: Served) -> str | None:
-    """Which revision of its service the platform says that this is. No fact: that of another service is another."""
+    """The platform's revision of the service. Not a fact, because revisions of different services always differ."""
     return _text(_mapping(served.serving.get("platform")).get("revision"))
 
 
 def region(known: Facts) -> str | None:
-    """The platform's region that an endpoint says it is in; None where it says none, or is on no platform."""
+    """The platform region that an endpoint reports; None if unknown or outside a platform."""
     said = (known.get("region") or "").strip().lower()
     return said if said and said not in (LOCAL_REGION, SIMULATED) else None
 
 
 def conditions(known: Sequence[Facts]) -> list[Condition]:
-    """All facts side by side. A library that only one endpoint has is its framework's own, and is left out."""
+    """All facts by endpoint. Libraries of only one endpoint belong to its framework and are omitted."""
     names = [
         *ALWAYS_SHOWN,
         *(name for name in known[0] if name not in ALWAYS_SHOWN and all(name in one for one in known)),
@@ -94,7 +94,7 @@ def conditions(known: Sequence[Facts]) -> list[Condition]:
 
 
 def mismatches(known: Sequence[Facts]) -> list[Condition]:
-    """What is not known to be equal: with any of these, two deployments differ, and not two platforms."""
+    """Conditions that are not known to be equal; with any of these, deployments are compared, not platforms."""
     return [condition for condition in conditions(known) if not condition.is_equal]
 
 
@@ -103,7 +103,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """A short text for people; anything else is unknown."""
+    """A short readable text, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return readable(str(value)[:80]) or None

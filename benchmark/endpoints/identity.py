@@ -1,7 +1,7 @@
 """Google ID tokens for endpoints that are not public: fetched when needed, kept until shortly before they expire.
 
-They belong to the measurement engine and not to the dashboard, because every request needs one, whoever sends it. A
-token is taken before a request's clock is started: what fetching it costs is no latency of the endpoint.
+They belong to the measurement engine, not to the dashboard, because every request needs one. A token is fetched before
+a request's clock starts, so that fetching it does not count as latency of the endpoint.
 """
 
 import base64
@@ -13,18 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RENEW_BEFORE_S = 300.0
-"""A token lives for an hour. Renewed this early, none expires on its way."""
+"""A token is valid for an hour. Renewing it this early prevents expiry in transit."""
 _FAILED_FOR_S = 30.0
-"""Where there is nothing to get a token from, finding out takes seconds: not again for every request."""
+"""Without a source of tokens, a failed fetch takes seconds, so it is not repeated for every request."""
 
 
 class TokenError(Exception):
-    """There is no token to send; the message says why and what to do, in one clause."""
+    """No token could be fetched; the message says why and what to do, in one clause."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known for one audience. The lock makes one thread fetch while the others wait for it."""
+    """The state of one audience. The lock lets one thread fetch while the others wait."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: str = ""
@@ -35,7 +35,7 @@ class _Entry:
 
 
 def fetch_google_token(audience: str) -> str:
-    """A new ID token for `audience` from where this runs: the metadata server, or a service account's key.
+    """Fetch an ID token for `audience` from the metadata server or a service account key.
 
     Raises TokenError.
     """
@@ -47,30 +47,30 @@ def fetch_google_token(audience: str) -> str:
     except ImportError as error:
         raise TokenError("google-auth is not installed") from error
     try:
-        # A pool of its own: like every other request of the engine it takes no proxy from the environment.
+        # A separate pool without proxies from the environment, like all requests of the engine.
         with urllib3.PoolManager() as pool:
             token = fetch_id_token(Request(pool), audience)
     except DefaultCredentialsError as error:
-        raise TokenError("there is no service account here to get an ID token from") from error
-    except (GoogleAuthError, OSError, ValueError, LookupError, TypeError) as error:  # the last two: an odd answer
-        raise TokenError(f"Google gave no ID token ({type(error).__name__})") from error
+        raise TokenError("no service account is available for an ID token") from error
+    except (GoogleAuthError, OSError, ValueError, LookupError, TypeError) as error:  # the last two: an invalid answer
+        raise TokenError(f"Google returned no ID token ({type(error).__name__})") from error
     if not isinstance(token, str) or not token:
-        raise TokenError("Google gave no ID token")
+        raise TokenError("Google returned no ID token")
     return token
 
 
 class GoogleIdentity:
-    """ID tokens by audience. Safe to share between threads; fetches at most one token an audience at a time."""
+    """ID tokens by audience. Safe to share between threads; fetches at most one token per audience at a time."""
 
     def __init__(self, fetch: Callable[[str], str] = fetch_google_token, now: Callable[[], float] = time.time) -> None:
-        """`fetch` gives a new token for an audience or raises TokenError; `now` is the time of day in seconds."""
+        """`fetch` returns a new token for an audience or raises TokenError; `now` returns Unix time in seconds."""
         self._fetch = fetch
         self._now = now
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
     def token(self, audience: str) -> str:
-        """A token that is valid for a while yet. Raises TokenError."""
+        """A token that does not expire soon. Raises TokenError."""
         with self._lock:
             entry = self._entries.setdefault(audience, _Entry())
         with entry.lock:
@@ -82,9 +82,9 @@ class GoogleIdentity:
                     self._renew(entry, audience, now)
                 except TokenError as error:
                     entry.failure, entry.retry_at = error, now + _FAILED_FOR_S
-            if now < entry.expires_at:  # also where it could not be renewed in time
+            if now < entry.expires_at:  # also if it could not be renewed in time
                 return entry.token
-            raise entry.failure or TokenError("the ID token had already expired when it came: check this clock")
+            raise entry.failure or TokenError("the ID token was already expired: check the clock of this machine")
 
     def _renew(self, entry: _Entry, audience: str, now: float) -> None:
         token = self._fetch(audience)
@@ -92,21 +92,21 @@ class GoogleIdentity:
         early = expires_at - RENEW_BEFORE_S
         entry.token = token
         entry.expires_at = expires_at
-        # The metadata server keeps tokens too and may hand out one near its end.
+        # The metadata server also caches tokens and may return one that expires soon.
         entry.renew_at = early if early > now else now + (expires_at - now) / 2
         entry.failure = None
 
 
 def expiry(token: str) -> float:
-    """When `token` expires, in seconds of Unix time: its own claim, unverified, as verifying is the receiver's task.
+    """The expiry of `token` in Unix time: an unverified claim, because the receiver verifies it.
 
-    Raises TokenError where `token` is no ID token.
+    Raises TokenError if `token` is not an ID token.
     """
     try:
         _, claims, _ = token.split(".")
         exp = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
     except (ValueError, binascii.Error, KeyError, TypeError, RecursionError) as error:
-        raise TokenError("what came is no ID token") from error
+        raise TokenError("what came is not an ID token") from error
     if type(exp) not in (int, float) or not 0 < exp < 1e12:
-        raise TokenError("what came is no ID token")
+        raise TokenError("what came is not an ID token")
     return float(exp)

@@ -1,7 +1,7 @@
-"""One observation: the same body to both endpoints at the same moment, over a shared httpx client.
+"""One observation: the same input to all endpoints at the same moment, over a shared httpx client.
 
-This is a single look, taken from the process that asks for it; it is no benchmark. A person wants its answer, so it
-is not marked as test traffic.
+This is a single request from the current process, not a benchmark. A user wants its answer, so it is not marked as
+test traffic.
 """
 
 import secrets
@@ -25,13 +25,13 @@ from benchmark.endpoints.sample import Failure, Sample, utc_now
 from inference.card import ModelCard
 
 _GRACE_S = 0.25
-"""How long after its timeout an endpoint's thread may still report by itself."""
+"""How long after its timeout an endpoint's thread may still report."""
 
 
 def new_client() -> httpx.Client:
     """A client to share: pooled connections, no proxies from the environment, no redirects, no retries, no cookies.
 
-    A cookie of one local twin would go to the other one too, as cookies do not know ports.
+    Cookies ignore ports, so a cookie of one local twin would also go to the other.
     """
     return httpx.Client(
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -49,10 +49,9 @@ def new_comparison_id() -> str:
 def observe(
     client: httpx.Client, endpoints: Sequence[Endpoint], card: ModelCard, inputs: Sequence[float]
 ) -> Iterator[Sample]:
-    """Send `inputs` to all `endpoints` together and yield one sample each, in the order in which they come.
+    """Send `inputs` to all `endpoints` at once and yield one sample each, in the order of arrival.
 
-    Never raises for what an endpoint does. An endpoint's timeout bounds the whole exchange, also where it keeps
-    sending a byte now and then.
+    Failures of an endpoint never raise. Its timeout bounds the whole exchange, even if it keeps sending single bytes.
     """
     body = request_body(card, inputs)
     ready: list[tuple[Endpoint, dict[str, str]]] = []
@@ -90,7 +89,7 @@ def observe(
 
 
 def _left_s(endpoint: Endpoint, started_ns: int) -> float:
-    """How long this endpoint's own thread may still take to report."""
+    """The time left for this endpoint's thread to report."""
     return endpoint.timeout_s + _GRACE_S - _ms_since(started_ns) / 1000
 
 
@@ -114,10 +113,10 @@ def _run(
                 timeout=endpoint.timeout_s,
             )
         finally:
-            barrier.wait()  # also with nothing to send: the other endpoint waits for this one
+            barrier.wait()  # even with nothing to send, because the other endpoints wait for this one
         started_ns = perf_counter_ns()
         sample = _exchange(client, endpoint, card, request)
-    except Exception as error:  # an address that httpx cannot use, for one: it is this endpoint's failure alone
+    except Exception as error:  # for example an address that httpx rejects: a failure of this endpoint only
         sample = Sample(
             endpoint.key,
             utc_now(),
@@ -131,7 +130,7 @@ def _run(
 def _exchange(client: httpx.Client, endpoint: Endpoint, card: ModelCard, request: httpx.Request) -> Sample:
     sample = _send(client, endpoint, card, request)
     if sample.failure is Failure.RESET and sample.connection_reused:
-        # The server closed an idle connection while the request was on its way: that says nothing about the
+        # The server closed an idle connection while the request was in transit. This says nothing about the
         # endpoint, so the request is sent once more, on a new connection.
         sample = _send(client, endpoint, card, request)
     return sample

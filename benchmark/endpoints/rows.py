@@ -1,4 +1,4 @@
-"""Rows of numbers from text that people made: what can be used, and what cannot by its line."""
+"""Read rows of numbers from user-supplied text, and report unusable rows by line."""
 
 import codecs
 import csv
@@ -16,13 +16,13 @@ from inference.card import DATA_FILE, ModelCard
 
 MAX_ROWS = 10_000
 MAX_COLUMNS = 1000
-"""Where every column is read; among named ones others may stand in any number."""
+"""Limit when all columns are read; with named columns, any number of others may be present."""
 MAX_BYTES = 8 * 1024 * 1024
 _DELIMITERS = ",;\t"
 _NAMED = 5
-"""Of many columns that are missing."""
+"""How many missing columns to name."""
 
-_BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
+_BYTE_ORDER_MARKS = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -45,12 +45,12 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
 
 class RowsError(ValueError):
-    """Nothing in the text can be used; the message says why in a clause that follows the text's name."""
+    """The text is unusable; the message says why in a clause that follows the text's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its line in the text, counted from 1, and its values in the order of the names asked for."""
+    """One row: its line in the text, counted from 1, and its values in the order of the requested names."""
 
     line: int
     values: tuple[float, ...]
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be used: its line in the text, counted from 1, and why."""
+    """An unusable row: its line in the text, counted from 1, and the problem."""
 
     line: int
     problem: str
@@ -66,7 +66,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a text holds: the names of the columns in the rows' order, the rows, and those that are none."""
+    """The content of a text: the column names in order, the rows, and the unusable rows."""
 
     names: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -76,7 +76,7 @@ class Table:
 def decode(data: bytes) -> str:
     """The text of a file: UTF-8, UTF-16 or UTF-32, or else the Windows code page 1252, in which every byte is text.
 
-    Raises RowsError where it is too large, or no text but a workbook or an archive.
+    Raises RowsError if it is too large, or a workbook or archive instead of text.
     """
     if len(data) > MAX_BYTES:
         raise RowsError(_TOO_LARGE)
@@ -89,13 +89,13 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError:
         if encoding != "utf-8":
             raise RowsError(
-                f"begins as {encoding.removesuffix('-sig').upper()} and goes on as something else"
+                f"begins as {encoding.removesuffix('-sig').upper()} but continues as something else"
             ) from None
         return data.decode("cp1252", "replace")
 
 
 def _unmarked(data: bytes) -> str:
-    """UTF-16 without a mark has a zero in every other byte of what is ASCII."""
+    """Detect UTF-16 without a mark by the zero in every other byte of ASCII text."""
     even, odd = data[:1000:2], data[1:1000:2]
     if not even.count(0) and odd.count(0) > len(odd) // 2:
         return "utf-16-le"
@@ -105,34 +105,34 @@ def _unmarked(data: bytes) -> str:
 def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
     """The columns called `names` (without names: all of them) of comma-, semicolon- or tab-separated `text`.
 
-    The first line names the columns in any order, and others may stand between them. Where it is as many numbers as
-    there are `names`, it is a row already, and the columns are in their order. Every line is read by itself, so that
-    a quote that is never closed spoils no row but its own. Empty lines are passed over. Decimals have a point, or a
-    comma in the whole text.
+    The first line names the columns in any order, possibly with others between them. If it has only numbers, one for
+    each of the `names`, it counts as a row, and the columns are in the order of `names`. Lines are read independently,
+    so an unclosed quote affects only its own row. Empty lines are skipped. Decimals have a point, or a comma
+    throughout the text.
 
-    Raises RowsError where a column is missing, or there is nothing, or too much.
+    Raises RowsError if a column is missing, or the text is empty or too large.
     """
     if len(text) > MAX_BYTES:
         raise RowsError(_TOO_LARGE)
     if "\0" in text:
-        raise RowsError("holds NUL characters: it is no text")
+        raise RowsError("contains NUL characters: it is not text")
     numbered = enumerate(io.StringIO(text.removeprefix("\ufeff"), newline=None), 1)
     filled = ((number, stripped) for number, line in numbered if (stripped := line.rstrip("\n")).strip(" ,;\t"))
-    lines = list(islice(filled, MAX_ROWS + 3))  # two lines above the rows, and one row too many
+    lines = list(islice(filled, MAX_ROWS + 3))  # two header lines, and one row above the limit
     delimiter = None
-    if lines and (told := re.fullmatch(f"sep=([{_DELIMITERS}])", lines[0][1].strip(" "))):
-        delimiter = told[1]  # a spreadsheet's own first line
+    if lines and (separator := re.fullmatch(f"sep=([{_DELIMITERS}])", lines[0][1].strip(" "))):
+        delimiter = separator[1]  # the first line of some spreadsheets
         del lines[0]
     if not lines:
         raise RowsError("is empty")
     delimiter = delimiter or _delimiter(lines[0][1], names)
     header = [title.strip() for title in _cells(lines[0][1], delimiter) or ()]
     if not header:
-        raise RowsError("has a first line that is no CSV")
+        raise RowsError("has a first line that is not CSV")
     wanted = tuple(header if names is None else names)
     if names is None and len(wanted) > MAX_COLUMNS:
         raise RowsError(f"has more than {MAX_COLUMNS} columns")
-    # Names may be numbers: a line of all of them is a header.
+    # Names may be numbers: a line with all of them is a header.
     is_row = all(map(_is_number, header)) and not set(wanted) <= set(header)
     if is_row and len(header) != len(wanted):
         raise RowsError(_too_many(len(header), len(wanted), delimiter) + ", and no header")
@@ -158,7 +158,7 @@ def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
 
 
 def within_limits(table: Table, card: ModelCard) -> Table:
-    """`table`, whose columns are the card's features, with what the card's limits forbid among the bad rows."""
+    """`table`, whose columns are the card's features, with rows outside the card's limits moved to the bad rows."""
     rows, bad = [], list(table.bad)
     for row in table.rows:
         problems = [
@@ -174,7 +174,7 @@ def within_limits(table: Table, card: ModelCard) -> Table:
 
 
 def training_text(directory: Path, card: ModelCard) -> str | None:
-    """The training rows in `directory`, or None where they are not there or not those that `card` was trained on."""
+    """The training rows in `directory`, or None if they are missing or not those of `card`."""
     try:
         data = (directory / DATA_FILE).read_bytes()
     except OSError:
@@ -188,7 +188,7 @@ def training_text(directory: Path, card: ModelCard) -> str | None:
 
 
 def _delimiter(line: str, names: Sequence[str] | None) -> str:
-    """What makes of the first line the `names`, or as many numbers; else what it has most of."""
+    """The delimiter that splits the first line into `names`, or into as many numbers; else the most frequent one."""
     wanted = frozenset(names or ())
 
     def fits(delimiter: str) -> int:
@@ -201,7 +201,7 @@ def _delimiter(line: str, names: Sequence[str] | None) -> str:
 
 
 def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Where the `wanted` columns are. Raises RowsError where one is not there, or twice."""
+    """The positions of the `wanted` columns. Raises RowsError if one is missing or occurs twice."""
     counts, places = Counter(header), {name: place for place, name in enumerate(header)}
     if missing := [name for name in wanted if name not in places]:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
@@ -212,24 +212,24 @@ def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int]:
 
 
 def _pick(cells: Sequence[str] | None, places: Sequence[int], columns: int, delimiter: str) -> list[str] | str:
-    """The cells at `places`, blank where the line ends before; why it is no row where it has more than the header."""
+    """The cells at `places`, blank beyond the end of the line; or the problem if the line is longer than the header."""
     if cells is None:
-        return "is no CSV"
+        return "is not CSV"
     if any(cell.strip() for cell in cells[columns:]):
         return _too_many(len(cells), columns, delimiter)
     return [cells[place].strip() if place < len(cells) else "" for place in places]
 
 
 def _too_many(values: int, columns: int, delimiter: str) -> str:
-    """Decimal commas in a comma-separated text double the values of each line."""
+    """The problem of a line with too many values; decimal commas in comma-separated text double their number."""
     hint = " (decimal commas need semicolons between the columns)" if delimiter == "," and values == 2 * columns else ""
     return f"has {values} values for {columns} column{'' if columns == 1 else 's'}{hint}"
 
 
 def _decimal_point(cells: Iterable[str]) -> str:
-    """What stands before the decimals: a comma where no number has a point.
+    """The decimal separator: a comma if no number has a point.
 
-    Raises RowsError where commas stand only where thousands would have them: nobody can tell 1,234 from 1.234.
+    Raises RowsError if all commas could separate thousands, because 1,234 is then ambiguous.
     """
     commas = []
     for cell in cells:
@@ -243,7 +243,7 @@ def _decimal_point(cells: Iterable[str]) -> str:
 
 
 def _values(cells: Sequence[str], names: Sequence[str], point: str) -> tuple[float, ...] | str:
-    """The numbers in `cells`, or why they are none."""
+    """The numbers in `cells`, or the problem."""
     pattern = _WITH_POINT if point == "." else _WITH_COMMA
     values = []
     for name, cell in zip(names, cells, strict=True):

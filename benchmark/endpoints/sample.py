@@ -1,4 +1,4 @@
-"""What is recorded of one request: a fact, never edited, with its failure where it failed."""
+"""The record of one request, including any failure; never edited."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ class Failure(StrEnum):
 
 
 class Temperature(StrEnum):
-    """What the server's own evidence says about the instance that answered."""
+    """The state of the answering instance, by the server's evidence."""
 
     COLD = "cold"
     WARM = "warm"
@@ -39,9 +39,10 @@ def utc_now() -> str:
 
 
 def temperature(request_count: int | None, instance_age_ms: float | None, waited_ms: float) -> Temperature:
-    """What an instance was to a request that waited for `waited_ms`, by what it said of itself with the answer.
+    """Classify the instance that answered a request after `waited_ms`, by its own report.
 
-    One that is no older than the wait was started in it: its first prediction is the cold start, the others queued.
+    If the instance is not older than the wait, it was started during the wait: its first prediction is the cold start,
+    the others queued.
     """
     if request_count is None or instance_age_ms is None:
         return Temperature.UNKNOWN
@@ -66,7 +67,7 @@ class Sample:
     """One request as the client saw it.
 
     `latency_ms` runs from the send to the last byte of the body, on one clock; `server_ms` is the server's own
-    duration from Server-Timing. No clock of the two is ever compared with the other.
+    duration from Server-Timing. The two clocks are never compared.
     """
 
     endpoint: str
@@ -84,18 +85,18 @@ class Sample:
 
     @property
     def rest_ms(self) -> float | None:
-        """Latency that the server does not account for: network, TLS, queues and both HTTP stacks."""
+        """Latency outside the server's own duration: network, TLS, queues and both HTTP stacks."""
         return None if self.server_ms is None else max(0.0, self.latency_ms - self.server_ms)
 
     @property
     def temperature(self) -> Temperature:
-        """What its evidence says of the instance."""
+        """The state of the instance, by its evidence."""
         return temperature(self.request_count, self.instance_age_ms, self.latency_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One input sent to both endpoints at once; `samples` has one entry an endpoint, in the endpoints' order."""
+    """One input sent to all endpoints at once; `samples` has one entry per endpoint, in their order."""
 
     id: str
     at_utc: str

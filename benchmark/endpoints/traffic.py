@@ -1,7 +1,7 @@
-"""What says of a request that it measures or audits: the endpoints count it apart from what their users send.
+"""Header that marks test requests, which endpoints count separately from user requests.
 
-Load, cold starts, audits, scrapes and model cards carry it. A person's Compare on the Predict page does not: somebody
-wants that answer.
+Loads, cold starts, audits, scrapes and model card requests carry it. Compare on the Predict page does not, because a
+user wants that answer.
 """
 
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Measuring endpoints: the loops, their client, and the client itself under measurement."""
+"""Measure endpoints: the load loops, their client, and the client's own overhead."""

@@ -1,7 +1,7 @@
-"""Cancelling by a signal, at any moment and in order, so that a run is always closed in its record.
+"""Cancel a run by a signal at any moment, so that the run is always closed in the record.
 
-An event loop's own handlers end with it: a signal that comes before it, or while the run is being closed, would end the
-process and leave a run that says for ever that it goes on.
+An event loop's own handlers end with the loop: a signal before the loop starts, or while the run is closed, would end
+the process and leave a run that stays in progress in the record.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from typing import Any, Self
 from benchmark.record.run import RunState
 
 _GRACE_S = 0.5
-"""How long a task may take to clear up after a cancel, which ends requests in flight at once."""
+"""How long a task may take to clean up after a cancellation, which ends requests in flight at once."""
 
 
 class Cancellation:
-    """SIGINT and SIGTERM as a wish to end in order; used as a context, in the main thread, around a run.
+    """Handle SIGINT and SIGTERM as requests to cancel; a context for the main thread, around a run.
 
-    Where they come outside `wait` and `until_cancelled` nothing is broken off, and the next of these returns at once.
+    Signals outside `wait` and `until_cancelled` interrupt nothing; the next call of these returns at once.
     """
 
     def __init__(self) -> None:
@@ -42,17 +42,17 @@ class Cancellation:
         self._wake()
 
     async def wait(self) -> None:
-        """Wait until it is asked for."""
+        """Wait for a cancellation."""
         loop, asked = asyncio.get_running_loop(), asyncio.Event()
-        self._wake = lambda: loop.call_soon_threadsafe(asked.set)  # anything less does not wake a loop that waits
+        self._wake = lambda: loop.call_soon_threadsafe(asked.set)  # only a threadsafe call wakes a waiting loop
         try:
             if not self.is_asked:
                 await asked.wait()
         finally:
-            self._wake = lambda: None  # the loop may be closed by then
+            self._wake = lambda: None  # the loop may already be closed
 
     async def until_cancelled(self, task: "asyncio.Task[None]") -> RunState:
-        """Wait for `task`, or cancel it when a signal asks for it. Gives how it ended; raises what it raised."""
+        """Wait for `task`, and cancel it on a signal. Returns how it ended; raises the task's error."""
         waiting = asyncio.create_task(self.wait())
         try:
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""One endpoint under measurement: sends a body, judges the answer, and gives a row of the record."""
+"""Client of one endpoint: send a body, check the answer, and return a row of the record."""
 
 import asyncio
 import math
@@ -24,14 +24,14 @@ _NAN = math.nan
 
 
 class Instances:
-    """The instances that have answered in one run, numbered from 1 as they were seen; 0 is unknown."""
+    """The instances that have answered in one run, numbered from 1 in the order of appearance; 0 is unknown."""
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
-        """`ids` are those that were seen before, where a run goes on."""
+        """`ids` are the known instances of a resumed run."""
         self._numbers: dict[str, int] = {instance_id: number for number, instance_id in enumerate(ids, 1)}
 
     def number(self, instance_id: str | None) -> int:
-        """The number of an instance; the number of the field's width holds 65 535 of them."""
+        """The number of an instance; the field can hold 65 535 of them."""
         if instance_id is None or len(self._numbers) >= 0xFFFF:
             return self._numbers.get(instance_id or "", 0)
         return self._numbers.setdefault(instance_id, len(self._numbers) + 1)
@@ -42,7 +42,8 @@ class Instances:
 
 
 class Client:
-    """Requests to one endpoint. Use it as an asynchronous context. `position` is the endpoint's place in the plan."""
+    """Sends requests to one endpoint. Use it as an asynchronous context. `position` is the endpoint's place in the
+    plan."""
 
     def __init__(
         self,
@@ -57,9 +58,9 @@ class Client:
         self.endpoint = endpoint
         self.position = position
         self.failure_details: dict[Failure, str] = {}
-        """an example of each failure, in words"""
+        """an example message of each failure"""
         self._connections = Connections(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
-        # The same body gets the same bytes again and again: what has been checked once need not be parsed again.
+        # The same body usually gets the same answer bytes, which need to be checked only once.
         protocol = endpoint.spoken
         self._judge = lru_cache(maxsize=256)(lambda status, content: judge(status, content, card, protocol))
         self._encode = lru_cache(maxsize=4096)(protocol.encode)
@@ -75,7 +76,7 @@ class Client:
         await self._connections.__aexit__(kind, error, trace)
 
     async def authorize(self) -> None:
-        """Take a token that is valid for a while yet; fetching one may take seconds. Raises TokenError."""
+        """Take a token that does not expire soon, which may take seconds to fetch. Raises TokenError."""
         self._connections.set_headers(await asyncio.to_thread(lambda: self.endpoint.headers))
 
     async def send(
@@ -88,12 +89,11 @@ class Client:
         waited_from_ns: int | None = None,
         warmup: bool,
     ) -> Row:
-        """Send the input in `body`, a JSON object of names and values, once. Cancelling gives no row.
+        """Send the input in `body`, a JSON object of names and values, once. A cancellation returns no row.
 
-        Never raises for what an endpoint does. `began_ns`, when the run began, and `due_ns`, when this should have been
-        sent, are of `perf_counter_ns`; without the latter it is due now. `waited_from_ns` is since when an instance has
-        been waited for, where that is before the send: an instance that was started for this request is cold, however
-        long ago that was.
+        Failures of an endpoint never raise. `began_ns`, the start of the run, and `due_ns`, the scheduled send, are in
+        ns of `perf_counter_ns`; `due_ns` defaults to now. `waited_from_ns` is when waiting for an instance began, if
+        that was before the send: an instance that was started for this request is cold, even if its start took long.
         """
         exchange, judged = Exchange(), Judged()
         started_ns = perf_counter_ns()
@@ -143,5 +143,5 @@ def _classify(error: Exception) -> Failure:
 
 
 def _reason(error: Exception) -> str:
-    """A short text without addresses of this machine or the like: the kind of the error."""
+    """The kind of the error, without local details such as addresses."""
     return type(error).__name__

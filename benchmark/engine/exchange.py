@@ -1,7 +1,7 @@
 """Exchanges with one URL, timed phase by phase: name resolution, connection, TLS, wait and body.
 
-Requests are bytes made once: to make the same request anew each time more than doubles what it costs the client
-(`make bench-engine` shows the strength), which is more than a good service takes to answer.
+Requests are built once as bytes: building each request again would more than double the client's cost (see
+`make bench-engine`), to more than a fast service needs to answer.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from benchmark.endpoints.traffic import TEST_HEADERS
 from benchmark.engine.wire import Exchange, Wire
 
 _IDLE_S = 1.5
-"""Shorter than the keep-alive of any server in question (gunicorn: 2 s), so that none closes a connection just when it
-is used again, which would look like a failure of the endpoint."""
+"""Shorter than the keep-alive of common servers (gunicorn: 2 s), so that no server closes a connection at the moment of
+reuse, which would look like a failure of the endpoint."""
 _ADDRESSES_S = 10.0
-"""How long the addresses of a host are remembered."""
+"""How long the addresses of a host are cached."""
 _HAPPY_EYEBALLS_S = 0.25
-"""After which the next address is tried beside the one that has not answered (RFC 8305, 5)."""
+"""When to try the next address in parallel with one that has not answered (RFC 8305, 5)."""
 _HEADERS = {
     "User-Agent": "faceoff-benchmark",
     "Accept": "application/json",
@@ -35,7 +35,7 @@ _HEADERS = {
 
 
 class Unreachable(OSError):
-    """The host has no address, or no connection to it can be opened."""
+    """The host has no address, or cannot be connected to."""
 
 
 class Refused(Unreachable):
@@ -43,7 +43,7 @@ class Refused(Unreachable):
 
 
 class TlsFailed(OSError):
-    """The handshake failed: the certificate is not to be trusted, or the server does not speak TLS."""
+    """The TLS handshake failed: the certificate is not trusted, or the server does not speak TLS."""
 
 
 class Connections:
@@ -53,14 +53,14 @@ class Connections:
     """
 
     def __init__(self, url: str, *, reuse: bool, timeout_s: float) -> None:
-        """`reuse` keeps a connection for the next exchange; `timeout_s` is for one exchange from end to end."""
+        """`reuse` keeps a connection for the next exchange; `timeout_s` limits a whole exchange."""
         self._url = httpx.URL(url)
         self._reuse = reuse
         self._timeout_s = timeout_s
         self._host = self._url.raw_host.decode("ascii")
         is_secure = self._url.scheme == "https"
         self._port = self._url.port or (443 if is_secure else 80)
-        # No limit for the handshake alone: the whole exchange has one.
+        # No separate limit for the handshake: the whole exchange has one.
         self._secure: dict[str, Any] = (
             {"ssl": _tls_context(), "server_hostname": self._host, "ssl_handshake_timeout": timeout_s + 60}
             if is_secure
@@ -87,7 +87,7 @@ class Connections:
             await asyncio.wait(left)
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
-        """Send these with every request from now on, beside those that every client sends."""
+        """Send these headers with every request from now on, in addition to the standard ones."""
         fields = {"Host": self._url.netloc.decode("ascii"), **_HEADERS, **headers}
         if not self._reuse:
             fields["Connection"] = "close"
@@ -98,8 +98,8 @@ class Connections:
     async def post(self, body: bytes, exchange: Exchange) -> None:
         """Send `body` and read the answer to its end into `exchange`.
 
-        Raises TimeoutError, TooLarge, NotHttp, Unreachable, TlsFailed and ConnectionLost; what came until then is
-        there. Cancelling ends the exchange and its connection.
+        Raises TimeoutError, TooLarge, NotHttp, Unreachable, TlsFailed and ConnectionLost; `exchange` then has the data
+        received so far. A cancellation ends the exchange and its connection.
         """
         request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
         async with asyncio.timeout(self._timeout_s):
@@ -115,7 +115,7 @@ class Connections:
                 wire.close()
 
     def _kept(self) -> Wire | None:
-        """The connection that was used last, while no server can have given it up; the others are closed."""
+        """The last used connection, if no server can have closed it yet; older connections are closed."""
         expired_ns = perf_counter_ns() - int(_IDLE_S * 1e9)
         while self._idle:
             wire = self._idle.pop()

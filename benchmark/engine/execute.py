@@ -26,7 +26,7 @@ from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
-from benchmark.engine.generator import Watch, Watched, judge
+from benchmark.engine.generator import ProcessSnapshot, Watch, judge
 from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs
 from benchmark.engine.overhead import NullServerError, measure_overhead, null_server
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, PlanError
@@ -41,7 +41,7 @@ _RENEW_TOKENS_S = 60.0
 
 
 def ask(endpoints: Sequence[Endpoint]) -> list[Served]:
-    """What each endpoint serves, and how, by its own account."""
+    """Ask each endpoint what it serves, and how."""
     with new_client() as client:
         return [fetch(client, endpoint) for endpoint in endpoints]
 
@@ -53,7 +53,7 @@ def make_manifest(
     bodies: Bodies,
     card: ModelCard | None,
 ) -> dict[str, Any]:
-    """The conditions of a run of `plan`, a document: all that is needed to read its samples later. Holds no token."""
+    """The manifest of a run of `plan`, a document: everything needed to read its samples later. Contains no token."""
     return {
         "format_version": FORMAT_VERSION,
         "plan": dict(plan),
@@ -89,15 +89,15 @@ def execute(
     store: Store,
     report: ProgressReport = lambda _: None,
 ) -> Run:
-    """Carry out `run` and record it; returns it as it ended. SIGINT and SIGTERM cancel it and keep what was measured.
+    """Carry out `run` and record it; returns the ended run. SIGINT and SIGTERM cancel it and keep the measured samples.
 
-    Raises StoreError where it cannot be recorded, and before that PlanError where this process may not have as many
-    connections as there are to be callers.
+    Raises StoreError if it cannot be recorded, and before that PlanError if this process may not open enough
+    connections for its callers.
     """
     plan = run.plan
     most = connections_at_most()
     if isinstance(plan, ClosedLoopPlan) and (callers := plan.in_flight(len(endpoints))) > most:
-        raise PlanError(f"{callers} callers need more connections than the {most} allowed here: raise `ulimit -n`")
+        raise PlanError(f"{callers} callers need more than the {most} connections allowed here: raise `ulimit -n`")
     with Cancellation() as cancellation:
         store.create_run(run)
         recorder = Recorder(store, run.id, plan.requests(len(endpoints)))
@@ -124,7 +124,7 @@ def execute(
 
 
 class _Session:
-    """What one run needs while its event loop is up, and what is known of it after that."""
+    """The state of one run during its event loop, and its results afterwards."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class _Session:
         report: ProgressReport,
         most: int,
     ) -> None:
-        """`most` is how many connections there may be at once."""
+        """`most` is the maximum number of simultaneous connections."""
         self._plan = plan
         self._bodies = bodies.bodies
         self._recorder = recorder
@@ -148,11 +148,11 @@ class _Session:
             for position, endpoint in enumerate(endpoints)
         ]
         self._overhead_ms: list[float] = []
-        self._watched: Watched | None = None
+        self._snapshot: ProcessSnapshot | None = None
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """What there is to say of the run, however it ended."""
+        """The outcome of the run, however it ended."""
         return {
             "ended_at_utc": utc_now(),
             "instances": self._instances.ids,
@@ -160,15 +160,15 @@ class _Session:
         }
 
     def judged(self, samples: Samples) -> dict[str, Any]:
-        """What the generator was worth, for the outcome; nothing where it did not begin."""
-        if self._watched is None:
+        """The generator's health for the outcome; empty if it did not start."""
+        if self._snapshot is None:
             return {}
         overhead_ms = float(np.median(self._overhead_ms)) if self._overhead_ms else None
-        health = judge(samples, self._plan, len(self._clients), overhead_ms, self._watched)
+        health = judge(samples, self._plan, len(self._clients), overhead_ms, self._snapshot)
         return {"generator": health.document}
 
     async def run(self, cancellation: Cancellation, null_url: str | None) -> RunState:
-        """Measure; gives how it ended. `null_url` is where the client overhead is measured."""
+        """Measure; returns how it ended. The client overhead is measured at `null_url`."""
         async with AsyncExitStack() as stack:
             for client in self._clients:
                 await stack.enter_async_context(client)
@@ -177,17 +177,17 @@ class _Session:
     async def _conduct(self, null_url: str | None) -> None:
         await self._measure_overhead(null_url)
         await authorize(self._clients)
-        # What is there now lives to the end: the collector need not look at it between two requests.
+        # All current objects live to the end, so the collector need not scan them between requests.
         gc.collect()
         gc.freeze()
-        # The thread that writes the record may not hold the interpreter for the usual 5 ms.
+        # The thread that writes the record must not hold the interpreter for the usual 5 ms.
         sys.setswitchinterval(0.0002)
         renewing = asyncio.create_task(_renew(self._clients))
         watch = Watch()
         try:
             await self._measure()
         finally:
-            self._watched = watch.stop()
+            self._snapshot = watch.stop()
             renewing.cancel()
         await self._measure_overhead(null_url)
 
@@ -208,9 +208,9 @@ class _Session:
 
 
 async def authorize(clients: Sequence[Client]) -> None:
-    """Give each of `clients` a token that is valid for a while yet, where it needs one and there is one to be had."""
+    """Refresh the token of each of `clients` that needs one, if a token is available."""
     for client in clients:
-        with suppress(TokenError):  # the endpoint then refuses, which is counted
+        with suppress(TokenError):  # the endpoint then refuses the request, which counts as a failure
             await client.authorize()
 
 

@@ -1,4 +1,4 @@
-"""Forecasts: what a run will send, how long it will take and what the platform charges for it."""
+"""Forecasts: what a run will send, how long it will take, and what the platform will charge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from benchmark.record.run import Run, RunState
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`duration_s` is None where no request has told yet how long one takes; `cost_usd` where nothing is charged."""
+    """`duration_s` is None before any request has been timed; `cost_usd` is None if nothing is charged."""
 
     requests: int
     duration_s: float | None
@@ -22,8 +22,8 @@ class Forecast:
 def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None) -> Forecast:
     """The forecast for a request that takes `typical_ms`.
 
-    The cost is gross and at most: request-based billing of a Cloud Run service with the settings of deploy/, no two
-    requests overlapping, the whole time of a request charged. What runs on this machine costs nothing.
+    The cost is gross and an upper bound: request-based billing of a Cloud Run service with the settings of deploy/,
+    without overlapping requests. Endpoints on this machine cost nothing.
     """
     requests = plan.requests(len(endpoints))
     remote = sum(not endpoint.is_local for endpoint in endpoints)
@@ -35,7 +35,7 @@ def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None
 
 
 def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) -> float | None:
-    """How long `plan` takes where a request takes `typical_ms`; an open loop takes what it was told to."""
+    """The duration of `plan` if a request takes `typical_ms`; an open loop has a fixed duration."""
     if isinstance(plan, OpenLoopPlan):
         return plan.duration_s
     if typical_ms is None:
@@ -46,7 +46,7 @@ def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) ->
 def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -> float | None:
     """How long a request took in the last closed-loop run of the same endpoints and connections.
 
-    `runs` are the newest first; imported ones tell nothing of what is measured from here. None where there was no such
+    `runs` are newest first; imported runs are skipped, because they were not measured from here. None without such a
     run.
     """
     urls = [endpoint.url for endpoint in endpoints]
@@ -56,7 +56,7 @@ def typical_ms(runs: Sequence[Run], endpoints: Sequence[Endpoint], plan: Plan) -
         try:
             reached = [one.url for one in run.manifest.endpoints]
             before, progress = run.plan, run.progress
-        except (PlanError, KeyError, TypeError):  # of another kind, or of another version
+        except (PlanError, KeyError, TypeError):  # from another kind or version
             continue
         if reached != urls:
             continue

@@ -1,4 +1,4 @@
-"""Judging the load generator: what it costs, whether it kept up, and how fast it could be at best."""
+"""Judge the load generator: its overhead, and whether it kept up with the plan."""
 
 import asyncio
 import time
@@ -12,23 +12,23 @@ from benchmark.record.plan import ClosedLoopPlan, Plan
 from benchmark.record.samples import Samples
 
 LAG_LIMIT_MS = 10.0
-"""An event loop that comes this much late (p99) reads clocks late by as much."""
+"""An event loop that is this late (p99) also reads clocks this late."""
 LATE_LIMIT_MS = 10.0
-"""Sends this much behind their schedule (p99) are no longer the load that was asked for."""
+"""Sends this far behind schedule (p99) no longer match the planned load."""
 CPU_LIMIT = 0.9
 OWN_LIMIT = 0.3
-"""A closed loop's callers wait for the client's work on each other's requests too, where their answers come together.
-Beside a server of a known delay it shows from about this share of the p50 on."""
+"""Callers of a closed loop also wait for the client's work on simultaneous answers to other callers. With a server of
+known delay, this is visible from about this share of the p50."""
 RATE_LIMIT = 0.95
 _LAG_PERIOD_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the generator did in one run; None is not measured or not applicable."""
+    """The generator's health in one run; None is not measured or not applicable."""
 
     overhead_ms: float | None
-    """p50 of the same client against a server that does nothing, in the same run"""
+    """client overhead: p50 of the same client against a server that does nothing, in the same run"""
     loop_lag_ms: float
     late_ms: float | None
     cpu: float
@@ -37,12 +37,12 @@ class Health:
 
     @property
     def limited(self) -> bool:
-        """Whether the figures are the generator's as much as the endpoints'."""
+        """Whether the generator, not only the endpoints, determines the figures."""
         return bool(self.reasons)
 
     @property
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The health as JSON."""
         return {
             "floor_ms": self.overhead_ms,
             "loop_lag_ms": self.loop_lag_ms,
@@ -54,8 +54,8 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What this process did while it measured: how late its loop was in ms (p99), its CPU time, and for how long."""
+class ProcessSnapshot:
+    """A snapshot of this process during the measurement: loop lag in ms (p99), CPU time, and duration."""
 
     lag_ms: float
     cpu_s: float
@@ -63,7 +63,7 @@ class Watched:
 
 
 class Watch:
-    """Measures this process while a run goes on. Start it within the loop that is measured."""
+    """Measures this process during a run. Start it inside the measured event loop."""
 
     def __init__(self) -> None:
         self._lags_ms: list[float] = []
@@ -75,29 +75,29 @@ class Watch:
         while True:
             before_ns = perf_counter_ns()
             await asyncio.sleep(_LAG_PERIOD_S)
-            # Timers are rounded up to a ms by the loop itself, which is no lag.
+            # The loop itself rounds timers up to a ms, which is not lag.
             self._lags_ms.append(max(0.0, (perf_counter_ns() - before_ns) / 1e6 - _LAG_PERIOD_S * 1000 - 1))
 
-    def stop(self) -> Watched:
-        """What was measured since the beginning."""
+    def stop(self) -> ProcessSnapshot:
+        """The snapshot since the start."""
         self._task.cancel()
         wall_s = (perf_counter_ns() - self._started_ns) / 1e9
         lag_ms = float(np.quantile(self._lags_ms, 0.99)) if self._lags_ms else 0.0
-        return Watched(lag_ms, time.process_time() - self._cpu_s, wall_s)
+        return ProcessSnapshot(lag_ms, time.process_time() - self._cpu_s, wall_s)
 
 
-def judge(samples: Samples, plan: Plan, endpoints: int, overhead_ms: float | None, watched: Watched) -> Health:
-    """Which limits were passed in a run of `plan` against so many `endpoints`.
+def judge(samples: Samples, plan: Plan, endpoints: int, overhead_ms: float | None, snapshot: ProcessSnapshot) -> Health:
+    """Check which limits a run of `plan` against this number of `endpoints` exceeded.
 
-    A closed loop keeps the pace of the endpoints, so what counts is the loop's lag, and with callers the client's own
-    work in their latency: they are in flight together, so each may wait for the work on all of them. Pairs wait for
-    nothing, and share what work there is.
+    A closed loop runs at the pace of the endpoints, so only the loop's lag counts and, with several callers, the
+    client's own work: their requests are in flight together, so each may wait for the work on all of them. Requests of
+    pairs do not overlap.
     """
     reasons = []
     late_ms = None
-    cpu = watched.cpu_s / watched.wall_s
-    if watched.lag_ms > LAG_LIMIT_MS:
-        reasons.append(f"its event loop was {watched.lag_ms:.0f} ms late (p99)")
+    cpu = snapshot.cpu_s / snapshot.wall_s
+    if snapshot.lag_ms > LAG_LIMIT_MS:
+        reasons.append(f"its event loop was {snapshot.lag_ms:.0f} ms late (p99)")
     if plan.is_open_loop and len(samples):
         late_ms = float(np.quantile(samples["sent_ms"] - samples["scheduled_ms"], 0.99))
         if late_ms > LATE_LIMIT_MS:
@@ -106,13 +106,13 @@ def judge(samples: Samples, plan: Plan, endpoints: int, overhead_ms: float | Non
             reasons.append(f"it used {cpu:.0%} of a core")
         span_s = float(samples["sent_ms"].max() - samples["scheduled_ms"].min()) / 1000
         planned_s = float(np.ptp(samples["scheduled_ms"])) / 1000
-        # In a run of few requests a moment's delay is a large share, and yet nothing.
+        # In a run with few requests, a short delay is a large but irrelevant share.
         if span_s - planned_s > LATE_LIMIT_MS / 1000 and planned_s / span_s < RATE_LIMIT:
             reasons.append(f"it reached {planned_s / span_s:.0%} of the planned rate")
     elif isinstance(plan, ClosedLoopPlan) and len(answered := samples[samples["failure"] == 0]):
-        own_ms = watched.cpu_s * 1000 / len(samples) * plan.in_flight(endpoints)
+        own_ms = snapshot.cpu_s * 1000 / len(samples) * plan.in_flight(endpoints)
         medians_ms = [np.median(answered["service_ms"][answered["endpoint"] == at]) for at in {*answered["endpoint"]}]
         p50_ms = float(min(medians_ms))
         if own_ms > OWN_LIMIT * p50_ms:
             reasons.append(f"its own work was up to {min(1.0, own_ms / p50_ms):.0%} of the p50")
-    return Health(overhead_ms, watched.lag_ms, late_ms, cpu, tuple(reasons))
+    return Health(overhead_ms, snapshot.lag_ms, late_ms, cpu, tuple(reasons))

@@ -21,7 +21,7 @@ _MOST_FILES = 65_536
 async def measure_pairs(
     clients: Sequence[Client], bodies: Sequence[bytes], plan: ComparePlan, recorder: Recorder, progress: Progress
 ) -> None:
-    """Round after round in random order, one request in flight; the record is written between requests."""
+    """Send rounds in random order with one request in flight; the record is written between requests."""
     orders = pair_orders(plan.seed, len(clients), len(bodies))
     began_ns = perf_counter_ns()
     async with _written(recorder, progress, HEARTBEAT_S):
@@ -44,9 +44,9 @@ async def measure_arrivals(
     progress: Progress,
     most: int,
 ) -> None:
-    """An open loop: every request is sent when it is due, whatever became of those before it.
+    """An open loop: every request is sent when due, regardless of earlier requests.
 
-    With `most` in flight the next one waits: with no file left it would fail, through no fault of the endpoint.
+    With `most` in flight, the next one waits, because it would fail without a free file descriptor.
     """
     arrivals = sorted(
         (round(due_s * 1e9), position, number)
@@ -61,7 +61,7 @@ async def measure_arrivals(
         warmup = number < plan.warmup
         try:
             recorder.add(await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=warmup))
-        except Exception as error:  # of ours: what an endpoint does is in the row
+        except Exception as error:  # an error of ours: failures of an endpoint are in the row
             defects.append(error)
 
     create_task = asyncio.get_running_loop().create_task
@@ -91,7 +91,7 @@ async def measure_arrivals(
 async def measure_callers(
     clients: Sequence[Client], bodies: Sequence[bytes], plan: ClosedLoopPlan, recorder: Recorder, progress: Progress
 ) -> None:
-    """A closed loop: so many callers an endpoint, each of which sends again as soon as it has its answer."""
+    """A closed loop: each caller of an endpoint sends its next request as soon as it has its answer."""
     began_ns = perf_counter_ns()
     sent = [0] * len(clients)
 
@@ -112,7 +112,7 @@ async def measure_callers(
 
 
 def connections_at_most() -> int:
-    """How many connections this process may have at once, after its limit of open files has been raised."""
+    """Raise the limit of open files, and return how many connections this process may have at once."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -123,7 +123,7 @@ def connections_at_most() -> int:
 
 @asynccontextmanager
 async def _written(recorder: Recorder, progress: Progress, every_s: float) -> AsyncIterator[None]:
-    """Meanwhile the record never goes unwritten for longer than `every_s`, whatever is waited for."""
+    """A context in which the record is written at least every `every_s`, during any wait."""
     writing = asyncio.create_task(_write_on(recorder, progress, every_s))
     try:
         yield
@@ -140,7 +140,7 @@ async def _write_on(recorder: Recorder, progress: Progress, every_s: float) -> N
 
 
 async def _write(recorder: Recorder, progress: Progress) -> None:
-    """In another thread: a loop that was blocked by its own record would take that for lag."""
-    with suppress(StoreError):  # it is tried again, and what is missing at the end is said then
+    """Write in another thread, because blocking the loop would count as lag."""
+    with suppress(StoreError):  # it is retried, and missing rows are reported at the end
         await recorder.flush_aside()
     progress()

@@ -1,6 +1,6 @@
-"""`python -m benchmark.engine.null_server`: an HTTP server that does nothing, to measure what the client itself costs.
+"""`python -m benchmark.engine.null_server`: an HTTP server that does nothing, to measure the client overhead.
 
-Prints its port. Ends with its standard input, so that it never outlives who started it.
+Prints its port. Ends when its standard input closes, so that it never outlives its parent process.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ _ANSWER = (
 
 
 class _Answerer(asyncio.Protocol):
-    """Answers each request once its body is there; knows of HTTP only where a request ends."""
+    """Answers each request once its body is complete; parses HTTP only to find the end of a request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport

@@ -22,15 +22,15 @@ class NullServerError(Exception):
 
 @contextmanager
 def null_server() -> Iterator[str]:
-    """A server that does nothing, in a separate process; gives its address. Raises NullServerError."""
+    """Run a server that does nothing in a separate process; returns its address. Raises NullServerError."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmark.engine.null_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=_ROOT,
-        start_new_session=True,  # Ctrl+C is for the run, which still needs it
+        start_new_session=True,  # Ctrl+C must not reach the server, which the run still needs
     ) as process:
-        assert process.stdout and process.stdin  # they were asked for  # noqa: S101
+        assert process.stdout and process.stdin  # both are pipes  # noqa: S101
         try:
             try:
                 port = int(process.stdout.readline())

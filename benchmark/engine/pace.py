@@ -1,4 +1,4 @@
-"""Waiting for an exact moment within an event loop, whose own timers are good to a millisecond only."""
+"""Wait for an exact moment in an event loop, whose own timers are accurate only to a millisecond."""
 
 import asyncio
 import ctypes
@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Self
 
 _TIMER_FROM_NS = 20_000_000
-"""Longer waits are left to the event loop until this is left of them."""
+"""Longer waits use the event loop until this much time remains."""
 _OVERDUE_AT_ONCE = 8
 _CLOCK_MONOTONIC = 1
 _TIMER_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class _TimerSpec(ctypes.Structure):
-    """`struct itimerspec` of timerfd_settime(2): no interval, and the time until it rings."""
+    """`struct itimerspec` of timerfd_settime(2): no interval, and the time until it expires."""
 
     _fields_ = (
         ("interval_s", ctypes.c_long),
@@ -26,10 +26,10 @@ class _TimerSpec(ctypes.Structure):
 
 
 class Pace:
-    """Wakes its caller at a moment to some ten microseconds where the kernel has timers as files, as Linux has.
+    """Wakes its caller within some ten microseconds if the kernel supports timer file descriptors, as Linux does.
 
-    A thread that sleeps would wait for the interpreter's lock, for up to 5 ms, just when the loop is busy; waiting
-    actively would take the CPU that is measured. Use it as a context within the event loop.
+    A sleeping thread would wait up to 5 ms for the interpreter's lock when the loop is busy; active waiting would use
+    the measured CPU. Use it as a context inside the event loop.
     """
 
     def __enter__(self) -> Self:
@@ -51,9 +51,9 @@ class Pace:
             os.close(self._descriptor)
 
     async def until(self, due_ns: int) -> None:
-        """Return at `due_ns` of `perf_counter_ns`, never before.
+        """Return at `due_ns` of `perf_counter_ns`, never earlier.
 
-        Where that has passed the loop gets a turn now and then: what is overdue must not hold up what has been sent.
+        If that has passed, the loop still gets regular turns, so that overdue sends do not delay requests in flight.
         """
         if due_ns <= perf_counter_ns():
             self._overdue += 1
@@ -69,7 +69,7 @@ class Pace:
                 await self._rung
 
     def _ring(self) -> None:
-        assert self._descriptor is not None  # it is what was read  # noqa: S101
+        assert self._descriptor is not None  # the timer was read  # noqa: S101
         try:
             os.read(self._descriptor, 8)
         except BlockingIOError:

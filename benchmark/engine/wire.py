@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection: writes a request made before, and reads its answer with the time of each part.
+"""One HTTP/1.1 connection: write a prepared request, and read its answer with the time of each part.
 
-httptools parses, as it does in the servers. Times are taken where the bytes arrive, before any task is woken.
+httptools parses answers, as in the servers. Times are taken when the bytes arrive, before any task wakes up.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ import httptools
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES
 
 _MAX_HEAD_BYTES = 64 * 1024
-"""Of all headers of an answer, interim answers included."""
+"""Maximum size of all headers of an answer, including interim answers."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 
 class TooLarge(ValueError):
-    """The answer is longer than any answer of this contract."""
+    """The answer is longer than the contract allows."""
 
 
 class NotHttp(ValueError):
@@ -31,7 +31,7 @@ class ConnectionLost(ConnectionError):
 
 
 class Exchange:
-    """One request and its answer, as far as it came. Moments are in ns of `perf_counter_ns`; 0 is never."""
+    """One request and its answer so far. Moments are in ns of `perf_counter_ns`; 0 means not reached."""
 
     __slots__ = (
         "answered_ns",
@@ -54,13 +54,13 @@ class Exchange:
         self.sent_ns = self.answered_ns = self.ended_ns = 0
         self.status = 0
         self.headers: Mapping[str, str] = _NO_HEADERS
-        """by their names in lower case"""
+        """by lower-case name"""
         self.body = b""
 
     def spans_ms(self, ended_ns: int) -> dict[str, float]:
-        """How long each phase took, by its column of the record; NaN for one that did not begin or end.
+        """The duration of each phase, by column of the record; NaN for a phase that did not start or end.
 
-        `ended_ns` is when the last byte came, or the failure.
+        `ended_ns` is the time of the last byte, or of the failure.
         """
         return {
             "dns_ms": _span_ms(self.dns_start_ns, self.dns_end_ns),
@@ -90,7 +90,7 @@ class Wire(asyncio.Protocol):
         self.idle_since_ns = 0
 
     async def converse(self, request: bytes, exchange: Exchange) -> None:
-        """Send `request` and read the answer to its end into `exchange`; what came before an error is there too.
+        """Send `request` and read the answer to its end into `exchange`, which keeps data received before an error.
 
         Raises TooLarge, NotHttp and ConnectionLost. Close the connection after these, and after a cancellation.
         """
@@ -106,19 +106,19 @@ class Wire(asyncio.Protocol):
         await self._answered
 
     def close(self) -> None:
-        """End the connection at once, whatever is under way."""
+        """Abort the connection."""
         self.is_usable = False
         self._exchange = None
         self._transport.abort()
 
-    # --- What asyncio calls
+    # --- Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without being of that class
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport does not inherit from the class
         self.is_usable = True
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is None:  # nobody asked
+        if self._exchange is None:  # unexpected data
             self.close()
             return
         self._bytes_left -= len(data)
@@ -126,7 +126,7 @@ class Wire(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._end()
-            self.is_usable = False  # 101: what follows is another protocol
+            self.is_usable = False  # 101: another protocol follows
         except httptools.HttpParserCallbackError as error:
             self._fail(error.__context__ if isinstance(error.__context__, TooLarge) else NotHttp())
         except httptools.HttpParserError:
@@ -143,7 +143,7 @@ class Wire(asyncio.Protocol):
         else:
             self._fail(ConnectionLost())
 
-    # --- What httptools calls
+    # --- Called by httptools
 
     def on_message_begin(self) -> None:
         if self._exchange is None:  # a second answer to one request
@@ -160,7 +160,7 @@ class Wire(asyncio.Protocol):
             return
         self._exchange.answered_ns = perf_counter_ns()
         self._exchange.status, self._exchange.headers = status, self._headers
-        # RFC 9112, 6.3: an answer that does not say where it ends, ends with its connection.
+        # RFC 9112, 6.3: an answer without a length ends with its connection.
         self._ends_with_connection = not self._headers.keys() & {"content-length", "transfer-encoding"}
 
     def on_body(self, body: bytes) -> None:
@@ -172,13 +172,13 @@ class Wire(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._exchange is None:
             return
-        if not self._exchange.status:  # that was an interim answer
+        if not self._exchange.status:  # it was an interim answer
             self._start_answer()
             return
         self._end()
         self.is_usable = self._parser.should_keep_alive()
 
-    # --- How an exchange goes on
+    # --- Progress of an exchange
 
     def _start_answer(self) -> None:
         self._headers: dict[str, str] = {}

@@ -19,12 +19,12 @@ PREDICT_ROUTES = frozenset({"/predict", "/"})
 
 _MAX_LABEL = 200
 _MAX_BINS = 50_000
-"""Of all features together: the index of a bin is a few bytes of text, but all bins below it take memory."""
+"""Maximum number of bins of all features: an index takes a few bytes of text, but all bins below it take memory."""
 _Key = TypeVar("_Key")
 
 
 class Traffic(StrEnum):
-    """Who sent the requests that are counted."""
+    """The source of the counted requests."""
 
     USER = "user"
     TEST = "test"
@@ -36,7 +36,7 @@ class NotMetrics(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many requests took more than `above_s` and at most `upto_s` seconds; infinity in the last bucket."""
+    """The number of requests of more than `above_s` and at most `upto_s` seconds; infinity in the last bucket."""
 
     above_s: float
     upto_s: float
@@ -45,7 +45,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened to the predictions of one process, since its start or in a part of its life."""
+    """The counts of one process's predictions, since its start or in a part of its life."""
 
     requests: Mapping[int, int] = field(default_factory=dict)
     """prediction requests by HTTP status"""
@@ -200,7 +200,7 @@ _Families = Mapping[str, Mapping[str, _Samples]]
 
 
 def _counts(families: _Families, traffic: Traffic) -> Counts:
-    """The counts of one kind of traffic; whatever is not marked as a test comes from users."""
+    """The counts of one kind of traffic; unmarked requests come from users."""
 
     def samples(family: str, suffix: str = "_total") -> _Samples:
         return [
@@ -272,7 +272,7 @@ def _binned(samples: _Samples) -> dict[str, tuple[int, ...]]:
 
 
 def _latency(samples: _Samples) -> tuple[Bucket, ...]:
-    """The buckets of all prediction routes together, from cumulative counts to counts."""
+    """The buckets of all prediction routes combined, converted from cumulative counts."""
     cumulative: Counter[float] = Counter()
     for labels, value in samples:
         # Without a route it is a histogram of all routes, which is better than none.
@@ -389,7 +389,7 @@ def bucket_quantile(latency: Sequence[Bucket], share: float) -> BucketQuantile |
                 value_s += (bucket.upto_s - bucket.above_s) * max(0.0, rank - below) / bucket.count
             return BucketQuantile(value_s, bucket.above_s, bucket.upto_s, total)
         below += bucket.count
-    raise AssertionError("no share of a whole is above it")
+    raise AssertionError("a share must be from 0 to 1")
 
 
 def training_prior(document: Mapping[str, Any], classes: Sequence[str]) -> dict[str, int] | None:

@@ -20,7 +20,7 @@ _RESOLUTIONS_S = ((600.0, 0.0), (7200.0, 30.0), (_KEPT_S, 300.0))
 _THINNED_EVERY_S = 30.0
 _MAX_READINGS = 2000
 _MAX_NUMBERS = 1_000_000
-"""Counts kept of one endpoint, about 40 MB: a model with hundreds of features has a shorter history."""
+"""Maximum number of counts of one endpoint, about 40 MB: models with hundreds of features have a shorter history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _continues(older: Reading, newer: Reading) -> bool:
 
 
 def _numbers(reading: Reading) -> int:
-    """How many counts it has, as a measure of its memory."""
+    """The number of counts, as a measure of its memory."""
     if not isinstance(reading, Snapshot):
         return 1
     return _numbers_of(reading.counts) + _numbers_of(reading.test_counts)

@@ -26,12 +26,12 @@ _HEADERS = {"accept": "text/plain;version=0.0.4", **TEST_HEADERS}
 
 
 def metrics_urls(endpoint: Endpoint) -> tuple[str, ...]:
-    """Where the metrics may be, the most likely first."""
+    """Possible URLs of the metrics, most likely first."""
     return endpoint.spoken.metrics_urls(endpoint.url)
 
 
 def scrape(client: httpx.Client, endpoint: Endpoint) -> Reading:
-    """Read the endpoint's metrics once, within TIMEOUT_S plus the time for a token. What it does never raises."""
+    """Read the endpoint's metrics once, within TIMEOUT_S plus the time for a token. Its failures never raise."""
     try:
         headers = {**_HEADERS, **endpoint.headers}
     except TokenError as error:
@@ -80,7 +80,7 @@ class Watch:
     def look(self, endpoints: Sequence[Endpoint], *, every_s: float, wait_s: float) -> list[list[Reading]]:
         """Scrape the endpoints that were last scraped `every_s` or more ago; return the readings of each, oldest first.
 
-        Waits at most `wait_s`; a reading that comes later is there at the next call.
+        Waits at most `wait_s`; a later reading is returned by the next call.
         """
         wait([self._scrape(endpoint, every_s) for endpoint in endpoints], wait_s)
         return self.readings(endpoints)
@@ -104,7 +104,7 @@ class Watch:
     def _run(self, endpoint: Endpoint, future: Future[None]) -> None:
         try:
             reading = scrape(self._client, endpoint)
-        except Exception as error:  # such as an address that httpx cannot use: a failure of this endpoint alone
+        except Exception as error:  # for example an address that httpx rejects: a failure of this endpoint only
             reading = Unread(monotonic(), Failure.UNREACHABLE, detail=type(error).__name__)
         with self._lock:
             self._histories.setdefault(endpoint, History()).add(reading)

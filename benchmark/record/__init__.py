@@ -1,1 +1,1 @@
-"""What a run is, and how it is kept."""
+"""Runs, their plans and samples, and the record that stores them."""

@@ -1,8 +1,7 @@
-"""What a run's record says of its conditions and of its end, typed: JSON on the outside, names with types inside.
+"""The recorded conditions and outcome of a run: JSON documents with typed access.
 
-Both keep every member that they were read with, also those of other versions, so that nothing is lost when a run is
-exported again. A member is read when it is first asked for: a damaged run can be listed, and whoever needs what is
-damaged gets a KeyError, TypeError or ValueError.
+Both keep all members, including those of other versions, so that exporting a run again loses nothing. Members are
+parsed on access: a damaged run can be listed, and access to a damaged member raises KeyError, TypeError or ValueError.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,17 +14,17 @@ D = TypeVar("D", bound=dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class RecordedEndpoint:
-    """An endpoint of a run. Its address and command are for people to read: nothing in a record is asked or started."""
+    """An endpoint of a run. Its address and command are for display: nothing in a record is contacted or started."""
 
     key: str
     name: str
     url: str | None
-    """None for a program that is started anew for each sample"""
+    """None for a program that is restarted for each sample"""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedClient:
-    """The machine that measured."""
+    """The machine that sent the requests."""
 
     host: str
     machine: str
@@ -33,7 +32,7 @@ class RecordedClient:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The machine as text."""
         return f"{self.host} ({self.machine}, {self.cpus} CPUs)"
 
 
@@ -42,7 +41,7 @@ class Manifest(dict[str, Any]):
 
     @cached_property
     def plan(self) -> Any:
-        """The document of the plan, which its kind reads; None where there is none."""
+        """The document of the plan, which its kind parses; None without a plan."""
         return self.get("plan")
 
     @cached_property
@@ -52,65 +51,65 @@ class Manifest(dict[str, Any]):
 
     @cached_property
     def facts(self) -> tuple[Mapping[str, str | None], ...]:
-        """What each endpoint says of its deployment, in the order of the endpoints."""
+        """Each endpoint's report of its deployment, in the order of the endpoints."""
         return tuple(self["facts"].get(endpoint.key, {}) for endpoint in self.endpoints)
 
     @cached_property
     def client(self) -> RecordedClient:
-        """Where it was measured from."""
+        """The machine that sent the requests."""
         known = self["client"]
         return RecordedClient(known["host"], known["machine"], known["cpus"])
 
     @cached_property
     def body_sha256(self) -> str:
-        """Of all that was sent."""
+        """The hash of all sent inputs."""
         return str(self["bodies"]["sha256"])
 
     @cached_property
     def resolution_ms(self) -> float | None:
-        """The smallest difference that self-tests of the client could tell; None where there was none."""
+        """The smallest difference that self-tests of the client could resolve; None without self-tests."""
         return self.get("resolution_ms")
 
     @cached_property
     def is_simulated(self) -> bool:
-        """Whether nothing was sent."""
+        """Whether the run is simulated, so that nothing was sent."""
         return "truth" in self
 
 
 class Ending(dict[str, Any]):
-    """What is said of a run when it ends; empty while it goes on."""
+    """The outcome of a run, recorded when it ends; empty while it is in progress."""
 
     @cached_property
     def instances(self) -> tuple[str, ...]:
-        """The instances that answered, by the number that samples give them, from 1."""
+        """The instances that answered; samples refer to them by number, from 1."""
         return tuple(self.get("instances", ()))
 
     @cached_property
     def failure_details(self) -> Mapping[str, Mapping[str, str]]:
-        """An example of each failure, by endpoint and kind."""
+        """An example message of each failure, by endpoint and kind."""
         found: Mapping[str, Mapping[str, str]] = self.get("failure_details", {})
         return found
 
     @cached_property
     def generator(self) -> Mapping[str, Any]:
-        """What the client was worth; empty where that was not judged."""
+        """The load generator's health; empty if it was not judged."""
         found: Mapping[str, Any] = self.get("generator", {})
         return found
 
     @cached_property
     def probes(self) -> tuple[Mapping[str, Any], ...] | None:
-        """What is known of each cold-start probe; None for a run of another kind."""
+        """The data of each cold-start probe; None for a run of another kind."""
         found = self.get("probes")
         return None if found is None else tuple(found)
 
     @cached_property
     def reason(self) -> str | None:
-        """Why it ended early."""
+        """The reason for an early end."""
         return self.get("reason")
 
 
 class Typed(Generic[D]):
-    """A field that is given as any mapping and kept as a `D`, so that it is typed wherever it comes from."""
+    """A field that accepts any mapping and stores it as a `D`, so that it is always typed."""
 
     def __init__(self, kind: Callable[[Mapping[str, Any]], D]) -> None:
         self._kind = kind
@@ -119,7 +118,7 @@ class Typed(Generic[D]):
         self._name = name
 
     def __get__(self, instance: object | None, owner: type) -> D:
-        if instance is None:  # a dataclass asks for the default so, and takes none that is mutable
+        if instance is None:  # dataclasses read the default this way, and reject mutable ones
             return cast(D, ())
         found: D = instance.__dict__[self._name]
         return found

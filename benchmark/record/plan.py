@@ -17,16 +17,16 @@ MARGIN_PCT = 5.0
 MAX_REQUESTS = 200_000
 MAX_RATE = 2_000.0
 _MAX_VALUE = 1e12
-"""Of any setting of a plan: products of two of them are still numbers."""
+"""The largest value of any setting, so that products of two settings stay finite."""
 
 
 class PlanError(ValueError):
-    """A run that makes no sense or is not allowed; the message says why in a sentence."""
+    """The plan is invalid or not allowed; the message says why in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What every plan says: the margins, fixed before the run, that a difference has to exceed to matter."""
+    """The settings of every plan, including the margins that a relevant difference must exceed."""
 
     margin_ms: float = REMOTE_MARGIN_MS
     margin_pct: float = MARGIN_PCT
@@ -34,7 +34,7 @@ class Terms:
     seed: int = 0
 
     subject = "a run needs"
-    """how a refusal begins"""
+    """the beginning of error messages"""
 
     def check_terms(self) -> None:
         """Raises PlanError."""
@@ -70,7 +70,7 @@ class _RequestTerms(Terms):
 
 @dataclass(frozen=True, slots=True)
 class ComparePlan(_RequestTerms):
-    """The same body to every endpoint in random order, one request in flight: a closed loop, so service time.
+    """Rounds of the same body to every endpoint in random order, one request in flight: a closed loop, so service time.
 
     With two endpoints such a round is a pair.
     """
@@ -86,22 +86,22 @@ class ComparePlan(_RequestTerms):
         self.check_requests()
 
     def in_flight(self, endpoints: int) -> int:
-        """One, whatever the number of endpoints: they are asked in turn."""
+        """Always one: the endpoints are asked in turn."""
         return 1
 
     def requests(self, endpoints: int) -> int:
-        """How many requests go to all `endpoints` together, the warm-up included."""
+        """The total number of requests to all `endpoints`, including the warm-up."""
         return (self.pairs + self.warmup) * endpoints
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLoopPlan(_RequestTerms):
-    """Requests arrive at a rate, that of each endpoint, and response time counts from the scheduled send."""
+    """Requests arrive at a rate per endpoint, and response time counts from the scheduled send."""
 
     rate: float = 50.0
     duration_s: float = 30.0
     ramp: float | None = None
-    """the rate at the beginning, from where it rises evenly to `rate`"""
+    """the initial rate, which rises linearly to `rate`"""
     arrivals: Arrivals = "poisson"
 
     kind = "load"
@@ -111,14 +111,14 @@ class OpenLoopPlan(_RequestTerms):
         self.require(isfinite(self.rate) and self.rate > 0, "a rate above 0 requests/s")
         self.require(isfinite(self.duration_s) and self.duration_s > 0, "a duration above 0 s")
         self.require(self.ramp is None or (isfinite(self.ramp) and self.ramp >= 0), "a ramp from 0 requests/s or more")
-        self.require(isfinite(self.rate * self.duration_s), "a rate and a duration that can be multiplied")
-        self.require(isfinite((self.ramp or 0) * self.duration_s), "a ramp and a duration that can be multiplied")
+        self.require(isfinite(self.rate * self.duration_s), "a smaller rate or duration")
+        self.require(isfinite((self.ramp or 0) * self.duration_s), "a smaller ramp or duration")
         self.require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
         self.check_requests()
 
     @property
     def start_rate(self) -> float:
-        """The rate at the beginning."""
+        """The initial rate."""
         return self.rate if self.ramp is None else self.ramp
 
     @property
@@ -127,17 +127,17 @@ class OpenLoopPlan(_RequestTerms):
         return max(self.rate, self.start_rate)
 
     def in_flight(self, endpoints: int) -> int:
-        """How many requests are out at once at least, one to each: the others do not wait for it."""
+        """The minimum number of requests in flight: one to each endpoint, because sends do not wait for answers."""
         return endpoints
 
     def requests(self, endpoints: int) -> int:
-        """How many requests go to all `endpoints` together, about, the warm-up included."""
+        """The approximate total number of requests to all `endpoints`, including the warm-up."""
         return max(1, round((self.start_rate + self.rate) / 2 * self.duration_s)) * endpoints
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoopPlan(_RequestTerms):
-    """A number of callers per endpoint, each waiting for its answer before it sends again: service time."""
+    """A number of callers per endpoint, each waiting for its answer before it sends again, so service time."""
 
     concurrency: int
     """callers of each endpoint"""
@@ -152,11 +152,11 @@ class ClosedLoopPlan(_RequestTerms):
         self.check_requests()
 
     def in_flight(self, endpoints: int) -> int:
-        """How many requests to all `endpoints` are out at once."""
+        """The number of requests in flight to all `endpoints`."""
         return self.concurrency * endpoints
 
     def requests(self, endpoints: int) -> int:
-        """How many requests go to all `endpoints` together, the warm-up included."""
+        """The total number of requests to all `endpoints`, including the warm-up."""
         return self.total * endpoints
 
 
@@ -170,28 +170,28 @@ _LOAD_FIELDS: Mapping[str, Any] = {
     "concurrency": None,
     "total": None,
 }
-"""What a record of a load holds, also for the fields that its loop does not have: the open and the closed loop were one
-plan once, told apart by `concurrency`."""
+"""Defaults of fields that only one loop has. Records keep the format of one common load plan, which `concurrency`
+distinguishes."""
 _AnyPlan = TypeVar("_AnyPlan")
 
 
 def check_limits(
     plan: Plan, endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str], max_requests: int, max_rate: float
 ) -> None:
-    """Refuse what could hurt somebody: unknown hosts, too many requests, too high a rate. Raises PlanError.
+    """Refuse potentially harmful plans: unknown hosts, too many requests, too high a rate. Raises PlanError.
 
-    This machine itself is always allowed. A load that would send nothing but a warm-up is refused too.
+    This machine is always allowed. A load that consists only of warm-up is also refused.
     """
     if not isinstance(plan, ComparePlan) and plan.requests(1) <= plan.warmup:
         raise PlanError(
-            f"{plan.requests(1)} requests to each endpoint are all warm-up, which takes the first {plan.warmup}: "
+            f"{plan.requests(1)} requests to each endpoint are all warm-up (the first {plan.warmup}): "
             "send more, or lower --warmup"
         )
     check_hosts(endpoints, allowed_hosts)
     if (requests := plan.requests(len(endpoints))) > max_requests:
-        raise PlanError(f"{requests} requests are more than the {max_requests} allowed: raise --max-requests")
+        raise PlanError(f"{requests} requests exceed the maximum of {max_requests}: raise --max-requests")
     if isinstance(plan, OpenLoopPlan) and (rate := plan.peak_rate * len(endpoints)) > max_rate:
-        raise PlanError(f"{rate:g} requests/s in all are more than the {max_rate:g} allowed: raise --max-rate")
+        raise PlanError(f"{rate:g} requests/s in total exceed the maximum of {max_rate:g}: raise --max-rate")
 
 
 def check_hosts(endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str]) -> None:
@@ -199,19 +199,19 @@ def check_hosts(endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str]) ->
     for endpoint in endpoints:
         if not endpoint.is_local and endpoint.host not in allowed_hosts:
             raise PlanError(
-                f"{endpoint.host} is not among the hosts that may be measured: add it to BENCHMARK_HOSTS, "
+                f"{endpoint.host} is not an allowed host: add it to BENCHMARK_HOSTS, "
                 "or allow it for this run with --allow-host"
             )
 
 
 def check_count(endpoints: int) -> None:
-    """Refuse a number of endpoints that one run does not take. Raises PlanError."""
+    """Refuse an unsupported number of endpoints. Raises PlanError."""
     if not 1 <= endpoints <= MAX_ENDPOINTS:
         raise PlanError(f"a run takes from 1 to {MAX_ENDPOINTS} endpoints, not {endpoints}")
 
 
 def default_margin_ms(endpoints: Sequence[Endpoint]) -> float:
-    """On this machine a fifth of a millisecond matters; across a network it is noise."""
+    """The default margin: on this machine a fifth of a millisecond is relevant; across a network it is noise."""
     return LOOPBACK_MARGIN_MS if all(endpoint.is_local for endpoint in endpoints) else REMOTE_MARGIN_MS
 
 
@@ -229,16 +229,16 @@ def from_document(document: Any) -> Plan:
     if kind == ComparePlan.kind:
         return read_fields(ComparePlan, document)
     if kind != OpenLoopPlan.kind:
-        raise PlanError(f"a run of the kind {kind} is none of pairs or load")
+        raise PlanError(f"a run of the kind {kind} is not a comparison or a load")
     if document.get("concurrency") is None:
         return read_fields(OpenLoopPlan, document, ignore=_LOAD_FIELDS)
     return read_fields(ClosedLoopPlan, document, ignore=_LOAD_FIELDS)
 
 
 def read_fields(plan: Callable[..., _AnyPlan], document: Mapping[str, Any], ignore: Collection[str] = ()) -> _AnyPlan:
-    """The plan, a dataclass, with the members of `document` as its fields, each of the field's own type.
+    """Build the plan, a dataclass, from the members of `document`, checking each field's type.
 
-    A member `kind` is no field, nor is one of those to `ignore` where the plan has none of that name. Raises PlanError.
+    The member `kind` is skipped, and so are those in `ignore` that the plan does not have. Raises PlanError.
     """
     hints = get_type_hints(plan)
     values = {name: value for name, value in document.items() if name in hints or name not in {"kind", *ignore}}
@@ -246,7 +246,7 @@ def read_fields(plan: Callable[..., _AnyPlan], document: Mapping[str, Any], igno
         if name not in hints:
             raise PlanError(f"the plan of this run cannot be read: {name[:80]} is unknown")
         if not _fits(value, hints[name]):
-            raise PlanError(f"the plan of this run cannot be read: {name} is out of its range, or of another type")
+            raise PlanError(f"the plan of this run cannot be read: {name} is out of range, or of the wrong type")
     try:
         return plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     except TypeError as error:
@@ -254,7 +254,7 @@ def read_fields(plan: Callable[..., _AnyPlan], document: Mapping[str, Any], igno
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether `value` is of this type, and a number that arithmetic can take. A bool is not a number."""
+    """Whether `value` is of this type, and finite if it is a number. A bool is not a number."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return isinstance(value, str) and value in parts

@@ -16,14 +16,14 @@ from benchmark.record.store import Store, StoreError
 
 FLUSH_EVERY_S = 0.5
 HEARTBEAT_S = 5.0
-"""How often a run that waits for an answer writes a sign of life; after three times as long it counts as lost."""
+"""How often a waiting run writes a sign of life; after three times as long it counts as lost."""
 
 
 class Recorder:
-    """Collects the rows of one run. Adding one costs about a microsecond, and makes no garbage to collect."""
+    """Collects the rows of one run. Adding one takes about a microsecond, and creates no garbage."""
 
     def __init__(self, store: Store, run_id: str, total: int) -> None:
-        """`total` is how many requests are planned."""
+        """`total` is the number of planned requests."""
         self.done = 0
         self.phase = "measuring"
         self._store = store
@@ -32,7 +32,7 @@ class Recorder:
         self._buffer = np.empty(4096, dtype=ROW)
         self._filled = 0
         self._unwritten: deque[Samples] = deque()
-        self._writing = threading.Lock()  # rows are recorded in the order in which they came
+        self._writing = threading.Lock()  # rows are recorded in order of arrival
         self._started_ns = self._flushed_ns = perf_counter_ns()
 
     def add(self, row: Row) -> None:
@@ -45,22 +45,22 @@ class Recorder:
 
     @property
     def unwritten_s(self) -> float:
-        """How long ago the last flush was, or the beginning."""
+        """The time since the last flush, or since the start."""
         return (perf_counter_ns() - self._flushed_ns) / 1e9
 
     def flush(self) -> None:
-        """Write the rows since the last flush, or only a sign of life. Raises StoreError."""
+        """Write the rows since the last flush, or else a sign of life. Raises StoreError."""
         self._put_aside()
         self._write(self.progress)
 
     async def flush_aside(self) -> None:
-        """The same in another thread, so that the event loop goes on. Raises StoreError."""
+        """Flush in another thread, so that the event loop continues. Raises StoreError."""
         self._put_aside()
         await asyncio.to_thread(self._write, self.progress)
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How far the run is."""
+        """The progress of the run."""
         elapsed_s = (perf_counter_ns() - self._started_ns) / 1e9
         return {"done": self.done, "total": self._total, "phase": self.phase, "elapsed_s": round(elapsed_s, 3)}
 
@@ -70,17 +70,17 @@ class Recorder:
             try:
                 self._store.append(self._run_id, pack(rows) if len(rows) else None, progress)
             except StoreError:
-                self._unwritten.appendleft(rows)  # the file may be free again the next time
+                self._unwritten.appendleft(rows)  # the file may be free next time
                 raise
 
     def _take(self) -> Iterator[Samples]:
-        # One by one, as the loop's thread may put more aside meanwhile.
+        # One by one, because the loop's thread may add more meanwhile.
         while self._unwritten:
             yield self._unwritten.popleft()
 
     def _put_aside(self) -> None:
-        # Replaced, not shared: another thread may pack these rows while new ones come in. Kept here and not handed to
-        # that thread, as a cancelled run may never start it.
+        # Replaced, not shared: another thread may pack these rows while new ones arrive. Kept here and not passed to
+        # that thread, because a cancelled run may never start it.
         self._flushed_ns = perf_counter_ns()
         self._unwritten.append(self._buffer[: self._filled])
         self._buffer = np.empty(4096, dtype=ROW)
@@ -88,7 +88,7 @@ class Recorder:
 
 
 def load_samples(store: Store, run_id: str, after: int = 0) -> tuple[Samples, int]:
-    """A run's samples from the chunks after number `after`, in the order in which they ended, and the last number.
+    """A run's samples from the chunks after number `after`, in the order of completion, and the last number.
 
     Raises UnknownRun, StoreError, and ValueError for damaged samples.
     """
@@ -97,9 +97,9 @@ def load_samples(store: Store, run_id: str, after: int = 0) -> tuple[Samples, in
 
 
 def add_finished_run(store: Store, run: Run, samples: Samples) -> None:
-    """Record a whole run at once: one that was measured elsewhere, or simulated.
+    """Record a whole run at once, for an import or a simulation.
 
-    Raises StoreError, also where a run of this id is there already.
+    Raises StoreError, also if the ID is already recorded.
     """
-    state = run.state if run.is_over else RunState.LOST  # nobody here goes on with it
+    state = run.state if run.is_over else RunState.LOST  # no process here continues it
     store.create_run(replace(run, state=state), pack(samples) if len(samples) else None)

@@ -1,4 +1,4 @@
-"""A run as it is recorded: the plan, the conditions, and how it went. Never edited, only summarised."""
+"""A recorded run: its plan, conditions and outcome. Never edited, only summarised."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from benchmark.record.manifest import Ending, Manifest, Typed
 from benchmark.record.plan import Plan, from_document
 
 FORMAT_VERSION = 1
-"""Of manifest and outcome; history: 1 the first."""
+"""Version of manifest and outcome. History: 1 the first."""
 
 
 class RunState(StrEnum):
-    """Where a run stands. `lost`: it is recorded as running, but its process has stopped writing."""
+    """The state of a run. `lost`: it is recorded as running, but its process has stopped writing."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -37,8 +37,8 @@ class Run:
     progress: Mapping[str, Any] = field(default_factory=dict)
     """`done` and `total` requests, `phase` and `elapsed_s`"""
     is_imported: bool = False
-    """It came as a file, which anybody may have written: it is there to be looked at. Nothing in it is started or
-    contacted, and nothing is decided or foretold by it unless it is asked for by name."""
+    """It was imported from a file, which is untrusted. Nothing in it is started or contacted, and it counts as evidence
+    only if it is named explicitly."""
 
     @property
     def plan(self) -> Plan:
@@ -52,12 +52,12 @@ class Run:
 
     @property
     def endpoint_names(self) -> tuple[str, ...]:
-        """What people read."""
+        """The display names."""
         return tuple(endpoint.name for endpoint in self.manifest.endpoints)
 
     @property
     def head(self) -> dict[str, Any]:
-        """The run and its conditions as JSON holds them."""
+        """The run and its conditions as JSON."""
         return {
             "kind": self.kind,
             "id": self.id,
@@ -70,13 +70,13 @@ class Run:
 
     @property
     def started_text(self) -> str:
-        """When it began, for people."""
+        """The start as readable text."""
         return f"{self.started_at_utc[:19].replace('T', ' ')} UTC"
 
     @property
     def imported_text(self) -> str:
-        """The warning that is shown wherever something rests on an imported run; empty for other runs."""
-        text = f"Run {self.id} was imported: what is in it was not measured here, and cannot be checked."
+        """The warning for everything based on an imported run; empty for other runs."""
+        text = f"Run {self.id} was imported: its data was not measured here and cannot be verified."
         return text if self.is_imported else ""
 
     @property

@@ -1,6 +1,6 @@
-"""The samples of a run as columns: compact to keep, fast to summarise, appended while the run goes on.
+"""The samples of a run as columns: compact to store, fast to summarise, and appended during the run.
 
-One row is one request. Times are in ms; what is not known is NaN, and never 0.
+One row is one request. Times are in ms; unknown values are NaN, never 0.
 """
 
 import math
@@ -17,16 +17,16 @@ Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """A structured array of `ROW`."""
 
-_PHASES = (  # of the service time: name, and the version since which it is packed
+_PHASES = (  # phases of the service time: name, and the version that added it
     ("dns_ms", 1),
     ("connect_ms", 1),  # NaN on a reused connection, as are DNS and TLS
     ("tls_ms", 1),
     ("wait_ms", 1),  # from the request's last byte to the answer's first
     ("receive_ms", 1),
 )
-_COLUMNS = (  # name, type, and the version since which it is packed
+_COLUMNS = (  # name, type, and the version that added it
     ("endpoint", "u1", 1),  # its position in the plan
-    ("warmup", "?", 1),  # counted and kept, but in no statistic of the warm state
+    ("warmup", "?", 1),  # counted and kept, but excluded from statistics of the warm state
     ("temperature", "u1", 1),  # position in TEMPERATURES, by this answer's own evidence alone
     ("failure", "u1", 1),  # 0: none, else 1 + position in FAILURES
     ("status", "<u2", 1),  # 0: no answer
@@ -37,20 +37,20 @@ _COLUMNS = (  # name, type, and the version since which it is packed
     ("service_ms", "<f4", 1),  # from the send to the last byte, or to the failure
     ("server_ms", "<f4", 1),  # the server's own duration, from Server-Timing
     *((name, "<f4", since) for name, since in _PHASES),
-    ("prediction", "<f4", 1),  # class index or value, NaN where there is no usable answer
-    ("request_count", "<f4", 2),  # how many predictions the instance had had, with this one
+    ("prediction", "<f4", 1),  # class index or value, NaN without a usable answer
+    ("request_count", "<f4", 2),  # how many predictions the instance had made, including this one
     ("instance_age_ms", "<f4", 2),  # how old the instance was when it answered
 )
 VERSION = max(since for _, _, since in _COLUMNS)
-"""Of packed samples; history: 1 the first, which names no version; 2 names it, and has what the instance said of itself
-and a code for requests that queued for a start. What is packed in another way, or has another code, needs a new one."""
+"""Version of packed samples. History: 1 the first, without a version marker; 2 has the marker, the instance's report
+and a code for requests that queued for a start. Any change of packing or codes needs a new version."""
 ROW = np.dtype([(name, kind) for name, kind, _ in _COLUMNS])
 _PACKED = {version: tuple(name for name, _, since in _COLUMNS if since <= version) for version in range(1, VERSION + 1)}
 """The columns of a chunk by its version, in their order."""
 _SAME_MOMENT_MS = 10.0
-"""Answers that come together are read in any order: a first one is first also where it was read this much later."""
+"""Simultaneous answers are read in any order: an instance's first answer may be read this much later."""
 _MAGIC = b"rows"
-"""What a chunk that names its version begins with; none of the first version does, as zlib begins with an x."""
+"""The marker of chunks with a version. Chunks of the first version begin with an x, from zlib."""
 Row = tuple[Any, ...]
 """One request, in the order of the fields of `ROW`."""
 FAILURES = tuple(Failure)
@@ -60,27 +60,27 @@ COLD = TEMPERATURES.index(Temperature.COLD)
 QUEUED = TEMPERATURES.index(Temperature.QUEUED)
 UNKNOWN = TEMPERATURES.index(Temperature.UNKNOWN)
 _CODES = {"warmup": 2, "temperature": len(TEMPERATURES), "failure": 1 + len(FAILURES)}
-"""How many values each of these fields has."""
+"""The number of values in each of these fields."""
 _NOT_KNOWN = {name: math.nan if ROW[name].kind == "f" else 0 for name in ROW.names or ()}
 PHASES = tuple(name for name, _ in _PHASES)
 
 
 class LaterVersion(ValueError):
-    """It was written by a later version of this program, which this one cannot read."""
+    """A later version of this program wrote it, and this one cannot read it."""
 
 
 def make_row(**fields: float) -> Row:
-    """One row by the names of its fields; those that are not given are NaN, or 0 where there is no NaN.
+    """One row by field name; missing fields are NaN, or 0 for integer types.
 
-    Raises TypeError for a name that is no field.
+    Raises TypeError for an unknown field.
     """
     if unknown := fields.keys() - _NOT_KNOWN.keys():
-        raise TypeError(f"no field of a row: {', '.join(sorted(unknown))}")
+        raise TypeError(f"unknown fields: {', '.join(sorted(unknown))}")
     return tuple((_NOT_KNOWN | fields).values())
 
 
 def phase_values(spans_ms: Mapping[str, float]) -> tuple[float, ...]:
-    """What was timed of the phases, in the order in which a row has them; NaN for those that were not."""
+    """The timed phases in the order of a row; NaN for the others."""
     return tuple([spans_ms.get(name, math.nan) for name in PHASES])
 
 
@@ -94,22 +94,22 @@ def empty() -> Samples:
 
 
 def response_ms(samples: Samples) -> Floats:
-    """From the scheduled send to the last byte: what a stall of the client or a queue cannot hide."""
+    """From the scheduled send to the last byte, so that stalls of the client and queues are visible."""
     response: Floats = samples["sent_ms"] - samples["scheduled_ms"] + samples["service_ms"]
     return response
 
 
 def pack(samples: Samples) -> bytes:
-    """One chunk of the record: its version, and column after column, compressed."""
+    """Pack one chunk of the record: its version, then its columns, compressed."""
     columns = (np.ascontiguousarray(samples[name]).tobytes() for name in _PACKED[VERSION])
     return _MAGIC + bytes([VERSION]) + zlib.compress(b"".join(columns), 1)
 
 
 def unpack(chunk: bytes, most: int = 0) -> Samples:
-    """The inverse of `pack`, of this version and of all before it, which lack columns: what is in those is not known.
+    """The inverse of `pack`, for this version and earlier ones, whose missing columns are unknown.
 
-    Raises LaterVersion, and ValueError for anything else. With `most`, also for more rows than that, before there is
-    memory taken for them: a small chunk may hold very many.
+    Raises LaterVersion, and ValueError for other errors. With `most`, also for more rows than that, before allocating
+    memory for them: a small chunk may contain very many.
     """
     version, packed = _version(chunk)
     names = _PACKED[version]
@@ -120,7 +120,7 @@ def unpack(chunk: bytes, most: int = 0) -> Samples:
     except zlib.error as error:
         raise ValueError("damaged samples") from error
     count, rest = divmod(len(data), row_bytes)
-    # zlib itself says nothing of a stream that was cut off, nor of what comes after it.
+    # zlib does not report a truncated stream, or data after the stream.
     if rest or not stream.eof or stream.unused_data:
         raise ValueError("damaged samples")
     samples = np.empty(count, dtype=ROW)
@@ -138,7 +138,7 @@ def unpack(chunk: bytes, most: int = 0) -> Samples:
 
 
 def _version(chunk: bytes) -> tuple[int, bytes]:
-    """The version of a chunk, and what comes after it."""
+    """The version of a chunk, and its content."""
     if not chunk.startswith(_MAGIC):
         return 1, chunk
     version, packed = chunk[len(_MAGIC) : len(_MAGIC) + 1], chunk[len(_MAGIC) + 1 :]
@@ -155,16 +155,18 @@ def join(chunks: Iterable[Samples]) -> Samples:
 
 
 def temperatures(samples: Samples) -> NDArray[np.uint8]:
-    """What each request met, as positions in TEMPERATURES, by the evidence of all `samples` of a run.
+    """The instance state of each request, as positions in TEMPERATURES, by the evidence of all `samples` of a run.
 
-    Where an instance was started for the first answer that came from it, every request that had been sent to it before
-    that answer came waited for the same start, whatever its own answer says. The client's clock alone tells.
+    If an instance was started for its first answer, every request that was sent to it before that answer waited for the
+    same start, regardless of its own answer. Only the client's clock is used.
     """
     found: NDArray[np.uint8] = samples["temperature"].copy()
     waited = np.isin(found, (COLD, QUEUED))
     if not waited.any():
         return found
-    numbers = samples["endpoint"].astype(np.uint32) << 16 | samples["instance"]  # synthetic runs number from 1 for each
+    numbers = (
+        samples["endpoint"].astype(np.uint32) << 16 | samples["instance"]
+    )  # synthetic runs number each endpoint's instances from 1
     instances, which = np.unique(numbers, return_inverse=True)
     first_ms = np.full(len(instances), np.inf)
     came_ms = samples["sent_ms"] + samples["service_ms"]
@@ -176,21 +178,21 @@ def temperatures(samples: Samples) -> NDArray[np.uint8]:
 
 
 def measured(samples: Samples, position: int) -> Samples:
-    """One endpoint's requests that are not known to have waited for a start, failures too, without the warm-up."""
+    """One endpoint's requests without a known wait for a start, including failures, without the warm-up."""
     waited = np.isin(temperatures(samples), (COLD, QUEUED))
     mine: Samples = samples[(samples["endpoint"] == position) & ~samples["warmup"] & ~waited]
     return mine
 
 
 def warm(samples: Samples, position: int) -> Samples:
-    """One endpoint's answers of instances that were warm, or of which nothing tells: what the latencies are of."""
+    """One endpoint's answers from instances in a warm or unknown state, which the latencies use."""
     mine = measured(samples, position)
     answered: Samples = mine[mine["failure"] == 0]
     return answered
 
 
 def latency_ms(samples: Samples, open_loop: bool) -> Floats:
-    """Response times of an open loop; else service times, as a closed loop has no others."""
+    """Response times of an open loop, or service times of a closed loop, which has no others."""
     if open_loop:
         return response_ms(samples)
     service: Floats = samples["service_ms"]
@@ -198,7 +200,7 @@ def latency_ms(samples: Samples, open_loop: bool) -> Floats:
 
 
 def censored_latency_ms(samples: Samples, open_loop: bool) -> Floats:
-    """Latencies, infinite for a timeout, which is longer than every answer, and NaN for another failure."""
+    """Latencies; infinite for a timeout, which is longer than any answer, and NaN for other failures."""
     values: Floats = latency_ms(samples, open_loop).astype(np.float64)
     values[samples["failure"] != 0] = np.nan
     values[samples["failure"] == TIMEOUT] = np.inf

@@ -18,9 +18,9 @@ FILE_NAME = "faceoff.sqlite3"
 _BUSY_TIMEOUT_S = 5.0
 _RETRY_S = 0.01
 _LOST_AFTER_S = 15.0
-"""A run that goes on writes every 5 s at least, which a busy file delays by as much at most."""
+"""A run in progress writes at least every 5 s; a busy file delays this by at most 5 s."""
 
-# One step of the schema after the other; a file's user_version says how many of them it has had. History: 1 the
+# Migrations of the schema in order; a file's user_version is the number of applied steps. History: 1 the
 # comparisons of the Predict page, 2 the runs of the measurement engine, 3 which of them were imported.
 _COMPARISONS = """
 CREATE TABLE comparison (
@@ -70,8 +70,7 @@ CREATE TABLE chunk (
     PRIMARY KEY (run, position)
 ) STRICT
 """
-# A run that was measured here says how long it took; what was imported before this step never did, since an import
-# made its progress anew.
+# Runs measured here record their duration. Earlier imports did not, because an import created new progress.
 _IMPORTED = """
 ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;
 UPDATE run SET imported = 1 WHERE progress <> '{}' AND progress NOT LIKE '%"elapsed_s"%'
@@ -80,7 +79,7 @@ _STEPS = (_COMPARISONS, _RUNS, _IMPORTED)
 SCHEMA_VERSION = len(_STEPS)
 
 _SAMPLE_COLUMNS = tuple(field.name for field in fields(Sample))
-# Only names of our own dataclass are put together here; values always go in as parameters.
+# Only field names of our dataclass are inserted here; values are always parameters.
 _INSERT_SAMPLE = (
     f"INSERT INTO sample (comparison, position, {', '.join(_SAMPLE_COLUMNS)}) "  # noqa: S608
     f"VALUES (?, ?{', ?' * len(_SAMPLE_COLUMNS)})"
@@ -88,11 +87,11 @@ _INSERT_SAMPLE = (
 
 
 class StoreError(Exception):
-    """The record cannot be read or written; the message says why. What is on the page is not affected."""
+    """The record cannot be read or written; the message says why."""
 
 
 class UnknownRun(StoreError):
-    """There is no such run, or more than one that begins so."""
+    """No run has this ID, or several IDs begin with it."""
 
 
 class ReadOnly(StoreError):
@@ -103,10 +102,10 @@ class ReadOnly(StoreError):
 
 
 class Store:
-    """The record in one directory. Safe to share: one connection an operation, writes one after the other."""
+    """The record in one directory. Safe to share: one connection per operation, with serialised writes."""
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        """Where it is `read_only`, everything that would change a comparison or a run raises ReadOnly."""
+        """If it is `read_only`, every change of a comparison or a run raises ReadOnly."""
         self.path = directory / FILE_NAME
         self.read_only = read_only
 
@@ -123,13 +122,13 @@ class Store:
             database.executemany(_INSERT_SAMPLE, rows)
 
     def latest(self, model: str, limit: int | None = None) -> list[Comparison]:
-        """The last `limit` comparisons of a model, else all, oldest first. Raises StoreError."""
+        """The last `limit` comparisons of a model, by default all, oldest first. Raises StoreError."""
         return self.history(model, limit)[0]
 
     def history(self, model: str, limit: int | None = None) -> tuple[list[Comparison], int]:
-        """The same, and how many comparisons of the model there are in all at that moment. Raises StoreError."""
+        """The last `limit` comparisons of a model, and how many there are in total. Raises StoreError."""
         with self._read() as database:
-            database.execute("BEGIN")  # one moment for all that is read
+            database.execute("BEGIN")  # one snapshot for all reads
             (total,) = database.execute("SELECT count(*) FROM comparison WHERE model = ?", (model,)).fetchone()
             heads = database.execute(
                 "SELECT sequence, id, at_utc, model, inputs FROM comparison WHERE model = ? "
@@ -166,14 +165,14 @@ class Store:
     # --- Runs
 
     def create_run(self, run: Run, chunk: bytes | None = None) -> None:
-        """Record a run, with all its packed samples where it is over already.
+        """Record a run, with all its packed samples if it is over.
 
-        Raises StoreError, also where there is a run of this id.
+        Raises StoreError, also if the ID is already recorded.
         """
         with self._write() as database:
             (known,) = database.execute("SELECT count(*) FROM run WHERE id = ?", (run.id,)).fetchone()
             if known:
-                raise StoreError(f"run {run.id} is in the record already")
+                raise StoreError(f"run {run.id} is already in the record")
             cursor = database.execute(
                 "INSERT INTO run (id, kind, name, state, started_at_utc, process, seen_at, progress, manifest, outcome,"
                 " imported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -195,7 +194,7 @@ class Store:
                 database.execute("INSERT INTO chunk VALUES (?, 1, ?)", (cursor.lastrowid, chunk))
 
     def append(self, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
-        """Add what was measured since the last time (packed samples), and say how far the run is. Raises StoreError."""
+        """Append packed samples, and update the progress of a run. Raises StoreError."""
         with self._write() as database:
             sequence = _sequence(database, run_id)
             if chunk:
@@ -217,9 +216,9 @@ class Store:
             )
 
     def resume_run(self, run_id: str) -> None:
-        """Make a run that was cut off, cancelled or failed this process's own again.
+        """Take over an interrupted, cancelled or failed run in this process.
 
-        Raises UnknownRun, and StoreError where it is finished, still going on, or was imported.
+        Raises UnknownRun, and StoreError if it is finished, still in progress, or imported.
         """
         with self._write() as database:
             sequence = _sequence(database, run_id)
@@ -229,7 +228,7 @@ class Store:
             ).fetchone()
             found = _to_run(row)
             if found.is_imported:
-                raise StoreError(f"run {run_id} was imported: only what was measured here can go on")
+                raise StoreError(f"run {run_id} was imported: only runs measured here can be resumed")
             state = found.state
             (process,) = database.execute("SELECT process FROM run WHERE sequence = ?", (sequence,)).fetchone()
             if state is RunState.RUNNING and process is not None and not _is_alive(process):
@@ -242,7 +241,7 @@ class Store:
             )
 
     def runs(self, limit: int = 500, *, with_imported: bool = True) -> list[Run]:
-        """The newest runs, newest first; without the imported ones where they count as evidence. Raises StoreError."""
+        """The newest runs, newest first; without imported ones if they are to be evidence. Raises StoreError."""
         with self._read() as database:
             rows = database.execute(
                 f"SELECT {_RUN_COLUMNS} FROM run WHERE imported <= ? "  # noqa: S608  our own names
@@ -258,7 +257,7 @@ class Store:
         return int(count)
 
     def run(self, run_id: str) -> Run:
-        """One run by its id, or by the beginning of it. Raises UnknownRun, StoreError."""
+        """One run by its ID, or by the beginning of it. Raises UnknownRun, StoreError."""
         with self._read() as database:
             row = database.execute(
                 f"SELECT {_RUN_COLUMNS} FROM run WHERE sequence = ?",  # noqa: S608  our own names
@@ -267,7 +266,7 @@ class Store:
             return _to_run(row)
 
     def process(self, run_id: str) -> int | None:
-        """The process of a run that goes on. Raises UnknownRun, StoreError."""
+        """The process of a run in progress. Raises UnknownRun, StoreError."""
         with self._read() as database:
             (process,) = database.execute(
                 "SELECT process FROM run WHERE sequence = ?", (_sequence(database, run_id),)
@@ -327,7 +326,7 @@ class Store:
             raise StoreError(f"{self.path}: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
-        # SQLite does not wait by itself for some locks, such as that of a process that is just making the file.
+        # SQLite does not wait for some locks, for example while another process creates the file.
         give_up_at = time.monotonic() + _BUSY_TIMEOUT_S
         while True:
             database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
@@ -393,20 +392,20 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # of another user
         return True
     return True
 
 
 def _sequence(database: sqlite3.Connection, run_id: str) -> int:
-    """The row of a run by its id or by a beginning of it that no other run has."""
+    """The row of a run by its ID or by a unique beginning of it."""
     rows = database.execute(
         "SELECT sequence, id FROM run WHERE substr(id, 1, length(?1)) = ?1 AND ?1 <> '' ORDER BY length(id) LIMIT 2",
         (run_id,),
     ).fetchall()
     if not rows:
         raise UnknownRun(f"there is no run {run_id}")
-    sequence, found = rows[0]  # the shortest: the id itself, where there is one
+    sequence, found = rows[0]  # the shortest: an exact match, if any
     if found != run_id and len(rows) > 1:
         raise UnknownRun(f"more than one run begins with {run_id}")
     return int(sequence)

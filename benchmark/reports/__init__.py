@@ -1,1 +1,1 @@
-"""Runs as files for others."""
+"""Reports, exports and imports of runs."""

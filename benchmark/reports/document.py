@@ -1,6 +1,6 @@
-"""A document of headings, texts, tables and drawings, and its two forms: one HTML file without scripts, and Markdown.
+"""A document of headings, texts, tables and drawings, written as one HTML file without scripts, or as Markdown.
 
-All texts are plain. Each form escapes them, so that nothing an endpoint says becomes markup.
+All texts are plain. Each form escapes them, so that text from an endpoint never becomes markup.
 """
 
 import re
@@ -34,7 +34,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first column names the rows. With `sides` the heads after it have the endpoints' colours, in their order."""
+    """The first column names the rows. With `sides`, the other column heads have the endpoints' colours, in order."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -44,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An SVG element, which is trusted, with its title and a description in words."""
+    """A trusted SVG element, with its title and a text description."""
 
     title: str
     svg: str
@@ -83,7 +83,7 @@ class Document:
 
 
 def to_html(document: Document) -> str:
-    """One self-contained file: nothing is loaded, and nothing runs."""
+    """One self-contained file that loads nothing and runs nothing."""
     body = "\n".join(
         f'<section id="s{index}"><h2>{escape(section.title)}</h2>\n'
         + "\n".join(_html(block) for block in section.blocks)
@@ -96,7 +96,7 @@ def to_html(document: Document) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # Whatever might slip through, a browser would neither load nor run it.
+        # Even if markup slipped through, a browser would neither load nor run it.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{escape(document.title)}</title>\n<style>{_STYLE}</style></head>\n<body><main>\n"
         f"<header><h1>{escape(document.title)}</h1><p>{escape(document.subtitle)}</p></header>\n"
@@ -105,7 +105,7 @@ def to_html(document: Document) -> str:
 
 
 def to_markdown(document: Document) -> str:
-    """The same as Markdown; of a drawing, what it shows in words."""
+    """The document as Markdown; drawings become text descriptions."""
     lines = [f"# {_plain(document.title)}", "", _plain(document.subtitle)]
     for section in document.sections:
         lines += ["", f"## {_plain(section.title)}"]
@@ -175,7 +175,7 @@ def _markdown(block: Block) -> str:
 
 
 def _plain(text: str) -> str:
-    """`text` so that no Markdown is in it."""
+    """`text` with Markdown escaped."""
     if set(text) == {"-"}:
         return text
     text = re.sub(r"([\\`*_{}\[\]#|<>~])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""The drawings of a report: the data, the axes, and a description in words for each."""
+"""The drawings of a report: data, axes, and a text description of each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,7 +72,7 @@ def over_time(samples: Samples, values: Sequence[Floats], legend: Sequence[str],
 
 
 def _thinned(values: Floats) -> Any:
-    """Positions of at most `_MOST_POINTS` values: the slowest 50, and the others evenly."""
+    """Positions of at most `_MOST_POINTS` values: the slowest 50, and evenly spaced others."""
     if len(values) <= _MOST_POINTS:
         return np.arange(len(values))
     slowest = np.argsort(values)[-50:]
@@ -88,7 +88,7 @@ def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
         for row, (values, hollow) in enumerate(((side.cold_values_ms, False), (side.warm_values_ms, True))):
             y = 2 * len(sides) - 1 - row * len(sides) - position * 0.8
             shown = values[:_MOST_POINTS]
-            # A little up and down, the same each time, so that equal ones do not hide each other.
+            # Deterministic vertical jitter, so that equal values do not hide each other.
             points = tuple((value, y + 0.12 * ((index * 7) % 5 - 2) / 2) for index, value in enumerate(shown))
             marks.append(svg.Dots(position, points, hollow, 3.0))
             edges += list(shown)
@@ -107,8 +107,8 @@ def cold_starts(sides: Sequence[ColdFigures]) -> Drawing:
 
 
 def costs(names: Sequence[str], net_usd: Callable[[int, Billing, int], float | None]) -> Drawing:
-    """USD a month over requests a month. `net_usd` takes an endpoint's position, a billing and a number of requests;
-    it returns None if the platform does not offer that."""
+    """USD a month over requests a month. `net_usd` takes an endpoint's position, a billing model and a number of
+    requests; it returns None if the platform does not offer that."""
     marks = []
     edges = []
     for position in range(len(names)):

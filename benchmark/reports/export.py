@@ -32,18 +32,18 @@ from benchmark.reports.imported import ImportFault, check, check_samples, read_j
 from benchmark.runs import kind_named, kind_of_run
 
 RUN_FORMAT = 2
-"""Of a run as a JSON file; history: 1 the first, 2 its samples name their own version."""
+"""Version of a run as a JSON file. History: 1 the first, 2 samples have their own version."""
 MAX_IMPORTED = 1_000_000
-"""Requests in one file: a small file may say that it holds more than there is memory for."""
+"""Maximum number of requests in one file: a small file may claim more than fits into memory."""
 _TICKS_PER_HALF = 5
 
 
 def comparisons_to_csv(
     comparisons: Sequence[Comparison], feature_names: Sequence[str], class_names: Sequence[str]
 ) -> str:
-    """One line a sample, with the inputs and the answer in columns of their own; times in ms.
+    """One line per sample, with a column for each input and each part of the answer; times in ms.
 
-    A text that a spreadsheet would take for a formula gets a quote in front.
+    A text that a spreadsheet would read as a formula gets a leading quote.
     """
     measured = [field.name for field in fields(Sample) if field.name != "answer"]
     answered = ["prediction", "label", "confidence", "model_version"]
@@ -54,7 +54,7 @@ def comparisons_to_csv(
     for comparison in comparisons:
         for sample in comparison.samples:
             answer = sample.answer
-            # A former model of the same name may have had other features and classes: they belong in no column here.
+            # An earlier model of the same name may have had other features and classes, which get no columns.
             inputs = comparison.inputs if len(comparison.inputs) == len(feature_names) else [None] * len(feature_names)
             row = [comparison.id, comparison.at_utc, comparison.model, *inputs]
             row += [getattr(sample, name) for name in measured]
@@ -67,7 +67,7 @@ def comparisons_to_csv(
 
 
 def rows_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows that all have the same columns, with a header; texts as in `comparisons_to_csv`."""
+    """Rows with the same columns, with a header; texts as in `comparisons_to_csv`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(rows[0] if rows else ())
@@ -80,9 +80,9 @@ def _spreadsheet_safe(value: object) -> object:
 
 
 def samples_to_csv(run: Run, samples: Samples) -> str:
-    """One line a request in the order in which they ended; times in ms, an empty field is unknown.
+    """One line per request in order of completion; times in ms, empty fields are unknown.
 
-    The temperature is what the whole run tells of it.
+    The temperature uses the evidence of the whole run.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -106,7 +106,7 @@ def _known(value: object) -> object:
 
 
 def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
-    """A whole run, samples included, as `import_run` reads it again."""
+    """A whole run with its samples, as `import_run` reads it."""
     return {
         "faceoff_run": RUN_FORMAT,
         **run.head,
@@ -119,12 +119,12 @@ def run_to_document(run: Run, samples: Samples) -> dict[str, Any]:
 
 
 def run_from_bytes(data: bytes) -> tuple[Run, Samples]:
-    """The run in a file, trusting nothing. Raises ImportFault with a sentence about the file, not about its parser."""
+    """The run in an untrusted file. Raises ImportFault with a sentence about the file, not about its parser."""
     return run_from_document(read_json(data))
 
 
 def run_from_document(document: Any) -> tuple[Run, Samples]:
-    """The inverse of `run_to_document`, trusting nothing: the run is marked as imported, whatever the file says.
+    """The inverse of `run_to_document` for untrusted files; the run is always marked as imported.
 
     Raises ImportFault, a ValueError, with a sentence.
     """
@@ -143,7 +143,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
     except ValueError as error:
         raise ImportFault("this file is damaged: samples.packed cannot be unpacked") from error
     if len(samples) != known["samples"]["count"]:
-        raise ImportFault("this file is damaged: samples.count is another number than it holds")
+        raise ImportFault("this file is damaged: samples.count does not match its samples")
     check_samples(samples, len(known["manifest"]["endpoints"]))
     done = kind_named(known["kind"]).count(samples, known["outcome"])
     run = Run(
@@ -161,18 +161,18 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
         datetime.fromisoformat(run.started_at_utc)
         _check_summary(run, samples)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise ImportFault(f"this file is damaged: nothing can be made of it ({error})") from error
+        raise ImportFault(f"this file is damaged: it cannot be summarised ({error})") from error
     return run, samples
 
 
 def percentile_log(run: Run, samples: Samples, position: int) -> str:
     """The percentiles of the endpoint at `position` of a run, as `histogram_log` writes them."""
-    # In a closed loop a request is due when it is sent, so that this is its service time.
+    # In a closed loop, a request is due when it is sent, so this is its service time.
     return histogram_log(response_ms(warm(samples, position)), f"{run.endpoint_keys[position]} of run {run.id}, ms")
 
 
 def _check_summary(run: Run, samples: Samples) -> None:
-    """What cannot be summarised and printed cannot be shown."""
+    """Check that the run can be summarised and printed."""
     kind = kind_of_run(run)
     kind.print(kind.summarise(run, samples), Console(file=io.StringIO()))
 
@@ -180,7 +180,7 @@ def _check_summary(run: Run, samples: Samples) -> None:
 def histogram_log(values_ms: Floats, title: str) -> str:
     """The percentile distribution in the text format of HdrHistogram (.hgrm), which its plotter reads.
 
-    Ticks double in density with every halving of the distance to 100%, five of them to each halving:
+    Ticks double in density with every halving of the distance to 100%, with five per halving:
     https://github.com/HdrHistogram/HdrHistogram, `outputPercentileDistribution`.
     """
     ordered = np.sort(values_ms)
@@ -189,7 +189,7 @@ def histogram_log(values_ms: Floats, title: str) -> str:
     tick = reached = 0
     while reached < n:
         halvings, part = divmod(tick, _TICKS_PER_HALF)
-        # What is left of 100% is a fraction of whole numbers, so that no rounding moves a tick to the next value.
+        # The distance to 100% is a fraction of whole numbers, so that rounding never moves a tick to the next value.
         left, whole = 2 * _TICKS_PER_HALF - part, 2 * _TICKS_PER_HALF << halvings
         value = float(ordered[max(0, n - n * left // whole - 1)])
         reached = int(np.searchsorted(ordered, value, side="right"))

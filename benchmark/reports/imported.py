@@ -1,7 +1,7 @@
-"""Checking a run that comes as a file, before anything else reads it.
+"""Validate a run from a file before anything else reads it.
 
-Anybody may have written the file. Every field has a type, a range and a largest size, and the file is refused by the
-name of the first field that does not fit. Only files need this: everything else was written by this program.
+The file is untrusted. Every field has a type, a range and a maximum size, and the error names the first invalid field.
+Only files need this: this program wrote everything else.
 """
 
 import json
@@ -20,23 +20,23 @@ from benchmark.runs import KINDS, kind_named
 
 MAX_BYTES = 100 * 1024 * 1024
 _MAX_VALUES = 2_000_000
-"""Values in one file: memory is for what a file holds, and a list of empty lists takes fifty times its bytes."""
+"""Maximum number of values in one file: a list of empty lists takes fifty times its bytes in memory."""
 _MAX_DEPTH = 12
 _MAX_NAME = 200
 _MAX_TEXT = 4_000
 _MAX_NUMBER = 1e15
-"""Beyond this a float cannot tell one whole number from the next."""
+"""Above this, a float cannot distinguish consecutive whole numbers."""
 _MAX_ENDPOINTS = 20
 _MAX_MS = 1e10
 """Nearly four months: longer than any run."""
 
 
 class ImportFault(ValueError):
-    """This file cannot be shown as a run; the message names the fault in a clause."""
+    """The file is not a valid run; the message names the problem as a clause."""
 
 
 def read_json(data: bytes) -> Any:
-    """The document in `data`, which is taken apart only where it is of a size that a run can have.
+    """Parse the document in `data`, after checking that its size is plausible for a run.
 
     Raises ImportFault.
     """
@@ -57,24 +57,24 @@ def read_json(data: bytes) -> Any:
         raise ImportFault(f"this file {fault} (line {error.lineno}): export the run again") from None
     except ImportFault:
         raise
-    except (ValueError, RecursionError):  # a number with thousands of digits, a bracket in a bracket in ...
+    except (ValueError, RecursionError):  # a number with thousands of digits, or deeply nested brackets
         raise ImportFault("this file is not a run: its numbers are too large, or it is nested too deeply") from None
 
 
 def check(document: Mapping[str, Any]) -> dict[str, Any]:
-    """`document`, a run as a file holds it, with what could mislead a terminal taken out of its texts.
+    """Validate `document`, a run from a file, and remove control characters from its texts.
 
-    Raises ImportFault where a field is missing, of another type, out of its range, or too large.
+    Raises ImportFault if a field is missing, of the wrong type, out of range, or too large.
     """
     _check_size(document)
     cleaned: dict[str, Any] = _cleaned(document)
     _RUN(cleaned, "")
     manifest, outcome = cleaned["manifest"], cleaned["outcome"]
     keys = [entry["key"] for entry in manifest["endpoints"]]
-    if len({key.lower() for key in keys}) < len(keys):  # as file names many systems take them for the same
+    if len({key.lower() for key in keys}) < len(keys):  # many file systems ignore case
         _refuse("manifest.endpoints", "must have a different key for each endpoint")
     if set(manifest["facts"]) != set(keys):
-        _refuse("manifest.facts", "must be about the endpoints, and about nothing else")
+        _refuse("manifest.facts", "must have an entry for each endpoint and no others")
     _check_plan(cleaned["kind"], manifest["plan"])
     if any(probe["endpoint"] >= len(keys) for probe in outcome.get("probes", ())):
         _refuse("outcome.probes", "must be of the run's endpoints")
@@ -82,11 +82,11 @@ def check(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_samples(samples: Samples, endpoints: int) -> None:
-    """Raises ImportFault for requests that cannot have been measured."""
+    """Raises ImportFault for impossible requests."""
     if np.any(samples["endpoint"] >= endpoints):
         _refuse("samples", "must be of the run's endpoints")
     if np.any(samples["status"] > 999):
-        _refuse("samples", "must have a status of HTTP, or 0")
+        _refuse("samples", "must have an HTTP status, or 0")
     for name in ROW.names or ():
         if not name.endswith("_ms"):
             continue
@@ -99,7 +99,7 @@ def check_samples(samples: Samples, endpoints: int) -> None:
         _refuse("samples.sent_ms", "must not be before scheduled_ms")
 
 
-# --- The kinds of fields: each a function that raises where a value is something else
+# --- The kinds of fields: each is a function that raises for invalid values
 
 _Check = Callable[[Any, str], None]
 
@@ -156,7 +156,7 @@ def _by_name(check: _Check, most: int) -> _Check:
 
 
 def _members(required: Mapping[str, _Check], optional: Mapping[str, _Check] | None = None) -> _Check:
-    """An object with these members; others may be there, as another version may have more."""
+    """An object with these members, and possibly others from another version."""
 
     def check_all(value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -172,7 +172,7 @@ def _members(required: Mapping[str, _Check], optional: Mapping[str, _Check] | No
 
 
 def _registered(value: Any, where: str) -> None:
-    _text(32, "|".join(KINDS), f"one of {', '.join(KINDS)}")(value, where)  # as they are now: any may have been added
+    _text(32, "|".join(KINDS), f"one of {', '.join(KINDS)}")(value, where)  # the current registry, which may have grown
 
 
 _NAME = _text(_MAX_NAME)
@@ -184,7 +184,7 @@ _ENDPOINT = _members(
 _MANIFEST = _members(
     {
         "format_version": _number(1, FORMAT_VERSION, whole=True),
-        "plan": _members({}),  # which reads itself, strictly
+        "plan": _members({}),  # which is parsed strictly elsewhere
         "endpoints": _items(_ENDPOINT, _MAX_ENDPOINTS, 1),
         "facts": _by_name(_by_name(_or_none(_NAME), 200), _MAX_ENDPOINTS),
         "client": _members({"host": _NAME, "machine": _NAME, "cpus": _or_none(_number(0, 1e6, whole=True))}),
@@ -250,11 +250,11 @@ def _check_plan(name: str, document: Mapping[str, Any]) -> None:
         _refuse("manifest.plan", f"cannot be that of a run of the kind {name}: {error}")
 
 
-# --- The whole
+# --- The whole file
 
 
 def _check_size(document: Any) -> None:
-    """Refuse what is nested deeper, or has longer texts and larger numbers, than any field may have."""
+    """Refuse deeper nesting, longer texts and larger numbers than any field may have."""
     for value, where, depth in _walk(document, "", 0):
         if depth > _MAX_DEPTH:
             raise ImportFault("this file is damaged: it is nested too deeply")
@@ -262,7 +262,7 @@ def _check_size(document: Any) -> None:
             _refuse(where[:80], f"must be a text of at most {_MAX_TEXT} characters")
         # A seed has 63 bits.
         if type(value) in (int, float) and not -_MAX_NUMBER <= value <= (2**63 if type(value) is int else _MAX_NUMBER):
-            _refuse(where[:80], "is a number out of all bounds")
+            _refuse(where[:80], "is a number that is too large")
 
 
 def _walk(value: Any, where: str, depth: int) -> Iterator[tuple[Any, str, int]]:

@@ -1,4 +1,4 @@
-"""Texts and documents without secrets: tokens, passwords, and values with such names."""
+"""Remove secrets from texts and documents: tokens, passwords, and values named like secrets."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def without_secrets(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """`value`, as in JSON, without members that are named like secrets and without secrets in its texts."""
+    """`value`, a JSON value, without members named like secrets and without secrets in its texts."""
     if isinstance(value, Mapping):
         return {
             str(name): "(removed)" if _SECRET_NAME.search(str(name)) and entry else redacted(entry)

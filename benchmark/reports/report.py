@@ -1,7 +1,7 @@
-"""Runs as a document to hand in: each part comes from evidence, or is marked as not measured.
+"""Runs as a report: each part is based on evidence, or marked as not measured.
 
-A part that no run shows comes with the command that would measure it. Pure: runs with their samples go in, a document
-comes out, which `benchmark.reports.document` gives its form.
+A part without evidence has the command that would measure it. Pure: takes runs with their samples, and returns a
+document for `benchmark.reports.document`.
 """
 
 import json
@@ -54,14 +54,14 @@ _METHODS = (
     "Intervals are 95 %. Those of quantiles and their differences assume no distribution (order statistics) and are "
     "widened by how much neighbouring requests resemble each other, which shows in slow waves along the run. Those of "
     "shares are Wilson's. A quantile has an interval from n = 6 (p50), 72 (p95) and 368 (p99) on, unless requests come "
-    "in clusters that are worth fewer independent ones.",
+    "in clusters with fewer independent ones.",
     "A winner is named only where the interval excludes zero and the point estimate lies beyond a margin that was "
     "fixed before the run. The interval may reach into the margin. Equivalent means that the whole interval is within "
-    "the margin. Everything else is inconclusive. Nothing is claimed that is smaller than the difference between runs "
-    "of one server against itself on the measuring machine, or where the client was the limit.",
+    "the margin. Everything else is inconclusive. No difference is claimed if it is smaller than the one between "
+    "runs of one server against itself on the measuring machine, or if the client was the limit.",
     "With more than two endpoints, every pair is tested with Holm's correction: the chance of any false winner among "
     "all pairs is at most 5 %. Endpoints that no winner separates are tied.",
-    "No outlier is dropped. Warm-up requests are counted separately. Failures are in no latency and are listed "
+    "Outliers are never dropped. Warm-up requests are counted separately. Latencies exclude failures, which are listed "
     "separately. A timeout counts as longer than any answer.",
     "A cold start is the first answer of an instance that started while the request waited, by the server's own "
     "headers. Requests that queued for the same start are counted separately. Without headers, a cold start is "
@@ -78,9 +78,9 @@ def build(
     findings: Findings | None,
     decision: Decision | None = None,
 ) -> Document:
-    """The report on `recorded` runs, in any mixture of comparisons, loads and cold starts.
+    """The report on `recorded` runs, in any combination of comparisons, loads and cold starts.
 
-    `findings` are those of the same runs, which bills are made from. With a `decision` on them, that comes first.
+    `findings` are those of the same runs, and the basis of bills. A `decision` on them comes first.
     Raises PlanError and KeyError for a run that cannot be read.
     """
     material = _Material(recorded, prices, findings)
@@ -139,7 +139,7 @@ class _Material:
         return self.recorded[0][0].endpoint_names if self.recorded else ()
 
     def command(self, kind: str, options: str = "") -> str:
-        """The command that would measure what is missing."""
+        """The command that would measure a missing part."""
         sides = sides_of(self.warm[0][0].run) if self.warm else [Side(key, key, None) for key in ("api", "function")]
         return command(kind, sides, options)
 
@@ -195,7 +195,7 @@ def _verdicts(material: _Material) -> Iterator[Block]:
 
 
 def _claim(verdict: Verdict, names: Sequence[str]) -> Iterator[Block]:
-    """What is claimed and by which rule, and of more than two endpoints about each pair."""
+    """The verdict and its rule and, for more than two endpoints, a table of all pairs."""
     yield Callout(verdict.sentence)
     yield Text(verdict.rule, mark="Rule:", small=True)
     if len(names) > 2:
@@ -316,7 +316,7 @@ def _reproducibility(material: _Material) -> Iterator[Block]:
     for summary, samples in compared:
         differing, n = disagreements(samples)
         if n:
-            # A model that is asked the same again answers the same: requests of a few bodies are no sample of inputs.
+            # A model repeats its answers to equal inputs, so requests of a few bodies are not a sample of inputs.
             bodies = (summary.run.manifest.get("bodies") or {}).get("count")
             inputs = f"{bodies} input{'' if bodies == 1 else 's'}" if bodies else "an unknown number of inputs"
             several = len(summary.endpoints) > 2
@@ -343,7 +343,7 @@ def _cost(material: _Material, decision: Decision | None) -> Iterator[Block]:
     else:
         yield from _bills(findings, prices, decision.needs if decision else Needs())
     yield Text(
-        f"Prices in USD of {prices.as_of}, by region. Not counted: network, images, builds, and what else uses "
+        f"Prices in USD of {prices.as_of}, by region. Not counted: network, images, builds, and other use of "
         "the free tier.",
         small=True,
     )
@@ -391,7 +391,7 @@ def _bills(findings: Findings, prices: Prices, needs: Needs) -> Iterator[Block]:
 
 
 def _cheaper(findings: Findings, net_usd: Callable[[int, Billing, int], float | None]) -> Iterator[str]:
-    """From how many requests on one option is cheaper than another."""
+    """The numbers of requests above which one option is cheaper than another."""
 
     def option(position: int, billing: Billing) -> Callable[[int], float]:
         def total_usd(requests: int) -> float:
@@ -443,33 +443,33 @@ def _limits(material: _Material, decision: Decision | None) -> Iterator[Block]:
     said = list(decision.assumptions) if decision else []
     for summary, _ in material.summaries:
         run: Run = summary.run
-        if run.manifest.is_simulated:  # said in the same words as by a decision, so that it is there once
-            said.append(f"Run {run.id} is simulated: it says nothing of any platform.")
+        if run.manifest.is_simulated:  # the same text as in a decision, so that it appears once
+            said.append(f"Run {run.id} is simulated: it says nothing about any platform.")
         if run.is_imported:
             said.append(run.imported_text)
         client = run.manifest.client
         said.append(
             f"Run {run.id} was measured from one place ({client.host}, {client.machine}), once, at "
-            f"{run.started_text}: another place or hour may give other figures."
+            f"{run.started_text}: results may differ for other places and times."
         )
         generator = run.outcome.generator
         if generator.get("limited"):
             said.append(f"Run {run.id} is generator-limited ({'; '.join(generator.get('reasons', ()))}).")
         if run.state.value != "finished":
-            said.append(f"Run {run.id} did not end by itself: it is {run.state.value}.")
+            said.append(f"Run {run.id} did not finish: it is {run.state.value}.")
         if isinstance(summary, Summary) and all(is_on_this_machine(side.url or "") for side in sides_of(run)):
-            said.append(f"Run {run.id} is of programs on this machine, not of a platform.")
+            said.append(f"Run {run.id} measured programs on this machine, not a platform.")
         mode = summary.plan.mode if isinstance(summary, ColdSummary) else None
         if mode == "spawn":
             said.append(
-                f"Run {run.id} starts programs of this machine: a platform adds the time for a place, an image and a "
-                "network to it."
+                f"Run {run.id} starts programs on this machine: a platform adds time for scheduling, the image and the "
+                "network."
             )
         if mode == "forced":
-            said.append(f"Run {run.id} forces new instances, which is not scaling from zero.")
+            said.append(f"Run {run.id} forces new instances instead of scaling from zero.")
     for summary, _ in material.warm:
         if not summary.is_open_loop:
-            said.append(f"Run {summary.run.id} is a closed loop, which hides what requests do to each other.")
+            said.append(f"Run {summary.run.id} is a closed loop, which hides how requests slow each other down.")
     yield Items(tuple(dict.fromkeys(said)))
 
 
@@ -477,11 +477,11 @@ def _manifests(material: _Material) -> Iterator[Block]:
     for run, _ in material.recorded:
         yield Text(_title(run), small=True)
         yield Code(json.dumps(redacted(dict(run.manifest)), indent=1, ensure_ascii=False))
-    yield Text("python -m benchmark export ID --format json gives the requests themselves.", small=True)
+    yield Text("To get the individual requests, run python -m benchmark export ID --format json.", small=True)
 
 
 def disagreements(samples: Samples) -> tuple[int, int]:
-    """In how many blocks the endpoints' predictions differ, and how many blocks two or more of them answered."""
+    """The number of blocks with different predictions, and of blocks that two or more endpoints answered."""
     usable = samples[~samples["warmup"] & (samples["failure"] == 0) & ~np.isnan(samples["prediction"])]
     _, block, answers = np.unique(usable["group"], return_inverse=True, return_counts=True)
     low, high = np.full(len(answers), np.inf), np.full(len(answers), -np.inf)

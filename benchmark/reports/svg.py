@@ -1,6 +1,6 @@
-"""Charts as SVG for a page without scripts: two axes, and marks in the endpoints' colours, drawn by the page's CSS.
+"""Charts as SVG for a page without scripts: two axes, and marks whose colours come from the page's CSS.
 
-Only classes are written, no colours, so that one drawing is right in light, dark and print.
+Drawings use CSS classes instead of colours, so that one drawing works in light, dark and print.
 """
 
 import math
@@ -21,14 +21,14 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """From `low` to `high`, in the unit that its title says. A logarithmic one begins above 0."""
+    """An axis from `low` to `high`, in the unit of its title. A logarithmic axis begins above 0."""
 
     title: str
     low: float
     high: float
     log: bool = False
     names: tuple[tuple[float, str], ...] = ()
-    """ticks with words instead of numbers"""
+    """ticks with text instead of numbers"""
 
     def share(self, value: float) -> float:
         """The position of `value`: 0 at the low end, 1 at the high end."""
@@ -78,7 +78,7 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """A value with its interval along x, at the height `y`; without bounds only a dot."""
+    """A value with its interval along x at the height `y`; a dot without bounds."""
 
     position: int
     y: float
@@ -91,15 +91,15 @@ Mark = Line | Dots | Whisker
 
 
 def log_axis(title: str, values: Sequence[float]) -> Axis:
-    """A logarithmic axis around the positive ones of `values`."""
+    """A logarithmic axis around the positive `values`."""
     positive = [value for value in values if value > 0 and math.isfinite(value)] or [1.0]
     return Axis(title, min(positive) / 1.1, max(positive) * 1.1, log=True)
 
 
 def chart(x: Axis, y: Axis, marks: Sequence[Mark], legend: Sequence[str], alt: str) -> str:
-    """The drawing as an SVG element; `legend` names the endpoints in order, `alt` describes the drawing in words."""
+    """The drawing as an SVG element; `legend` names the endpoints in order, `alt` describes the drawing as text."""
     lines = _legend_lines(legend)
-    above = _LEGEND_LINE * (len(lines) - 1)  # a longer legend grows upwards, out of the way of the axes
+    above = _LEGEND_LINE * (len(lines) - 1)  # a longer legend grows upwards, away from the axes
     parts = [
         f'<svg viewBox="0 {-above} {WIDTH} {HEIGHT + above}" role="img" aria-label="{escape(alt)}">',
         *(entry for row, line in enumerate(lines) for entry in _legend_line(line, _LEGEND_LINE * row - above)),
@@ -130,7 +130,7 @@ def _drawn(mark: Mark, x: Axis, y: Axis) -> list[str]:
         return [f'<path class="{css} line{" dashed" if mark.dashed else ""}" d="{path}"/>']
     if mark.hollow:
         return [f'<circle class="{css} ring" cx="{one}" cy="{other}" r="{mark.size:g}"/>' for one, other in places]
-    # Strokes of no length with round ends: a dot takes ten bytes instead of fifty.
+    # Zero-length strokes with round ends: a dot takes ten bytes instead of fifty.
     path = "".join(f"M{one} {other}h0" for one, other in places)
     return [f'<path class="{css} dots" stroke-width="{2 * mark.size:g}" d="{path}"/>']
 
@@ -159,7 +159,7 @@ def _axes(x: Axis, y: Axis) -> list[str]:
 
 
 def _legend_lines(names: Sequence[str]) -> list[list[tuple[int, float, str]]]:
-    """The names as lines that fit, each name with the endpoint's position and where along x it begins."""
+    """The names in lines that fit, each with the endpoint's position and its x coordinate."""
     lines: list[list[tuple[int, float, str]]] = [[]]
     at = float(_LEFT)
     for position, name in enumerate(names):

@@ -1,7 +1,7 @@
-"""The kinds of runs, in one registry: commands, reports and pages ask it, and none of them knows a kind by name.
+"""The registry of run kinds. Commands, reports and pages use it, and never refer to a kind by name.
 
-To add a kind, write a module or package with a `KIND`, a `RunKind`, and add a line to `KINDS`. A kind is imported when
-it is first asked for.
+To add a kind, write a module or package with a `KIND`, a `RunKind`, and add a line to `KINDS`. A kind is imported on
+first use.
 """
 
 from importlib import import_module
@@ -21,13 +21,13 @@ KINDS: dict[str, str] = {
 
 
 class UnknownKind(PlanError):
-    """There is no such kind of run here; a later version may have recorded it."""
+    """The kind of run is unknown; a later version may have recorded it."""
 
 
 def kind_named(name: str) -> RunKind[Any, Any]:
     """The kind of this name. Raises UnknownKind."""
     if name not in KINDS:
-        raise UnknownKind(f"there is no kind of run called {name[:80]}, only {', '.join(KINDS)}")
+        raise UnknownKind(f"unknown kind of run {name[:80]}; the kinds are {', '.join(KINDS)}")
     kind: RunKind[Any, Any] = import_module(KINDS[name]).KIND
     return kind
 
@@ -38,5 +38,5 @@ def kind_of_run(run: Run) -> RunKind[Any, Any]:
 
 
 def plan_of(run: Run) -> Any:
-    """The plan of `run`, as its kind reads it. Raises PlanError."""
+    """The plan of `run`, parsed by its kind. Raises PlanError."""
     return kind_of_run(run).read_plan(run.manifest.plan)

@@ -1,6 +1,6 @@
-"""Cold starts: new instances of endpoints or of programs of this machine, and what their first answers cost.
+"""Cold-start runs: create new instances of endpoints or local programs, and time their first answers.
 
-What is started and asked is what the operator configured. A record chooses among that, and adds nothing of its own.
+Only targets that the operator configured are started and contacted. A record selects among them and adds nothing.
 """
 
 import os
@@ -33,27 +33,29 @@ from benchmark.statistics.text import listed
 
 
 def check(order: Order[ColdPlan]) -> None:
-    """Refuse hosts that nobody allowed, unless all that is asked is started here. Raises PlanError."""
+    """Refuse hosts that are not allowed, unless all targets are local programs. Raises PlanError."""
     if not isinstance(order.plan, SpawnPlan):
         check_count(len(order.endpoints))
         check_hosts(order.endpoints, order.allowed_hosts)
 
 
 def prepare(order: Order[ColdPlan], store: Store) -> Work:
-    """As the environment says: both programs of this repository, or FORCE_COMMAND. Raises PlanError, RunRefused."""
+    """Prepare a run of local programs, or with FORCE_COMMAND. Raises PlanError, RunRefused."""
     plan, force = order.plan, None
     if isinstance(plan, ForcedPlan):
         force = os.environ.get("FORCE_COMMAND")
         if not force:
-            raise PlanError("FORCE_COMMAND must say how a new instance is forced")
+            raise PlanError("FORCE_COMMAND must hold a command that forces a new instance")
     if isinstance(plan, SpawnPlan) and plan.drop_caches and order.resumed:
-        raise PlanError(f"run {order.resumed.id} needs what is never taken from the record: give --drop-caches again")
+        raise PlanError(
+            f"run {order.resumed.id} needs an option that is never taken from the record: give --drop-caches again"
+        )
     targets = programs(local.programs()) if isinstance(plan, SpawnPlan) else addresses(order.endpoints, plan.timeout_s)
     return prepare_targets(order, targets, store, force=force)
 
 
 def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: Store, *, force: str | None) -> Work:
-    """Ask `targets`, all configured by the operator, what they serve. Raises PlanError, RunRefused, StoreError."""
+    """Ask the operator's `targets` what they serve. Raises PlanError, RunRefused, StoreError."""
     check(order)
     plan, resumed = order.plan, order.resumed
     sent_sha256 = None
@@ -62,14 +64,14 @@ def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: St
             targets, sent_sha256 = _resumable(resumed, targets)
         elif isinstance(plan, SpawnPlan):
             plan = with_page_cache(plan)
-        with _ended_like_by_ctrl_c():
+        with _sigterm_as_sigint():
             served = served_by(targets, plan.timeout_s)
         card = card_of([one.card for one in served])
         bodies = read_bodies(order.body_from, card)
         if sent_sha256 not in (None, bodies.sha256):
-            raise PlanError(f"run {order.run_id} sent something else: the model or --body-from is not what it was")
+            raise PlanError(f"run {order.run_id} sent different inputs: the model or --body-from has changed")
     except KeyboardInterrupt as error:
-        raise RunRefused("it was cancelled before it began") from error
+        raise RunRefused("it was cancelled before it started") from error
     except ProgramError as error:
         raise RunRefused(str(error)) from error
     endpoints = [target.at("http://127.0.0.1", plan.timeout_s) for target in targets]
@@ -85,7 +87,7 @@ def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: St
             return execute(run, plan, targets, bodies, card, store, force=force, resume=bool(resumed), report=report)
         except ForceError as error:
             raise RunBroken(
-                f"{error}; what was measured is in run {run.id}, and --resume {run.id} goes on, with the same "
+                f"{error}; run {run.id} has the samples so far: resume it with --resume {run.id} and the same "
                 "--endpoint and --force"
             ) from error
 
@@ -93,15 +95,15 @@ def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: St
 
 
 def _resumable(run: Run, targets: Sequence[Target]) -> tuple[list[Target], str]:
-    """Those of `targets` that `run` is about, and the hash of what it sent. Raises PlanError."""
+    """The targets of `run` among `targets`, and the hash of its inputs. Raises PlanError."""
     try:
         return chosen_for(run, targets), run.manifest.body_sha256
     except (KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"run {run.id} cannot be read, so it cannot go on") from error
+        raise PlanError(f"run {run.id} cannot be read, so it cannot be resumed") from error
 
 
 def programs(commands: Mapping[str, Command]) -> list[Target]:
-    """Programs of this machine by key. Raises RunRefused where one has no directory to run in."""
+    """Local programs by key. Raises RunRefused if a working directory is missing."""
     try:
         local.require_directories(commands)
     except ProgramError as error:
@@ -110,12 +112,12 @@ def programs(commands: Mapping[str, Command]) -> list[Target]:
 
 
 def addresses(endpoints: Sequence[Endpoint], timeout_s: float) -> list[Target]:
-    """Endpoints where they are, which have as long to answer as a start may take."""
+    """Remote endpoints, with a timeout that allows for a start."""
     return [Target(one.key, one.name, replace(one, timeout_s=timeout_s)) for one in endpoints]
 
 
 def with_page_cache(plan: SpawnPlan) -> SpawnPlan:
-    """`plan` with what this machine's page cache will be: it is emptied only where that is allowed."""
+    """`plan` with the state of this machine's page cache, which is emptied only if permitted."""
     if not plan.drop_caches:
         return replace(plan, caches="warm: each program has been started before")
     if refused := drop_page_cache():
@@ -124,7 +126,7 @@ def with_page_cache(plan: SpawnPlan) -> SpawnPlan:
 
 
 def describe_plan(plan: ColdPlan, endpoints: int, count: Callable[[int], str]) -> str:
-    """A plan in a few words, which are the same for any number of endpoints."""
+    """A short description of a plan, the same for any number of endpoints."""
     if isinstance(plan, IdleSweepPlan):
         gaps = listed([gap_text(gap_s) for gap_s in sorted(plan.idle_s)])
         return f"idle sweep, {count(plan.repeats)} probes each after {gaps}"
@@ -133,17 +135,17 @@ def describe_plan(plan: ColdPlan, endpoints: int, count: Callable[[int], str]) -
 
 
 def describe(plan: ColdPlan, targets: Sequence[Target]) -> str:
-    """What is about to happen, before it does."""
+    """The announcement of a run."""
     names = listed([target.endpoint.address if target.endpoint else target.key for target in targets])
     waits = f", at least {gap_text(plan.waits_s)} of waiting" if isinstance(plan, IdleSweepPlan) else ""
     return f"{plan.probes} cold start probes of each of {names}{waits}"
 
 
 @contextmanager
-def _ended_like_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM is a SIGINT, which an event loop obeys between two steps: every program that is started is stopped."""
+def _sigterm_as_sigint() -> Iterator[None]:
+    """Treat SIGTERM as SIGINT, which an event loop handles between steps, so that all started programs are stopped."""
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),  # else it may be ignored
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),  # an inherited SIGINT may be ignored
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)),
     }
     try:
@@ -154,7 +156,7 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
 
 
 def _count_probes(samples: Samples, outcome: Mapping[str, Any]) -> int:
-    """Each of them is several requests."""
+    """The number of probes; each has several requests."""
     probes = outcome.get("probes")
     return len(samples) if probes is None else len(probes)
 

@@ -1,4 +1,4 @@
-"""Comparisons: the same body to every endpoint in rounds of random order, one request in flight."""
+"""Comparisons: send the same body to every endpoint in rounds of random order, with one request in flight."""
 
 from benchmark.runs.kind import Shows
 from benchmark.runs.requests import request_kind

@@ -1,6 +1,6 @@
-"""What a process that measures is told on standard input, as one JSON document.
+"""The job of a measuring process: one JSON document on standard input.
 
-Other users of a machine can read a command line, but not a pipe, which is why tokens travel here.
+Tokens are in the job because other users of a machine can read a command line, but not a pipe.
 """
 
 import json
@@ -18,12 +18,12 @@ from benchmark.runs.kind import Order, RunKind
 
 
 class JobError(ValueError):
-    """This is not a job; the message says why in a clause."""
+    """The document is not a valid job; the message says why in a clause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to carry out: of the kind and the plan here, or, to resume one, of those in the record under this id."""
+    """A run to carry out: a new one of this kind and plan, or a recorded one to resume, without kind and plan."""
 
     run_id: str
     results: Path
@@ -38,13 +38,13 @@ class Job:
         return self.kind is None
 
     def order(self, store: Store) -> tuple[RunKind[Any, Any], Order[Any]]:
-        """What is asked for. The hosts of the endpoints may be measured: whoever wrote the job configured them.
+        """The order. The endpoints' hosts are allowed, because the author of the job configured them.
 
         Raises PlanError, also for an imported run, and StoreError.
         """
         resumed = store.run(self.run_id) if self.resumes else None
         if resumed and resumed.is_imported:
-            raise PlanError(f"run {resumed.id} was imported: only what was measured here can go on")
+            raise PlanError(f"run {resumed.id} was imported: only runs measured here can be resumed")
         kind = kind_of_run(resumed) if resumed else kind_named(self.kind or "")
         plan = plan_of(resumed) if resumed else kind.read_plan(self.plan)
         hosts = frozenset(endpoint.host for endpoint in self.endpoints)

@@ -1,4 +1,4 @@
-"""What a kind of run is: its plan and codec, how it is carried out, and what is said of it."""
+"""The interface of a run kind: its plan and codec, its execution, and its summary."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ProgressReport = Callable[[Mapping[str, Any]], None]
-"""Told how far a run is: at least `done`, `total`, `phase` and `elapsed_s`."""
+"""Called with the progress of a run: at least `done`, `total`, `phase` and `elapsed_s`."""
 
 
 class RunRefused(Exception):
-    """A run did not begin; the message says why in a sentence."""
+    """The run could not start; the message says why in a sentence."""
 
 
 class RunBroken(Exception):
-    """A run ended before its plan was done; what was measured is in the record, which says so."""
+    """A run ended before its plan was done; its samples are recorded."""
 
 
 class Shows(Enum):
@@ -38,7 +38,7 @@ class Shows(Enum):
 
 
 class AnySummary(Protocol):
-    """What the summaries of all kinds have: the run that they are of."""
+    """The interface of all summaries."""
 
     @property
     def run(self) -> Run: ...
@@ -50,34 +50,34 @@ S = TypeVar("S", bound=AnySummary)
 
 @dataclass(frozen=True, slots=True)
 class Order(Generic[P]):
-    """What a process is asked to measure. All that it may reach was configured by the operator, never by a record."""
+    """A run to measure. Everything it may contact was configured by the operator, never by a record."""
 
     plan: P
     endpoints: tuple[Endpoint, ...]
     run_id: str
     name: str = ""
     body_from: str = "card"
-    """`card`, or a CSV file of what is sent"""
+    """source of the inputs: `card`, or a CSV file"""
     allowed_hosts: frozenset[str] = frozenset()
-    """hosts that may be measured, beside this machine"""
+    """allowed hosts, in addition to this machine"""
     max_requests: int = MAX_REQUESTS
     max_rate: float = MAX_RATE
-    """per second, to all endpoints together"""
+    """per second, to all endpoints combined"""
     resumed: Run | None = None
-    """the run of the record that goes on; None for a new one"""
+    """the recorded run to resume; None for a new one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A run that can begin: its endpoints have been asked, and its conditions are known."""
+    """A prepared run: its endpoints have been contacted, and its conditions are known."""
 
     run: Run
     total: int
-    """requests or probes, whatever its progress counts"""
+    """number of requests or probes, the unit of its progress"""
     announcement: str
-    """what is about to happen"""
+    """a description of the run before it starts"""
     execute: Callable[[ProgressReport], Run]
-    """Carries it out, records it, and returns it as it ended. Raises PlanError, StoreError, RunBroken."""
+    """Carries out and records the run, and returns the ended run. Raises PlanError, StoreError, RunBroken."""
 
 
 def _count_samples(samples: Samples, outcome: Mapping[str, Any]) -> int:
@@ -89,17 +89,17 @@ class RunKind(Generic[P, S]):
     """One kind of run, with plans of type P and summaries of type S."""
 
     name: str
-    """in the record, in JSON and on the command line"""
+    """the name in the record, in JSON and on the command line"""
     title: str
-    """what people read"""
+    """the display name"""
     read_plan: Callable[[Any], P]
-    """From the `plan` of a manifest, trusting nothing. Raises PlanError."""
+    """Parses the untrusted `plan` of a manifest. Raises PlanError."""
     write_plan: Callable[[P], dict[str, Any]]
     """The inverse."""
     describe: Callable[[P, int, Callable[[int], str]], str]
-    """A plan for so many endpoints in a few words, with its large numbers as the function given writes them."""
+    """Describes a plan for a number of endpoints briefly; the given function formats large numbers."""
     check: Callable[[Order[P]], None]
-    """Refuses what could hurt somebody, before anything is sent. Raises PlanError."""
+    """Refuses potentially harmful orders before anything is sent. Raises PlanError."""
     prepare: Callable[[Order[P], Store], Work]
     """Asks the endpoints what they serve. Raises PlanError, RunRefused, StoreError."""
     summarise: Callable[[Run, Samples], S]
@@ -107,18 +107,18 @@ class RunKind(Generic[P, S]):
     summary_type: type[S]
     print: "Callable[[S, Console | None], None]"
     document: Callable[[S], dict[str, Any]]
-    """The summary as JSON holds it."""
+    """The summary as JSON."""
     has_results: Callable[[S], bool]
     """Whether anything was measured."""
     page: str = "benchmark"
     """the path of the dashboard page that shows its runs"""
     panel: str
-    """The module that draws a run, with `live(store, run)` and `finished(store, run)`; the dashboard imports it."""
+    """The module that displays a run, with `live(store, run)` and `finished(store, run)`; the dashboard imports it."""
     unit: str = "request"
-    """what its progress counts"""
+    """the unit of its progress"""
     count: Callable[[Samples, Mapping[str, Any]], int] = _count_samples
-    """how many of these there are in samples and outcome"""
+    """counts these units in samples and outcome"""
     shows: Shows | None = None
-    """None where its runs are no evidence on endpoints"""
+    """None if its runs say nothing about endpoints"""
     needs_idle_endpoints: bool = False
-    """whether a request from elsewhere, such as a look at /metrics, would spoil what it measures"""
+    """whether other requests, such as scrapes of /metrics, would distort the measurement"""

@@ -1,4 +1,4 @@
-"""Loads: requests that arrive at a rate (open loop), or callers that wait for their answers (closed loop)."""
+"""Loads: send requests at a fixed rate (open loop), or from callers that wait for their answers (closed loop)."""
 
 from benchmark.runs.kind import Shows
 from benchmark.runs.requests import request_kind

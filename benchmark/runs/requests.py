@@ -1,4 +1,4 @@
-"""What the kinds that send requests to endpoints as they are have in common: a plan becomes a run that can begin."""
+"""Shared by the kinds that send requests to running endpoints: prepare a run from a plan."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,7 +35,7 @@ from inference.card import ModelCard
 
 
 def request_kind(name: str, title: str, shows: Shows | None = None) -> RunKind[Plan, Summary]:
-    """A kind whose samples are requests to endpoints as they are, and whose summary is their latencies."""
+    """A kind whose samples are requests to running endpoints, and whose summary is their latencies."""
     return RunKind(
         name=name,
         title=title,
@@ -55,15 +55,15 @@ def request_kind(name: str, title: str, shows: Shows | None = None) -> RunKind[P
 
 
 def check(order: Order[Plan]) -> None:
-    """Refuse what could hurt somebody. Raises PlanError."""
+    """Refuse potentially harmful orders. Raises PlanError."""
     check_count(len(order.endpoints))
     check_limits(order.plan, order.endpoints, order.allowed_hosts, order.max_requests, order.max_rate)
 
 
 def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
-    """Ask the endpoints, and write down the conditions. Raises PlanError, StoreError."""
+    """Contact the endpoints and write the manifest. Raises PlanError, StoreError."""
     if order.resumed:
-        raise PlanError(f"run {order.resumed.id} cannot be resumed: start another one")
+        raise PlanError(f"run {order.resumed.id} cannot be resumed: start a new one")
     check(order)
     plan, endpoints = order.plan, order.endpoints
     started = perf_counter()
@@ -81,7 +81,7 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
 
 
 def describe_plan(plan: Plan, endpoints: int, count: Callable[[int], str]) -> str:
-    """A plan for so many endpoints in a few words."""
+    """A short description of a plan for a number of endpoints."""
     if isinstance(plan, ComparePlan):
         what = f"{count(plan.pairs)} {'requests' if endpoints == 1 else unit_name(plan, endpoints)}"
     elif isinstance(plan, OpenLoopPlan):
@@ -95,7 +95,7 @@ def describe_plan(plan: Plan, endpoints: int, count: Callable[[int], str]) -> st
 def work(
     run: Run, endpoints: Sequence[Endpoint], bodies: Bodies, card: ModelCard | None, store: Store, announcement: str
 ) -> Work:
-    """`run`, whose conditions are known, as it can begin."""
+    """`run` as prepared work."""
 
     def carry_out(report: ProgressReport) -> Run:
         return execute(run, endpoints, bodies, card, store, report)
@@ -104,19 +104,19 @@ def work(
 
 
 def new_run(kind: str, name: str, manifest: dict[str, Any], run_id: str) -> Run:
-    """A run that begins now."""
+    """A run that starts now."""
     return Run(run_id, kind, readable.name(name), RunState.RUNNING, utc_now(), manifest)
 
 
 def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
-    """What is about to happen, before it does."""
+    """The announcement of a run."""
     cost = "" if planned.cost_usd is None else f", at most USD {planned.cost_usd:.2g}"
     addresses = listed([endpoint.address for endpoint in endpoints])
     return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
 
 
 def span(duration_s: float) -> str:
-    """A duration as one says it: `8 s`, `2 min`, `1.5 h`."""
+    """A readable duration: `8 s`, `2 min`, `1.5 h`."""
     if duration_s < 0.95:
         return "1 s"
     if duration_s < 99.5:
@@ -125,7 +125,7 @@ def span(duration_s: float) -> str:
 
 
 def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:
-    """What is sent: of the `card`, or the rows of a CSV file. `problems` are why there is no card. Raises PlanError."""
+    """The inputs of the `card`, or the rows of a CSV file. `problems` explain a missing card. Raises PlanError."""
     try:
         if source != "card":
             with Path(source).open("rb") as file:
@@ -138,5 +138,5 @@ def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = (
         raise PlanError(f"--body-from {error}") from error
     if card is None:
         why = f" ({'; '.join(problems)})" if problems else ""
-        raise PlanError(f"no endpoint gives a model card{why}, so --body-from FILE.csv must say what to send")
+        raise PlanError(f"no endpoint gives a model card{why}, so use --body-from FILE.csv to choose the inputs")
     return from_card(card)

@@ -1,4 +1,4 @@
-"""Self-tests: comparisons of one server with itself, which `python -m benchmark selftest` makes several of at once."""
+"""Self-tests: comparisons of one server with itself. `python -m benchmark selftest` starts several of them."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from benchmark.synthetic.selftest import KIND as NAME
 
 
 def _refuse(order: Order[Plan], store: Store) -> Work:
-    raise PlanError("a self-test is several runs: start it with python -m benchmark selftest")
+    raise PlanError("a self-test consists of several runs: start it with python -m benchmark selftest")
 
 
 KIND = replace(request_kind(NAME, "selftest"), prepare=_refuse)

@@ -1,1 +1,1 @@
-"""From samples to intervals, and from intervals to a verdict in words."""
+"""From samples to intervals, and from intervals to a verdict with its sentences."""

@@ -1,13 +1,13 @@
-"""What the differences between endpoints allow to be claimed: of each pair, and from all pairs of their order.
+"""Claims from the differences between endpoints: the outcome of each pair, and the order of all endpoints.
 
-The rule for a winner has two parts that answer two questions: whether there is a difference is a test (the interval
-excludes zero, with 5% of false claims), and whether it matters is an estimate (the point lies beyond the margin). The
-interval may reach into the margin, so a winner's true difference may be somewhat smaller than the margin. Testing
-against the margin itself (the whole interval beyond it) would exclude that, and miss more of the differences that do
-matter: `python -m benchmark simulate --runs N` counts both rules on endpoints whose truth is known.
+The rule for a winner has two parts. A test decides whether there is a difference (the interval excludes zero, with 5%
+of false claims), and an estimate decides whether it is relevant (the point lies beyond the margin). The interval may
+reach into the margin, so a winner's true difference may be somewhat smaller than the margin. Testing against the
+margin itself (the whole interval beyond it) would exclude that, but miss more relevant differences:
+`python -m benchmark simulate --runs N` counts both rules on endpoints whose truth is known.
 
-More than two endpoints make several pairs, and each pair is one more chance of a false claim. Holm's procedure (1979,
-Scandinavian Journal of Statistics 6) keeps the chance of any false claim at 5% over all of them.
+With more than two endpoints there are several pairs, each with a chance of a false claim. Holm's procedure (1979,
+Scandinavian Journal of Statistics 6) keeps the chance of any false claim at 5%.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +18,13 @@ from math import isfinite
 
 from benchmark.statistics.estimates import CONFIDENCE, Estimate, min_samples, more_samples
 
-_MOST = 1_000_000  # more samples than this are no advice
+_MOST = 1_000_000  # proposing more samples than this is not useful
 
 EffectOf = Callable[[int, int, float], Estimate]
-"""The difference between two endpoints, by their positions, first minus second in ms, with an interval of this
+"""Returns the difference of two endpoints, by position, first minus second in ms, with an interval at this
 confidence."""
 Order = tuple[tuple[int, ...], ...]
-"""Positions in groups, the fastest group first. Endpoints that no chain of winners separates are one group."""
+"""Positions in groups, fastest first. Endpoints that no chain of winners separates are one group."""
 
 
 class Outcome(StrEnum):
@@ -34,20 +34,20 @@ class Outcome(StrEnum):
 
 
 class Doubt(Enum):
-    """Why nothing is claimed of a pair."""
+    """Why a pair has no claim."""
 
     CLIENT = auto()
     """the client was the limit"""
     TOO_FEW = auto()
     """fewer samples than any interval needs"""
     NO_INTERVAL = auto()
-    """enough samples, but they come in clusters, or time out"""
+    """enough samples, but with clusters or timeouts"""
     TIMEOUTS = auto()
-    """how long the timeouts would have taken is not known"""
+    """the true duration of the timeouts is unknown"""
     RESOLUTION = auto()
-    """the effect is smaller than what the measuring machine resolves"""
+    """the effect is below the resolution of the measuring machine"""
     MARGIN_BELOW_RESOLUTION = auto()
-    """the margin is"""
+    """the margin is below the resolution"""
     MORE_SAMPLES = auto()
     """more samples would settle it"""
     HARDLY = auto()
@@ -56,21 +56,21 @@ class Doubt(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """What is claimed of one pair of endpoints, at positions `first` and `second` among all."""
+    """The claim about one pair of endpoints, at positions `first` and `second`."""
 
     first: int
     second: int
     effect: Estimate
     """first minus second in ms"""
     confidence: float
-    """of the effect's interval: the level that Holm's procedure asked for"""
+    """confidence of the effect's interval, as Holm's procedure requires"""
     margin_ms: float
     outcome: Outcome
     winner: int | None
     doubt: Doubt | None
-    """None where something is claimed"""
+    """None if there is a claim"""
     more: int | None
-    """about how many more samples would settle it, where that can be said"""
+    """about how many more samples would settle it, if known"""
 
 
 def contrasts(
@@ -84,10 +84,10 @@ def contrasts(
 ) -> tuple[Contrast, ...]:
     """Every pair of the endpoints with these medians, in the order of `itertools.combinations`.
 
-    A winner needs an interval without zero and an effect beyond the margin; equivalence an interval within the margin.
-    Where timeouts leave one end of the interval open, the other is enough for a winner. Both claims are refused below
-    `resolution_ms`, by which runs of one server against itself differ on the measuring machine, and where the client
-    was the limit (`limited`).
+    A winner needs an interval without zero and an effect beyond the margin; equivalence needs an interval within the
+    margin. If timeouts leave one end of the interval open, the other end is enough for a winner. There are no claims
+    below `resolution_ms`, the difference between runs of one server against itself on the measuring machine, or if the
+    client was the limit (`limited`).
     """
     return tuple(
         _contrast(
@@ -104,10 +104,10 @@ def contrasts(
 
 
 def holm(effect_of: EffectOf, endpoints: int) -> Mapping[tuple[int, int], tuple[Estimate, float]]:
-    """The effect of each pair with the confidence of its interval, so that 5% of runs at most have any false one.
+    """The effect of each pair with the confidence of its interval, so that at most 5% of runs have any false claim.
 
-    Step down: of all pairs whose interval at 1 - 0.05/(pairs left) excludes zero the difference is real; then there
-    are fewer pairs left, which need less. A pair keeps the interval that settled it, others get the last one.
+    Step down: pairs whose interval at 1 - 0.05/(remaining pairs) excludes zero are different; the fewer remaining pairs
+    then need less confidence. A pair keeps the interval that settled it; others get the last one.
     """
     pairs = list(combinations(range(endpoints), 2))
     found: dict[tuple[int, int], tuple[Estimate, float]] = {}
@@ -123,14 +123,14 @@ def holm(effect_of: EffectOf, endpoints: int) -> Mapping[tuple[int, int], tuple[
 
 
 def corrected(claims: int) -> float:
-    """The confidence of each of so many intervals that together keep 95% (Bonferroni)."""
+    """The confidence of each of several intervals that together keep 95% (Bonferroni)."""
     return CONFIDENCE if claims == 1 else 1 - (1 - CONFIDENCE) / claims
 
 
 def margin(margin_ms: float, margin_pct: float, medians_ms: Sequence[float]) -> float:
-    """The difference in ms that matters: `margin_ms`, or `margin_pct` percent of the fastest median if that is more.
+    """The minimum relevant difference in ms: `margin_ms`, or `margin_pct` percent of the fastest median if larger.
 
-    Of the fastest, so that no endpoint widens the margin by being slow. An unknown median (NaN) counts for nothing.
+    The fastest median is the base, so that a slow endpoint does not widen the margin. NaN medians are ignored.
     """
     share_ms = margin_pct / 100 * min(medians_ms)
     return max(margin_ms, share_ms) if all(map(isfinite, medians_ms)) else margin_ms
@@ -140,7 +140,7 @@ def order(found: Sequence[Contrast], endpoints: int) -> Order:
     """Groups of positions, the fastest group first.
 
     A pair without a winner joins two endpoints, and so does a circle of winners (paired medians can be circular: A
-    before B, B before C, C before A). Every endpoint of a group has won against every one of the groups after it.
+    before B, B before C, C before A). Every endpoint of a group has won against all endpoints of later groups.
     """
     everyone = range(endpoints)
     not_behind = {(position, position) for position in everyone}
@@ -158,7 +158,7 @@ def order(found: Sequence[Contrast], endpoints: int) -> Order:
         tuple(other for other in everyone if (one, other) in not_behind and (other, one) in not_behind)
         for one in everyone
     }
-    # The faster a group, the more endpoints its members are not behind.
+    # Members of faster groups are behind fewer endpoints.
     return tuple(sorted(groups, key=lambda group: -sum((group[0], other) in not_behind for other in everyone)))
 
 

@@ -1,4 +1,4 @@
-"""Estimates and verdicts as JSON, the same for every kind of run."""
+"""Estimates and verdicts as JSON, shared by all kinds of runs."""
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -9,17 +9,17 @@ from benchmark.statistics.verdict import Verdict
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:
-    """A figure with its bounds, null where they are not known, and its n."""
+    """A figure with its n and its bounds, null if unknown."""
     return {"value": finite(estimate.value), "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
 def estimates_document(names: Iterable[str], estimates: Sequence[Estimate]) -> dict[str, Any]:
-    """Estimates by their names, of which there are as many."""
+    """Estimates by name."""
     return {name: estimate_document(estimate) for name, estimate in zip(names, estimates, strict=True)}
 
 
 def verdict_document(verdict: Verdict, keys: Sequence[str]) -> dict[str, Any]:
-    """What is claimed of the endpoints of these `keys`: `order` is groups of keys, the fastest first."""
+    """The verdict on the endpoints of these `keys`; `order` has groups of keys, fastest first."""
     return {
         "outcome": verdict.outcome.value,
         "winner": None if verdict.winner_position is None else keys[verdict.winner_position],
@@ -33,9 +33,9 @@ def verdict_document(verdict: Verdict, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def pairs_document(verdict: Verdict, keys: Sequence[str]) -> list[dict[str, Any]]:
-    """Every pair of the endpoints of these `keys`: the difference, first minus second, and what is claimed of it.
+    """Every pair of the endpoints of these `keys`: the difference, first minus second, and its outcome.
 
-    The interval's `confidence` is what keeps any false claim among all pairs at 5% (Holm).
+    The interval's `confidence` keeps the chance of any false claim among all pairs at 5% (Holm).
     """
     return [
         {
@@ -54,5 +54,5 @@ def pairs_document(verdict: Verdict, keys: Sequence[str]) -> list[dict[str, Any]
 
 
 def finite(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity: no value."""
+    """NaN and infinity as None, because JSON has neither."""
     return value if isfinite(value) else None

@@ -1,10 +1,10 @@
 """Estimates from samples: quantiles, shares and differences, each with its interval.
 
-Requests of one run resemble their neighbours, so n of them are worth fewer independent ones. How many fewer is seen in
-how much they move together slowly: in the weights of a dozen slow cosines over the run, each of which is about one
-independent look at what the samples have in common (`_waves`). Nothing of that is fitted to any kind of noise.
-Pure functions over one-dimensional arrays in time order. Where the samples are too few for an interval at all, or come
-in clusters that are, there is none, instead of a wide guess.
+Requests of one run resemble their neighbours, so n of them count as fewer independent samples. The effective number
+follows from slow common movements: the weights of a dozen slow cosines over the run, each about one independent view of
+what the samples have in common (`_waves`). No noise model is fitted.
+Pure functions over one-dimensional arrays in time order. If there are too few samples or clusters for an interval,
+there is none, instead of a wide guess.
 """
 
 from bisect import bisect_right
@@ -20,20 +20,20 @@ from scipy.special import bdtr, betaincinv, ndtri, pdtrc, stdtrit
 CONFIDENCE = 0.95
 _MOST_WAVES, _FEWEST_WAVES = 12, 4
 _BLOCKS = 500  # along a run: the shortest wave is 40 of them long
-_NEIGHBOURS = 5  # after a request, among which clusters show
+_NEIGHBOURS = 5  # the number of following requests in which clusters are detected
 _ANGLES = np.linspace(0, 2 * pi, 128, endpoint=False)
 
 Values = NDArray[Any]
 """One-dimensional, float32 or float64."""
 Blocks = NDArray[Any]
-"""For each value when it was, as the number of one of 500 equal parts of the run."""
+"""The time of each value, as the index of one of 500 equal parts of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure from `n` samples with its interval; without bounds the interval is not estimable.
 
-    With one bound alone the other end is open: it lies among timeouts, whose true duration is unknown.
+    With only one bound, the other end is open: it lies among timeouts, whose true duration is unknown.
     """
 
     value: float
@@ -51,7 +51,7 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the sign is certain, for which the bound on the side of zero is enough."""
+        """Whether the sign is certain; the bound on the side of zero is enough."""
         return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
 
 
@@ -77,8 +77,8 @@ def quantiles(
     Probability Letters 14; for the median Hettmansperger and Sheather 1986), so that the coverage is `confidence`
     and not "at least" that. With `blocks` the bounds move outward by the design effect (Woodruff 1952, Korn and
     Graubard 1998).
-    No bounds below `min_samples`, nor where the samples are worth fewer (`_worth_too_few`); NaN is the value of none.
-    Infinity is a censored value, which ranks last; bounds that reach it are none.
+    No bounds below `min_samples` effective samples (`_effectively_too_few`); without samples the value is NaN.
+    Infinity is a censored value, which ranks last; bounds that reach it are omitted.
 
     Raises ValueError for a NaN among the values: a failure has no latency.
     """
@@ -94,7 +94,7 @@ def quantiles(
         if n >= min_samples(share, confidence):
             centre, *ends = _rank_interval(n, share, confidence)
             waves = None if blocks is None else _waves(_beyond(values, estimate.value), blocks)
-            if not _worth_too_few(values, ordered, share, waves, confidence):
+            if not _effectively_too_few(values, ordered, share, waves, confidence):
                 stretch = sqrt(_design_effect(waves, confidence))
                 estimate = _bounded(estimate, *(_at(ordered, centre + stretch * (end - centre)) for end in ends))
         estimates.append(estimate)
@@ -104,15 +104,15 @@ def quantiles(
 def wilson(successes: int, n: int, design_effect: float = 1.0, *, confidence: float = CONFIDENCE) -> Estimate:
     """A share with Wilson's score interval (Wilson 1927), which holds near 0 and 1 too.
 
-    With a `design_effect` it is the interval of as many independent samples as the `n` are worth (Korn and Graubard
-    1998, Survey Methodology 24).
+    With a `design_effect`, the interval is that of the effective number of independent samples (Korn and Graubard 1998,
+    Survey Methodology 24).
     """
     if not n:
         return Estimate(nan, None, None, 0)
     z = float(ndtri((1 + confidence) / 2))
-    share, worth = successes / n, n / design_effect
-    centre = (share + z * z / (2 * worth)) / (1 + z * z / worth)
-    half = z / (1 + z * z / worth) * sqrt(share * (1 - share) / worth + z * z / (4 * worth * worth))
+    share, effective = successes / n, n / design_effect
+    centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
+    half = z / (1 + z * z / effective) * sqrt(share * (1 - share) / effective + z * z / (4 * effective * effective))
     # At the ends the bound is exact in theory and off by a rounding in floating point.
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
@@ -120,13 +120,13 @@ def wilson(successes: int, n: int, design_effect: float = 1.0, *, confidence: fl
 
 
 def design_effect(hits: NDArray[np.bool_], blocks: Blocks) -> float:
-    """How many times as uncertain the share of `hits` is as that of independent samples, from how they cluster in
-    time; at least 1, and 1 where all or none are hits, which says nothing of clusters."""
+    """How many times more uncertain the share of `hits` is than with independent samples, because of clusters in time;
+    at least 1, and 1 if all or none are hits, which shows no clusters."""
     return max(1.0, _design_effect(_waves(hits, blocks), CONFIDENCE))
 
 
 def upper_bound(count: int, n: int) -> float:
-    """The exact one-sided 95% upper bound of a share of which `count` of `n` were seen (Clopper and Pearson 1934).
+    """The exact one-sided 95% upper bound of a share with `count` hits in `n` (Clopper and Pearson 1934).
 
     For none of n it is 1 - 0.05^(1/n), about 3/n: the "rule of three". 1 where n is 0.
     """
@@ -134,12 +134,12 @@ def upper_bound(count: int, n: int) -> float:
 
 
 def consecutive_blocks(n: int) -> Blocks:
-    """When `n` samples in time order were, where only their order counts."""
+    """The times of `n` samples in time order, if only their order counts."""
     return np.arange(n) * min(n, _BLOCKS) // max(n, 1)
 
 
 def time_blocks(times_ms: Sequence[Values]) -> list[Blocks]:
-    """When samples were that are not in pairs: one array per endpoint, on one time axis."""
+    """The times of samples that are not in pairs: one array per endpoint, on one time axis."""
     known = [times for times in times_ms if len(times)]
     if not known:
         return [np.zeros(0, dtype=np.int64) for _ in times_ms]
@@ -159,8 +159,8 @@ def paired_median_difference(
 
     A pair with a NaN (a failure) is left out. A timeout is censored, not missing: pass it as infinity, which ranks it
     after every answer; a pair of two timeouts says nothing. `waited_ms` are the same latencies with each infinity
-    replaced by how long was waited: with them a difference that is not known is at least known to be that large, so
-    that an interval which reaches the timeouts keeps the bound on the other side.
+    replaced by the time waited: they give a minimum for an unknown difference, so that an interval that reaches the
+    timeouts keeps the bound on the other side.
     """
     least_ms, most_ms = (_subtracted(first, second) for first, second in _extremes(first_ms, second_ms, waited_ms))
     differences_ms = _subtracted(first_ms, second_ms)
@@ -185,9 +185,9 @@ def quantile_differences(
 ) -> list[Estimate]:
     """First minus second of each quantile, in ms.
 
-    Without `blocks` the arrays are pairs in time order, of one length, with NaN for a failure. With them, as from
-    `time_blocks`, they are without failures and of any length. Either way what disturbed both endpoints at once is in
-    both or in neither. A timeout is infinite: it ranks after every answer, and an interval that would reach one is
+    Without `blocks` the arrays are pairs in time order, of one length, with NaN for a failure. With `blocks`, as from
+    `time_blocks`, they are without failures and of any length. Either way, disturbances of both endpoints at once are
+    in both or in neither. A timeout is infinite: it ranks after every answer, and an interval that would reach one is
     open on that side; `waited_ms` as for `paired_median_difference`.
 
     The ranks of both quantiles lie in an ellipse, by their design effects and by what both endpoints have in common;
@@ -196,7 +196,7 @@ def quantile_differences(
 
     The metrics are corrected for their number (Bonferroni): together the intervals hold with `confidence`. The
     `primary` share, if any, was named before the run and keeps that confidence for itself. An interval needs
-    `min_samples` from either endpoint, which are not worth fewer (`_worth_too_few`); n is the smaller endpoint's.
+    `min_samples` effective samples from either endpoint (`_effectively_too_few`); n is the smaller endpoint's.
     """
     shares = tuple(shares)
     extremes = _extremes(first_ms, second_ms, waited_ms)
@@ -224,7 +224,7 @@ def quantile_differences(
                 _waves(_beyond(side, value), ids, count, number)
                 for side, value, ids in zip(sides, quantiles_ms, blocks, strict=True)
             ]
-            if not any(_worth_too_few(sides[at], ordered[at], share, waves[at], confidence) for at in (0, 1)):
+            if not any(_effectively_too_few(sides[at], ordered[at], share, waves[at], confidence) for at in (0, 1)):
                 ranks = [
                     _ranks(len(side), share, level, steps)
                     for side, steps in zip(sides, _stretch(number, level) * _ellipse(waves), strict=True)
@@ -239,7 +239,7 @@ def quantile_differences(
 def more_samples(estimate: Estimate, half_width: float) -> int | None:
     """About how many more samples shrink the interval's half-width to `half_width`, which falls as 1/√n.
 
-    To two digits, since it is an extrapolation; None where there is nothing to extrapolate from, or to.
+    Rounded to two digits, because it is an extrapolation; None if it cannot be extrapolated.
     """
     if estimate.half_width is None or half_width <= 0:
         return None
@@ -254,7 +254,7 @@ def more_samples(estimate: Estimate, half_width: float) -> int | None:
 def _extremes(
     first_ms: Values, second_ms: Values, waited_ms: tuple[Values, Values] | None
 ) -> list[tuple[Values, Values]]:
-    """The latencies of both at which their difference is least, and at which it is greatest."""
+    """The latencies of both with the smallest and with the largest difference."""
     if waited_ms is None:
         waited_ms = np.where(np.isinf(first_ms), 0.0, first_ms), np.where(np.isinf(second_ms), 0.0, second_ms)
     return [(waited_ms[0], second_ms), (first_ms, waited_ms[1])]
@@ -271,7 +271,7 @@ def _or(values: Values, otherwise: float) -> Values:
 
 
 def _bounded(estimate: Estimate, low: float, high: float) -> Estimate:
-    """With these bounds, or without one that is a timeout: how long it would have taken is not known."""
+    """An estimate with these bounds, without those that are timeouts, whose true duration is unknown."""
     unknown = isnan(estimate.value)
     return Estimate(
         estimate.value,
@@ -291,7 +291,7 @@ def _each_at(ordered: Values, ranks: NDArray[np.float64]) -> NDArray[np.float64]
     below = ranks.astype(np.int64)
     part = ranks - below
     values = ordered[below - 1].astype(np.float64)
-    # From an infinity, a censored observation, nothing is interpolated: the sum would be no number.
+    # Nothing is interpolated from infinity, a censored observation: the sum would be NaN.
     between = np.flatnonzero((part > 0) & np.isfinite(values))
     values[between] += part[between] * (ordered[below[between]].astype(np.float64) - values[between])
     return values
@@ -306,7 +306,7 @@ def _rank(n: int, share: float, confidence: float) -> float:
 
     rank = bisect_right(range(n + 1), confidence, key=chance) - 1
     if not 0 < rank < n:
-        return float(min(max(rank, 1), n))  # a rounding at the very n of `min_samples`
+        return float(min(max(rank, 1), n))  # a rounding error at n = `min_samples`
     below, above = chance(rank), chance(rank + 1)
     if below >= confidence:
         return float(rank)
@@ -334,13 +334,13 @@ def _beyond(values: Values, quantile_value: float) -> NDArray[np.bool_]:
     return above
 
 
-def _worth_too_few(
+def _effectively_too_few(
     values: Values, ordered: Values, share: float, waves: NDArray[np.float64] | None, confidence: float
 ) -> bool:
-    """Whether so few independent samples are behind these that they cannot bound the quantile.
+    """Whether the effective number of independent samples is too small to bound the quantile.
 
-    A design effect from a dozen waves errs by half. So that independent samples that just suffice are not turned down
-    by chance, their clusters have to show as well.
+    A design effect from a dozen waves may be wrong by half. To accept independent samples that just suffice, clusters
+    must be detectable as well.
     """
     few = len(values) / _mean_square(waves) < min_samples(share, confidence)
     return few and _come_in_clusters(values, ordered, share)
@@ -376,7 +376,7 @@ def _design_effect(waves: NDArray[np.float64] | None, confidence: float) -> floa
 
 
 def _number_of_waves(n: int) -> int:
-    """As many slow cosines as are used: the more, the surer, and the less slow.
+    """The number of slow cosines: more are surer, but less slow.
 
     0.4 n^(2/3) of them give tests of about the right size and the best power where the memory is that of an
     autoregression of up to 0.7 (Lazarus, Lewis, Stock and Watson 2018, Journal of Business & Economic Statistics 36).
@@ -406,7 +406,7 @@ def _waves(
     if not 0 < share < 1:
         return None
     count, number = count or int(blocks.max()) + 1, number or _number_of_waves(len(hits))
-    # Neighbours are mostly of one block, and a sum over each stretch of them is the fastest way to count.
+    # Neighbours are mostly in one block, so summing over each stretch is the fastest way to count.
     starts = np.append(0, np.flatnonzero(blocks[1:] != blocks[:-1]) + 1)
     expected = share * np.diff(starts, append=len(hits))
     found = np.add.reduceat(hits.view(np.int8), starts, dtype=np.int64)
@@ -419,7 +419,7 @@ def _waves(
 def _ellipse(waves: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64]:
     """Around what the ranks of both endpoints' quantiles may be: shape (2, angles), in steps of `_ranks`.
 
-    Wide where the samples of an endpoint are worth less than independent ones, and slanted where both move together.
+    Wide if the samples of an endpoint are clustered, and slanted if both endpoints move together.
     """
     effects = [_mean_square(mine) for mine in waves]
     common = 0.0 if waves[0] is None or waves[1] is None else float(np.mean(waves[0] * waves[1]))

@@ -1,6 +1,6 @@
-"""Figures as short text: three digits, and never a value without its interval or the reason why it has none.
+"""Figures as short text: three digits, always with an interval or the reason for its absence.
 
-The one place where intervals are written: other modules choose how many digits their numbers have (`write`).
+All intervals are formatted here; other modules choose the number format (`write`).
 """
 
 from collections.abc import Callable, Iterable
@@ -15,14 +15,14 @@ _NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
 
 
 def number(value: float) -> str:
-    """Three digits, as far as they mean something."""
+    """Three significant digits."""
     size = abs(value)
     places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:.{places}f}"
 
 
 def interval(estimate: "Estimate", factor: float = 1.0, *, write: Write = number) -> str:
-    """A figure with its interval, or that it has none; `factor` 100 makes percent of a share."""
+    """A figure with its interval, or the reason for its absence; `factor` 100 converts a share to percent."""
     if not estimate.n:
         return "not measured"
     n, known = f"n = {estimate.n}", bounds(estimate, factor, write=write)
@@ -43,24 +43,24 @@ def bounds(estimate: "Estimate", factor: float = 1.0, *, write: Write = number) 
 
 
 def span(low: float, high: float, write: Write = number) -> str:
-    """From where to where: `1.10 to 1.39`."""
+    """A range: `1.10 to 1.39`."""
     return f"{write(low)} to {write(high)}"
 
 
 def alike(*values: float) -> Write:
-    """Writes numbers with the same decimals, so that the larger of `values` has about three digits."""
+    """A formatter with fixed decimals, so that the larger of `values` has about three digits."""
     size = max(map(abs, values))
     places = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 3
     return lambda value: f"{value:.{places}f}"
 
 
 def ms(value_ms: float) -> str:
-    """A duration that is exact, such as a margin: `0.5 ms`."""
+    """An exact duration, such as a margin: `0.5 ms`."""
     return f"{value_ms:.3g} ms"
 
 
 def percent(share: float) -> str:
-    """A share that is exact, such as a confidence: `95%`."""
+    """An exact share, such as a confidence: `95%`."""
     return f"{100 * share:.3g}%"
 
 

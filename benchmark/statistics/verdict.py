@@ -1,6 +1,6 @@
-"""What a comparison allows to be said of all its endpoints: a winner, equivalence, or neither.
+"""The verdict of a comparison on all endpoints: a winner, equivalence, or neither.
 
-The claims are those of `contrasts.py`, the sentences those of `verdict_text.py`.
+`contrasts.py` makes the claims, `verdict_text.py` the sentences.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ __all__ = ["Attempts", "Outcome", "State", "Verdict", "decide", "margin"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is claimed of all endpoints. Of two it says what its one pair says."""
+    """The verdict on all endpoints. For two, it equals the verdict on the pair."""
 
     outcome: Outcome
-    """a winner where one endpoint is alone in the first group, equivalent where all pairs are"""
+    """a winner if one endpoint is alone in the first group, equivalent if all pairs are"""
     winner: str | None
     winner_position: int | None
     metric: str
@@ -26,7 +26,7 @@ class Verdict:
     """the smallest of the pairs' margins, which is that of the fastest endpoint"""
     state: State
     reason: str
-    """why there is no claim; empty where there is one"""
+    """why there is no claim; empty if there is one"""
     conditions: tuple[str, ...]
     sentence: str
     order: Order
@@ -36,12 +36,12 @@ class Verdict:
 
     @property
     def rule(self) -> str:
-        """What a winner needs, in a sentence."""
+        """The rule for a winner, in a sentence."""
         return verdict_text.rule([pair.margin_ms for pair in self.pairs])
 
     @property
     def more_pairs(self) -> int | None:
-        """About how many more samples would settle all pairs; None where nothing is open or nothing would settle it."""
+        """About how many more samples would settle all pairs; None if nothing is open or nothing would settle it."""
         more = [pair.more for pair in self.pairs if pair.outcome is Outcome.INCONCLUSIVE]
         known = [count for count in more if count is not None]
         return max(known) if known and len(known) == len(more) else None
@@ -66,8 +66,8 @@ def decide(
     """The verdict on two or more endpoints called `names`, by the differences of `metric` between them.
 
     `effect_of(first, second, confidence)` gives the difference of two positions; it is asked for each pair at the
-    confidence that Holm's procedure needs. `limited` says why the client was the limit: then nothing is claimed.
-    `conditions` are kept beside the verdict. `fair` changes the sentences and nothing else.
+    confidence that Holm's procedure needs. `limited` says why the client was the limit, which prevents any claim.
+    `conditions` are kept with the verdict. `fair` only changes the sentences.
     """
     found = contrasts(
         effect_of,

@@ -1,4 +1,4 @@
-"""What is claimed, in sentences: of a pair of endpoints, and of all of them. No claim is made here."""
+"""The sentences of a verdict, on a pair of endpoints and on all. `contrasts.py` makes the claims."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from benchmark.statistics.text import alike, count, listed, ms, percent, span
 
 
 class State(StrEnum):
-    """Of the instances that answered. Warm and cold are never mixed in one verdict; unknown is called neither."""
+    """The state of the instances that answered. Warm and cold are never mixed in one verdict; unknown is neither."""
 
     WARM = "warm"
     COLD = "cold"
     UNKNOWN = "unknown"
 
     @property
-    def words(self) -> str:
-        """What it is called beside other conditions."""
+    def text(self) -> str:
+        """The text among other conditions."""
         return "instance state unknown" if self is State.UNKNOWN else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How many requests were sent to an endpoint, how many of them failed, and how much failures came together."""
+    """The number of requests to an endpoint, the number of failures, and how strongly failures are clustered."""
 
     n: int
     failed: int
@@ -35,25 +35,25 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the parts of a sentence are called, in one comparison."""
+    """The terms for the sentences of one comparison."""
 
     names: Sequence[str]
     metric: str
     unit: str
-    """what is counted: pairs, blocks, requests to each"""
+    """the unit of n: pairs, blocks, requests to each"""
     state: State
     fair: bool
-    """whether all that is known of the endpoints' conditions is equal"""
+    """whether all conditions of the endpoints are equal"""
     limited: tuple[str, ...] = ()
     resolution_ms: float | None = None
 
     @property
     def basis(self) -> str:
-        return f"{self.unit}, {self.state.words}"
+        return f"{self.unit}, {self.state.text}"
 
 
 def of_pair(found: Contrast, terms: Terms) -> str:
-    """What is claimed of one pair, with its figures."""
+    """The verdict on one pair, with its figures."""
     if found.doubt is Doubt.CLIENT:
         return _client_was_the_limit(terms)
     effect, first, second = found.effect, terms.names[found.first], terms.names[found.second]
@@ -62,7 +62,7 @@ def of_pair(found: Contrast, terms: Terms) -> str:
         lead = f"{winner} answers faster" if terms.fair else f"These two deployments differ, {winner} answers faster"
         return f"{lead}: {_less(found, terms)}."
     if effect.low is None or effect.high is None:
-        return f"Inconclusive: {_question(terms)} cannot be said, since {reason(found, terms)} ({terms.state.words})."
+        return f"Inconclusive: it is unknown {_question(terms)}, because {reason(found, terms)} ({terms.state.text})."
     write = alike(effect.low, effect.high)
     figures = (
         f"{first} minus {second} is {write(effect.value)} ms in the {terms.metric} ({percent(found.confidence)} "
@@ -71,14 +71,14 @@ def of_pair(found: Contrast, terms: Terms) -> str:
     if found.outcome is Outcome.EQUIVALENT:
         lead = f"{first} and {second} are equally fast"
         if not terms.fair:
-            lead = "These two deployments differ by less than matters"
+            lead = "These two deployments differ by less than the margin"
         return f"{lead}: {figures}, within the margin of {ms(found.margin_ms)}."
     lead = "Inconclusive" if terms.fair else "Inconclusive whether these two deployments differ"
     return f"{lead}: {figures}; {reason(found, terms)}."
 
 
 def of_all(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
-    """What is claimed of all endpoints: the first group against all others, then the order of these."""
+    """The verdict on all endpoints: the first group against the others, then the order of the others."""
     if len(found) == 1:
         return of_pair(found[0], terms)
     if found[0].doubt is Doubt.CLIENT:
@@ -94,7 +94,7 @@ def of_all(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
 
 
 def reason(found: Contrast, terms: Terms) -> str:
-    """Why nothing is claimed of a pair; empty where something is."""
+    """Why a pair has no claim; empty if it has one."""
     match found.doubt:
         case None:
             return ""
@@ -106,7 +106,7 @@ def reason(found: Contrast, terms: Terms) -> str:
         case Doubt.NO_INTERVAL:
             return "its interval is not estimable"
         case Doubt.TIMEOUTS:
-            return "how long the timeouts would have taken is not known"
+            return "the true duration of the timeouts is unknown"
         case Doubt.RESOLUTION:
             return _resolved(terms)
         case Doubt.MARGIN_BELOW_RESOLUTION:
@@ -114,17 +114,17 @@ def reason(found: Contrast, terms: Terms) -> str:
         case Doubt.MORE_SAMPLES:
             return f"about {count(found.more or 0)} more {terms.unit} would settle it"
         case Doubt.HARDLY:
-            return "more of the same would hardly settle it"
+            return "more samples would hardly settle it"
 
 
 def reason_of_all(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
-    """Why no endpoint is named and not all are equally fast; empty where one is or all are."""
+    """Why there is neither a winner nor equivalence; empty otherwise."""
     first = _within(found, order[0])
     return "" if _all_equal(first) else _reasons(first, terms)
 
 
 def rule(margins_ms: Sequence[float]) -> str:
-    """What a winner needs, with its margin; for several pairs with the correction for their number."""
+    """The rule for a winner with its margin; for several pairs with the correction for their number."""
     limit, pairs = f"a point estimate beyond the margin of {_margin(margins_ms)}", len(margins_ms)
     if pairs == 1:
         return (
@@ -139,10 +139,10 @@ def rule(margins_ms: Sequence[float]) -> str:
 
 
 def failures(attempts: Sequence[Attempts] | None, names: Sequence[str]) -> str:
-    """What comes before any speed: how often each endpoint failed, where the shares are not the same."""
+    """The failures of each endpoint, if their shares differ, to mention before any speed."""
     if attempts is None:
         return ""
-    # An endpoint that had no failures does not show how they would have come: the largest effect is taken for all.
+    # An endpoint without failures does not show clusters, so the largest effect is used for all.
     effect = max(attempt.design_effect for attempt in attempts)
     confidence = corrected(len(attempts) * (len(attempts) - 1) // 2)
     shares = [wilson(attempt.failed, attempt.n, effect, confidence=confidence) for attempt in attempts]
@@ -157,7 +157,7 @@ def failures(attempts: Sequence[Attempts] | None, names: Sequence[str]) -> str:
 
 
 def _first_group(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
-    """The fastest group, and by how much it is faster than all others."""
+    """The fastest group, and its lead over all others."""
     group, slower = order[0], [position for each in order[1:] for position in each]
     inside = _within(found, group)
     between = [one for one in found if len({one.first, one.second} & set(group)) == 1]
@@ -177,7 +177,7 @@ def _first_group(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
 
 
 def _others(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
-    """How those behind the first group follow each other; nothing of one alone."""
+    """The order of the endpoints behind the first group; empty for a single one."""
     groups = []
     for group in order:
         names = listed(terms.names[one] for one in group)
@@ -189,7 +189,7 @@ def _others(found: Sequence[Contrast], order: Order, terms: Terms) -> str:
 
 
 def _unsettled(inside: Sequence[Contrast], names: str, terms: Terms) -> str:
-    """That endpoints are tied though not all are equally fast, and what is known among them all the same."""
+    """Tied endpoints that are not all equally fast, and what is known about them."""
     known = [
         f"{terms.names[one.winner]} answers faster than {terms.names[_loser(one)]}"
         for one in inside
@@ -208,19 +208,19 @@ def _loser(found: Contrast) -> int:
 
 
 def _reasons(inside: Sequence[Contrast], terms: Terms) -> str:
-    """Why pairs are open, each kind of doubt once, by the pair that needs most samples to settle it."""
+    """Why pairs are open: each kind of doubt once, for the pair that needs the most samples."""
     worst = {one.doubt: one for one in sorted(inside, key=lambda one: one.more or 0) if one.doubt is not None}
     return "; ".join(reason(one, terms) for one in worst.values()) or "ties and differences overlap"
 
 
 def _least_ms(between: Sequence[Contrast]) -> str:
-    """By how much all winners of these pairs are faster: the least of their bounds."""
+    """The lead of all winners of these pairs: the smallest of their bounds."""
     least_ms = min(_advantage(one)[1] or 0.0 for one in between)
     return alike(least_ms)(least_ms)
 
 
 def _widest(inside: Sequence[Contrast], terms: Terms) -> str:
-    """Between which differences all of these pairs lie, and within which margin."""
+    """The range of the differences of all these pairs, and their margin."""
     reach_ms = max(abs(edge) for one in inside for edge in (one.effect.low, one.effect.high) if edge is not None)
     return (
         f"no two differ by more than {alike(reach_ms)(reach_ms)} ms in the {terms.metric} ({_n(inside, terms)}), "
@@ -229,7 +229,7 @@ def _widest(inside: Sequence[Contrast], terms: Terms) -> str:
 
 
 def _margin(margins_ms: Sequence[float]) -> str:
-    """The margin of several pairs, or between which theirs lie."""
+    """The margin of several pairs, or the range of their margins."""
     low, high = ms(min(margins_ms)), ms(max(margins_ms))
     return low if low == high else f"{low} to {high}, by pair"
 
@@ -250,13 +250,13 @@ def _all_equal(inside: Sequence[Contrast]) -> bool:
 
 def _client_was_the_limit(terms: Terms) -> str:
     return (
-        f"Inconclusive: the client was the limit ({'; '.join(terms.limited)}), so this run does not say "
-        f"{_question(terms)} ({terms.state.words})."
+        f"Inconclusive: the client was the limit ({'; '.join(terms.limited)}), so this run does not show "
+        f"{_question(terms)} ({terms.state.text})."
     )
 
 
 def _advantage(found: Contrast) -> tuple[float, float | None, float | None]:
-    """By how much the winner's latencies are less: the value and both bounds."""
+    """The winner's lead: the value and both bounds."""
     effect = found.effect
     if found.winner == found.second:
         return effect.value, effect.low, effect.high
@@ -265,7 +265,7 @@ def _advantage(found: Contrast) -> tuple[float, float | None, float | None]:
 
 
 def _less(found: Contrast, terms: Terms) -> str:
-    """By how much the winner's latencies are less; "at least" where the other's timeouts leave it open."""
+    """The winner's lead as text; "at least" if the other's timeouts leave it open."""
     value, bound, high = _advantage(found)
     low = bound or 0.0  # a winner's bound is known
     write, confidence = alike(high or low), percent(found.confidence)
@@ -278,14 +278,14 @@ def _less(found: Contrast, terms: Terms) -> str:
 
 def _question(terms: Terms) -> str:
     if terms.fair:
-        return "who is faster"
+        return "which endpoint is faster"
     return f"whether these {'two ' if len(terms.names) == 2 else ''}deployments differ"
 
 
 def _resolved(terms: Terms) -> str:
     return (
-        f"this machine cannot resolve less than {ms(terms.resolution_ms or 0.0)}, "
-        "by which runs of one server against itself differ on it"
+        f"this machine cannot resolve differences below {ms(terms.resolution_ms or 0.0)}, "
+        "as runs of one server against itself show"
     )
 
 

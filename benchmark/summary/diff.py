@@ -1,4 +1,4 @@
-"""Two runs side by side: only what differs between their plans, conditions and results."""
+"""Compare two runs: the differences between their plans, conditions and results."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ def differences(first: Summary, second: Summary) -> list[Difference]:
 
 
 def _effects(summary: Summary) -> dict[str, str]:
-    """The difference of each pair, by the keys of both."""
+    """The differences of each pair, by the keys of both."""
     found = {}
     for pair in summary.verdict.pairs if summary.verdict else ():
         keys = summary.endpoints[pair.first].key, summary.endpoints[pair.second].key
@@ -53,7 +53,7 @@ def _effects(summary: Summary) -> dict[str, str]:
 
 
 def _order(summary: Summary) -> str:
-    """The groups by their keys: `<` stands between groups, `=` between those that are tied."""
+    """The groups by key, with `<` between groups and `=` between ties."""
     groups = summary.verdict.order if summary.verdict and len(summary.endpoints) > 2 else ()
     return " < ".join(" = ".join(summary.endpoints[position].key for position in group) for group in groups)
 
@@ -67,7 +67,7 @@ def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             for number, entry in enumerate(value, 1):
                 yield from _flatten(entry, f"{path}.{entry.get('key', number)}.")
         elif isinstance(value, list | tuple):
-            yield path, json.dumps(value)  # the same for a tuple as for the list that it is once recorded
+            yield path, json.dumps(value)  # tuples become lists once recorded, so treat both alike
         else:
-            # A plan without a ramp has none; a fact that is missing is unknown.
+            # A plan may have no ramp; a missing fact is unknown.
             yield path, str(value) if value is not None else "none" if path.startswith("plan.") else "unknown"

@@ -1,8 +1,7 @@
 """Objectives (SLOs) checked against a run, for a pipeline that must stop when one is missed.
 
-The measured value decides, as everywhere that objectives are checked, and the text says where its interval reaches
-beyond the limit. A strict gate passes only where the whole interval does. A run that did not finish, or that measured
-its own client, adds a check that fails.
+The measured value decides, and the text says whether its interval reaches beyond the limit. A strict gate passes only
+if the whole interval passes. An unfinished or generator-limited run adds a failed check.
 """
 
 import re
@@ -27,12 +26,12 @@ _NON_INFERIOR = re.compile(
 
 
 class GateError(ValueError):
-    """An objective that cannot be read, or that is about what the run does not have; the message says which."""
+    """The objective is invalid, or the run does not have its endpoint or metric; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One objective and whether the run keeps it, with the figure in words."""
+    """One objective and whether the run keeps it, with the figure as text."""
 
     objective: str
     holds: bool
@@ -40,7 +39,7 @@ class Check:
 
 
 def flaws(summary: Summary) -> Iterator[Check]:
-    """Why the run proves nothing, each as a failed check; none for a sound run."""
+    """Failed checks for an unsound run; none for a sound run."""
     run = summary.run
     if run.state is not RunState.FINISHED:
         yield Check("the run finished", False, f"it is {run.state.value}")
@@ -49,7 +48,7 @@ def flaws(summary: Summary) -> Iterator[Check]:
 
 
 def metrics() -> tuple[str, ...]:
-    """What an objective may be about."""
+    """The metrics that an objective can use."""
     return (*(f"{name}_ms" for name in PERCENTILES), "error_rate", "rate")
 
 
@@ -85,7 +84,7 @@ def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
 def check_non_inferior(summary: Summary, text: str) -> Check:
     """`NAME:REFERENCE:LIMIT%`, or `ms`: NAME's median exceeds REFERENCE's by less than the limit. Raises GateError.
 
-    The end of the difference's interval that is worse for NAME must keep the limit.
+    The end of the difference's interval that is worse for NAME must be within the limit.
     """
     found = _NON_INFERIOR.fullmatch(text.strip())
     if not found:
@@ -132,7 +131,7 @@ def to_junit(summary: Summary, checks: Sequence[Check]) -> str:
 
 
 def _exact(value: float) -> str:
-    """Six digits: a limit is compared with all of them."""
+    """Six digits, because a limit is compared with all of them."""
     return f"{value:.6g}"
 
 

@@ -35,13 +35,13 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
 
 
 def print_head(console: Console, run: Run, what: str) -> None:
-    """Print which run this is, how it ended and when it began."""
+    """Print the run's name, state and start."""
     title = f"{what} {run.id}" + (f", {escape(run.name)}" if run.name else "")
     console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
 
 
 def table(names: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> Table:
-    """A column for each of `names` after the labels; a line for each label with as many texts."""
+    """A table with a column for each of `names` after the labels, and a line for each label."""
     found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("", *names):
         found.add_column(escape(name))
@@ -66,10 +66,10 @@ def print_verdict(
 def pairs_table(
     verdict: Verdict, names: Sequence[str], differences: Sequence[Sequence[Estimate]] = ()
 ) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Every pair of the endpoints called `names`: the columns' heads, and by line which pair and its texts.
+    """Every pair of the endpoints called `names`: the column heads, and for each line the pair and its texts.
 
-    `differences` are those of the percentiles, parallel to the verdict's pairs; one that the verdict is about is not
-    shown twice.
+    `differences` are those of the percentiles, parallel to the verdict's pairs; the verdict's own metric is not shown
+    twice.
     """
     shown = [
         place
@@ -100,7 +100,7 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
                 lines.append(
                     (f"{label} {share} (ms)", [interval(found[index]) if found else "-" for found in estimates])
                 )
-    if any(one.censored_ms is not one.latency_ms for one in sides):  # what comparisons and SLOs are about
+    if any(one.censored_ms is not one.latency_ms for one in sides):  # used by comparisons and SLOs
         for index, share in enumerate(PERCENTILES):
             lines.append((f"{share} with timeouts (ms)", [interval(one.censored_ms[index]) for one in sides]))
     for index, (name, _, _) in enumerate(sides[0].phases_ms):
@@ -122,7 +122,7 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
 
 
 def _state(one: Figures) -> str:
-    """How many of the answers came from warm instances, and how many from unknown ones."""
+    """The number of answers from warm instances and from unknown ones."""
     warm = one.n - one.unknown
     return ", ".join(f"{count} {state}" for count, state in ((warm, "warm"), (one.unknown, "unknown")) if count) or "-"
 
@@ -138,10 +138,10 @@ def _few(values_ms: Sequence[float]) -> str:
 
 
 def generator(run: Run) -> str:
-    """How the load generator did, in a sentence."""
+    """The load generator's health, in a sentence."""
     health = run.outcome.generator
     if not health:
-        return "No generator: simulated." if run.manifest.is_simulated else "The run did not end by itself."
+        return "No generator: simulated." if run.manifest.is_simulated else "The run did not finish."
     overhead = "unknown" if health["floor_ms"] is None else f"{number(health['floor_ms'])} ms"
     text = f"Generator: client overhead {overhead}, loop {health['loop_lag_ms']:.1f} ms late (p99)"
     text += f", {health['cpu']:.0%} of a core"

@@ -1,6 +1,6 @@
-"""The results of a run: everything that is shown of it, computed from its manifest and samples alone.
+"""The results of a run, computed only from its manifest and samples.
 
-The command line and the dashboard both show this, so that their figures are the same.
+The command line and the dashboard share this summary, so that their figures are equal.
 """
 
 from collections.abc import Sequence
@@ -64,10 +64,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One endpoint in one run. Latencies are of measured successes of instances that were warm, or of which nothing
-    tells; failures, cold starts and what waited for one are beside them.
+    """One endpoint in one run. Latencies are of measured successes from warm or unknown instances; failures, cold
+    starts and requests that waited for one are separate.
 
-    Alone in `censored_ms`, which comparisons and SLOs are about, a timeout counts, as longer than every answer.
+    Only `censored_ms`, for comparisons and SLOs, includes timeouts, as longer than any answer.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Figures:
     """measured requests, successes and failures, without the warm-up"""
     ledger: tuple[Failed, ...]
     failures_design_effect: float
-    """how much more uncertain the share of failures is because they come together, as in an outage (a factor)"""
+    """the factor by which clustered failures, as in an outage, make their share more uncertain"""
     service_ms: tuple[Estimate, ...]
     """each of `PERCENTILES`, from the send to the last byte"""
     response_ms: tuple[Estimate, ...]
@@ -86,15 +86,15 @@ class Figures:
     """`latency_ms` with timeouts, each infinite"""
     server_ms: tuple[Estimate, ...]
     phases_ms: tuple[tuple[str, float | None, int], ...]
-    """of each phase the name, the median and the number of requests"""
+    """name, median and number of requests of each phase"""
     rate: float
     """successes per second"""
     cold_ms: tuple[float, ...]
-    """service times of the first answers of instances that were started for them, those of the warm-up too"""
+    """service times of first answers of instances that were started for them, including the warm-up"""
     queued_ms: tuple[float, ...]
-    """the same of requests that waited for such a start, which another request had caused"""
+    """the same for requests that waited for a start that another request had caused"""
     unknown: int
-    """how many of the latencies have no evidence of a warm instance"""
+    """the number of latencies without evidence of a warm instance"""
     instances: int
 
     @property
@@ -119,7 +119,7 @@ class Figures:
 
     @property
     def state(self) -> State:
-        """Of the instances behind the latencies."""
+        """The state of the instances behind the latencies."""
         return State.WARM if self.n and not self.unknown else State.UNKNOWN
 
     @property
@@ -130,10 +130,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All that is shown of a run. `differences` are those of `PERCENTILES` for each of the verdict's pairs, the first
-    endpoint's minus the second's in ms.
+    """The summary of a run. `differences` are those of `PERCENTILES` for each of the verdict's pairs, the first
+    endpoint minus the second in ms.
 
-    Where there were timeouts they are of `Figures.censored_ms`, and so not between the percentiles of the answers.
+    With timeouts they use `Figures.censored_ms`, so they are not differences of the answers' percentiles.
     """
 
     run: Run
@@ -141,7 +141,7 @@ class Summary:
     endpoints: tuple[Figures, ...]
     differences: tuple[tuple[Estimate, ...], ...]
     verdict: Verdict | None
-    """None where one endpoint was measured"""
+    """None if only one endpoint was measured"""
     mismatches: tuple[Condition, ...]
 
     @property
@@ -186,27 +186,27 @@ def summarise(run: Run, samples: Samples) -> Summary:
 
 
 def limits(run: Run) -> tuple[str, ...]:
-    """Why the client limited the run, so that its figures are not those of the endpoints; none for a sound run."""
+    """Why the client limited the run, so that its figures are not the endpoints'; none for a sound run."""
     health = run.outcome.generator
     return tuple(health.get("reasons", ())) or ("it did not keep up",) if health.get("limited") else ()
 
 
 def metric_name(plan: Plan) -> str:
-    """What the verdict is about."""
+    """The metric of the verdict."""
     if isinstance(plan, ComparePlan):
         return "paired median"
     return "p50 of the response time" if plan.is_open_loop else "p50 of the service time"
 
 
 def unit_name(plan: Plan, endpoints: int) -> str:
-    """What the verdict counts. A block is one request to each endpoint; with two endpoints it is a pair."""
+    """The unit that the verdict counts. A block is one request to each endpoint; with two endpoints it is a pair."""
     if isinstance(plan, ComparePlan):
         return "pairs" if endpoints == 2 else "blocks"
     return "requests to each"
 
 
 def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
-    """The conditions under which a run's figures hold, each a short clause."""
+    """The conditions of a run, each as a short clause."""
     if isinstance(plan, ComparePlan):
         what = "pairs" if len(run.endpoint_keys) < 3 else "blocks of one request to each"
         loop = f"closed loop, one request in flight, {what} in random order: service time"
@@ -285,16 +285,16 @@ def _rate(answered: Samples) -> float:
 
 
 def _blocks(plan: Plan, samples: Samples) -> Blocks:
-    """When each request was, in the order of blocks or in time, because requests resemble their neighbours."""
+    """The time of each request, by block or clock, because requests resemble their neighbours."""
     return (
         consecutive_blocks(len(samples)) if isinstance(plan, ComparePlan) else time_blocks([samples["scheduled_ms"]])[0]
     )
 
 
 class _Blocks:
-    """Differences between endpoints that were asked in blocks, one request to each: block by block.
+    """Differences between endpoints that were asked in blocks, computed block by block.
 
-    Timeouts rank after every answer, and are known to have taken at least as long as was waited for them.
+    Timeouts rank after every answer, and took at least as long as the client waited.
     """
 
     def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
@@ -313,7 +313,7 @@ class _Blocks:
         return quantile_differences(first_ms, second_ms, shares, waited_ms=waited_ms, confidence=confidence)
 
     def _pairs(self, first: int, second: int) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
-        """Both latencies in ms of the blocks that have both, and how long was waited for each."""
+        """Both latencies in ms of the blocks that have both, and the waiting time of each."""
         if (first, second) not in self._known:
             sides = self._sides[first], self._sides[second]
             _, *whole = np.intersect1d(sides[0]["group"], sides[1]["group"], assume_unique=True, return_indices=True)
@@ -325,7 +325,7 @@ class _Blocks:
 
 
 class _Streams:
-    """Differences between endpoints whose requests were sent independently of each other: by when each was."""
+    """Differences between endpoints whose requests were sent independently, computed by time."""
 
     def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
         ended = [_without_failures(side) for side in sides]
@@ -357,30 +357,29 @@ class _Streams:
 
 
 def _waited_ms(samples: Samples, open_loop: bool) -> Floats:
-    """How long the client waited for each answer, whether it came or not."""
+    """How long the client waited for each answer, including missing ones."""
     waited: Floats = latency_ms(samples, open_loop).astype(np.float64)
     return waited
 
 
 def _state(sides: list[Samples]) -> State:
-    """Of the instances behind everything that is compared. A timeout without evidence may have been a start."""
+    """The state of the instances behind all compared requests. A timeout without evidence may have been a start."""
     compared = [_without_failures(side)["temperature"] for side in sides]
     known = all(len(found) and not np.any(found == UNKNOWN) for found in compared)
     return State.WARM if known else State.UNKNOWN
 
 
 def _without_failures(samples: Samples) -> Samples:
-    """Answers, whose duration is known, and timeouts, which took longer than any answer."""
+    """Answers, with known durations, and timeouts, which took longer than any answer."""
     known: Samples = samples[np.isin(samples["failure"], (0, TIMEOUT))]
     return known
 
 
 def to_document(summary: Summary) -> dict[str, Any]:
-    """The figures as JSON; the format has a version, and no member changes its meaning.
+    """The figures as JSON; the format is versioned, and the meaning of a member never changes.
 
-    `n` counts the answers that the latencies are of: those of warm instances, and those of which nothing tells
-    (`unknown`).
-    `errors` counts failures by their kind, and is empty where there was none. `difference` and `differences_ms` are of
+    `n` counts the answers behind the latencies: those from warm instances, and those without evidence (`unknown`).
+    `errors` counts failures by kind, and is empty without failures. `difference` and `differences_ms` are of
     exactly two endpoints; `pairs` has every pair of any number.
     """
     run, verdict = summary.run, summary.verdict

@@ -1,1 +1,1 @@
-"""Runs whose truth is known: simulations, the demo, and one server measured against itself."""
+"""Runs with known truth: simulations, the demo, and one server measured against itself."""

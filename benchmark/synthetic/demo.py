@@ -18,11 +18,11 @@ _FACTS = dict.fromkeys(ALWAYS_SHOWN, SIMULATED)
 
 
 KEYS = ("first", "second", "third", "fourth", "fifth", "sixth")
-"""The keys of simulated endpoints, of which there are up to six."""
+"""The keys of up to six simulated endpoints."""
 
 
 def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
-    """A finished run of up to six endpoints called by `KEYS`, equal in everything but their truth.
+    """A finished run of up to six endpoints with the keys `KEYS`, which differ only in their true latencies.
 
     Raises PlanError for a ramp: the simulator knows one rate.
     """
@@ -57,7 +57,7 @@ def _load(truth: Truth, plan: LoadPlan) -> Samples:
     if isinstance(plan, ClosedLoopPlan):
         samples = simulate_closed(truth, plan.total, plan.seed, connections=plan.concurrency)
     elif plan.ramp is not None:
-        raise PlanError("a simulated run has one rate and no ramp")
+        raise PlanError("a simulated run cannot have a ramp")
     else:
         samples = simulate_load(truth, plan.rate, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
     samples["warmup"] = samples["group"] < plan.warmup

@@ -1,4 +1,4 @@
-"""How often a plan finds what on endpoints whose truth is known: the errors and the power of the verdict."""
+"""The errors and the power of the verdict: how often a plan finds each outcome for known endpoints."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from benchmark.synthetic.simulate import Truth
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """How many of `runs` found what: the key of the one winner, `equivalent` or `inconclusive`."""
+    """How many of `runs` found each outcome: the key of the only winner, `equivalent` or `inconclusive`."""
 
     runs: int
     verdict: dict[str, int]
@@ -32,12 +32,12 @@ class Power:
 
 
 def found_names(endpoints: int) -> tuple[str, ...]:
-    """What a run of so many endpoints can find."""
+    """The possible outcomes for this number of endpoints."""
     return (*KEYS[:endpoints], Outcome.EQUIVALENT.value, Outcome.INCONCLUSIVE.value)
 
 
 def count_verdicts(truth: Truth, plan: Plan, runs: int) -> Power:
-    """Simulate so many runs of `plan`, each with its own seed. Raises PlanError."""
+    """Simulate `runs` runs of `plan`, each with a different seed. Raises PlanError."""
     names, order = found_names(len(truth.endpoints)), true_order(truth)
     verdicts = list(_verdicts(truth, plan, runs))
 
@@ -62,12 +62,12 @@ def true_order(truth: Truth) -> tuple[frozenset[int], ...]:
 
 
 def share(count: int, runs: int) -> Estimate:
-    """Of runs that found something, with its interval: runs are independent."""
+    """The share of runs with an outcome, with its interval; runs are independent."""
     return wilson(count, runs)
 
 
 def to_document(power: Power) -> dict[str, Any]:
-    """The counts as JSON holds them, and each as a share with its interval."""
+    """The counts as JSON, each also as a share with its interval."""
 
     def counted(count: int) -> dict[str, Any]:
         return {"count": count} | estimate_document(share(count, power.runs))

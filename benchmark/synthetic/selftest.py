@@ -1,7 +1,7 @@
 """The smallest difference that this machine can resolve, from one server measured against itself several times.
 
-One such run says how surely it saw no difference, which is a matter of how long it was. Several say by how much runs on
-this machine differ though nothing does: a difference that is no larger is not evidence, and such claims are refused.
+A single run only shows how precisely it measured, which depends on its length. Several runs show how much results
+differ on this machine without a real difference. Smaller differences are not evidence and are not claimed.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from benchmark.summary.summarise import Summary, summarise
 
 KIND = "selftest"
 FEWEST_RUNS = 3
-"""Fewer runs say almost nothing about a spread."""
+"""Fewer runs show almost nothing about the spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Resolution:
     def ms(self) -> float | None:
         """The difference that one more such run exceeds in 5% of cases; None if there are too few runs.
 
-        Which of the two comes first is chance, so the true mean is 0, and the spread about it has as many degrees of
-        freedom as there are runs: Student's prediction interval for a known mean.
+        The order of the two is random, so the true mean is 0, and the spread around it has as many degrees of freedom
+        as there are runs: Student's prediction interval for a known mean.
         """
         count = len(self.differences_ms)
         if count < FEWEST_RUNS:
@@ -49,9 +49,9 @@ def resolution(summaries: Sequence[Summary]) -> Resolution:
 
 
 def known_resolution_ms(store: Store, host: str, urls: Collection[str]) -> float | None:
-    """What the last self-tests of this machine found; None if there was none. Raises StoreError.
+    """The resolution from the last self-tests of this machine; None if there was none. Raises StoreError.
 
-    The one against a server that does nothing always counts, one against an endpoint for that endpoint alone.
+    A self-test of a server that does nothing always counts; one of an endpoint counts only for that endpoint.
     """
     found = []
     for against in {None, *urls}:
@@ -59,7 +59,7 @@ def known_resolution_ms(store: Store, host: str, urls: Collection[str]) -> float
         for run in store.runs(with_imported=False):  # the newest first
             if _counts(run, host) and run.manifest.get("against") == against and (test := run.manifest.get("selftest")):
                 tests.setdefault(str(test), []).append(run)
-        # One that measured nothing, or was cut off before there was a spread, leaves the one before it in force.
+        # If it measured nothing, or was interrupted before it had a spread, the previous one applies.
         known = (resolution([one for run in runs if (one := _summary(store, run))]).ms for runs in tests.values())
         found.append(next((ms for ms in known if ms is not None), None))
     return max((ms for ms in found if ms is not None), default=None)

@@ -1,4 +1,4 @@
-"""Endpoints whose truth is known, measured in virtual time, to show whether the statistics find it.
+"""Simulated endpoints with known latencies, measured in virtual time, to check the statistics.
 
 The samples have the form of a real run's. Nothing sleeps, and one seed gives the same run every time.
 """
@@ -33,9 +33,9 @@ def _require(holds: bool, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrueEndpoint:
-    """One endpoint as it really is. Its work is lognormal: `base_ms` in the median, `spread` in the logarithm.
+    """The true behaviour of one endpoint. Its work is lognormal: median `base_ms`, `spread` in the logarithm.
 
-    Two things make it worse than that: a tail, and bursts in which all work takes `burst_factor` times as long.
+    It can also have a tail, and bursts in which all work takes `burst_factor` times as long.
     """
 
     base_ms: float = 50.0
@@ -44,8 +44,8 @@ class TrueEndpoint:
     network_ms: float = 0.0
     error_share: float = 0.0
     cold_ms: float = 0.0  # what a start adds to the request that waits for it
-    idle_ms: float | None = None  # an instance unused for longer is gone, and none is up at first; None: always up
-    instances: int = 8  # at most; each serves one request at a time, further requests wait in their order
+    idle_ms: float | None = None  # an instance unused for longer stops, and none runs at first; None: always running
+    instances: int = 8  # maximum; each serves one request at a time, further requests queue
     timeout_ms: float = 10_000.0
     tail: float | None = None  # instead of the lognormal one a power law of this exponent; below 2 without a variance
     burst_share: float = 0.0  # of requests that fall into a burst
@@ -68,7 +68,7 @@ class TrueEndpoint:
         _require(0 < self.timeout_ms <= _MOST_MS, "a timeout above 0 ms, and of an hour at most")
 
     def quantile_ms(self, share: float) -> float:
-        """The true quantile of a warm request that waits for no other, without bursts, drift and freezes."""
+        """The true quantile of a warm request without queueing, bursts, drift and freezes."""
         return self.network_ms + self.base_ms * float(self._factor(float(ndtri(share))))
 
     def work_ms(self, count: int, random: np.random.Generator) -> NDArray[np.float64]:
@@ -91,7 +91,7 @@ class TrueEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What affects all endpoints alike: slowness that grows with time, and freezes in which nothing advances."""
+    """Effects on all endpoints alike: drift, which slows work over time, and freezes, in which nothing advances."""
 
     drift_per_minute: float = 0.0  # 0.2: after a minute all work takes 20% longer
     freezes: tuple[tuple[float, float], ...] = ()  # start and duration in ms since the run began, in order, apart
@@ -101,7 +101,7 @@ class Machine:
         _require(0 <= self.drift_per_minute <= 100, "a drift from 0 to 10 000 % a minute")
         end_ms = 0.0
         for start_ms, duration_ms in self.freezes:
-            _require(end_ms <= start_ms and 0 <= duration_ms < inf, "freezes that last, one after the other")
+            _require(end_ms <= start_ms and 0 <= duration_ms < inf, "freezes above 0 ms, in order and without overlap")
             end_ms = start_ms + duration_ms
         _require(isfinite(end_ms), "freezes that end")
 
@@ -119,7 +119,7 @@ def simulate_compare(
 ) -> Samples:
     """Blocks of one request to each endpoint in random order, `warmup` of them first: one request in flight.
 
-    With `sequential` the first endpoint has all its requests before the next one begins, as a naive script does it.
+    With `sequential`, the first endpoint gets all its requests before the next one starts, as in a naive script.
     Returns endpoints x (warmup + pairs) rows in the order of sending.
     """
     random = np.random.default_rng(seed)
@@ -151,8 +151,8 @@ def simulate_load(
 ) -> Samples:
     """An open loop: `rate` requests a second to each endpoint, each sent when it is due.
 
-    A request that finds all `connections` of its endpoint busy is sent late: that is the client's queue, and is in the
-    response time alone. What waits in the server's queue is in the service time too.
+    A request that finds all `connections` of its endpoint busy is sent late: this client queue is only in the response
+    time. Waiting in the server's queue is in the service time too.
     Returns the rows in the order of sending.
     """
     random = np.random.default_rng(seed)
@@ -177,7 +177,7 @@ def simulate_closed(
     """A closed loop: each of `connections` sends its next request when it has the answer to the last one.
 
     With `rate` the sends are paced to that many a second in total, as long as the answers keep up: the same demand as
-    in `simulate_load`, until something stalls. Then the loop stalls with it and hardly anything sees the stall.
+    in `simulate_load`, until something stalls. Then the loop stalls too, and the stall is hardly visible.
     Returns `requests` rows for each endpoint in the order of sending.
     """
     random = np.random.default_rng(seed)
@@ -239,9 +239,9 @@ class _Server:
         self._faulty = (random.random(count) < truth.error_share).tolist()
         self._answered = 0
         self._started_at_ms: dict[int, float] = {}
-        """when instances were started, that were not there from the beginning"""
+        """the start times of instances that did not run from the beginning"""
         self._busy: list[tuple[float, int]] = []  # until when, and which instance
-        # Free since when, and which instance; the last one in is the first one out, so that the others may end.
+        # Free since, and which instance; last in, first out, so that the others may stop.
         self._idle: list[tuple[float, int]] = []
         if truth.idle_ms is None:
             self._idle = [(-inf, instance) for instance in range(truth.instances, 0, -1)]
@@ -268,7 +268,7 @@ class _Server:
         return (*answer, work_ms, *phases, prediction, nan, nan)
 
     def _instance(self, sent_ms: float) -> tuple[float, int, bool]:
-        """When the work begins, on which instance, and whether that has to start first."""
+        """When the work begins, on which instance, and whether the instance must start first."""
         busy, idle, idle_ms = self._busy, self._idle, self._truth.idle_ms
         while busy and busy[0][0] <= sent_ms:
             idle.append(heapq.heappop(busy))
@@ -285,7 +285,7 @@ class _Server:
         return end_ms, instance, False
 
     def _advance(self, begin_ms: float, work_ms: float) -> float:
-        """When work is done that begins at `begin_ms`, with what the freezes add."""
+        """The end of work that begins at `begin_ms`, including freezes."""
         end_ms = begin_ms + work_ms
         for start_ms, duration_ms in self._machine.freezes:
             if begin_ms < start_ms + duration_ms and end_ms > start_ms:

@@ -172,7 +172,7 @@ def test_new_instances_come_from_the_environment_alone(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FORCE_COMMAND", raising=False)
-    for plan, why in ((ForcedPlan(1), "FORCE_COMMAND must say"), (SpawnPlan(1), str(tmp_path / "nowhere"))):
+    for plan, why in ((ForcedPlan(1), "FORCE_COMMAND must hold"), (SpawnPlan(1), str(tmp_path / "nowhere"))):
         monkeypatch.setenv("FUNCTION_DIR", str(tmp_path / "nowhere"))
         job = Job("abcd1234", store.path.parent, SIDES, "coldstart", cold_document(plan))
         kind, order = job.order(store)
@@ -199,7 +199,7 @@ def test_a_second_run_waits_for_its_turn_and_cancelling_keeps_what_was_measured(
     assert launcher.running() == run_id
     plans: list[AnyPlan] = [LONG, SpawnPlan(1)]
     for plan in plans:
-        with pytest.raises(LaunchError, match="only one run can go on at a time"):
+        with pytest.raises(LaunchError, match="only one run can be in progress at a time"):
             launcher.start(plan, sides)
     wait_for(lambda: is_recorded(store, run_id) and int(store.run(run_id).progress.get("done", 0)) > 0)
     with pytest.raises(LaunchError, match=run_id):
@@ -244,7 +244,7 @@ def test_a_process_that_ends_at_once_says_why(store: Store, launcher: Launcher, 
     run_id = launcher.start(ComparePlan(pairs=1), [Endpoint("api", "A", nobody), Endpoint("function", "B", nobody)])
     wait_for(lambda: not launcher.is_alive(run_id))
     why = "no endpoint gives a model card (api did not answer; function did not answer)"
-    assert launcher.problem(run_id) == f"{why}, so --body-from FILE.csv must say what to send"
+    assert launcher.problem(run_id) == f"{why}, so use --body-from FILE.csv to choose the inputs"
     assert launcher.problem("another") is None
     with pytest.raises(UnknownRun):
         store.run(run_id)
@@ -265,7 +265,7 @@ def test_nothing_is_started_where_the_record_cannot_be_used_or_the_plan_asks_too
     (tmp_path / FILE_NAME).write_bytes(b"no database" * 100)
     with pytest.raises(LaunchError, match="the record cannot be used"):
         Launcher(Store(tmp_path)).start(ComparePlan(), SIDES)
-    with pytest.raises(PlanError, match="requests are more than"):
+    with pytest.raises(PlanError, match="requests exceed"):
         Launcher(Store(tmp_path / "other")).start(ComparePlan(pairs=1_000_000), SIDES)
 
 
@@ -324,6 +324,6 @@ def test_what_is_spawned_to_be_asked_does_not_outlive_a_run_that_is_cancelled_at
     wait_for(lambda: told.exists() and bool(told.read_text()))
     process.terminate()
     _, said = process.communicate(timeout=PATIENCE_S)
-    assert said.strip().endswith("it was cancelled before it began")
+    assert said.strip().endswith("it was cancelled before it started")
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)

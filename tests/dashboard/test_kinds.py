@@ -51,7 +51,7 @@ def test_a_run_of_a_later_version_is_listed_and_says_why_it_cannot_be_drawn(
     monkeypatch.delitem(KINDS, "toy")
     assert "toy" in visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open().read(f"run-row-{counted.id}")
     assert (
-        "there is no kind of run called toy"
+        "unknown kind of run toy"
         in visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("benchmark").open(run=counted.id).read()
     )
 

@@ -1,4 +1,4 @@
-"""The criteria of a decision: each module here defines one as `CRITERION`, and is found by being here.
+"""The criteria of a decision: each module in this package defines one as `CRITERION` and is discovered.
 
 `register` adds one from elsewhere.
 """
@@ -11,16 +11,16 @@ from benchmark.decision.needs import NeedsError
 
 
 class UnknownCriterionError(NeedsError):
-    """There is no criterion of this name; the message names those that there are."""
+    """No criterion has this name; the message lists the available ones."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name!r} is not a criterion: choose among {', '.join(names())}")
 
 
 def register(criterion: Criterion) -> None:
-    """Add a criterion. Raises ValueError where there is one of the same name."""
+    """Add a criterion. Raises ValueError if the name is taken."""
     if criterion.name in _known:
-        raise ValueError(f"there already is a criterion {criterion.name}")
+        raise ValueError(f"the criterion {criterion.name} already exists")
     _known[criterion.name] = criterion
 
 
@@ -38,7 +38,7 @@ def named(name: str) -> Criterion:
 
 
 def everyone() -> tuple[Criterion, ...]:
-    """All criteria in the order of lists."""
+    """All criteria in display order."""
     return tuple(sorted(_known.values(), key=lambda one: (one.order, one.name)))
 
 

@@ -1,5 +1,5 @@
-"""Which endpoint makes requests wait less for a new instance: by how many meet a cold start and how long one takes, or
-where that is not known by the time of a start alone."""
+"""Cold starts: at which endpoint requests wait less for new instances. Compares the share of cold requests times the
+duration of a start or, if the share is unknown, the duration alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ _FIRST_REPEATS = 20
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Minimum instances keep a first instance of both."""
+    """Minimum instances keep a first instance of both endpoints running."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoGap:
-    """The traffic has no idle gap that is long enough for a cold start of either."""
+    """The traffic has no idle gap long enough for a cold start of either endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Which share of the requests meets a cold start, at least, of the winner and of the loser."""
+    """The minimum share of requests with a cold start, of the winner and of the loser."""
 
     winner: float
     loser: float
@@ -56,7 +56,7 @@ def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> Compa
 
 
 def _wait_ms(share: tuple[float, float], start_ms: Estimate | None) -> tuple[float, float] | None:
-    """Between which bounds the share of cold requests times the median start lies."""
+    """The bounds of the share of cold requests times the median start."""
     if share == (0.0, 0.0):
         return 0.0, 0.0
     if start_ms is None or start_ms.low is None or start_ms.high is None:
@@ -68,8 +68,8 @@ def _reason(judgement: Judgement, names: Sequence[str]) -> str:
     named = len(names) > 2
     if judgement.preferred is not None and isinstance(shares := judgement.wins[0].detail, Shares):
         cold = f"{percent(shares.winner)} cold against {percent(shares.loser)}"
-        rival = verdict_criterion.than(judgement, names).rstrip(",")
-        return f"its requests wait less for an instance{rival} ({cold}, times the median start)"
+        baseline = verdict_criterion.than(judgement, names).rstrip(",")
+        return f"its requests wait less for an instance{baseline} ({cold}, times the median start)"
     if judgement.is_tie:
         leaders = listed(names[one] for one in judgement.leaders)
         if all(isinstance(one.detail, Kept) for one in judgement.ties):

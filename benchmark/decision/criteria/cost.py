@@ -1,4 +1,4 @@
-"""Which endpoint costs less a month after the free tier, whatever the evidence leaves open about cold starts."""
+"""Cost: which endpoint costs less a month after the free tier, within the known bounds of cold starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SAME_USD = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The endpoint at `position` has no bill."""
+    """The bill of the endpoint at `position` is unknown."""
 
     position: int
 
@@ -66,7 +66,7 @@ def _reason(judgement: Judgement, names: Sequence[str]) -> str:
         return f"the bill of {names[unsettled.detail.position]} is not known"
     which = f"whether {names[unsettled.first]} or {names[unsettled.second]}" if named else "which one"
     first, second = _text(unsettled, unsettled.first), _text(unsettled, unsettled.second)
-    said = f"USD {first} against {second} a month, by how many requests meet a cold start"
+    said = f"USD {first} against {second} a month, depending on cold starts"
     return f"{which} costs less is not settled ({said})"
 
 
@@ -78,8 +78,8 @@ def _text(comparison: Comparison, position: int) -> str:
 def _missing(evidence: Evidence, needs: Needs) -> Missing:
     findings = evidence.findings
     if any(isinstance(evidence.bill(needs, position), NoBill) for position in findings.positions):
-        return measurement.comparison(findings.sides, "There is no service time to make a bill from.")
-    what = "How many requests meet a cold start, and are billed for it, is not known closely."
+        return measurement.comparison(findings.sides, "The bills are unknown because no service times were measured.")
+    what = "The share of requests with a cold start, which adds to the bills, is not known precisely."
     return measurement.idle_sweep(evidence, what)
 
 

@@ -1,4 +1,4 @@
-"""Which endpoint answers faster, by the comparisons, or without any by the runs at a rate."""
+"""Latency: which endpoint answers faster, by the comparisons, or else by the runs at a rate."""
 
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.decision import measurement, verdict_criterion
@@ -26,9 +26,9 @@ def _missing(evidence: Evidence, _: Needs) -> Missing:
     sides, runs = evidence.findings.sides, _runs(evidence)
     if runs is None or runs.verdict is None:
         return measurement.comparison(sides, "Latency has not been compared.")
-    # A comparison that more of the same would hardly settle is at least worth a longer one.
+    # If more samples would hardly settle it, propose at least a longer comparison.
     pairs = max(one.effect.n + one.more if one.more else max(500, 2 * one.effect.n) for one in runs.verdict.pairs)
-    return measurement.comparison(sides, "The comparison does not settle who is faster.", f"--pairs {pairs}")
+    return measurement.comparison(sides, "The comparison does not settle which endpoint is faster.", f"--pairs {pairs}")
 
 
 CRITERION = Criterion(

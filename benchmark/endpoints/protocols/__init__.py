@@ -19,7 +19,7 @@ DEFAULT = "faceoff"
 
 
 class UnknownProtocol(ValueError):
-    """No protocol has this name; the message lists those that exist."""
+    """No protocol has this name; the message lists the available ones."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"speaks an unknown protocol ({name[:40]}): choose one of {', '.join(PROTOCOLS)}")
@@ -31,38 +31,38 @@ class WrongSchema(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A way to ask for the answers to rows: to many in one request, or to one in each."""
+    """A request format for rows: many rows in one request, or one row in each."""
 
     takes_many: bool
     encode: Callable[[Sequence[str], Sequence[Sequence[float]]], bytes]
     """the body for the features of these names and their rows"""
     split: Callable[[Any, int], list[Any] | None]
-    """the reply as one document a row, for `read_answer`; None where it does not answer so many rows"""
+    """the reply as one document per row, for `read_answer`; None if it does not answer this many rows"""
 
 
 class Protocol(Structure):
-    """What Faceoff has to know of a protocol. Implementations hold no state and never send anything."""
+    """The interface of a protocol. Implementations are stateless and never send anything."""
 
     forms: Mapping[str, Form]
-    """by name, the best first; at least one takes a single row"""
+    """forms by name, best first; at least one takes a single row"""
 
     def predict_url(self, address: str) -> str:
-        """Where predictions are posted, for an endpoint at `address`."""
+        """The URL for predictions of an endpoint at `address`."""
 
     def info_urls(self, address: str) -> tuple[str, ...]:
-        """Where the model card may be, the most likely first; none where the protocol has no card."""
+        """Possible URLs of the model card, most likely first; empty if the protocol has no card."""
 
     def metrics_urls(self, address: str) -> tuple[str, ...]:
-        """Where Prometheus metrics may be, the most likely first."""
+        """Possible URLs of Prometheus metrics, most likely first."""
 
     def encode(self, named: bytes) -> bytes:
-        """The request body for one input, which comes as a JSON object of feature names and values."""
+        """The request body for one input, given as a JSON object of feature names and values."""
 
     def read_info(self, document: Any) -> tuple[ModelCard, Mapping[str, Any]]:
-        """The card, and how the endpoint says it is served (empty if unknown). Raises CardError."""
+        """The card, and the endpoint's report of how it is served (empty if unknown). Raises CardError."""
 
     def read_answer(self, document: Any, card: ModelCard | None) -> Answer:
-        """The answer to one input, checked against `card` where it is known. Raises WrongSchema."""
+        """The answer to one input, checked against `card` if known. Raises WrongSchema."""
 
 
 @cache

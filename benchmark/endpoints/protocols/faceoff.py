@@ -20,7 +20,7 @@ def _split_predictions(document: Any, count: int) -> list[Any] | None:
     answers = document.get("predictions") if isinstance(document, dict) else None
     if not isinstance(answers, list) or len(answers) != count:
         return None
-    version = document.get("model_version")  # which is said once for all of them
+    version = document.get("model_version")  # documented once in the base class
     if version is None:
         return answers
     return [{"model_version": version, **one} if isinstance(one, dict) else one for one in answers]
@@ -48,11 +48,11 @@ class Faceoff:
     }
 
     def predict_url(self, address: str) -> str:
-        """An address without a path is a base, to which /predict is added; one with a path is used as it is."""
+        """Add /predict to an address without a path; use one with a path unchanged."""
         return address if urlsplit(address).path.strip("/") else address.rstrip("/") + "/predict"
 
     def info_urls(self, address: str) -> tuple[str, ...]:
-        """Below the address, or beside the path that it names."""
+        """Below the address, or beside its path."""
         base = address.rstrip("/")
         below = base + "/model-info"
         if not urlsplit(base).path:
@@ -82,10 +82,10 @@ PROTOCOL = Faceoff()
 
 
 def read_answer(document: Any, card: ModelCard | None) -> Answer:
-    """The answer to one row, checked against `card`; where no card is known only `prediction` is read.
+    """The answer to one row, checked against `card`; without a card, only `prediction` is read.
 
-    Only `prediction` is required, as the smallest of the known services answers only that; what else is there
-    has to be right. Raises WrongSchema.
+    Only `prediction` is required, because simple services return only that. All other members must be valid.
+    Raises WrongSchema.
     """
     if not isinstance(document, dict):
         raise WrongSchema("the answer is not an object")
@@ -126,7 +126,7 @@ def _probabilities(document: Any, card: ModelCard) -> tuple[float, ...] | None:
 
 
 def _is_number(value: Any) -> bool:
-    # Written so that NaN is none, and so that an integer too long for a float is compared and not converted.
+    # Rejects NaN, and compares integers that are too large for a float without converting them.
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 

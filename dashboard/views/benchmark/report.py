@@ -179,7 +179,7 @@ def _verdict(summary: Summary) -> None:
     said = f"{say.claim(summary).markdown} {markup.plain(verdict.sentence)}"
     counts = sorted({pair.effect.n for pair in pairs})
     n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
-    conditions = markup.plain(" · ".join((n, verdict.state.words, *verdict.conditions)))
+    conditions = markup.plain(" · ".join((n, verdict.state.text, *verdict.conditions)))
     with st.container(border=True, key="verdict"):
         if len(pairs) > 1:
             st.markdown(said, help=markup.plain(verdict.rule))
@@ -219,7 +219,7 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"heading-{one.key}"
     ):
         st.markdown(f"**{markup.plain(one.name)}**", width="content")
-        st.markdown(f":gray[:small[{latency}, n = {markup.count(one.n)}, {one.state.words}]]", width="content")
+        st.markdown(f":gray[:small[{latency}, n = {markup.count(one.n)}, {one.state.text}]]", width="content")
     with st.container(horizontal=True, key=f"metrics-{one.key}"):
         for name, figure in zip(PERCENTILES, one.latency_ms, strict=True):
             with st.container(gap=None):

@@ -143,14 +143,15 @@ def test_another_artifact_is_said_with_its_files(check: Check, tea: ModelCard) -
     other = make_card(tea_document(files={**tea_document()["files"], "model.onnx": {"sha256": "1" * 64}}))
     found = check(good(tea), good(other))
     assert models_of(found)[0].startswith("FastAPI serves Kinds of tea")
-    assert models_of(found)[1] == "Not the same file by its sha256: model.onnx."
+    assert models_of(found)[1] == "Files with different sha256: model.onnx."
 
 
 def test_a_card_with_its_classes_in_another_order_is_said_first(check: Check, tea: ModelCard) -> None:
     other = make_card(tea_document(classes=["oolong", "green", "black"]))
     found = check(good(tea), good(other))
-    assert "Their cards have the classes in another order: green, oolong, black; oolong, green, black." in models_of(
-        found
+    assert (
+        "The model cards list the classes in different orders: green, oolong, black; oolong, green, black."
+        in models_of(found)
     )
     # Its answers fit no card but its own: the index of a class and its name are not those of the first.
     assert Kind.CLASS_ORDER in found.agreement.by_kind
@@ -514,7 +515,7 @@ def test_the_command_holds_one_endpoint_to_the_known_answers(
     assert main(["agree", "--endpoint", f"a={url}"]) == 0
     out = capsys.readouterr().out
     assert "a gives the known answers of the model card on its one input.\n" in out
-    assert "There is no other endpoint to compare it with." in out
+    assert "Add another endpoint to compare answers between endpoints." in out
     assert "Invalid inputs: 25 of 25 refused.\n" in out
     assert main(["agree", "--endpoint", f"a={url}", "--csv", "out.csv"]) == 2
     assert "at least twice" in capsys.readouterr().err
@@ -549,5 +550,5 @@ def test_strange_hosts_are_not_asked(
     run: Run, twins: tuple[LittleServer, LittleServer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(twins[0].url, "http://example.com") == 2
-    assert "example.com is not among the hosts that may be measured" in capsys.readouterr().err
+    assert "example.com is not an allowed host" in capsys.readouterr().err
     assert twins[0].requests == []

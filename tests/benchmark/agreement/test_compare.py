@@ -361,9 +361,7 @@ def test_an_endpoint_that_mixes_up_its_classes_is_named_once_among_four(tea: Mod
 def test_one_endpoint_has_no_pairs_and_nothing_compared(tea: ModelCard) -> None:
     found = compare([outcomes(tea)], tea)
     assert (found.pairs, found.compared, found.largest_gap) == ((), 0, 0.0)
-    assert headline(["A"], found, Tally(80, 0, 0)) == (
-        "A is the only endpoint: there is nothing to compare its answers with."
-    )
+    assert headline(["A"], found, Tally(80, 0, 0)) == ("A is the only endpoint, so its answers were not compared.")
 
 
 def test_an_invalid_input_is_refused_alike_only_by_all() -> None:

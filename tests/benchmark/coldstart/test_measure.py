@@ -244,7 +244,7 @@ def test_a_program_that_is_started_at_the_moment_of_a_signal_is_not_left_behind(
     monkeypatch.setattr("benchmark.coldstart.program.subprocess.Popen", interrupted)
     status, said = coldstart("--command", f"api={TINY}")
     assert status == 2
-    assert said.endswith("it was cancelled before it began\n")
+    assert said.endswith("it was cancelled before it started\n")
     assert children() == before
     assert Store(results).runs() == []
 
@@ -459,7 +459,7 @@ def test_a_command_that_fails_ends_the_run_which_can_be_resumed(
         (["--endpoint", "api=http://127.0.0.1:1", "--idle", "1s", "--drop-caches"], "leave out --endpoint"),
         (["--command", "api"], "must be NAME=VALUE"),
         (["--command", "api='"], "No closing quotation"),
-        (["--directory", "other=/tmp", "--command", f"api={TINY}"], "there is no such command"),
+        (["--directory", "other=/tmp", "--command", f"api={TINY}"], "no command has this name"),
         (["--directory", "function=/nowhere"], "make stage-function"),
         (["--repeats", "0", "--command", f"api={TINY}"], "from 1 to 1000 repeats"),
         (["--resume", "ffff"], "there is no run"),

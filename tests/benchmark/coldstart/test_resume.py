@@ -112,8 +112,8 @@ def test_a_forged_address_is_never_asked(
         (("--endpoint", f"api={URL}", "--endpoint", f"function={URL}", "--force", "true"), "does not use --force"),
         (("--endpoint", f"api={URL}", "--command", "api=true"), "does not use --command"),
         (("--endpoint", f"api={URL}", "--drop-caches"), "does not use --drop-caches"),
-        (("--endpoint", f"api={URL}"), "give --endpoint as it was started with"),
-        (("--endpoint", f"api={URL}/else", "--endpoint", f"function={URL}"), "give --endpoint as it was started with"),
+        (("--endpoint", f"api={URL}"), "give --endpoint as when it was started"),
+        (("--endpoint", f"api={URL}/else", "--endpoint", f"function={URL}"), "give --endpoint as when it was started"),
         (("--idle", "1m"), "leave out --idle"),
     ],
 )
@@ -168,5 +168,5 @@ def test_a_run_goes_on_with_those_of_the_configured_that_it_is_about_in_its_own_
     ],
 )
 def test_a_run_that_is_about_something_else_does_not_go_on(changes: dict[str, object]) -> None:
-    with pytest.raises(PlanError, match="run abcd1234 does not match what is configured here"):
+    with pytest.raises(PlanError, match="run abcd1234 does not match the configured targets"):
         chosen_for(about({"key": "api", **API.recorded, **changes}), [API, FUNCTION])

@@ -62,7 +62,7 @@ def test_it_prints_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_says_that_the_life_of_an_idle_instance_is_an_upper_bound(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--billing", "instance"]) == 0
-    assert "15 minutes longer than its last request: an upper bound" in capsys.readouterr().out
+    assert "for 15 minutes after its last request (an upper bound)" in capsys.readouterr().out
     assert main([*SMALL]) == 0
     assert "upper bound" not in capsys.readouterr().out
 

@@ -75,7 +75,7 @@ def test_hosts_of_the_file_may_be_measured(parse: Parse) -> None:
 def test_a_name_that_is_not_in_the_file_is_refused(parse: Parse) -> None:
     with pytest.raises(UsageError, match=r"^--endpoint d: must be NAME=URL, .*, or the name of an endpoint in"):
         parse("--endpoint", "d")
-    with pytest.raises(UsageError, match="A_TOKEN is that of a too"):
+    with pytest.raises(UsageError, match="A_TOKEN is also the token of a"):
         parse("--endpoint", "a", "--endpoint", "A=http://127.0.0.1")
 
 
@@ -85,7 +85,7 @@ def test_where_endpoints_are_optional_none_are_taken_from_the_file_unasked(parse
 
 
 def test_more_than_six_are_refused(parse: Parse) -> None:
-    with pytest.raises(UsageError, match="7 endpoints are more than the 6"):
+    with pytest.raises(UsageError, match="7 endpoints exceed the maximum of 6"):
         parse(*(part for number in range(7) for part in ("--endpoint", f"n{number}=http://127.0.0.1")))
 
 

@@ -59,7 +59,7 @@ def test_no_region_is_in_two_tiers() -> None:
     assert len(prices.regions) == len(set(prices.regions)) == 40
     twice = document()
     twice["tiers"][1]["regions"].append("us-central1")
-    with pytest.raises(PriceError, match=r"tier 2\.regions has us-central1, which another tier has too"):
+    with pytest.raises(PriceError, match=r"tier 2\.regions has us-central1, which is also in another tier"):
         parse_prices(twice)
 
 
@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "an unknown field": (
         lambda d: d["tiers"][0]["request"].update(discount=0.1),
-        "tier 1.request has discount, which is not known",
+        "tier 1.request has discount, which is unknown",
     ),
     "a list for a tariff": (lambda d: d["tiers"][0].update(request=[]), "tier 1.request must be an object"),
     "no date": (lambda d: d.update(as_of="last summer"), "as_of must be a date"),
@@ -178,7 +178,7 @@ def test_a_list_is_one_more_file_and_the_newest_is_in_use(
 
 
 def test_a_list_that_is_not_there_is_refused_by_the_names_of_those_that_are() -> None:
-    with pytest.raises(PriceError, match=r"no price list mars, only cloud-run-2026-09, and no such file"):
+    with pytest.raises(PriceError, match=r"unknown price list or file mars; the price lists are cloud-run-2026-09"):
         find_prices("mars")
 
 

@@ -82,9 +82,9 @@ def test_files_are_read_as_spreadsheets_write_them(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no request in it"),
-        ("requests\n", "no request in it"),
-        ("0\n0\n", "no request in it"),
+        ("", "contains no requests"),
+        ("requests\n", "contains no requests"),
+        ("0\n0\n", "contains no requests"),
         ("5\nfive\n", "line 2 has no number"),
         ("5\n-1\n", "line 2 must be a number of requests"),
         ("5\nnan\n", "line 2 must be a number of requests"),

@@ -48,7 +48,8 @@ def test_one_registration_adds_a_criterion_to_the_command_and_its_answer(
         {"matter": "brevity", "key": "api", "is_tie": False, "reason": "its name is shorter"}
     ]
     assert any(
-        one["given"] == "If latency mattered most" and one["label"][1] == "function" for one in document["flips"]
+        one["given"] == "With latency as the first criterion" and one["label"][1] == "function"
+        for one in document["flips"]
     )
     capsys.readouterr()
     assert main(["decide", "--results", str(tmp_path), "--matters", f"{toy},latency"]) == 0
@@ -58,7 +59,7 @@ def test_one_registration_adds_a_criterion_to_the_command_and_its_answer(
 
 
 def test_a_criterion_of_a_name_that_is_taken_is_refused(toy: str) -> None:
-    with pytest.raises(ValueError, match=f"there already is a criterion {toy}"):
+    with pytest.raises(ValueError, match=f"the criterion {toy} already exists"):
         criteria.register(toy_criterion.CRITERION)
 
 

@@ -135,9 +135,7 @@ def test_an_endpoint_that_is_eliminated_wins_by_no_criterion() -> None:
 def test_where_every_endpoint_breaks_something_there_is_none() -> None:
     decision = answer(Needs(latency_ms=20.0), measured(50, 60, 70))
     assert decision.outcome is Choice.NONE and decision.outcome.value == "neither"
-    assert decision.sentence == (
-        "None of these 3 endpoints keeps what you ask for: a, b and c break “p95 of at most 20 ms”."
-    )
+    assert decision.sentence == ("None of these 3 endpoints keeps your SLOs: a, b and c break “p95 of at most 20 ms”.")
     assert "none keeps the objectives" not in decision.sentence
     changes = answer(Needs(latency_ms=100.0), measured(50, 60, 70)).sensitivity
     assert any(change.then == "none keeps the objectives" for change in changes)
@@ -232,10 +230,8 @@ def test_of_one_endpoint_its_slos_its_bill_and_what_is_missing_are_said() -> Non
     decision = answer(Needs(latency_ms=100.0, budget_usd=20.0), measured(50))
     assert (decision.outcome, decision.key) == (Choice.SINGLE, None)
     assert holds(decision) == {"a": [Holds.KEPT, Holds.KEPT]}
-    assert decision.sentence.startswith(
-        "a keeps what you ask for at 5 million requests a month: “p95 of at most 100 ms”: "
-    )
-    assert decision.sentence.endswith(". There is no other endpoint to compare it with.")
+    assert decision.sentence.startswith("a keeps your SLOs at 5 million requests a month: “p95 of at most 100 ms”: ")
+    assert decision.sentence.endswith(". It is the only endpoint.")
     assert "there is nothing to compare at 5 million" in answer(Needs(), measured(50)).sentence
     assert decision.bills[0] is not None and not decision.judgements
     assert "criteria" not in {one.input for one in decision.sensitivity} >= {"latency_ms", "budget_usd"}
@@ -244,7 +240,7 @@ def test_of_one_endpoint_its_slos_its_bill_and_what_is_missing_are_said() -> Non
 
 def test_one_endpoint_that_breaks_or_may_break_an_slo_is_told_apart() -> None:
     broken = answer(Needs(latency_ms=20.0), measured(50))
-    assert broken.outcome is Choice.NONE and broken.sentence.startswith("a does not keep what you ask for: a breaks")
+    assert broken.outcome is Choice.NONE and broken.sentence.startswith("a does not keep your SLOs: a breaks")
     unknown = answer(Needs(availability_pct=99.9), measured(50))
     assert unknown.outcome is Choice.NOT_ENOUGH
     words = shlex.split(unknown.missing[0].command)

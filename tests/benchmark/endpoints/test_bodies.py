@@ -50,7 +50,7 @@ def test_without_a_card_all_columns_are_sent() -> None:
         (HEADER + "1,2,nan\n", "rows.csv, line 2: steep_time is not a finite number"),
         (HEADER + "1,2,-inf\n", "rows.csv, line 2: steep_time is not a finite number"),
         (HEADER + "1,2,1e999\n", "rows.csv, line 2: steep_time is not a finite number"),
-        (HEADER + '1,2,"3', "rows.csv, line 2: is no CSV"),
+        (HEADER + '1,2,"3', "rows.csv, line 2: is not CSV"),
         (HEADER + "1,2,3\n" * (MAX_ROWS + 1), f"rows.csv has more than {MAX_ROWS} rows"),
     ],
 )

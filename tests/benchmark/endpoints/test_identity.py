@@ -172,7 +172,7 @@ def test_many_threads_fetch_one_token() -> None:
     "text", ["", "abc", "a.b.c", "e30.e30.x", "a.!!.c", "e30.W10.x", a_token(exp=-1), "e30." + "Ww" * 9000 + ".x"]
 )
 def test_what_is_no_token_is_an_error(text: str) -> None:
-    with pytest.raises(TokenError, match="no ID token"):
+    with pytest.raises(TokenError, match="what came is not an ID token"):
         expiry(text)
 
 
@@ -325,16 +325,16 @@ def test_without_a_token_nothing_is_sent_and_the_other_endpoint_is_asked(
     identity: GoogleIdentity, google: Google, iris_card: ModelCard
 ) -> None:
     seen: list[str] = []
-    google.error = TokenError("there is no service account here")
+    google.error = TokenError("no service account is available")
     with LocalServer(private(seen)) as server, new_client() as client:
         url = f"http://{server.address}"
         one = Endpoint("api", "API", url, identity=identity)
         other = Endpoint("function", "Function", url, token=a_token(url))
         samples = {sample.endpoint: sample for sample in observe(client, [one, other], iris_card, iris_card.defaults)}
-        assert fetch(client, one).problem == "cannot be asked: there is no service account here"
+        assert fetch(client, one).problem == "cannot be asked: no service account is available"
     assert samples["api"].failure is Failure.NO_IDENTITY
     words = what_to_try(samples["api"], one, None, iris_card)
-    assert "there is no service account here" in words and "API_TOKEN" in words
+    assert "no service account is available" in words and "API_TOKEN" in words
     assert samples["function"].status == 200
     assert len(seen) == 1
 
@@ -404,7 +404,7 @@ def test_elsewhere_there_is_no_token() -> None:
     with LocalServer(lambda path, headers: (404, {}, "")) as server:
         done = ask_google("https://api.example", GCE_METADATA_HOST=server.address, GCE_METADATA_IP=server.address)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("TokenError: there is no service account here")
+    assert done.stderr.splitlines()[-1].startswith("TokenError: no service account is available")
 
 
 @needs_google_auth
@@ -415,4 +415,4 @@ def test_a_metadata_server_that_gives_no_token_is_an_error() -> None:
     with LocalServer(answer) as server:
         done = ask_google("https://api.example", GCE_METADATA_HOST=server.address, GCE_METADATA_IP=server.address)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("TokenError: Google gave no ID token")
+    assert done.stderr.splitlines()[-1].startswith("TokenError: Google returned no ID token")

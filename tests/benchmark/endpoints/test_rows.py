@@ -59,7 +59,7 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read() -> None:
         BadRow(5, "b is missing"),
         BadRow(6, "b is missing"),
         BadRow(7, "a is not a finite number"),
-        BadRow(8, "is no CSV"),
+        BadRow(8, "is not CSV"),
     )
 
 
@@ -166,13 +166,13 @@ def test_what_is_no_number_is_named_and_not_repeated(cell: str) -> None:
     ("text", "message"),
     [
         ("a,b,a\n1,2,3\n", "has the column a twice"),
-        ("a,b\n1,\0\n", "holds NUL characters: it is no text"),
+        ("a,b\n1,\0\n", "contains NUL characters: it is not text"),
         ("sep=;\n", "is empty"),
         ("a,b\n" * 1 + "\n" * 100_000, "has no rows"),
         ("a,b\n" + "1,2\n" * 200_000, f"has more than {MAX_ROWS} rows"),
         ("1,2\n" * (MAX_ROWS + 1), f"has more than {MAX_ROWS} rows"),
         ("x" * (MAX_BYTES + 1), "is larger than 8 MiB"),
-        ('"a,b\n1,2\n', "has a first line that is no CSV"),
+        ('"a,b\n1,2\n', "has a first line that is not CSV"),
         ("\n".join(["{"] * 100), "has no column a, b"),
     ],
 )
@@ -220,8 +220,8 @@ def test_the_encodings_of_spreadsheets_are_read(encoding: str) -> None:
         (b"\xd0\xcf\x11\xe0" + bytes(100), "is an Excel workbook: save it as CSV"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0), "is compressed: unpack it first"),
         (b"%PDF-1.7\n", "is a PDF document: save the rows as CSV"),
-        (b"\xff\xfea\0b", "begins as UTF-16 and goes on as something else"),
-        (b"\xef\xbb\xbfa,b\n1,\xff\n", "begins as UTF-8 and goes on as something else"),
+        (b"\xff\xfea\0b", "begins as UTF-16 but continues as something else"),
+        (b"\xef\xbb\xbfa,b\n1,\xff\n", "begins as UTF-8 but continues as something else"),
         (bytes(MAX_BYTES + 1), "is larger than 8 MiB"),
     ],
 )
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_text_is_named_for_what_it_is(data: bytes, message: st
 
 
 def test_a_binary_file_of_another_kind_is_no_text() -> None:
-    with pytest.raises(RowsError, match="no text"):
+    with pytest.raises(RowsError, match="not text"):
         read_rows(decode(b"SQLite format 3\0" + bytes(range(256)) * 4), NAMES)
 
 

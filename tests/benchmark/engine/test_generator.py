@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.engine.generator import CPU_LIMIT, LAG_LIMIT_MS, LATE_LIMIT_MS, OWN_LIMIT, Health, Watched, judge
+from benchmark.engine.generator import CPU_LIMIT, LAG_LIMIT_MS, LATE_LIMIT_MS, OWN_LIMIT, Health, ProcessSnapshot, judge
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan
 from benchmark.record.samples import ROW, Samples, empty
 
@@ -17,7 +17,7 @@ def arrivals(n: int = 1000, every_ms: float = 10.0, late_ms: float = 0.0, slower
 
 
 def open_loop(samples: Samples, lag_ms: float = 0.1, cpu: float = 0.3) -> Health:
-    return judge(samples, OpenLoopPlan(), 1, 0.3, Watched(lag_ms, 10 * cpu, 10.0))
+    return judge(samples, OpenLoopPlan(), 1, 0.3, ProcessSnapshot(lag_ms, 10 * cpu, 10.0))
 
 
 def callers(concurrency: int, p50_ms: float, cpu_ms: float, lag_ms: float = 0.1) -> Health:
@@ -26,7 +26,7 @@ def callers(concurrency: int, p50_ms: float, cpu_ms: float, lag_ms: float = 0.1)
     samples["endpoint"][::2] = 1
     samples["service_ms"] = np.where(samples["endpoint"], p50_ms, 50 * p50_ms)
     plan = ClosedLoopPlan(concurrency=concurrency, total=500)
-    return judge(samples, plan, 2, 0.06, Watched(lag_ms, cpu_ms, 10.0))
+    return judge(samples, plan, 2, 0.06, ProcessSnapshot(lag_ms, cpu_ms, 10.0))
 
 
 def test_a_generator_that_kept_up_is_not_limited() -> None:
@@ -72,9 +72,9 @@ def test_a_few_late_sends_do_not_make_it_limited() -> None:
 
 def test_pairs_have_no_schedule_and_share_the_clients_work_so_only_the_loops_lag_counts() -> None:
     late = arrivals(late_ms=900.0, slower=3.0)
-    health = judge(late, ComparePlan(), 2, None, Watched(0.1, 10.0, 10.0))
+    health = judge(late, ComparePlan(), 2, None, ProcessSnapshot(0.1, 10.0, 10.0))
     assert health == Health(None, 0.1, None, 1.0, ())
-    assert judge(late, ComparePlan(), 2, None, Watched(LAG_LIMIT_MS + 1, 10.0, 10.0)).limited
+    assert judge(late, ComparePlan(), 2, None, ProcessSnapshot(LAG_LIMIT_MS + 1, 10.0, 10.0)).limited
 
 
 def test_callers_that_wait_for_the_clients_work_on_each_other_are_limited_by_it() -> None:
@@ -88,7 +88,7 @@ def test_callers_that_wait_for_the_clients_work_on_each_other_are_limited_by_it(
 def test_callers_without_an_answer_are_no_reason() -> None:
     refused = arrivals()
     refused["failure"] = 1
-    assert not judge(refused, ClosedLoopPlan(concurrency=4, total=10), 1, 0.3, Watched(0.1, 10.0, 10.0)).limited
+    assert not judge(refused, ClosedLoopPlan(concurrency=4, total=10), 1, 0.3, ProcessSnapshot(0.1, 10.0, 10.0)).limited
 
 
 def test_a_run_without_requests_can_be_judged() -> None:

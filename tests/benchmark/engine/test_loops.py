@@ -230,7 +230,7 @@ def test_more_callers_than_there_can_be_files_are_refused_before_the_run(
     measure: Measure, serve: Serve, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
-    with pytest.raises(PlanError, match="3 callers need more connections than the 1 allowed"):
+    with pytest.raises(PlanError, match="3 callers need more than the 1 connections allowed"):
         measure(ClosedLoopPlan(concurrency=3, total=10, warmup=0), [serve(always(GOOD))])
     assert store.runs() == []
     _, samples = measure(OpenLoopPlan(rate=100, duration_s=0.1, warmup=0), [serve(always(GOOD))])

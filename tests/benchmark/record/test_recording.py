@@ -190,7 +190,7 @@ def test_a_whole_run_is_recorded_at_once(store: Store) -> None:
     add_finished_run(store, make_run(), samples)
     assert load_samples(store, "0123abcd")[0].tobytes() == samples.tobytes()
     assert store.run("0123abcd") == make_run()
-    with pytest.raises(StoreError, match="0123abcd is in the record already"):
+    with pytest.raises(StoreError, match="0123abcd is already in the record"):
         add_finished_run(store, make_run(), samples)
 
 

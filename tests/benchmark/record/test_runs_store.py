@@ -91,7 +91,7 @@ def test_deleting_a_run_takes_its_samples_with_it_and_leaves_the_others(store: S
 
 def test_a_run_is_not_recorded_twice(store: Store) -> None:
     store.create_run(finished())
-    with pytest.raises(StoreError, match="run 0123abcd is in the record already"):
+    with pytest.raises(StoreError, match="run 0123abcd is already in the record"):
         store.create_run(finished(name="Again"), b"samples")
     assert store.run("0123abcd") == finished()
     assert store.chunks("0123abcd") == []

@@ -31,7 +31,7 @@ def endpoints(*keys: str) -> dict[str, Any]:
         (endpoints("api", "API"), "manifest.endpoints must have a different key for each endpoint"),
         ({"format_version": 2}, "manifest.format_version must be a whole number from 1 to 1"),
         ({"resolution_ms": True}, "manifest.resolution_ms must be a number"),
-        ({"resolution_ms": 1e300}, "manifest.resolution_ms is a number out of all bounds"),
+        ({"resolution_ms": 1e300}, "manifest.resolution_ms is a number that is too large"),
         ({"note": "x" * 5000}, "manifest.note must be a text of at most 4000 characters"),
         ({"client": {"host": "h", "machine": "m", "cpus": 1.5}}, "manifest.client.cpus must be a whole number"),
     ],

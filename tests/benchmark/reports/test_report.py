@@ -276,7 +276,7 @@ def test_a_proposed_command_is_quoted_for_a_shell_and_local_is_any_loopback() ->
     document = report([(at(run, {"api": "http://[::1]:1/a;b", "function": "http://127.0.0.1:2"}), samples)])
     text = to_markdown(document)
     assert "--endpoint 'api=http://[::1]:1/a;b' --endpoint function=http://127.0.0.1:2 --idle" in text
-    assert "is of programs on this machine" in text
+    assert "measured programs on this machine" in text
 
 
 def test_disagreements_are_counted_over_pairs_that_both_answered() -> None:
@@ -307,7 +307,7 @@ def test_a_report_says_which_run_was_imported() -> None:
     run, samples = simulated()
     found = to_markdown(report([(replace(run, is_imported=True), samples)]))
     assert f"Run {run.id}, compare, imported" in found
-    assert f"Run {run.id} was imported: what is in it was not measured here" in found
+    assert f"Run {run.id} was imported: its data was not measured here" in found
     assert "imported" not in to_markdown(report([(run, samples)]))
 
 

@@ -95,11 +95,11 @@ def test_a_kind_refuses_its_own_plans(toy: None, tmp_path: Path, command: Callab
 
 def test_without_its_line_a_kind_is_unknown(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     run = Run(RUN_ID, "toy", "", RunState.FINISHED, "2026-01-02T03:04:05+00:00", {})
-    with pytest.raises(UnknownKind, match="there is no kind of run called toy, only compare, load"):
+    with pytest.raises(UnknownKind, match="unknown kind of run toy; the kinds are compare, load"):
         kind_of_run(run)
     Store(tmp_path).create_run(run)
     status, _, why = command("show", RUN_ID)
-    assert status == 2 and "there is no kind of run called toy" in why
+    assert status == 2 and "unknown kind of run toy" in why
     assert RUN_ID in command("runs")[1], "it is listed all the same"
 
 

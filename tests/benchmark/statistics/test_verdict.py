@@ -101,7 +101,7 @@ def test_claims_below_what_the_machine_resolves_are_refused() -> None:
     for verdict in (plain(faster, resolution_ms=1.1), plain(equal, resolution_ms=1.1)):
         assert verdict.outcome is Outcome.INCONCLUSIVE
         assert verdict.winner is None and verdict.more_pairs is None
-        assert "cannot resolve less than 1.1 ms" in verdict.sentence
+        assert "cannot resolve differences below 1.1 ms" in verdict.sentence
 
 
 def test_what_no_number_of_pairs_settles_is_not_promised() -> None:
@@ -153,7 +153,7 @@ def test_a_bound_that_leaves_the_sign_open_is_no_claim() -> None:
     verdict = plain(Estimate(12.0, -3.0, None, 400), attempts=(Attempts(400, 190), Attempts(400, 0)))
     assert (verdict.outcome, verdict.winner) == (Outcome.INCONCLUSIVE, None)
     assert verdict.sentence.startswith("FastAPI failed 190 of 400 requests")
-    assert "how long the timeouts would have taken is not known" in verdict.sentence
+    assert "the true duration of the timeouts is unknown" in verdict.sentence
 
 
 @pytest.mark.parametrize("effect", [Estimate(-1.0, -1.2, -0.8, 500), Estimate(0.0, -0.1, 0.1, 500)])
@@ -164,7 +164,9 @@ def test_where_the_client_was_the_limit_nothing_is_claimed(effect: Estimate) -> 
     assert verdict.more_pairs is None
     assert verdict.reason == "the client was the limit (it was late; it was slow)"
     assert verdict.sentence.startswith("FastAPI failed 9 of 500 requests")
-    assert verdict.sentence.endswith(f"Inconclusive: {verdict.reason}, so this run does not say who is faster (warm).")
+    assert verdict.sentence.endswith(
+        f"Inconclusive: {verdict.reason}, so this run does not show which endpoint is faster (warm)."
+    )
 
 
 def test_the_rule_is_beside_the_verdict_with_its_margin() -> None:
@@ -323,7 +325,8 @@ def test_failures_and_the_clients_limit_come_first_of_any_number() -> None:
     assert (limited.outcome, limited.order, limited.more_pairs) == (Outcome.INCONCLUSIVE, ((0, 1, 2),), None)
     assert all(pair.outcome is Outcome.INCONCLUSIVE for pair in limited.pairs)
     assert limited.sentence == (
-        "Inconclusive: the client was the limit (it was late), so this run does not say who is faster (warm)."
+        "Inconclusive: the client was the limit (it was late), so this run does not show which endpoint is faster "
+        "(warm)."
     )
 
 

@@ -176,7 +176,7 @@ def health(**changes: Any) -> Run:
             "Generator: client overhead 0.300 ms, loop 0.2 ms late (p99), 40% of a core. "
             "GENERATOR-LIMITED: it was slow; it was late.",
         ),
-        (replace(make_run(), outcome={}), "The run did not end by itself."),
+        (replace(make_run(), outcome={}), "The run did not finish."),
         (simulate_run(DEMO, ComparePlan(pairs=1))[0], "No generator: simulated."),
     ],
 )

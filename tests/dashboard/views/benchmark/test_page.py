@@ -143,7 +143,7 @@ def test_a_plan_beyond_the_limits_is_refused_in_a_sentence(page: Page) -> None:
     page.app.number_input(key="warmup").set_value(1000)
     page.rerun()
     page.press("Start")
-    assert "Not started: 202000 requests are more than the 200000 allowed" in errors(page)
+    assert "Not started: 202000 requests exceed the maximum of 200000" in errors(page)
 
 
 # --- A run

@@ -206,7 +206,7 @@ def test_a_forged_record_runs_nothing(cold: Visit, results_dir: Path, tmp_path: 
         assert time.monotonic() < deadline
         time.sleep(0.05)
     page.rerun()
-    assert "does not match what is configured here" in page.app.error[0].value
+    assert "does not match the configured targets" in page.app.error[0].value
     assert not touched.exists()
 
 

@@ -230,7 +230,7 @@ def test_every_endpoint_has_its_card(
         assert ("kept" if place == 0 else "broken") in page.read(f"card-{key}")
         assert ("Chosen" in page.read(f"card-{key}")) == (place == 0 and count > 1)
     assert not page.has("card-" + "abcdefg"[count])
-    expected = "There is no other endpoint to compare it with." if count == 1 else "Choose A at 5 million requests"
+    expected = "It is the only endpoint." if count == 1 else "Choose A at 5 million requests"
     assert expected in page.read("verdict")
     page.set("latency_ms", 1.0)
     assert ("None of these" if count > 1 else "A does not keep") in page.read("verdict")
