@@ -1,1 +1,1 @@
-"""The dashboard: one Streamlit page a question, over the measurement engine."""
+"""The dashboard: one Streamlit page per question, over the measurement engine."""

@@ -1,4 +1,4 @@
-"""`python -m dashboard`: serve the pages, configured by the environment alone."""
+"""`python -m dashboard`: serve the pages. The environment is the only configuration."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from dashboard.settings import Settings
 
 
 def main() -> None:
-    """Check the settings, then serve; exits with one line and status 1 where a variable has no meaning."""
+    """Check the settings, then serve. An invalid variable ends the program with one line and status 1."""
     try:
         settings = Settings.from_env(os.environ)
     except ConfigurationError as error:
@@ -25,7 +25,7 @@ def main() -> None:
     if settings.monitor is When.ALWAYS:
         from dashboard import resources
 
-        resources.sampler()  # which reads from now on, before anybody looks
+        resources.sampler()  # reads from now on, even if no page is open
     app.run(config={"server.address": settings.host, "server.port": settings.port})
 
 

@@ -22,10 +22,10 @@ def _home() -> None:
     st.switch_page(home)
 
 
-# The home page has a path too, as the other pages have theirs.
+# The home page also has a path, like all other pages.
 also_home = st.Page(_home, title=home.title, url_path=PAGES[0].url_path, visibility="hidden")
 page = st.navigation([*pages, also_home], position="top")
-# Where there is no room for the bar of pages, Streamlit puts it behind an arrow without a word; style.css shows these.
+# On a narrow window Streamlit hides the navigation behind an unlabelled arrow; style.css shows these links instead.
 with st.container(horizontal=True, key="pages"):
     for one in pages:
         st.page_link(one, label=one.title)

@@ -1,6 +1,6 @@
-"""How Streamlit's own front end is delivered: compressed, and with the address of its server.
+"""Serve Streamlit's own front end compressed, and tell it the address of its server.
 
-Bundles carry a hash of their content in their names and never change, so each is compressed once and kept. The
+The names of bundles contain a hash of their content, so bundles never change: each is compressed once and kept. The
 document is the same at the address of every page.
 """
 
@@ -15,27 +15,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _PREFIX = "/static/"
 _COMPRESSIBLE = (".js", ".css", ".svg", ".json", ".html", ".wasm")
 _MAX_KEPT_BYTES = 32 * 1024 * 1024
-# Requests and answers about the bytes as they lie on disk.
+# Headers that concern the bytes as they are on disk.
 _CONDITIONAL = {b"range", b"if-none-match", b"if-modified-since"}
 _NEGOTIATING = {*_CONDITIONAL, b"accept-encoding"}
 _OF_STORED_BYTES = {b"content-length", b"content-encoding", b"etag", b"accept-ranges", b"last-modified"}
 
 CHARTS_COOKIE = "faceoff_charts"
-"""Set with Plotly's bundle, more than half of all bytes: a browser that has it has the bundle in its cache."""
+"""Set together with Plotly's bundle, which is more than half of all bytes: a browser with this cookie has cached it."""
 _CHARTS_BUNDLE = "/static/js/PlotlyChart."
 
 _PAGE = re.compile(r"/[\w-]*")
 """The address of a page: one segment without a dot."""
 _HEAD = b"<head>"
 SERVER = b"<script>window.__streamlit = {BACKEND_BASE_URL: new URL('.', location.href).href}</script>"
-"""Without it, the front end looks for its server below the page's own address first: two 404s on every direct link.
+"""Without it, the front end first looks for its server below the page's own address: two 404s on every direct link.
 
-All pages are in one folder, the one that the document's `./static/` is in, also behind a proxy's prefix.
+All pages are in one folder, which also holds the document's `./static/`, even behind a proxy's prefix.
 """
 
 
 class FrontEnd:
-    """ASGI middleware: gzip for Streamlit's bundles and document, with its server's address; the rest untouched."""
+    """ASGI middleware: compress Streamlit's bundles and document, and add the server's address to the document."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,7 +55,7 @@ class FrontEnd:
         await self._app(scope, receive, send)
 
     async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Asked for whole and as it lies on disk, as its bytes are changed here.
+        # Request the whole, uncompressed document, because its bytes are changed here.
         headers = [(name, value) for name, value in scope["headers"] if name not in _NEGOTIATING]
         start, body = await _collect(self._app, {**scope, "headers": headers}, receive)
         if start["status"] == 200:
@@ -114,7 +114,7 @@ async def _reply(start: Message, body: bytes, send: Send) -> None:
 
 
 def _changed_headers(start: Message, length: int, *, encoded: bool) -> list[tuple[bytes, bytes]]:
-    """The headers of changed bytes: without what describes those on disk."""
+    """The headers of the changed bytes, without those that describe the bytes on disk."""
     kept = [(name, value) for name, value in start["headers"] if name.lower() not in _OF_STORED_BYTES]
     encoding = [(b"content-encoding", b"gzip")] if encoded else []
     return [*kept, (b"content-length", str(length).encode()), *encoding, (b"vary", b"Accept-Encoding")]

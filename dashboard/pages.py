@@ -1,7 +1,7 @@
-"""Which pages there are: where each is, what it is called, and the package that draws it.
+"""The list of pages: the address, title and package of each.
 
 To add a page, write `views/NAME/page.py` with a function `page` and add a line to `PAGES`. A page's modules are
-imported when it is first opened, so that no page pays for another, and so that any page can link to any other.
+imported when it is first opened, so that pages do not slow each other down and any page can link to any other.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from benchmark.runs import UnknownKind, kind_named
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page. `module` has a function `page`, which draws it."""
+    """A page. `module` has a function `page` that draws it."""
 
     url_path: str
     title: str
@@ -26,10 +26,10 @@ class Page:
         import_module(self.module).page()
 
     def link(self, *, default: bool = False) -> StreamlitPage:
-        """What Streamlit's navigation and links take. The default page is at the address without a path."""
+        """The page as Streamlit's navigation and links take it. The default page has the address without a path."""
         path = (
             "home" if default else self.url_path
-        )  # Streamlit keeps the default's own path for it, and shows nothing there
+        )  # Streamlit reserves the default page's own path and shows nothing there
         return st.Page(self.draw, title=self.title, icon=self.icon, url_path=path, default=default)
 
 
@@ -43,16 +43,16 @@ PAGES = [
     Page("monitor", "Monitor", ":material/monitor_heart:", "dashboard.views.monitor.page"),
     Page("runs", "Runs", ":material/history:", "dashboard.views.runs.page"),
 ]
-"""In the order of the navigation; the first is shown at the address without a path."""
+"""In the order of the navigation. The first page has the address without a path."""
 
 
 def page_at(url_path: str) -> Page:
-    """The page of this path. Raises KeyError."""
+    """The page at this path. Raises KeyError."""
     return {page.url_path: page for page in PAGES}[url_path]
 
 
 def page_of_run(kind: str) -> Page:
-    """The page that shows runs of this kind; Benchmark for a kind of a later version."""
+    """The page that shows runs of this kind; Benchmark if a later version added the kind."""
     try:
         return page_at(kind_named(kind).page)
     except UnknownKind:

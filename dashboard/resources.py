@@ -1,4 +1,4 @@
-"""What all sessions of one dashboard process share: settings, client, catalog, watch, record and launcher."""
+"""What all sessions of one dashboard process share: settings, client, catalog, sampler, record and launcher."""
 
 import json
 import os
@@ -29,12 +29,12 @@ def settings() -> Settings:
 
 
 def palette() -> Palette:
-    """The colours of the theme that the browser shows, with those of the configured endpoints."""
+    """The colours of the browser's theme, with those of the configured endpoints."""
     return theme.palette(st.context.theme.type).of(settings().endpoints)
 
 
 def show_edges(keys: Iterable[str]) -> None:
-    """Give the cards of the endpoints with these keys their colours, in the order of their positions."""
+    """Colour the cards of the endpoints with these keys, in the order of their positions."""
     configured = settings().endpoints
     positions = [(key, position) for position, key in enumerate(keys)]
     st.html(theme.edges(positions, theme.LIGHT.of(configured), theme.DARK.of(configured)))
@@ -47,7 +47,7 @@ def prices() -> Prices:
 
 @st.cache_resource(show_spinner=False, on_release=lambda client: client.close())
 def client() -> httpx.Client:
-    # Shared, because a new client for every click would pay for a connection, and for TLS, each time.
+    # Shared, because a new client per click would open a new connection, with TLS, each time.
     return new_client()
 
 
@@ -58,8 +58,8 @@ def catalog() -> Catalog:
 
 @st.cache_resource(show_spinner=False, on_release=lambda sampler: sampler.close())
 def sampler() -> Sampler:
-    # Shared, so that the history is there when the page is opened again, and so that many who look ask once.
-    # Taken here, as the sampler asks in a thread of its own.
+    # Shared, so that the history outlives a page and several visitors cause only one reading.
+    # Launcher and store are looked up here, because the sampler calls `measuring` from another thread.
     return Sampler(Watch(client()), settings().endpoints, settings().monitor, partial(measuring, launcher(), store()))
 
 
@@ -74,7 +74,7 @@ def launcher() -> Launcher:
 
 
 def measuring(launcher: Launcher, store: Store) -> Measuring:
-    """What a run in progress measures, whoever started it."""
+    """What the run in progress measures, no matter who started it."""
     try:
         run_id = launcher.running()
         runs = store.runs(20) if run_id else []
@@ -82,17 +82,17 @@ def measuring(launcher: Launcher, store: Store) -> Measuring:
         return Measuring.NOTHING
     if run_id is None:
         return Measuring.NOTHING
-    # A run that is not in the record yet is asking its endpoints: it may be one that they have to be idle for.
+    # A run that is not in the record yet is contacting its endpoints, and may need them to be idle.
     found = next((run for run in runs if run.id == run_id), None)
     try:
         idle = found is None or kind_of_run(found).needs_idle_endpoints
-    except UnknownKind:  # of a later version, which may be one too
+    except UnknownKind:  # from a later version: it may need idle endpoints too
         idle = True
     return Measuring.STARTS if idle else Measuring.REQUESTS
 
 
 def training_rows(card: ModelCard) -> TrainingRows | None:
-    """The rows that the model of `card` was trained on, where the local artifact has them."""
+    """The rows that the model of `card` was trained on, if the local artifact has them."""
     try:
         return _training_rows(card.version, card)
     except _NoRows:
@@ -100,7 +100,7 @@ def training_rows(card: ModelCard) -> TrainingRows | None:
 
 
 class _NoRows(Exception):
-    """Raised and not returned, as it is not to be remembered: the artifact may come any time."""
+    """Raised instead of returned, so that it is not cached: the artifact may appear at any time."""
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -112,12 +112,12 @@ def _training_rows(version: str, _card: ModelCard) -> TrainingRows:
 
 
 def shown_card(served: Sequence[Served | None]) -> ModelCard | None:
-    """The card that the pages show: that of the first endpoint that gives one, else that of the local artifact."""
+    """The card that the pages show: from the first endpoint that has one, else from the local artifact."""
     return next((entry.card for entry in served if entry and entry.card), None) or local_card()
 
 
 def local_card() -> ModelCard | None:
-    """The card of the local artifact, for when no endpoint gives one."""
+    """The card of the local artifact, used if no endpoint has one."""
     try:
         return parse_card(json.loads((settings().model_dir / CARD_FILE).read_bytes()))
     except (OSError, ValueError, CardError):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The endpoints, where the record is kept, where the local artifact is, and where the page is served."""
+    """The endpoints, the directories of the record and the local artifact, and the address of the dashboard."""
 
     endpoints: tuple[Endpoint, ...]
     """one to six"""
@@ -22,17 +22,17 @@ class Settings:
     host: str
     port: int
     force_command: str | None = field(default=None, repr=False)
-    """what forces a new instance of an endpoint; the operator's own, never a visitor's"""
+    """the operator's command that forces a new instance; visitors cannot set it"""
     read_only: bool = False
-    """the record is shown and never changed, and single predictions are all that visitors can send"""
+    """visitors can see the record but not change it, and can send single predictions only"""
     monitor: When = When.OPEN
-    """when `/metrics` is read, until somebody chooses otherwise on the Monitor page"""
+    """when `/metrics` is read, unless changed on the Monitor page"""
     in_file: bool = False
-    """the endpoints are those of a file, and not of variables"""
+    """the endpoints come from a file, not from variables"""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the endpoints (`configured_endpoints`) and what is not for one endpoint alone.
+        """Read the endpoints (`configured_endpoints`) and all other settings.
 
         Raises ConfigurationError.
         """
@@ -55,7 +55,7 @@ class Settings:
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:
     value = environ.get(name) or "0"
-    if value not in ("0", "1"):  # guessing would leave open what was meant to be closed
+    if value not in ("0", "1"):  # a wrong guess could open a dashboard that was meant to be closed
         raise ConfigurationError(f"{name} must be 1 or 0")
     return value == "1"
 

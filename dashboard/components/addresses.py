@@ -1,4 +1,4 @@
-"""Query parameters of a page, which anybody may have written and sent to somebody else."""
+"""Query parameters of a page. They are untrusted: anyone can write them into a link."""
 
 from math import isfinite
 
@@ -8,22 +8,22 @@ from benchmark.endpoints.readable import is_readable
 
 _MOST = 1000
 _IDS = ("run", "compare")
-"""Ids of runs are digits and letters, such as `12e99999`, but not numbers."""
+"""Run ids are digits and letters. They may look like numbers, such as `12e99999`, but are not."""
 
 
 def forget_unusable() -> None:
-    """Drop query parameters that no control of a page can hold."""
+    """Remove query parameters with values that no control can hold."""
     unusable = [
         name for name in st.query_params if not all(is_usable(name, value) for value in st.query_params.get_all(name))
     ]
     for name in unusable:
         del st.query_params[name]
     if unusable:
-        st.rerun()  # the controls of this run take what the address said at its beginning
+        st.rerun()  # the controls of this run read the parameters as they were when it began
 
 
 def is_usable(name: str, value: str) -> bool:
-    """Whether `value` can be shown and, where it is a number, is finite."""
+    """Whether `value` can be shown and, if it is a number, is finite."""
     if len(value) > _MOST or not is_readable(value):
         return False
     try:

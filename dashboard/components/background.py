@@ -1,6 +1,6 @@
-"""Work that takes longer than a page should wait: it runs in a thread, also after the page's session has ended.
+"""Work that is too slow for a page to wait for. It runs in a thread and continues after the session has ended.
 
-Only for what is not timed: measurements run in a separate process.
+Use it only for untimed work: measurements run in a separate process.
 """
 
 import logging
@@ -13,12 +13,12 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 Report = Callable[[str, int, int], None]
-"""Called with the current step, how much is done, and how much there is."""
+"""Called with the current step, the amount done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class State(Generic[T]):
-    """Where the work stands. `result` is of the last work that succeeded; `problem` says how the last one failed."""
+    """The state of the work. `result` is the last successful result; `problem` says how the last attempt failed."""
 
     running: bool = False
     step: str = ""
@@ -33,7 +33,7 @@ class _Cancelled(Exception):
 
 
 class Background(Generic[T]):
-    """One piece of work at a time, for all who look at it. Safe to share between threads."""
+    """One piece of work at a time, shared by all sessions. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Background(Generic[T]):
         return self._state
 
     def start(self, work: Callable[[Report], T]) -> bool:
-        """Start `work` unless some is running; returns whether it did. `work` can be cancelled wherever it reports."""
+        """Start `work` unless other work is running; return whether it started. It can be cancelled when it reports."""
         with self._lock:
             if self._state.running:
                 return False
@@ -55,7 +55,7 @@ class Background(Generic[T]):
         return True
 
     def cancel(self) -> None:
-        """End the work at its next report; the last result stays."""
+        """Stop the work at its next report. The last result stays."""
         self._cancelled.set()
 
     def _run(self, work: Callable[[Report], T], cancelled: threading.Event) -> None:
@@ -68,6 +68,6 @@ class Background(Generic[T]):
             self._state = State(result=work(report))
         except _Cancelled:
             self._state = State(result=self._state.result)
-        except Exception as error:  # the page has to show that it has ended
+        except Exception as error:  # the page has to show that the work has ended
             _LOG.exception("work in the background failed")
             self._state = State(result=self._state.result, problem=f"failed ({type(error).__name__})")

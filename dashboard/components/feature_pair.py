@@ -1,4 +1,4 @@
-"""The two features of a map, chosen in the head of a chart."""
+"""The two features of a map, chosen in the header of a chart."""
 
 from itertools import combinations
 from typing import Any
@@ -11,17 +11,17 @@ Pair = tuple[int, int]
 
 
 def feature_pair(card: ModelCard, key: str) -> Pair:
-    """The pair that was chosen last, as the indices of x and y; before that the last two features of the card.
+    """The chosen pair as the indices of x and y. The default is the last two features of the card.
 
-    For Iris these are the petals, which tell the species apart best.
+    For Iris these are the petals, which separate the species best.
     """
     pairs = _pairs(card)
-    chosen: Pair | None = st.session_state.get(key)  # perhaps of another card
+    chosen: Pair | None = st.session_state.get(key)  # may belong to another card
     return chosen if chosen in pairs else pairs[-1]
 
 
 def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> None:
-    """The control for it; `look` are Streamlit's settings of its appearance."""
+    """The control that chooses the pair; `look` is passed to Streamlit."""
     st.session_state[key] = feature_pair(card, key)
     st.selectbox(
         label,

@@ -1,4 +1,4 @@
-"""Following a run in progress, whatever its kind: how far it is, what came so far, and why it is missing."""
+"""Follow a run of any kind: its progress, its results so far, and why it is missing."""
 
 from contextlib import suppress
 from importlib import import_module
@@ -17,22 +17,22 @@ _EVERY_S = 1.0
 
 
 class Panel(Protocol):
-    """What a kind's panel, a module, can draw."""
+    """What the panel of a kind, a module, can draw."""
 
     def live(self, store: Store, run: Run) -> None:
-        """What came so far of a run that goes on."""
+        """Draw the results so far of a run in progress."""
 
     def finished(self, store: Store, run: Run) -> None:
-        """All of a run that is over."""
+        """Draw all results of a run that has ended."""
 
 
 def panel_of(run: Run) -> Panel:
-    """What draws `run`. Imported here, as charts take most of a second to import. Raises UnknownKind."""
+    """The panel that draws `run`, imported only now because charts are slow to import. Raises UnknownKind."""
     return cast(Panel, import_module(kind_of_run(run).panel))
 
 
 def show_finished(run: Run) -> None:
-    """Draw all of a run that is over, or say that its kind is unknown here."""
+    """Draw all results of a run that has ended, or say that this version does not know its kind."""
     try:
         panel = panel_of(run)
     except UnknownKind as error:
@@ -42,9 +42,9 @@ def show_finished(run: Run) -> None:
 
 
 def find(run_id: str) -> Run | None:
-    """A run as it is in the record now, closed if its process was killed; None if it is not there. Raises StoreError.
+    """The current state of a run, closed if its process was killed; None if it is missing. Raises StoreError.
 
-    A run that is being resumed is not there until its process has reached the record.
+    A run that is being resumed counts as missing until its process has reached the record.
     """
     launcher, store = resources.launcher(), resources.store()
     try:
@@ -57,7 +57,7 @@ def find(run_id: str) -> Run | None:
 
 
 def why_missing(run_id: str) -> None:
-    """Say why a run is missing that has neither a record nor a process."""
+    """Say why a run without a record and a process is missing."""
     if problem := resources.launcher().problem(run_id):
         st.error(markup.plain(f"The run did not start: {problem}"), icon=":material/error:")
     else:
@@ -65,7 +65,7 @@ def why_missing(run_id: str) -> None:
 
 
 def follow(run_id: str, live_every_s: float = _EVERY_S) -> None:
-    """Watch a run until it is over, which is for the whole page to show; every `live_every_s` draw what came so far."""
+    """Follow a run until it ends, then redraw the whole page. Every `live_every_s`, draw the results so far."""
     st.fragment(_progress, run_every=_EVERY_S)(run_id)
     st.fragment(_live, run_every=live_every_s)(run_id)
 
@@ -73,11 +73,11 @@ def follow(run_id: str, live_every_s: float = _EVERY_S) -> None:
 def _progress(run_id: str) -> None:
     try:
         run = _look(run_id)
-    except StoreError as error:  # busy perhaps: the next look may succeed
-        st.caption(markup.plain(f"The record cannot be read just now: {error}"))
+    except StoreError as error:  # perhaps busy: the next attempt may succeed
+        st.caption(markup.plain(f"The record cannot be read right now: {error}"))
         return
     with st.container(border=True, key="progress"):
-        share, text = run_text.progress(run) if run else (0.0, "Starting: asking the endpoints what they serve")
+        share, text = run_text.progress(run) if run else (0.0, "Starting: contacting the endpoints")
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             title = f"**{markup.plain(run_text.title(run))}**{_plan_text(run)}" if run else "**Starting**"
             st.markdown(title, width="content")
@@ -86,7 +86,7 @@ def _progress(run_id: str) -> None:
 
 
 def _look(run_id: str) -> Run | None:
-    """The run, or None while its process has not come as far as the record; its end draws the whole page anew."""
+    """The run, or None until its process has reached the record. When it ends, the whole page is redrawn."""
     launcher, store = resources.launcher(), resources.store()
     try:
         run = store.run(run_id)
@@ -104,19 +104,19 @@ def _look(run_id: str) -> Run | None:
 def _plan_text(run: Run) -> str:
     try:
         return f" · {run_text.plan(run)}"
-    except ValueError:  # a plan of another version
+    except ValueError:  # a plan from another version
         return ""
 
 
 def _live(run_id: str) -> None:
     try:
         run = resources.store().run(run_id)
-    except UnknownRun:  # its process has not come as far as the record
+    except UnknownRun:  # its process has not reached the record yet
         st.skeleton(height=300)
         return
-    except StoreError:  # which the progress above says
+    except StoreError:  # the progress above says so
         return
-    if run.is_over:  # it is being resumed, or its end is about to be drawn
+    if run.is_over:  # being resumed, or about to be redrawn because it ended
         return
-    with suppress(UnknownKind):  # of a later version: its figures are for that one to show
+    with suppress(UnknownKind):  # from a later version, which can show its figures
         panel_of(run).live(resources.store(), run)

@@ -1,4 +1,4 @@
-"""Where the cards of one to six endpoints go: in rows of cells of one width."""
+"""The layout of one to six endpoint cards: rows of cells with equal widths."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -8,12 +8,12 @@ _USUAL_PER_ROW = 3
 
 
 def cells(count: int) -> list[DeltaGenerator]:
-    """A cell for each of `count` cards. On a narrow window Streamlit puts the cells of a row below each other."""
+    """A cell for each of `count` cards. On a narrow window Streamlit stacks the cells of a row."""
     per_row = _PER_ROW.get(count, _USUAL_PER_ROW)
     rows = (st.columns(per_row, gap="medium") for _ in range(0, count, per_row))
     return [cell for row in rows for cell in row][:count]
 
 
 def wide_cells(count: int) -> list[DeltaGenerator]:
-    """The same for cards that need room: at most two in a row."""
+    """The same for wide cards: at most two per row."""
     return [cell for start in range(0, count, 2) for cell in cells(min(count, 2))[: count - start]]

@@ -1,4 +1,4 @@
-"""From a model card to sliders: range, step and number format of each."""
+"""Sliders from a model card: the range, step and number format of each feature."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from inference.card import Feature, ModelCard
 
 _MARGIN = 0.25
-"""How far a slider reaches past the training range, as a share of it: enough to see the model extrapolate."""
+"""How far a slider extends beyond the training range, as a share of it: enough to see the model extrapolate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Slider:
 
 
 def slider(feature: Feature, card: ModelCard, index: int) -> Slider:
-    """The slider of the card's feature number `index`: the training range with a margin, inside the hard limits.
+    """The slider of feature `index` of the card: the training range with a margin, within the hard limits.
 
-    Every preset and the default are within it.
+    It includes every preset and the default.
     """
     step = feature.step
     span = feature.training.maximum - feature.training.minimum
@@ -36,7 +36,7 @@ def slider(feature: Feature, card: ModelCard, index: int) -> Slider:
     if minimum >= maximum:  # constant in training
         minimum, maximum = round(max(first, minimum - step), 10), round(min(last, maximum + step), 10)
     return Slider(
-        # A default or preset between two steps may be nearer to the limit than any step is.
+        # A default or preset between two steps may be closer to the limit than any step.
         minimum=min(minimum, *inside),
         maximum=max(maximum, *inside),
         step=step,
@@ -45,7 +45,7 @@ def slider(feature: Feature, card: ModelCard, index: int) -> Slider:
 
 
 def _first_step(feature: Feature) -> float:
-    """The lowest multiple of the step that the limits allow."""
+    """The lowest multiple of the step within the limits."""
     limits, step = feature.limits, feature.step
     if limits.minimum_is_exclusive:
         return (math.floor(limits.minimum / step + 1e-9) + 1) * step
@@ -53,7 +53,7 @@ def _first_step(feature: Feature) -> float:
 
 
 def outside_training(card: ModelCard, inputs: tuple[float, ...]) -> list[str]:
-    """Labels of the features whose value is outside the range that the model has seen."""
+    """Labels of the features whose value is outside the training range."""
     return [
         feature.label
         for feature, value in zip(card.features, inputs, strict=True)

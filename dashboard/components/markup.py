@@ -8,16 +8,16 @@ from typing import Literal
 from benchmark.statistics.text import in_words
 
 NOTHING = "\N{EN DASH}"
-"""Where there is no figure to show."""
+"""Shown in place of a missing figure."""
 READ_ONLY = ":material/lock: This dashboard is read-only"
-"""Markdown; what follows says what that means on a page."""
+"""Markdown. Each page adds what that means there."""
 
 Color = Literal["red", "orange", "blue", "green", "gray", "violet"]
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with its icon and colour; the meaning is in the word."""
+    """A word with an icon and a colour. The word alone carries the meaning."""
 
     text: str
     icon: str
@@ -30,7 +30,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a page states in a box: a headline, which its badge shows, and the sentence that goes with it."""
+    """A statement in a box: a badge with the headline, and a sentence."""
 
     outcome: Literal["agree", "disagree", "unknown"]
     headline: str
@@ -54,30 +54,30 @@ def agreement_badge(outcome: Literal["agree", "disagree", "unknown"], text: str)
 
 
 def plain(text: str) -> str:
-    """`text` so that Streamlit's Markdown shows it as it is: it may come from an endpoint."""
-    # Escapes do not stop Streamlit from making links of bare addresses and icons of `:material/...:`: it looks for
-    # them in the finished text. A joiner, which has no width, breaks them up.
+    """Escape `text`, which may come from an endpoint, so that Streamlit's Markdown shows it unchanged."""
+    # Escapes do not stop Streamlit from turning bare addresses into links and `:material/...:` into icons, because it
+    # searches the rendered text. A zero-width joiner breaks them up.
     text = re.sub(
         r"(?i)https?:(?=//)|www(?=\.)|@|:(?=material/|streamlit:)", "\\g<0>\N{WORD JOINER}", " ".join(text.split())
     )
-    # No more than needed is escaped: the label of a widget is also its name for screen readers, backslashes and all.
+    # Escape no more than needed: screen readers read the label of a widget aloud, backslashes included.
     text = re.sub(r"([\\`*_{}\[\]#|<>~$:&])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
 
 
 def sentence(text: str) -> str:
-    """A clause of an error or a problem as a sentence, with a capital and a full stop."""
+    """Turn an error message into a sentence, with a capital letter and a full stop."""
     return f"{capital(text)}."
 
 
 def capital(text: str) -> str:
-    """`text` with a capital, and the rest as it is."""
+    """`text` with its first letter as a capital."""
     return text[:1].upper() + text[1:]
 
 
 def duration(value_ms: float) -> str:
     """Milliseconds with three significant digits: `4.73`, `24.4`, `1 240`."""
-    # Bounds are where the digits round up to the next power of ten.
+    # The bounds are where rounding reaches the next power of ten.
     digits = 2 if value_ms < 9.995 else 1 if value_ms < 99.95 else 0
     return f"{value_ms:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
@@ -88,17 +88,17 @@ def count(number: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: `1 probe`, `1 681 requests`."""
+    """A counted noun: `1 probe`, `1 681 requests`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def endpoints(number: int) -> str:
-    """All of so many: `the endpoint`, `both endpoints`, `all three endpoints`."""
+    """All `number` endpoints: `the endpoint`, `both endpoints`, `all three endpoints`."""
     return {1: "the endpoint", 2: "both endpoints"}.get(number) or f"all {in_words(number)} endpoints"
 
 
 def percent(share: float) -> str:
-    """A share as the bars and metrics show it; never rounds an uncertain answer up to 100 %."""
+    """A share as bars and metrics show it. An uncertain answer is never rounded up to 100 %."""
     if 0.9995 <= share < 1:
         return "> 99.9"
     if 0 < share < 0.0005:
@@ -107,7 +107,7 @@ def percent(share: float) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> str:
-    """A table whose last `numbers` columns are aligned to the right; the cells are Markdown.
+    """A Markdown table. Its last `numbers` columns are right-aligned.
 
     Streamlit's own tables import pandas.
     """

@@ -1,4 +1,4 @@
-"""What is claimed of each pair of endpoints, as a table."""
+"""The table of verdicts, one row per pair of endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,12 +12,12 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def pair_name(pair: Contrast, names: Sequence[str]) -> str:
-    """Which endpoint's latency is subtracted from which, by the names of all endpoints."""
+    """The difference of a pair, by name: the first endpoint's latency minus the second's."""
     return f"{names[pair.first]} {MINUS} {names[pair.second]}"
 
 
 def pairs_table(pairs: Sequence[Contrast], names: Sequence[str]) -> str:
-    """A row a pair: the result, the difference with its interval, and that interval's confidence. Markdown."""
+    """A Markdown table with the result of each pair, the difference, its interval and the confidence."""
     rows = []
     for pair in pairs:
         result = OUTCOMES[pair.outcome]

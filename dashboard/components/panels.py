@@ -1,4 +1,4 @@
-"""The panel that every chart is shown in: title, controls, the chart with its text alternative, and its numbers."""
+"""The panel around every chart: title, controls, the chart with its text alternative, and its numbers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def panel(
     controls: Callable[[], None] | None = None,
     note: str = "",
 ) -> None:
-    """Show `figure`; `alt` says in words what it shows, `table` makes the rows behind it when they are asked for, and
+    """Show `figure`; `alt` says in words what it shows, `table` makes the rows behind it on demand, and
     `note` is Markdown below it."""
     with st.container(border=True, key=f"chart-{key}", gap="xsmall"):
         with st.container(
@@ -27,7 +27,7 @@ def panel(
             st.markdown(f"**{title}**", width="content")
             if controls:
                 controls()
-            # The table is made when it is asked for.
+            # The table is built only when it is opened.
             popover = st.popover("Table", type="tertiary", key=f"table-{key}", on_change="rerun")
         if popover.open:
             with popover:
@@ -38,12 +38,12 @@ def panel(
 
 
 def plot(key: str, figure: go.Figure, alt: str) -> None:
-    """The chart alone, where it is part of something else."""
+    """The chart without a panel, as part of something else."""
     st.plotly_chart(figure, theme=None, config=_CONFIG, key=f"figure-{key}", alt=alt)
 
 
 def empty_panel(key: str, title: str, text: str) -> None:
-    """The panel where there is nothing to draw, and why."""
+    """A panel without a chart, with the reason."""
     with st.container(border=True, key=f"chart-{key}", gap="xsmall", height="stretch"):
         st.markdown(f"**{title}**")
         st.caption(text)

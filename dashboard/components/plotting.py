@@ -1,12 +1,12 @@
-"""The look that all charts share, and the pieces that several of them are made of. No Streamlit here."""
+"""The common look of all charts, and the parts that several charts share. No Streamlit here."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-# Whoever draws imports this module, and so waits here until pandas is whole: Plotly looks into any pandas that it finds
-# in memory, also one that another session's thread, which shows a table, has imported by half.
+# Imported for its side effect: Plotly inspects pandas if it is in memory, even while another session's thread is still
+# importing it. Importing it here first waits until that import is complete.
 import pandas  # noqa: F401
 import plotly.graph_objects as go
 
@@ -18,19 +18,19 @@ HEIGHT_PX = 240
 TALL_PX = 300
 _LEGEND_ROW_PX = 18
 FILLED_AT_MOST = 2
-"""How many histograms can lie upon each other and still be told apart."""
+"""How many histograms can overlap and remain readable."""
 
-# What is told apart by colour is told apart by one of these too: one each for six endpoints or classes.
+# Colour is never the only difference: each of six endpoints or classes also has one of these.
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS = ("", "/", "x", "\\", ".", "|")
 
 
 def styled(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
-    """The look that all charts share: transparent, quiet axes, legend above; changes and returns `figure`.
+    """Apply the common look: transparent, quiet axes, legend above. Changes and returns `figure`.
 
-    The legend of more than two `endpoints` takes several lines, which are added to `height_px`; that of one is shown
-    too, because it says n.
+    With more than two `endpoints`, `height_px` grows by the additional lines of the legend. The legend of a single
+    endpoint is also shown, because it contains n.
     """
     axis: Mapping[str, Any] = {
         "gridcolor": palette.grid,
@@ -62,7 +62,7 @@ def styled(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endp
 
 
 def nth(marks: Sequence[str], index: int) -> str:
-    """The mark of the endpoint or class at `index`; more than there are marks start over."""
+    """The mark of the endpoint or class at `index`. Marks repeat when they run out."""
     return marks[index % len(marks)]
 
 
@@ -77,8 +77,8 @@ def add_histogram(
     hover: str = "",
     **more: Any,
 ) -> None:
-    """How many values of the endpoint at `index` are in each bin: as bars, which overlap, or as an outline where there
-    are too many endpoints for bars. `more` are Plotly's settings of the trace and its place."""
+    """How many values of the endpoint at `index` are in each bin, as overlapping bars, or as an outline if there are
+    too many endpoints for bars. `more` are Plotly's settings of the trace and its place."""
     hovertemplate = f"%{{y}} requests around %{{x:.2f}} ms<extra>{hover}</extra>"
     if filled:
         figure.add_bar(
@@ -101,20 +101,20 @@ def add_histogram(
 
 
 def beside(index: int, count: int) -> float:
-    """Where the mark of the endpoint at `index` goes, of `count` around one place: from -0.5 to 0.5 for two, and wider
+    """The offset of the mark of the endpoint at `index`, of `count` side by side: from -0.5 to 0.5 for two, and wider
     for more."""
     return index - (count - 1) / 2
 
 
 def log_ticks(lowest: float, highest: float) -> list[float]:
-    """Ticks at 1, 2 and 5 of every decade that the range touches, or at the decades alone where that is too many."""
+    """Ticks at 1, 2 and 5 of every decade in the range, or only at the decades if those are too many."""
     first, last = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
     steps = (1, 2, 5) if last - first <= 3 else (1,)
     return [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
 
 
 def log_edges(latencies_ms: Sequence[float], bins_per_decade: int = 12) -> list[float]:
-    """Bin edges with a constant ratio that cover all latencies; at least one bin."""
+    """Bin edges with a constant ratio that cover all latencies, for at least one bin."""
     positive = [latency for latency in latencies_ms if latency > 0] or [1.0]
     first = math.floor(math.log10(min(positive)) * bins_per_decade + 1e-9)
     last = math.floor(math.log10(max(positive)) * bins_per_decade + 1e-9) + 1
@@ -122,7 +122,7 @@ def log_edges(latencies_ms: Sequence[float], bins_per_decade: int = 12) -> list[
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis from tick to tick, with plain numbers as labels: Plotly's own show the 2 of 20 as a 2."""
+    """A logarithmic axis from tick to tick with plain numbers as labels: Plotly labels 20 as 2."""
     positive = [value for value in values if value > 0]
     lowest, highest = min(positive, default=1.0), max(positive, default=10.0)
     ticks = log_ticks(lowest, highest)
@@ -139,7 +139,7 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
 def whiskers(
     estimates: Sequence[Estimate], color: str, *, thickness_px: float = 1.5, width_px: float = 5
 ) -> dict[str, Any]:
-    """The error bars of figures: their 95% intervals, and none where there is no interval."""
+    """Error bars for the 95% intervals of figures; none for figures without an interval."""
     return {
         "type": "data",
         "symmetric": False,
@@ -152,7 +152,7 @@ def whiskers(
 
 
 def colorbar(title: str, **more: Any) -> dict[str, Any]:
-    """A narrow scale beside a map, with its title along it; `more` are Plotly's own settings of it."""
+    """A narrow scale beside a map, with its title along it; `more` is passed to Plotly."""
     return {
         "title": {"text": html_text(title), "side": "right", "font": {"size": 11}},
         "tickfont": {"size": 10},
@@ -162,5 +162,5 @@ def colorbar(title: str, **more: Any) -> dict[str, Any]:
 
 
 def html_text(text: str) -> str:
-    """Plotly reads a little HTML in texts; what comes from elsewhere is shown as it is."""
+    """Escape text from elsewhere: Plotly interprets some HTML in texts."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -11,7 +11,7 @@ _POLL_S = 0.5
 
 
 def progress(work: Background[Any], key: str, first_step: str) -> None:
-    """Show a bar and Cancel while `work` is running; at its end the whole page is drawn again."""
+    """Show a progress bar and Cancel while `work` is running, then redraw the whole page."""
     if work.state.running:
         _progress(work, key, first_step)
 

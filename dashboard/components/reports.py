@@ -1,4 +1,4 @@
-"""What the record says of a run, read and summarised once: a summary bootstraps, which takes longer than to draw it."""
+"""The report of a run, read and summarised once: computing a summary takes longer than drawing it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ Chunks = Sequence[tuple[int, bytes]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """A run with all that is known of it."""
+    """A run with its samples and summary."""
 
     samples: Samples
     summary: Any
-    """as the run's kind summarises it"""
+    """made by the run's kind"""
 
     @property
     def run(self) -> Run:
@@ -29,7 +29,7 @@ class Report:
 
 
 def read(store: Store, run: Run) -> Report:
-    """The report of `run` as it is in the record now. Raises what `findings.UNREADABLE` names."""
+    """The report of `run` as it is in the record now. Raises the errors in `gather.UNREADABLE`."""
     make = _kept_report if run.is_over else _report
     found = make(replace(run, name=""), store.chunks(run.id))
     return replace(found, summary=replace(found.summary, run=run))
@@ -40,6 +40,6 @@ def _report(run: Run, chunks: Chunks) -> Report:
     return Report(samples, kind_of_run(run).summarise(run, samples))
 
 
-# Kept by all that they are made from but the name, and not by the id: a run that was lost may go on, and one that was
-# deleted may be imported again.
+# The cache key is everything that a report is made from, except the name. The id is not enough: a lost run may
+# continue, and a deleted run may be imported again.
 _kept_report = st.cache_resource(max_entries=8, show_spinner="Reading the run")(_report)

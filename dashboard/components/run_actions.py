@@ -1,4 +1,4 @@
-"""Actions on a run that every page offers: link to its page, cancel it, wait until it is over."""
+"""Actions on a run that several pages offer: link to it, cancel it, wait for its end."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ _EVERY_S = 2.0
 
 
 def run_link(run: Run, label: str, *, heading: bool = False) -> None:
-    """A link to `run` on its page, with `label` as plain text. As the `heading` of a line it is bold and short."""
+    """A link to the page of `run`, with `label` as plain text. With `heading` the link is bold and short."""
     page = page_of_run(run.kind)
     st.page_link(
         page.link(),
@@ -26,7 +26,7 @@ def run_link(run: Run, label: str, *, heading: bool = False) -> None:
 
 
 def cancel_button(run_id: str, key: str) -> None:
-    """A button that cancels a run and says whether that worked; none where the record is read-only."""
+    """A button that cancels a run and says whether that worked. Not shown on a read-only dashboard."""
     if resources.settings().read_only or not st.button("Cancel", icon=":material/stop_circle:", key=key):
         return
     try:
@@ -40,7 +40,7 @@ def cancel_button(run_id: str, key: str) -> None:
 
 @st.fragment(run_every=_EVERY_S)
 def wait_for_end(run_id: str) -> None:
-    """Draw the whole page again when this run is over: until then no other run can be started."""
-    with suppress(StoreError):  # busy perhaps: the next look may succeed
+    """Redraw the whole page when this run ends: until then no other run can be started."""
+    with suppress(StoreError):  # perhaps busy: the next attempt may succeed
         if resources.launcher().running() != run_id:
             st.rerun()

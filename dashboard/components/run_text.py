@@ -31,7 +31,7 @@ OUTCOMES: Mapping[Outcome, Badge] = {
     Outcome.INCONCLUSIVE: Badge("No winner", ":material/help:", "gray"),
 }
 NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
-"""Of a run that measured its own client."""
+"""For a self-test, which has no verdict."""
 ENDINGS: Mapping[RunState, str] = {
     RunState.CANCELLED: "This run was cancelled. The figures are from the requests that were answered before.",
     RunState.FAILED: "This run stopped early. The figures are from the requests that were recorded.",
@@ -40,7 +40,7 @@ ENDINGS: Mapping[RunState, str] = {
 
 
 def estimate(planned: Forecast, names: Sequence[str]) -> str:
-    """What a run is going to send and how long it takes, before it starts; what it costs where that is known."""
+    """What a run will send, how long it will take, and what it will cost if that is known."""
     parts = [f"{count(planned.requests)} requests to {text.listed(names)}"]
     parts.append("duration unknown" if planned.duration_s is None else f"about {span(planned.duration_s)}")
     if planned.cost_usd is not None:
@@ -49,7 +49,7 @@ def estimate(planned: Forecast, names: Sequence[str]) -> str:
 
 
 def progress(run: Run) -> tuple[float, str]:
-    """How far a run is, as a share and in words, Markdown."""
+    """The progress of a run, as a share and as Markdown."""
     done, total = int(run.progress.get("done", 0)), int(run.progress.get("total", 0))
     elapsed_s = float(run.progress.get("elapsed_s", 0.0))
     share = min(1.0, done / total) if total else 0.0
@@ -69,20 +69,20 @@ def plan(run: Run) -> str:
 
 
 def title(run: Run) -> str:
-    """What a run is called: its name, else its kind and id."""
+    """The title of a run: its name, or its kind and id."""
     return run.name or f"{kind(run).capitalize()} {run.id}"
 
 
 def kind(run: Run) -> str:
-    """What kind of run this is, in words."""
+    """The kind of a run, in words."""
     try:
         return kind_of_run(run).title
-    except UnknownKind:  # of a later version
+    except UnknownKind:  # from a later version
         return run.kind
 
 
 def done(run: Run) -> str:
-    """How much of a run is done, in what it counts."""
+    """How much of a run is done, and the total."""
     return counted(int(run.progress.get("done", 0)), _unit(run))
 
 
@@ -94,12 +94,12 @@ def _unit(run: Run) -> str:
 
 
 def badges(run: Run) -> str:
-    """In which state a run is, and whether it was imported: Markdown."""
+    """The state of a run, and whether it was imported, as Markdown."""
     return " ".join([STATES[run.state].markdown, *([IMPORTED.markdown] if run.is_imported else [])])
 
 
 def headline(run: Run) -> str:
-    """What a run is called, in which state it is, whether it was imported, and when it started."""
+    """The title and state of a run, whether it was imported, and when it started."""
     kinds = [kind(run)] if run.name else []
     return " · ".join([title(run), *kinds, run.state.value, *(["imported"] if run.is_imported else []), started(run)])
 
@@ -113,40 +113,40 @@ def started(run: Run) -> str:
 
 
 def limited(run: Run) -> str:
-    """That the client was the limit, why, and what to do; empty for a sound run."""
+    """A warning that the client was the limit, with the reasons and advice; empty for a sound run."""
     reasons = limits(run)
     if not reasons:
         return ""
     return (
-        f"The client was the limit: {'; '.join(reasons)}. These figures are this machine's as much as the endpoints', "
-        "so nothing is claimed. Lower the rate, or measure from a machine that does nothing else."
+        f"The client was the limit: {'; '.join(reasons)}. These figures depend on this machine as much as on "
+        "the endpoints, so this run claims nothing. Lower the rate, or measure from an idle machine."
     )
 
 
 def claim(summary: Summary) -> Badge:
-    """What the verdict claims, in a word."""
+    """The verdict as a badge."""
     if summary.verdict is None or limits(summary.run):
         return NO_CLAIM
     return OUTCOMES[summary.verdict.outcome]
 
 
 def latency_name(summary: Summary) -> str:
-    """What the latencies of a run are called, and from when they count."""
+    """The name of the latency that a run measures, which says when the clock starts."""
     return "response time" if summary.is_open_loop else "service time"
 
 
 def bounds(figure: Figure) -> str:
-    """The 95% interval of a figure in ms, or that there is none."""
+    """The 95% interval of a figure in ms, or a note that it has none."""
     return text.bounds(figure, write=duration) or ("no interval: too few" if figure.n else "not measured")
 
 
 def value(figure: Figure) -> str:
-    """A figure in ms; a dash where nothing was measured."""
+    """A figure in ms, or a dash if nothing was measured."""
     return duration(figure.value) if figure.n else NOTHING
 
 
 def percentiles(summary: Summary) -> list[dict[str, Any]]:
-    """Every latency figure with its interval in ms and its n, a row each."""
+    """Every latency figure with its interval in ms and its n, one row each."""
     rows = []
     for one in summary.endpoints:
         for what, figures in (("response", one.response_ms), ("service", one.service_ms), ("server", one.server_ms)):
@@ -159,7 +159,7 @@ def percentiles(summary: Summary) -> list[dict[str, Any]]:
 
 
 def fairness(run: Run) -> list[tuple[str, tuple[str, ...], str]]:
-    """The conditions of all endpoints: name, values, and whether they are equal, in words."""
+    """The conditions of all endpoints: the name, the values, and whether they are equal."""
     known = run.manifest.facts
     if not any(known):
         return []

@@ -1,4 +1,4 @@
-"""What the pages say of one request and of the endpoint that answered it: pure functions from records to sentences."""
+"""Text about one request and the endpoint that answered it: pure functions from records to sentences."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from inference.card import ModelCard
 
 
 def latency_split(sample: Sample) -> str:
-    """Where the time went, as far as the server reports it."""
+    """How the latency divides, as far as the server reports it."""
     if sample.server_ms is None:
-        return "the server does not report its share"
+        return "the server does not report its time"
     assert sample.rest_ms is not None  # noqa: S101
     return f"server {markup.duration(sample.server_ms)} ms + network and HTTP {markup.duration(sample.rest_ms)} ms"
 
 
 def conditions(sample: Sample) -> str:
-    """Instance, temperature and connection of one sample."""
+    """The instance, state and connection of one sample."""
     parts = [
         {
             Temperature.COLD: "cold start",
             Temperature.WARM: "warm",
             Temperature.FIRST_ON_WARM: "warm, first request",
-            Temperature.UNKNOWN: "cold or warm unknown",
+            Temperature.UNKNOWN: "cold or warm: unknown",
             Temperature.QUEUED: "queued for a cold start",
         }[sample.temperature]
     ]
@@ -39,14 +39,14 @@ def conditions(sample: Sample) -> str:
 def what_to_try(
     sample: Sample, endpoint: Endpoint, served: Served | None, card: ModelCard | None, *, in_file: bool = False
 ) -> str:
-    """Why this endpoint gave no usable answer, and what to do about it, in one sentence.
+    """One sentence on why this endpoint gave no usable answer and what to do.
 
-    `in_file`: the endpoint is configured in the file that ENDPOINTS names, not by variables.
+    `in_file`: the endpoint is configured in the ENDPOINTS file, not by variables.
     """
     if card and served and served.card and served.card.version != card.version and sample.status is not None:
         return (
-            f"It serves another model ({served.card.title}, version {served.card.version}) than this page shows: "
-            "give all endpoints the same artifact."
+            f"It serves a different model ({served.card.title}, version {served.card.version}) from the one on this "
+            "page: give all endpoints the same artifact."
         )
     at = endpoint.address
     url, token, timeout = _settings(endpoint, in_file)
@@ -57,7 +57,8 @@ def what_to_try(
         return f"There is no prediction at {at} (HTTP 404): check {url}."
     if status == 422:
         return (
-            "It does not accept these measurements (HTTP 422): it probably serves another model than this page shows."
+            "It does not accept these inputs (HTTP 422): it probably serves a different model from the one on this "
+            "page."
         )
     if status == 429:
         return "It is out of capacity (HTTP 429): raise its instance limit, or try again later."
@@ -81,7 +82,7 @@ def what_to_try(
 
 
 def _settings(endpoint: Endpoint, in_file: bool) -> tuple[str, str, str]:
-    """What the operator calls the address, the token and the timeout of `endpoint`."""
+    """The names of the settings for the address, token and timeout of `endpoint`."""
     if in_file:
         return "its url in the ENDPOINTS file", "its token_variable in the ENDPOINTS file", "its timeout_s in the file"
     prefix = env_prefix(endpoint.key)
@@ -89,11 +90,11 @@ def _settings(endpoint: Endpoint, in_file: bool) -> tuple[str, str, str]:
 
 
 def _what_to_grant(status: int, endpoint: Endpoint, url: str, token: str) -> str:
-    """What a private service needs, by what was sent to it."""
+    """What a private service needs, depending on the token that was sent."""
     if endpoint.token:
         return (
-            f"It refused the token of {token} (HTTP {status}): the token may have expired, after an hour, or its "
-            "account needs roles/run.invoker on this service."
+            f"It refused the token from {token} (HTTP {status}): the token may have expired, or its account "
+            "needs roles/run.invoker on this service."
         )
     if endpoint.identity:
         return (
@@ -101,13 +102,13 @@ def _what_to_grant(status: int, endpoint: Endpoint, url: str, token: str) -> str
             f"account that the dashboard runs as, and check that {url} is the service's own run.app address."
         )
     return (
-        f"It is private (HTTP {status}): set {token}, or GOOGLE_ID_TOKENS=1 where this runs on Google Cloud, and "
+        f"It is private (HTTP {status}): set {token}, or GOOGLE_ID_TOKENS=1 if this runs on Google Cloud, and "
         "grant roles/run.invoker on this service to that account."
     )
 
 
 def artifact_warning(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) -> str | None:
-    """The warning that the endpoints do not all serve the same files, or None."""
+    """A warning if the endpoints do not all serve the same artifact, else None."""
     known = [(endpoint, entry.card) for endpoint, entry in zip(endpoints, served, strict=True) if entry and entry.card]
     if all(dict(card.sha256) == dict(known[0][1].sha256) for _, card in known):
         return None

@@ -1,7 +1,7 @@
-"""Colours: one meaning each, in every chart and card, for light and dark.
+"""The colours of charts and cards, for light and dark. Each colour has one meaning.
 
-Six colours are for endpoints, the same as in a report, and six for classes. Charts tell endpoints apart by marks,
-dashes and patterns too, and classes are always named.
+Six colours are for endpoints, as in reports, and six for classes. Colour is never the only difference: endpoints also
+have marks, dashes and patterns, and classes are always named.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,22 +20,22 @@ class Palette:
     grid: str
     background: str
     accent: str
-    """What is chosen, as text; buttons are of a colour of their own in the dark, as their labels are white."""
+    """the colour of selected text; dark buttons use another one, because their labels are white"""
     positions: tuple[str, ...]
-    """of endpoints by their position"""
+    """of endpoints, by position"""
     classes: tuple[str, ...]
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    """of the configured endpoints, by key; of the local twins where nothing else is said"""
+    """of the configured endpoints, by key; by default of the two local endpoints"""
 
     def endpoint_color(self, key: str, position: int) -> str:
-        """The colour of an endpoint: its own where it is configured, else that of its position in the run."""
+        """The configured colour of an endpoint, else the one for its position in the run."""
         return self.endpoints.get(key) or self.positions[position % len(self.positions)]
 
     def class_color(self, index: int) -> str:
         return self.classes[index % len(self.classes)]
 
     def of(self, endpoints: Sequence[Endpoint]) -> "Palette":
-        """This palette for a dashboard that compares `endpoints`."""
+        """This palette with the colours of the configured `endpoints`."""
         own = {one.key: one.colour or self.positions[place] for place, one in enumerate(endpoints)}
         return replace(self, endpoints=own)
 
@@ -63,17 +63,17 @@ DARK = Palette(
 
 
 def palette(theme_type: str | None) -> Palette:
-    """The palette of Streamlit's theme type: `dark`, anything else is light."""
+    """The palette for Streamlit's theme type: `dark`, or light for anything else."""
     return DARK if theme_type == "dark" else LIGHT
 
 
 def edges(keys: Iterable[tuple[str, int]], light: Palette, dark: Palette) -> str:
-    """A style element that gives the cards, names and bars of endpoints their colours, by keys and positions.
+    """A style element that colours the cards, names and bars of endpoints, by keys and positions.
 
-    A key holds nothing but letters, digits, - and _.
+    A key contains only letters, digits, - and _.
     """
     rules = []
-    for key, position in sorted(keys, key=lambda one: len(one[0])):  # `a-b` after `a`, whose rule for bars it meets
+    for key, position in sorted(keys, key=lambda one: len(one[0])):  # `a-b` after `a`, whose rule matches it too
         color = f"light-dark({light.endpoint_color(key, position)}, {dark.endpoint_color(key, position)})"
         rules.append(
             f".st-key-card-{key} {{ border-top: 3px solid {color}; }} "

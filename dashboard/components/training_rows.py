@@ -1,4 +1,4 @@
-"""The training rows, where the local artifact has exactly those that the card names."""
+"""The training rows, if the local artifact has exactly those of the card."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ class TrainingRows:
 
 
 def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
-    """Read `data.csv`; None where it is missing, is not the file of the card, or does not fit the card."""
+    """Read `data.csv`. None if it is missing, is not the file of the card, or does not fit the card."""
     text = training_text(model_dir, card)
     if text is None:
         return None
@@ -28,6 +28,6 @@ def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
             inputs.append(tuple(float(row[name]) for name in card.feature_names))
             target = row["target"]
             targets.append(float(card.classes.index(target)) if card.is_classifier else float(target))
-    except (ValueError, KeyError, TypeError):  # an endpoint's card may name this file and not fit it
+    except (ValueError, KeyError, TypeError):  # the card of an endpoint may name this file without fitting it
         return None
     return TrainingRows(tuple(inputs), tuple(targets))

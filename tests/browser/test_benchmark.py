@@ -120,7 +120,7 @@ def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stac
     delete = page.get_by_role("button", name="Delete this run")
     expect(delete).to_be_disabled()
     with rerun(page):
-        page.get_by_text("Delete it with all its samples").click()
+        page.get_by_text("Delete this run and all its samples").click()
     with rerun(page):
         delete.click()
     expect(row).to_have_count(0)

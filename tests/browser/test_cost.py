@@ -59,7 +59,7 @@ def test_what_is_typed_changes_the_bill_the_chart_and_the_address(visitor: Visit
     # 1 000 000 s x (0.1666 x 0.000024 + 0.25 x 0.0000025) + 4.00.
     expect(gross(page, "function")).to_have_text("8.62")
     expect(page.locator(".st-key-verdict")).to_contain_text("Cloud Function costs less")
-    expect(chart(page)).to_have_accessible_name(re.compile("From 16.8 million requests a month on, FastAPI, in"))
+    expect(chart(page)).to_have_accessible_name(re.compile("From 16.8 million requests a month, FastAPI, in"))
 
     page.get_by_role("button", name="Table").click()
     grid = page.get_by_role("dialog").get_by_test_id("stDataFrame").locator("[role=grid]")

@@ -130,7 +130,7 @@ def test_listed_runs_can_be_read_by_all(visitor: Visitor, empty: Stack, card: Mo
     runs = fill(empty, card)
     page = visitor.open(f"runs?compare={runs['compared']},{runs['limited']}")
     page.get_by_role("button", name="Manage").first.click()
-    expect(page.get_by_text("Delete it with all its samples")).to_be_visible()
+    expect(page.get_by_text("Delete this run and all its samples")).to_be_visible()
     assert _inspect(page, "filled-runs") == []
 
 

@@ -1,6 +1,7 @@
-"""The JSON documents are what their schema says, and the site is built from what is there."""
+"""The JSON documents match their schema, the site is complete, and documents name only what exists."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tests.benchmark.cold_runs import TrueStart, cold_run
 from tools.docs_hook import command_line, json_reference, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
+PLACEHOLDERS = re.compile(r"\b(NAME|PAGE|GROUP)\b")
+GENERATED = {"artifacts/", "results/", "build/", ".venv/", "model.joblib", "model.onnx", "data.csv", "model.json"}
 SCHEMA = json.loads((ROOT / "docs/reference/documents.schema.json").read_text())
 
 
@@ -83,3 +86,22 @@ def test_links_of_root_documents_lead_to_pages_of_the_site_or_are_named_alone() 
     assert with_site_links(text, "how-to/deploy.md") == (
         "[a](../explanation/architecture.md) b [c](gate.md#x) [d](https://example.org/) [e](#f)"
     )
+
+
+def paths_in(markdown: str) -> set[str]:
+    """The paths in backticks: files by their suffix, directories by a slash; not routes such as `/predict`."""
+    quoted = set(re.findall(r"`([\w.-][\w./-]*)`", markdown))
+    return {
+        text for text in quoted if "/" in text or re.search(r"\.(py|md|toml|yaml|env|json|sh|csv|joblib|onnx)$", text)
+    }
+
+
+def test_every_path_in_the_architecture_exists() -> None:
+    # Paths of a package's own row or section are relative to the package.
+    bases = [ROOT, *(ROOT / package for package in ("benchmark", "dashboard", "tests", "tools"))]
+    named = paths_in((ROOT / "ARCHITECTURE.md").read_text())
+    assert {"benchmark/runs/kind.py", "engine/wire.py", "components/", "requirements/GROUP.txt"} <= named
+    missing = {
+        path for path in named - GENERATED if not any(any(base.glob(PLACEHOLDERS.sub("*", path))) for base in bases)
+    }
+    assert not missing

@@ -32,13 +32,13 @@ class Scored:
     names: tuple[str, ...]
     agreement: Agreement
     different: Tally
-    """of the rows without repetitions"""
+    """without repeated rows"""
     table: list[dict[str, Any]]
     bad: tuple[BadRow, ...]
 
 
 def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
-    """The form, and its last result in this session."""
+    """The form, and the last result in this session."""
     with st.container(border=True, key="card-batch"):
         st.markdown("**Your own rows**")
         st.caption(
@@ -55,15 +55,15 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
             pasted = st.text_area(
                 "Or paste rows", key="rows-text", placeholder=_example(card), height=110, disabled=file is not None
             )
-        # In this session but not in its script, which a click anywhere on the page ends.
+        # Kept in the session state, because a click anywhere on the page ends the script.
         scoring: Background[Scored] = st.session_state.setdefault("rows-scoring", Background())
         label = {1: "Score", 2: "Score on both"}.get(len(endpoints), "Score on all")
         if st.button(label, icon=":material/play_arrow:", key="score-rows", disabled=scoring.state.running):
             table = _table(card, file.getvalue() if file is not None else pasted or "")
             if table is None:
-                return  # the last result is about other rows
+                return  # the last result belongs to other rows
             _start(scoring, endpoints, card, table)
-        progress(scoring, "score", "finding out how rows are taken")
+        progress(scoring, "score", "checking how the endpoints accept rows")
         if problem := scoring.state.problem:
             st.warning(f"Scoring {problem}.")
         scored = scoring.state.result
@@ -77,7 +77,7 @@ def _example(card: ModelCard) -> str:
 
 
 def _table(card: ModelCard, given: bytes | str) -> Table | None:
-    """The rows to send, from a file or from text; shows why if there are none."""
+    """The rows to send, from a file or from text. Shows the reason if there are none."""
     try:
         text = decode(given) if isinstance(given, bytes) else given
         table = within_limits(read_rows(text, card.feature_names), card)

@@ -48,7 +48,7 @@ def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
 
 
 def difference(surface: Surface, palette: Palette) -> go.Figure:
-    """How far the answers are apart over the two features; a cross marks other labels and statuses."""
+    """The difference between the answers over two features. A cross marks different labels and statuses."""
     figure = go.Figure()
     gaps = gaps_of(surface)
     known = [gap for gap in gaps if gap is not None]
@@ -73,14 +73,14 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
             mode="markers",
             marker={"symbol": "x", "size": 5, "color": palette.text},
             text=[html_text(_differing(surface, one)) for one in other],
-            name=f"another answer (n = {markup.count(len(other))})",
+            name=f"different answer (n = {markup.count(len(other))})",
             showlegend=True,
             hovertemplate="%{x:.3g}, %{y:.3g}<br>%{text}<extra></extra>",
         )
     if not surface.agreement.differing:
         compared = surface.agreement.compared
         figure.add_annotation(
-            text=f"no difference in {markup.count(compared)} points" if compared else "nothing to compare",
+            text=f"no difference at {markup.count(compared)} points" if compared else "nothing to compare",
             x=0.5,
             y=0.5,
             xref="paper",
@@ -94,9 +94,9 @@ def difference(surface: Surface, palette: Palette) -> go.Figure:
 
 
 def gaps_of(surface: Surface) -> list[float | None]:
-    """The largest difference at each point: of probabilities, or of values relative to the larger of two.
+    """The largest difference at each point, of probabilities or of values relative to the larger one.
 
-    None where an endpoint gave no prediction and the others do not differ.
+    None if an endpoint gave no prediction and the others do not differ.
     """
     found: list[float | None] = [
         0.0 if all(one.answer for one in several) else None for several in zip(*surface.outcomes, strict=True)
@@ -159,14 +159,14 @@ def _said(outcome: InputOutcome) -> str:
 def _name_region(
     figure: go.Figure, surface: Surface, outcomes: Sequence[InputOutcome], index: int, name: str, palette: Palette
 ) -> None:
-    """The class's name at the point of its region that is nearest to the region's middle."""
+    """Write the name of a class at the point of its region closest to the middle."""
     width, height = len(surface.across), len(surface.up)
     places = [
         (place % width / width, place // width / height, place)
         for place, outcome in enumerate(outcomes)
         if outcome.answer and outcome.answer.prediction == index
     ]
-    if len(places) < width * height / 50:  # too small to write in
+    if len(places) < width * height / 50:  # too small for a name
         return
     middle = [sum(place[axis] for place in places) / len(places) for axis in (0, 1)]
     *_, nearest = min(places, key=lambda place: (place[0] - middle[0]) ** 2 + (place[1] - middle[1]) ** 2)
@@ -187,6 +187,6 @@ def _framed(figure: go.Figure, surface: Surface, palette: Palette) -> go.Figure:
         (figure.update_xaxes, surface.x, surface.across),
         (figure.update_yaxes, surface.y, surface.up),
     ):
-        # The range is set because a map without answers has none.
+        # Set the range, because a map without answers has none.
         update(title_text=html_text(surface.card.features[index].title), showgrid=False, range=[values[0], values[-1]])
     return styled(figure, palette).update_layout(height=TALL_PX)

@@ -1,4 +1,4 @@
-"""The Agreement page: do the endpoints give the same answers, wherever it is worth asking?"""
+"""The Agreement page: do the endpoints give the same answers?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _WORST = 10
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A check, and the decision surface that was drawn last."""
+    """A check and the last decision surface."""
 
     audit: Audit
     surface: Surface
@@ -60,11 +60,11 @@ def page() -> None:
         st.warning(f"The check {problem}.")
     if checked:
         _result(checked.audit)
-        # Imported here: drawing costs most of a second to import, which no other page should pay.
+        # Imported here, because charts take most of a second to import.
         from dashboard.views.agreement.panels import surface_panels
 
         surface_panels(checked.surface)
-    # Imported here too: the batch needs pandas for its results.
+    # Imported here too, because results need pandas.
     from dashboard.views.agreement.batch import batch
 
     batch(endpoints, card)
@@ -73,7 +73,7 @@ def page() -> None:
 def _control(
     endpoints: Sequence[Endpoint], served: Sequence[Served | None], card: ModelCard, checked: Checked | None
 ) -> None:
-    """The button, or the progress of a check; the two features of the map. `checked` is about this card."""
+    """The button or the progress of a check, and the features of the map. `checked` belongs to `card`."""
     running = checks().state.running
     with st.container(horizontal=True, vertical_alignment="bottom", key="check"):
         pressed = st.button(
@@ -89,7 +89,7 @@ def _control(
         _start_check(endpoints, served, card, rows, pair)
     elif checked and redraw:
         _start_map(endpoints, checked.audit, pair)
-    progress(checks(), "check", "asking which model is served")
+    progress(checks(), "check", "reading the model cards")
 
 
 def _start_check(
@@ -128,7 +128,7 @@ def _result(found: Audit) -> None:
             st.metric("Inputs compared", markup.count(total.compared))
             st.metric("Disagreements", markup.count(total.disagreements))
             st.metric(
-                "Largest gap",
+                "Largest difference",
                 say.gap(agreement.largest_gap) if total.compared else markup.NOTHING,
                 help="The largest difference between two probabilities, or between two predicted values relative to "
                 "the larger. Differences up to 0.00001 come from rounding in the arithmetic and count as agreement.",
@@ -138,12 +138,12 @@ def _result(found: Audit) -> None:
         st.caption(markup.plain(f"{found.at_utc[:16].replace('T', ' ')} UTC, {found.card.title}. Sent to {sent}."))
     left, right = st.columns([1, 1.4], gap="medium")
     with left.container(border=True, key="card-asked", height="stretch"):
-        st.markdown("**What was asked**")
+        st.markdown("**Inputs**")
         st.markdown(say.sources_table(found))
         st.caption(say.sources_note(found))
         if agreement.differing:
             st.markdown(say.kinds_table(agreement))
-            st.caption("One input may show several kinds.")
+            st.caption("One input can show several kinds.")
     with right.container(border=True, key="card-invalid", height="stretch"):
         _invalid(found)
     if len(found.endpoints) > 2:
@@ -174,5 +174,5 @@ def _invalid(found: Audit) -> None:
     different = [one for one in compared if not one.same]
     if different:
         st.markdown(say.invalid_table(different, found.endpoint_names))
-    with st.expander("What each answered"):
+    with st.expander("All replies"):
         st.markdown(say.invalid_table(found.invalid, found.endpoint_names))

@@ -33,23 +33,23 @@ SOURCES: dict[Source, str] = {
 
 
 def introduction(endpoints: int) -> str:
-    """What a check asks, and what it expects."""
+    """What a check sends and expects."""
     if endpoints == 1:
         return (
-            "The known answers of the model card, and invalid inputs: the endpoint has to give the same answers and to "
-            "refuse what is invalid. Configure a second endpoint to compare the two on random inputs, rows and a grid."
+            "Checks that the endpoint gives the known answers in its model card and refuses invalid inputs. Configure "
+            "a second endpoint to compare the two on random inputs, training data and a grid."
         )
     endpoints_text = "both endpoints" if endpoints == 2 else f"{everyone(endpoints)} endpoints"
     return (
-        "Random inputs, the training data, a grid over the feature space, its limits, points beside the decision "
-        f"boundary, and invalid inputs: {endpoints_text} get the same inputs and have to give the same answers."
+        f"Sends the same inputs to {endpoints_text} and compares the answers: random inputs, the training data, a grid "
+        "over the feature space, its limits, points near the decision boundary, and invalid inputs."
     )
 
 
 def sources_note(audit: Audit) -> str:
-    """What the inputs are, and what their counts say."""
+    """Where the inputs come from and what their counts mean."""
     if len(audit.endpoints) == 1:
-        return "The model card holds these inputs with the answers that the model gave in training."
+        return "These inputs, and the answers that the model gave in training, are in the model card."
     return (
         f"Random inputs (seed {audit.seed}) are drawn from the training range and a quarter beyond it, within the "
         'limits, and from the training rows with noise of a tenth of a standard deviation. "At most" is the share of '
@@ -59,11 +59,11 @@ def sources_note(audit: Audit) -> str:
 
 
 def invalid_note(endpoints: int) -> str:
-    """What the invalid inputs are, and what is expected of them."""
+    """What the invalid inputs are, and the expected replies."""
     expected = (
-        "The endpoint has to refuse each with a 4xx status."
+        "The endpoint must refuse each of them with a 4xx status."
         if endpoints == 1
-        else f"{everyone(endpoints).capitalize()} have to refuse with the same status and error code."
+        else f"{everyone(endpoints).capitalize()} must refuse each of them with the same status and error code."
     )
     return (
         "A separate test, not counted above: broken JSON, text for numbers, missing and unknown fields, values beyond "
@@ -72,12 +72,12 @@ def invalid_note(endpoints: int) -> str:
 
 
 def verdict(audit: Audit) -> Statement:
-    """The result in a word and a sentence; different models come first."""
+    """The result as a headline and a sentence. Different models come first."""
     agreement, total = audit.agreement, audit.total
     is_alone = len(audit.endpoints) == 1
     sentence = f"{headline(audit.names, agreement, total)} {bounds(audit.sampled, audit.seed)}".rstrip()
     if is_alone:
-        sentence += " There is no other endpoint to compare it with."
+        sentence += " Only one endpoint is configured, so there is nothing to compare it with."
     if audit.model_differences:
         models = " ".join(model_difference(one, audit.endpoint_names) for one in audit.model_differences)
         return Statement("disagree", "Different models", f"{models} {sentence}")
@@ -90,7 +90,7 @@ def verdict(audit: Audit) -> Statement:
     if not all(one.same or not one.compared for one in audit.invalid):
         how = "refused" if is_alone else "refused alike"
         who = "" if is_alone else f" by {everyone(len(audit.endpoints))}"
-        return Statement("disagree", f"Not all {how}", f"{sentence} Some invalid inputs are not {how}{who}.")
+        return Statement("disagree", f"Not all {how}", f"{sentence} Some invalid inputs were not {how}{who}.")
     if unanswered := sum(not one.compared for one in audit.invalid):
         return Statement("unknown", "Not all compared", f"{sentence} {_lost(unanswered, 'invalid input', is_alone)}")
     return Statement("agree", "Known answers right" if is_alone else "They agree", sentence)
@@ -121,7 +121,7 @@ def batch_verdict(names: Sequence[str], agreement: Agreement, found: Tally, not_
 
 
 def failures(audit: Audit) -> list[str]:
-    """Which endpoint gave no prediction, how often, and why: a sentence each."""
+    """One sentence per endpoint and reason for missing predictions."""
     return [
         f"{side.name}: {count(failed)} of {count(len(audit.inputs))} inputs {reason}."
         for side in audit.endpoints
@@ -151,7 +151,7 @@ def sources_table(audit: Audit) -> str:
 
 
 def pairs_table(audit: Audit) -> str:
-    """The pairs with the reference, which is the first endpoint, and the others that disagree."""
+    """The pairs with the reference, which is the first endpoint, and other pairs that disagree."""
 
     def row(pair: PairAgreement) -> list[str]:
         kinds = ", ".join(f"{kind} {count(inputs)}" for kind, inputs in count_kinds(pair.differences).items())
@@ -164,7 +164,7 @@ def pairs_table(audit: Audit) -> str:
         ]
 
     rows = [row(pair) for pair in audit.agreement.pairs if pair.first == 0 or pair.differences]
-    return markdown_table(["Endpoints", "Kinds", "Compared", "Disagree", "Largest gap"], rows, numbers=3)
+    return markdown_table(["Endpoints", "Kinds", "Compared", "Disagree", "Largest difference"], rows, numbers=3)
 
 
 def pairs_note(audit: Audit) -> str:
@@ -173,7 +173,7 @@ def pairs_note(audit: Audit) -> str:
     if not left_out:
         return ""
     others = "pair" if len(left_out) == 1 else counted(len(left_out), "pair")
-    return f"The other {others} did not disagree on any input that both answered."
+    return f"The other {others} agreed on every input that both answered."
 
 
 def kinds_table(agreement: Agreement) -> str:
@@ -183,7 +183,7 @@ def kinds_table(agreement: Agreement) -> str:
 
 
 def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
-    """The worst differences, each with a link that loads the sliders of the Predict page."""
+    """The worst differences, each with a link that opens the Predict page with this input."""
     rows = []
     for one in audit.agreement.worst(most):
         asked = audit.inputs[one.index]
@@ -199,7 +199,7 @@ def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
 
 
 def invalid_table(results: Sequence[InvalidResult], names: Sequence[str]) -> str:
-    """How each endpoint replied to each invalid input; those that they treat differently first."""
+    """The reply of each endpoint to each invalid input. Different replies come first."""
     rows = [
         [
             plain(one.invalid.name),
@@ -208,11 +208,11 @@ def invalid_table(results: Sequence[InvalidResult], names: Sequence[str]) -> str
         ]
         for one in sorted(results, key=lambda one: one.same)
     ]
-    return markdown_table(["Invalid input", *map(plain, names), "Alike" if len(names) > 1 else "Refused"], rows)
+    return markdown_table(["Invalid input", *map(plain, names), "Same reply" if len(names) > 1 else "Refused"], rows)
 
 
 def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[str, bool]:
-    """The query by which the Predict page opens with `values`, and whether its sliders can show them exactly."""
+    """The query that opens the Predict page with `values`, and whether the sliders can show them exactly."""
     query: dict[str, str] = {}
     exact = True
     for index, (feature, value, key) in enumerate(zip(card.features, values, keys, strict=True)):

@@ -36,22 +36,22 @@ from dashboard.components.plotting import (
 from dashboard.components.theme import Palette
 
 POINTS = 1500
-"""How many points of an endpoint are drawn at most: what a browser draws at once without delay."""
+"""The most points of an endpoint that are drawn: what a browser draws without delay."""
 MARKS = {
     "failed": ("x-thin", 9, 2),
     "cold start": ("star", 12, 0),
     "queued for a start": ("star-open", 9, 1),
     "warm-up": ("circle-open", 4.5, 1),
 }
-"""What is drawn apart: symbol, size and width of its line."""
+"""The symbol, size and line width of requests with their own marks."""
 _TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The requests of one endpoint in the order in which they were due, at seconds since the run began.
+    """The requests of one endpoint in scheduled order, with times in seconds since the start of the run.
 
-    `latencies_ms` are those that the figures of a summary are from.
+    `latencies_ms` are those behind the figures of a summary.
     """
 
     key: str
@@ -60,8 +60,8 @@ class Side:
     times_s: Floats
     latencies_ms: Floats
     apart: tuple[tuple[str, Floats, Floats], ...]
-    """what no latency figure is from: failures, cold starts, what queued for one, and the warm-up; times in s,
-    latencies in ms"""
+    """requests that no latency figure includes: failures, cold starts, requests queued for one, and warm-up; times in
+    s, latencies in ms"""
 
     @property
     def label(self) -> str:
@@ -97,9 +97,9 @@ def sides(run: Run, samples: Samples) -> list[Side]:
 
 
 def thinned(values: Floats, most: int) -> NDArray[np.int64]:
-    """Positions of at most `most` values: of each stretch of neighbours its largest and one more.
+    """Positions of at most `most` values: the largest of each stretch of neighbours, and one more.
 
-    So no slow request is hidden by drawing fewer of them.
+    So thinning never hides a slow request.
     """
     n = len(values)
     if n <= most:
@@ -110,7 +110,7 @@ def thinned(values: Floats, most: int) -> NDArray[np.int64]:
 
 
 def drawn(data: Sequence[Side]) -> str | None:
-    """How many points are drawn, unless all are."""
+    """A note on how many points are drawn, unless all are."""
     total = sum(len(one.latencies_ms) for one in data)
     shown = sum(len(thinned(one.latencies_ms, POINTS)) for one in data)
     if shown == total:
@@ -119,11 +119,11 @@ def drawn(data: Sequence[Side]) -> str | None:
 
 
 def latency_over_time(
-    data: Sequence[Side], palette: Palette, floor_ms: float | None = None, span_s: float | None = None
+    data: Sequence[Side], palette: Palette, overhead_ms: float | None = None, span_s: float | None = None
 ) -> go.Figure:
-    """Latency of every request when it was due; what no figure is from has marks of its own.
+    """Latency of every request at its scheduled time. Requests outside the figures have their own marks.
 
-    `floor_ms` is what the generator itself takes; `span_s` is how long the axis of time is at least.
+    `overhead_ms` is the time that the client itself takes; `span_s` is the minimum length of the time axis.
     """
     figure = go.Figure()
     for index, one in enumerate(data):
@@ -156,18 +156,18 @@ def latency_over_time(
                 },
                 hovertemplate=f"{what}, " + "%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
             )
-    _floor_line(figure, palette, floor_ms)
+    _overhead_line(figure, palette, overhead_ms)
     ends = [
         float(times[-1]) for one in data for times in (one.times_s, *(times for _, times, _ in one.apart)) if len(times)
     ]
     last_s = max([*ends, span_s or 0.0]) or 1.0
     figure.update_xaxes(title_text="Time since the start (s)", range=[-0.01 * last_s, 1.01 * last_s])
-    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_all(data, floor_ms)))
+    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_all(data, overhead_ms)))
     return styled(figure, palette, TALL_PX, len(data))
 
 
-def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
-    """The share of requests that were answered within a time."""
+def latency_shares(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> go.Figure:
+    """The share of requests answered within a time."""
     figure = go.Figure()
     for index, one in enumerate(data):
         if not len(one.latencies_ms):
@@ -190,14 +190,14 @@ def latency_shares(data: Sequence[Side], palette: Palette, floor_ms: float | Non
             annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "right", "x": 1},
             annotation_position="bottom right",
         )
-    _floor_line(figure, palette, floor_ms, upright=True)
-    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
+    _overhead_line(figure, palette, overhead_ms, upright=True)
+    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms)))
     figure.update_yaxes(title_text="Share answered within", range=[0, 1.03], tickformat=".0%")
     return styled(figure, palette, endpoints=len(data))
 
 
-def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float | None = None) -> go.Figure:
-    """How many requests took how long, in bins of a constant ratio."""
+def latency_distribution(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> go.Figure:
+    """A histogram of the latency, in bins of a constant ratio."""
     figure = go.Figure()
     edges = _edges(data)
     for index, one in enumerate(data):
@@ -211,14 +211,14 @@ def latency_distribution(data: Sequence[Side], palette: Palette, floor_ms: float
             hover=html_text(one.name),
             name=html_text(one.label),
         )
-    _floor_line(figure, palette, floor_ms, upright=True)
-    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, floor_ms)))
+    _overhead_line(figure, palette, overhead_ms, upright=True)
+    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms)))
     figure.update_yaxes(title_text="Requests", rangemode="tozero", nticks=5, tickformat="d")
     return styled(figure.update_layout(barmode="overlay", bargap=0), palette, endpoints=len(data))
 
 
 def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go.Figure:
-    """The slow end: latency by percentile, as far as the number of requests bounds it and p99.9 at most.
+    """The slow tail: latency by percentile, as far as the number of requests allows and up to p99.9.
 
     The whiskers are the intervals of the summary.
     """
@@ -248,7 +248,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
             if figure.low is not None and figure.high is not None
         ]
         figure.add_scatter(
-            # Side by side, since whiskers on one place hide each other.
+            # Side by side, so that whiskers do not hide each other.
             x=_odds([share for share, _ in known], 1 + 0.08 * beside(index, len(data))),
             y=[estimate.value for _, estimate in known],
             error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
@@ -261,7 +261,7 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
         )
     ticks = [share for share in _TAIL_SHARES if share <= furthest]
     figure.update_xaxes(
-        title_text="Percentile (log scale of the rest)",
+        title_text="Percentile (log scale)",
         type="log",
         tickvals=_odds(ticks),
         ticktext=[f"p{100 * share:g}" for share in ticks],
@@ -275,9 +275,9 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
 
 
 def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
-    """Where the time of a typical request goes: the median of each phase, one upon the other.
+    """Where the time of a typical request goes: the median of each phase, stacked.
 
-    A phase that fewer than half of the requests had is no part of a typical one, such as a connection that is reused.
+    A phase that fewer than half of the requests had is left out, such as connecting when connections are reused.
     """
     figure = go.Figure()
     names = [name for name, _, _ in endpoints[0].phases_ms]
@@ -298,7 +298,7 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
             insidetextanchor="middle",
             textfont={"color": palette.background, "size": 11},
             marker={
-                # No endpoint's colour: the sides are told apart by their place, the phases by shade and pattern.
+                # In neutral colours: endpoints differ by position, phases by shade and pattern.
                 "color": palette.muted,
                 "opacity": 1 - 0.16 * number,
                 "pattern": {"shape": nth(PATTERNS, number), "solidity": 0.2},
@@ -313,8 +313,8 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
 
 
 def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
-    """The differences that have an interval, be it open at one end. Of two endpoints the verdict's first, then those of
-    the percentiles; of more the verdict's of each pair."""
+    """The differences that have an interval, which may be open at one end. For two endpoints the verdict's comes first,
+    then those of the percentiles; for more endpoints the verdict's for each pair."""
     return [
         (name, effect) for name, effect, _ in _differences(summary) if effect.low is not None or effect.high is not None
     ]
@@ -323,23 +323,23 @@ def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
 def _differences(summary: Summary) -> list[tuple[str, Estimate, float]]:
     """Name, difference and margin in ms of each line of the chart."""
     verdict = summary.verdict
-    assert verdict  # one endpoint alone has no difference  # noqa: S101
+    assert verdict  # a single endpoint has no difference  # noqa: S101
     pairs = verdict.pairs
     if len(pairs) > 1:
         names = [one.name for one in summary.endpoints]
         return [(pair_name(pair, names), pair.effect, pair.margin_ms) for pair in pairs]
     (pair,) = pairs
     compared = isinstance(summary.plan, ComparePlan)
-    # The effect of a load is the difference of p50, which is not to be drawn twice.
+    # The effect of a load run is the difference of p50: do not draw it twice.
     lines = [(verdict.metric if compared else "p50", pair.effect)]
     lines += list(zip(PERCENTILES, summary.differences[0], strict=True))[0 if compared else 1 :]
     return [(name, effect, pair.margin_ms) for name, effect in lines]
 
 
 def differences(summary: Summary, palette: Palette) -> go.Figure:
-    """The differences between endpoints with their intervals, beside the margins that were fixed before.
+    """The differences between endpoints with their intervals and the margins fixed before the run.
 
-    Where timeouts leave one end of an interval open, an arrow points there.
+    An arrow marks an interval that timeouts leave open at one end.
     """
     known = [
         (html_text(name).replace(f" {MINUS} ", f" {MINUS}<br>"), one, margin_ms)
@@ -388,12 +388,12 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
 
 
 def _sizes_px(summary: Summary, lines: int) -> list[int]:
-    """Of two endpoints the verdict's own difference stands out; pairs are alike."""
+    """For two endpoints the verdict's difference stands out; pairs all look the same."""
     return [11 if row == 0 else 7 for row in range(lines)] if len(summary.endpoints) == 2 else [9] * lines
 
 
 def _drawn_at(estimate: Estimate) -> float:
-    """The figure, or its known bound where the figure itself is among the timeouts."""
+    """The figure, or its known bound if the figure itself is among the timeouts."""
     if math.isfinite(estimate.value):
         return estimate.value
     return next(bound for bound in (estimate.low, estimate.high) if bound is not None)
@@ -406,7 +406,7 @@ def _words(estimate: Estimate) -> tuple[str, str, int]:
 
 
 def time_table(data: Sequence[Side]) -> list[dict[str, Any]]:
-    """The points of latency over time, a row each."""
+    """The points of latency over time, one row each."""
     rows: list[dict[str, Any]] = []
     for one in data:
         for what, times, latencies in (("answered", one.times_s, one.latencies_ms), *one.apart):
@@ -423,7 +423,7 @@ def time_table(data: Sequence[Side]) -> list[dict[str, Any]]:
 
 
 def distribution_table(data: Sequence[Side]) -> list[dict[str, Any]]:
-    """The bins of the distribution, a row each."""
+    """The bins of the distribution, one row each."""
     edges = _edges(data)
     counts = {one.name: np.histogram(one.latencies_ms, edges)[0].tolist() for one in data}
     return [
@@ -437,7 +437,7 @@ def distribution_table(data: Sequence[Side]) -> list[dict[str, Any]]:
 
 
 def share_table(data: Sequence[Side]) -> list[dict[str, Any]]:
-    """Within how many ms each tenth of the requests was answered, and the slow end as far as it can be bounded."""
+    """The latency at each tenth of the requests, and of the slow tail as far as it can be bounded."""
     shares = sorted({*(tenth / 10 for tenth in range(1, 10)), *_TAIL_SHARES})
     return [
         {
@@ -453,7 +453,7 @@ def share_table(data: Sequence[Side]) -> list[dict[str, Any]]:
 
 
 def phase_table(endpoints: Sequence[Figures]) -> list[dict[str, Any]]:
-    """The median of each phase and from how many requests it is."""
+    """The median of each phase and its n."""
     return [
         {"endpoint": one.name, "phase": name, "median (ms)": None if median is None else round(median, 3), "n": count}
         for one in endpoints
@@ -461,22 +461,22 @@ def phase_table(endpoints: Sequence[Figures]) -> list[dict[str, Any]]:
     ]
 
 
-def _floor_line(figure: go.Figure, palette: Palette, floor_ms: float | None, *, upright: bool = False) -> None:
-    if floor_ms is None or floor_ms <= 0:
+def _overhead_line(figure: go.Figure, palette: Palette, overhead_ms: float | None, *, upright: bool = False) -> None:
+    if overhead_ms is None or overhead_ms <= 0:
         return
     # Plotly places lines on a logarithmic axis by value, but annotations by exponent.
     note = {
-        "text": f"generator {floor_ms:.2g} ms",
+        "text": f"client overhead {overhead_ms:.2g} ms",
         "font": {"size": 10, "color": palette.muted},
         "showarrow": False,
     }
     line = {"color": palette.muted, "width": 1, "dash": "dashdot"}
-    at = math.log10(floor_ms)
+    at = math.log10(overhead_ms)
     if upright:
-        figure.add_vline(x=floor_ms, line=line)
+        figure.add_vline(x=overhead_ms, line=line)
         figure.add_annotation(note, x=at, y=0.98, yref="paper", textangle=-90, xanchor="left", yanchor="top")
     else:
-        figure.add_hline(y=floor_ms, line=line)
+        figure.add_hline(y=overhead_ms, line=line)
         figure.add_annotation(note, x=1, xref="paper", y=at, xanchor="right", yanchor="bottom")
 
 
@@ -499,18 +499,18 @@ def _odds(shares: Sequence[float] | Floats, factor: float = 1.0) -> list[float]:
     return [factor / (1 - float(share)) for share in shares]
 
 
-def _usual(data: Sequence[Side], floor_ms: float | None) -> list[float]:
+def _usual(data: Sequence[Side], overhead_ms: float | None) -> list[float]:
     found = [
         float(end) for one in data if len(one.latencies_ms) for end in (one.latencies_ms.min(), one.latencies_ms.max())
     ]
-    return [*found, floor_ms] if floor_ms else found
+    return [*found, overhead_ms] if overhead_ms else found
 
 
-def _all(data: Sequence[Side], floor_ms: float | None) -> list[float]:
+def _all(data: Sequence[Side], overhead_ms: float | None) -> list[float]:
     found = [float(end) for one in data for _, _, values in one.apart for end in (values.min(), values.max())]
-    return [*found, *_usual(data, floor_ms)]
+    return [*found, *_usual(data, overhead_ms)]
 
 
 def _rounded(values: Floats) -> list[float]:
-    """Three decimals are more than a screen shows, and half of the bytes."""
+    """Rounded values: half of the bytes, and still finer than a screen."""
     return [round(float(value), 4) for value in values]

@@ -1,7 +1,7 @@
-"""The Benchmark page: plan a run, watch it, read its report.
+"""The Benchmark page: plan a run, follow it, read its report.
 
-Another process carries out the run. The page shows the run of the record that `?run=ID` names, so that a refresh,
-another browser or a closed tab changes nothing about it.
+Another process carries out the run. The page shows the run that `?run=ID` names, so a refresh, another browser or a
+closed tab does not affect it.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,14 @@ from dashboard.components.run_actions import run_link, wait_for_end
 from dashboard.pages import page_at, page_of_run
 
 DEMO = "demo"
-"""`?run=demo` is a simulated run that is in no record."""
+"""`?run=demo` is a simulated run that is not recorded."""
 _KINDS = (
     (
         "compare",
         ":material/balance:",
         "Compare",
         "Which is faster? The same request goes to each endpoint in random order, one at a time: service time. "
-        "A winner needs an interval without zero and a difference above the margin.",
+        "A winner needs an interval that excludes zero and a difference above the margin.",
     ),
     (
         "rate",
@@ -86,7 +86,7 @@ def page() -> None:
 
 
 def _chosen(known: Sequence[Run], going_on: Run | None) -> None:
-    """The run that the address names, or what there is to choose from."""
+    """The run in the address, or the runs to choose from."""
     run_id = st.query_params.get("run")
     if run_id is None:
         _nothing_yet(known)
@@ -100,7 +100,7 @@ def _chosen(known: Sequence[Run], going_on: Run | None) -> None:
 
 
 def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
-    """A fragment, so that a change of the plan draws nothing but the plan anew."""
+    """A fragment, so that a change of the plan redraws only the plan."""
     plan = None
     try:
         plan = _plan(endpoints)
@@ -113,7 +113,7 @@ def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
     )
     try:
         busy = resources.launcher().running()
-    except StoreError:  # which the page says by itself
+    except StoreError:  # the page says so elsewhere
         busy = None
     pressed = st.button(
         "Start",
@@ -131,9 +131,9 @@ def _planning(endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
 
 
 def _plan(endpoints: Sequence[Endpoint]) -> Plan:
-    """What the controls ask for. Raises PlanError."""
+    """The plan that the controls describe. Raises PlanError."""
     kind = st.segmented_control(
-        "What to find out",
+        "Measurement",
         [key for key, *_ in _KINDS],
         default="compare",
         required=True,
@@ -166,7 +166,7 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         width="stretch",
         key="connection",
         bind="query-params",
-        help="New: each request opens its own connection, and the time for that counts.",
+        help="New: each request opens its own connection, which is part of its latency.",
     )
     with st.expander("Margin, seed and more", key="advanced"):
         margin_ms = st.number_input(
@@ -209,7 +209,7 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
 
 
 def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -> None:
-    """What the run will send, before anything is sent."""
+    """Show what the run will send, before it starts."""
     names = [endpoint.name for endpoint in endpoints]
     request_ms = typical_ms(known, endpoints, plan)
     if request_ms is None:
@@ -218,7 +218,7 @@ def _estimate(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run]) -
             if entry is None or entry.problem:
                 problem = (entry.problem if entry else None) or "has not answered yet"
                 st.caption(f":material/error: {markup.plain(f'{endpoint.name} at {endpoint.address} {problem}.')}")
-        # A guess before the first run: how long they took to describe what they serve.
+        # Before the first run, guess from how long each took to return its model card.
         took_ms = [entry.took_ms for entry in served if entry and entry.took_ms is not None]
         request_ms = sum(took_ms) / len(took_ms) if len(took_ms) == len(endpoints) else None
     planned = estimate(plan, endpoints, request_ms)
@@ -235,7 +235,7 @@ def _start(plan: Plan, endpoints: Sequence[Endpoint], name: str) -> bool:
     return True
 
 
-# --- What there is to see
+# --- Results
 
 
 def _nothing_yet(known: Sequence[Run]) -> None:
@@ -297,7 +297,7 @@ def _show(run_id: str, going_on: Run | None) -> None:
         run_link(run, run_text.headline(run))
     elif run.is_over:
         if going_on and going_on.id == run.id:
-            st.rerun()  # it ended since the plan on the left was drawn, which still waits for it
+            st.rerun()  # it ended after the plan on the left was drawn
         show_finished(run)
     else:
         follow(run_id)

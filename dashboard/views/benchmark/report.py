@@ -1,6 +1,6 @@
-"""The report of a run. It is apart from the page, so that Plotly is imported when there is something to draw.
+"""The report of a run, in its own module so that Plotly is imported only to draw.
 
-Every figure comes from `benchmark.summary.summarise`, which the command line prints from too.
+Every figure comes from `benchmark.summary.summarise`, which the command line also uses.
 """
 
 import json
@@ -31,13 +31,13 @@ from dashboard.components.reports import Report
 from dashboard.views.benchmark import charts as draw
 
 _PAIRS_BESIDE = 3
-"""Of how many pairs the table is as high as the chart beside it."""
+"""With up to this many pairs, the table is as high as the chart beside it."""
 _LIVE = "live-samples"
-"""What the record has of the run that is being followed: its id, its samples and the number of the last chunk."""
+"""The samples so far of the run in progress: its id, its samples and the number of the last chunk."""
 
 
 def finished(store: Store, run: Run) -> None:
-    """The report of a run in the record, or why there is none."""
+    """The report of a recorded run, or why it cannot be read."""
     st.session_state.pop(_LIVE, None)
     try:
         found = reports.read(store, run)
@@ -49,7 +49,7 @@ def finished(store: Store, run: Run) -> None:
 
 @st.cache_resource(show_spinner="Simulating")
 def demo() -> Report:
-    """A simulated run that is in no record."""
+    """A simulated run that is not recorded."""
     run, samples = simulate_run(DEMO, ComparePlan(pairs=500))
     return Report(samples, summarise(run, samples))
 
@@ -65,7 +65,7 @@ def live(store: Store, run: Run) -> None:
         st.caption(markup.plain(f"The samples cannot be read right now: {error}"))
         return
     samples = join([known[1], fresh])
-    # Kept so that each look reads only what is new: a refresh reads all of it again.
+    # Kept, so that each update reads only new samples. A refresh of the page reads all of them.
     st.session_state[_LIVE] = (run.id, samples, last)
     data = draw.sides(run, samples)
     plan = run.plan
@@ -81,7 +81,7 @@ def live(store: Store, run: Run) -> None:
 
 
 def report(found: Report) -> None:
-    """A whole run: what limits its value as evidence, errors, verdict, figures, charts, conditions, exports."""
+    """A whole run: warnings, errors, verdict, figures, charts, conditions and exports."""
     run, summary = found.run, found.summary
     _head(found)
     if ending := say.ENDINGS.get(run.state):
@@ -243,13 +243,13 @@ def _charts(found: Report) -> None:
     summary = found.summary
     colors = resources.palette()
     data = draw.sides(found.run, found.samples)
-    floor_ms = found.run.outcome.generator.get("floor_ms")
+    overhead_ms = found.run.outcome.generator.get("floor_ms")
     counts = listed(one.label for one in data)
     latency = say.latency_name(summary).capitalize()
     panel(
         "time",
         f"{latency} over time",
-        draw.latency_over_time(data, colors, floor_ms),
+        draw.latency_over_time(data, colors, overhead_ms),
         f"{latency} in milliseconds of each request over time in seconds, for {counts}.",
         lambda: draw.time_table(data),
     )
@@ -261,14 +261,14 @@ def _charts(found: Report) -> None:
         (
             "shares",
             "Answered within",
-            draw.latency_shares(data, colors, floor_ms),
+            draw.latency_shares(data, colors, overhead_ms),
             f"Cumulative distribution of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.share_table(data),
         ),
         (
             "distribution",
             "Distribution",
-            draw.latency_distribution(data, colors, floor_ms),
+            draw.latency_distribution(data, colors, overhead_ms),
             f"Histogram of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.distribution_table(data),
         ),
@@ -286,7 +286,7 @@ def _charts(found: Report) -> None:
 
 
 def _conditions(found: Report) -> None:
-    """Phases and the load generator, and beside or, for more than two endpoints, below them what differs."""
+    """Phases and the load generator, with the conditions beside or, for more than two endpoints, below them."""
     summary, run = found.summary, found.run
     left, right = st.columns(2, gap="medium")
     beside = len(summary.endpoints) <= 2
@@ -320,10 +320,10 @@ def _conditions(found: Report) -> None:
 def _fairness(run: Run) -> None:
     rows = say.fairness(run)
     if not rows:
-        st.caption("No endpoint reports how it is served, so the conditions cannot be compared.")
+        st.caption("No endpoint reports its deployment, so the conditions cannot be compared.")
         return
     if len(run.endpoint_keys) == 1:
-        st.caption("What the endpoint reports of how it is served.")
+        st.caption("What the endpoint reports about its deployment.")
     else:
         _unequal([verdict for _, _, verdict in rows])
     marks = {"equal": ":green[equal]", "differs": ":orange[**differs**]", "unknown": ":gray[unknown]"}
@@ -331,7 +331,7 @@ def _fairness(run: Run) -> None:
     header: list[str] = ["", *names]
     body = [[markup.plain(name), *map(_shortened, values)] for name, values, _ in rows]
     if len(names) > 1:
-        at = len(header) if len(names) == 2 else 1  # many values may be wider than the window, which the marks are not
+        at = len(header) if len(names) == 2 else 1  # with many endpoints, keep the marks within the window
         header.insert(at, "")
         for line, (_, _, verdict) in zip(body, rows, strict=True):
             line.insert(at, marks[verdict])
@@ -339,15 +339,15 @@ def _fairness(run: Run) -> None:
 
 
 def _unequal(verdicts: Sequence[str]) -> None:
-    """How many conditions are not the same for all endpoints."""
+    """Show how many conditions are not equal for all endpoints."""
     unequal = sum(verdict != "equal" for verdict in verdicts)
     st.caption(
-        f"{unequal} of {len(verdicts)} conditions differ or are unknown, so platforms are not all that differs."
+        f"{unequal} of {len(verdicts)} conditions differ or are unknown, so the platforms are not the only difference."
         if unequal
         else "All known conditions are equal."
     )
 
 
 def _shortened(value: str) -> str:
-    """A hash by its first digits."""
+    """The first digits of a hash; other values unchanged."""
     return markup.plain(f"{value[:8]}…" if len(value) == 64 else value)

@@ -33,7 +33,7 @@ _ROW_PX = 46
 
 
 def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Cold and warm answers of each endpoint on one log axis: every answer a point, medians with their intervals."""
+    """Cold and warm answers of each endpoint on one log axis: a point per answer, and medians with intervals."""
     figure = go.Figure()
     labels: list[str] = []
     everything: list[float] = []
@@ -73,7 +73,7 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
 
 
 def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Where a cold start goes: a bar an endpoint, of the median of each part."""
+    """The parts of a cold start: one bar per endpoint, with the median of each part."""
     figure = go.Figure()
     for pattern, (name, values) in zip(PATTERNS[:3], _parts(summary), strict=True):
         shape = {"shape": pattern, "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.75, "size": 7}
@@ -89,7 +89,7 @@ def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
             hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
             showlegend=False,
         )
-        # The legend is about the patterns: in no endpoint's colour.
+        # The legend explains the patterns, so it has a neutral colour.
         figure.add_bar(
             y=[None],
             x=[None],
@@ -106,7 +106,7 @@ def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
 
 
 def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Each cold start in the order of the run, so that a drift of the machine is seen; failures as crosses at 0."""
+    """Each cold start in the order of the run, which makes drift visible. Failures are crosses at 0."""
     figure = go.Figure()
     for index, side in enumerate(summary.endpoints):
         color = palette.endpoint_color(side.key, index)
@@ -136,8 +136,8 @@ def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
 
 
 def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """Response time against the measured idle gap: filled is cold, dotted suspected, hollow warm, or presumed to be;
-    a band is where an endpoint turns cold."""
+    """Response time by measured idle gap. Filled marks are cold, dotted ones suspected cold, hollow ones warm or
+    presumed warm. A band shows where an endpoint turns cold."""
     figure = go.Figure()
     gaps_s: list[float] = []
     times_ms: list[float] = []
@@ -163,7 +163,7 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
                     "color": color,
                     "symbol": mark,
                     "size": 9,
-                    # The dot in a suspected one has to be seen on it.
+                    # The dot has to stand out from its mark.
                     "line": {"width": 1.5, "color": palette.background if mark.endswith("-dot") else color},
                 },
                 customdata=[gap_text(gap_s) for gap_s, _ in found],
@@ -182,19 +182,19 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
     """The share of cold probes after each idle gap, with Wilson's 95% interval."""
     figure = go.Figure()
     for index, side in enumerate(summary.endpoints):
-        told = [gap for gap in side.gaps if gap.share.n]
+        classified = [gap for gap in side.gaps if gap.share.n]
         color = palette.endpoint_color(side.key, index)
-        # A little beside each other, or the interval of one would hide the other's.
+        # Slightly apart, so that intervals do not hide each other.
         shift = 1.07 ** beside(index, len(summary.endpoints))
         figure.add_scatter(
-            x=[gap.idle_s * shift for gap in told],
-            y=[gap.share.value for gap in told],
+            x=[gap.idle_s * shift for gap in classified],
+            y=[gap.share.value for gap in classified],
             mode="lines+markers",
-            name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in told)})",
+            name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in classified)})",
             line={"color": color, "width": 1.5, "dash": nth(DASHES, index)},
             marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 9},
-            error_y=whiskers([gap.share for gap in told], color),
-            customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in told],
+            error_y=whiskers([gap.share for gap in classified], color),
+            customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in classified],
             hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
         )
     figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(summary.plan.idle_s))
@@ -206,7 +206,7 @@ def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
 
 
 def probe_table(summary: ColdSummary) -> list[dict[str, Any]]:
-    """A row a probe, in order."""
+    """One row per probe, in order."""
     return [
         {
             "probe": probe.step + 1,
@@ -222,7 +222,7 @@ def probe_table(summary: ColdSummary) -> list[dict[str, Any]]:
 
 
 def population_table(summary: ColdSummary) -> list[dict[str, Any]]:
-    """A row a population: n, and p50 and p95 with their intervals."""
+    """One row per population: n, and p50 and p95 with their intervals."""
     return [
         {
             "endpoint": side.name,
@@ -240,7 +240,7 @@ def population_table(summary: ColdSummary) -> list[dict[str, Any]]:
 
 
 def split_table(summary: ColdSummary) -> list[dict[str, Any]]:
-    """A row an endpoint: the median of each part of its cold starts."""
+    """One row per endpoint: the median of each part of its cold starts."""
     parts = _parts(summary)
     return [
         {
@@ -253,7 +253,7 @@ def split_table(summary: ColdSummary) -> list[dict[str, Any]]:
 
 
 def share_table(summary: ColdSummary) -> list[dict[str, Any]]:
-    """A row an idle gap of an endpoint: how many probes were cold, and the interval of their share."""
+    """One row per idle gap of an endpoint: the number of cold probes and the interval of their share."""
     return [
         {
             "endpoint": side.name,
@@ -280,12 +280,12 @@ def _marker(index: int, is_cold: bool) -> str:
 
 
 def _spread(number: int) -> float:
-    """Where a point lies beside the middle of its row: even, and the same each time (the golden ratio's sequence)."""
+    """The offset of a point from the middle of its row: even and reproducible (the golden ratio sequence)."""
     return 0.5 * ((number * 0.618034) % 1 - 0.5)
 
 
 def _gap_axis(gaps_s: Sequence[float]) -> dict[str, Any]:
-    """A log axis whose ticks are times as people say them."""
+    """A log axis with ticks at familiar durations."""
     lowest, highest = min(gaps_s, default=1.0), max(gaps_s, default=10.0)
     ticks = [gap_s for gap_s in _NICE_GAPS_S if lowest / 1.3 <= gap_s <= highest * 1.3]
     ticks = ticks[:: math.ceil(len(ticks) / _MAX_TICKS)] if ticks else [lowest, highest]
@@ -303,5 +303,5 @@ def _tick(gap_s: float) -> str:
 
 
 def _framed(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
-    """In the theme, with room for the last label and for a legend of so many `endpoints`."""
+    """Apply the common look, with room for the last label and a legend of `endpoints`."""
     return styled(figure, palette, height_px, endpoints).update_layout(margin={"r": 18})

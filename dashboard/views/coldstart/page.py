@@ -1,6 +1,6 @@
 """The Cold start page: start a run of cold starts, follow it, and read its report.
 
-Another process carries out the run. The page shows the run that `?run=ID` names, so that a refresh loses nothing.
+Another process carries out the run. The page shows the run that `?run=ID` names, so a refresh loses nothing.
 """
 
 import streamlit as st
@@ -25,22 +25,22 @@ _CHARTS_EVERY_S = 5.0
 _LATEST = 5
 _LOOK_BACK = 200
 _SPAWN_S = 1.5
-"""About what starting, asking and stopping one program takes, to say how long a run will be."""
+"""Roughly how long it takes to start, call and stop one program, to estimate the duration of a run."""
 _EXPLAINED = {
     LOCAL: "Starts the API and the function on this machine repeatedly, in random order. Times each start from its "
     "spawn to its first answer.",
-    SWEEP: "Sends nothing for each idle gap, then one request: was an instance still there? Long gaps take time. The "
-    "run continues when you close this page.",
-    FORCED: "Runs a command before each sample that makes the platform start a new instance. The results are marked, "
-    "because this is not scaling from zero.",
+    SWEEP: "Waits for each idle gap, then sends one request to see whether the instance is still there. Long gaps take "
+    "time. The run continues when you close this page.",
+    FORCED: "Before each sample, runs a command that makes the platform start a new instance. The results are marked, "
+    "because a forced start is not the same as scaling from zero.",
 }
 
 
 def page() -> None:
     st.markdown(
         "#### Cold start\n"
-        ":gray[:small[How long the first answer of a new instance takes, where the time goes, and how long an instance "
-        "stays when nobody asks.]]"
+        ":gray[:small[How long the first answer of a new instance takes, where the time goes, and how long an idle "
+        "instance stays.]]"
     )
     try:
         if resources.settings().read_only:
@@ -49,7 +49,7 @@ def page() -> None:
             _controls(resources.launcher().running())
         _chosen()
     except StoreError as error:
-        st.error(markup.plain(f"The record cannot be used: {error}."), icon=":material/error:")
+        st.error(markup.plain(f"The record cannot be read: {error}."), icon=":material/error:")
 
 
 # --- Starting a run
@@ -99,7 +99,8 @@ def _controls(busy: str | None) -> None:
             st.caption(f":material/info: {problem}")
         elif busy:
             st.caption(
-                f":material/info: Run {busy} is in progress. Only one run at a time: they would disturb each other."
+                f":material/info: Run {busy} is in progress. Runs would disturb each other, so only one can run at a "
+                "time."
             )
             wait_for_end(busy)
         elif plan:
@@ -107,9 +108,9 @@ def _controls(busy: str | None) -> None:
 
 
 def _offered() -> tuple[str, ...]:
-    """The ways to start new instances that work here; none where nothing may be started.
+    """The ways to start new instances that work here; none on a read-only dashboard.
 
-    An image of the dashboard has no programs, and a command only where it was given one.
+    The image of the dashboard does not contain the programs, and has a command only if FORCE_COMMAND is set.
     """
     settings, here = resources.settings(), local.are_here()
     possible = {LOCAL: here, SWEEP: True, FORCED: here or settings.force_command is not None}
@@ -117,7 +118,7 @@ def _offered() -> tuple[str, ...]:
 
 
 def _plan(mode: str, repeats: int, gaps: str, settings: Settings) -> tuple[ColdPlan | None, str | None]:
-    """What would be done, or in a sentence why it cannot."""
+    """The plan, or one sentence on why there is none."""
     if mode == FORCED and not settings.force_command:
         return None, (
             "Set the dashboard's FORCE_COMMAND to a command that forces a new instance, for example "
@@ -160,7 +161,7 @@ def _resume(run: Run) -> None:
         st.toast(markup.plain(f"Not resumed: {error}."), icon=":material/error:")
 
 
-# --- The run that the address names
+# --- The run in the address
 
 
 def _chosen() -> None:
@@ -201,7 +202,7 @@ def _finished(run: Run) -> None:
         if run.state is not RunState.FINISHED and not run.is_imported and not resources.settings().read_only:
             st.button("Resume", icon=":material/resume:", key="cold_resume", on_click=_resume, args=(run,))
         _earlier(run.id)
-    if said := resources.launcher().problem(run.id):  # resumed here, in vain
+    if said := resources.launcher().problem(run.id):  # resumed from this page, without success
         st.error(markup.plain(f"It ended early: {said}"), icon=":material/error:")
     elif reason := run.outcome.reason:
         st.warning(markup.plain(f"It ended early: {reason}."), icon=":material/warning:")

@@ -1,4 +1,4 @@
-"""The results of a run of cold starts; apart from the page, so that Plotly is imported with the first of them."""
+"""The results of a cold-start run, in their own module so that Plotly is imported only to draw."""
 
 import streamlit as st
 
@@ -17,21 +17,21 @@ from dashboard.views.coldstart import charts as draw
 
 
 def live(store: Store, run: Run) -> None:
-    """What came so far of a run that goes on, which looks as it does at its end."""
+    """The results so far of a run in progress, in the form of the final report."""
     if run.progress.get("done"):
         finished(store, run)
     else:
-        st.caption("Figures appear here with the first probe.")
+        st.caption("Figures appear here after the first probe.")
 
 
 def finished(store: Store, run: Run) -> None:
-    """Everything that the record says of a run."""
+    """All results of a run."""
     if not run.progress.get("done"):
         st.caption("Nothing was measured.")
         return
     try:
         summary = reports.read(store, run).summary
-    except UnknownRun:  # deleted meanwhile, which is for the whole page to say
+    except UnknownRun:  # deleted in the meantime: the whole page says so
         st.rerun()
     except UNREADABLE as error:
         st.error(markup.plain(f"This run cannot be read: {error}."), icon=":material/error:")
@@ -71,7 +71,7 @@ def _cards(summary: ColdSummary) -> None:
 
 
 def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
-    """What the card says below its figures, as Markdown."""
+    """The note below the figures of a card, as Markdown."""
     lines = [
         f"{side.cold_word.capitalize()} p50: {_interval(side.cold_ms[0])}. "
         f"{side.warm_word.capitalize()} p50: {_interval(side.warm_ms[0])}.",
@@ -108,16 +108,16 @@ def _charts(summary: ColdSummary) -> None:
         with first:
             panel(
                 "idle",
-                "Response against idle gap",
+                "Response time by idle gap",
                 draw.idle_scatter(summary, colors),
-                "Response time in milliseconds against the idle gap before it, both on log axes. "
+                "Response time in milliseconds by the idle gap before it, both on log axes. "
                 + " ".join(threshold_text(side) for side in summary.endpoints),
                 lambda: draw.probe_table(summary),
             )
         with second:
             panel(
                 "share",
-                "How often it is cold",
+                "Share of cold probes",
                 draw.cold_share(summary, colors),
                 f"Share of cold probes after each idle gap, with 95% intervals. {counts}.",
                 lambda: draw.share_table(summary),
@@ -131,13 +131,13 @@ def _charts(summary: ColdSummary) -> None:
         if any(side.split for side in summary.endpoints):
             panel(
                 "split",
-                "Where a cold start goes",
+                "Parts of a cold start",
                 draw.split_bars(summary, colors),
                 " ".join(f"{side.name}: {_split_text(summary, side)}" for side in summary.endpoints),
                 lambda: draw.split_table(summary),
             )
         else:
-            empty_panel("split", "Where a cold start goes", "No endpoint has reported the parts of its start yet.")
+            empty_panel("split", "Parts of a cold start", "No endpoint has reported the parts of its start yet.")
     panel(
         "order",
         "Cold starts in order",
@@ -150,7 +150,7 @@ def _charts(summary: ColdSummary) -> None:
 def _populations(summary: ColdSummary, counts: str) -> None:
     panel(
         "populations",
-        "Cold against warm",
+        "Cold and warm",
         draw.populations(summary, resources.palette()),
         f"Time to the answer in milliseconds on a log axis, cold and warm apart, with medians. {counts}.",
         lambda: draw.population_table(summary),
@@ -172,7 +172,7 @@ def _conditions(summary: ColdSummary) -> None:
         lines = list(summary.conditions)
         if summary.mismatches:
             unequal = "; ".join(one.describe() for one in summary.mismatches)
-            lines.append(f"not equal, or not known to be: {unequal}")
+            lines.append(f"different or unknown: {unequal}")
         st.markdown("\n".join(f"- :small[{markup.plain(markup.capital(line))}]" for line in lines))
 
 

@@ -21,10 +21,10 @@ HEIGHT_PX = 300
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to run and pay for an endpoint: what it costs in USD a month at a number of requests.
+    """One way to run and pay for an endpoint, with its cost in USD a month at a number of requests.
 
-    `chosen` is the one that the page is set to; the other kind of billing is drawn beside it. `position` is that of the
-    endpoint among all.
+    `chosen` marks the settings on the page; the other kind of billing is drawn beside it. `position` is the position of
+    the endpoint among all.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class NamedCrossing:
-    """Where `cheaper` begins to cost less than `dearer`."""
+    """The point at which `cheaper` begins to cost less than `dearer`."""
 
     cheaper: Option
     dearer: Option
@@ -44,9 +44,9 @@ class NamedCrossing:
 
 
 def named_crossings(options: Sequence[Option], span: tuple[int, int]) -> list[NamedCrossing]:
-    """Where the chosen options cross each other, and where each crosses its own endpoint's other billing.
+    """The crossings of the chosen options, and of each with the other billing of its endpoint.
 
-    Of more than two endpoints only where another one becomes the cheapest of all.
+    With more than two endpoints, only the points at which another one becomes the cheapest.
     """
     found = []
     chosen = [one for one in options if one.chosen]
@@ -65,7 +65,7 @@ def _is_cheapest(option: Option, options: Sequence[Option], requests: int) -> bo
         try:
             if other.cost_usd(requests) < mine - 1e-9:
                 return False
-        except CostError:  # it offers nothing for so many
+        except CostError:  # the platform does not offer so many
             continue
     return True
 
@@ -77,13 +77,13 @@ def break_even(
     span: tuple[int, int],
     palette: Palette,
 ) -> go.Figure:
-    """Cost of each option over requests a month, from `span[0]` to `span[1]`; `requests` is where the page stands.
+    """Cost of each option over requests a month, from `span[0]` to `span[1]`; `requests` is the number on the page.
 
-    What is below a cent is not drawn: a logarithmic axis has no place for it.
+    Amounts below a cent are not drawn, because a logarithmic axis has no zero.
     """
     figure = go.Figure()
     lines = {option.label: line(option, *span) for option in options}
-    # Each endpoint's line is narrower than the one before: where several cost the same, all can be seen.
+    # Each line is narrower than the one before, so that lines with the same cost are all visible.
     drawn_last = list(dict.fromkeys(option.endpoint for option in options))[::-1]
     step = 3 if len(drawn_last) == 2 else 1.5
     for option in options:
@@ -125,7 +125,7 @@ def break_even(
         )
     if span[0] <= requests <= span[1]:
         figure.add_vline(x=requests, line={"color": palette.muted, "width": 1, "dash": "dot"})
-        # Apart from its line: on a logarithmic axis an annotation's place is a logarithm, which a line's is not.
+        # Drawn separately: on a logarithmic axis annotations are placed by logarithm, lines by value.
         figure.add_annotation(
             text="your traffic",
             x=math.log10(requests),
@@ -142,7 +142,7 @@ def break_even(
         type="log",
         range=[math.log10(span[0]) - 0.02, math.log10(span[1]) + 0.02],
         tickvals=ticks,
-        # Every other one in words: all of them have no room on a phone.
+        # Label every other tick: on a phone there is no room for all.
         ticktext=[count(tick) if index % 2 == 0 else "" for index, tick in enumerate(ticks)],
         tickangle=0,
     )
@@ -154,7 +154,7 @@ def break_even(
 
 
 def _labels(numbers: Sequence[int]) -> list[str]:
-    """What is written at each crossing, in ascending order; nothing where the one before is too near to be read."""
+    """The label of each crossing, in ascending order; empty if it would overlap the one before."""
     labels: list[str] = []
     last = 0.0
     for number in numbers:
@@ -165,7 +165,7 @@ def _labels(numbers: Sequence[int]) -> list[str]:
 
 
 def line(option: Option, low: int, high: int) -> tuple[list[int], list[float | None]]:
-    """Requests and USD of an option; None below a cent; ends where the platform offers nothing for so many."""
+    """Requests and USD of an option; None below a cent. Ends where the platform does not offer more."""
     xs: list[int] = []
     ys: list[float | None] = []
     for requests in grid(low, high, _POINTS):
@@ -179,7 +179,7 @@ def line(option: Option, low: int, high: int) -> tuple[list[int], list[float | N
 
 
 def table(options: Sequence[Option], span: tuple[int, int]) -> list[dict[str, Any]]:
-    """The costs at 1, 2 and 5 of every power of ten, a row a number of requests."""
+    """The costs at 1, 2 and 5 of every power of ten, one row per number of requests."""
     rows: list[dict[str, Any]] = []
     for requests in (round(tick) for tick in _steps(span)):
         row: dict[str, Any] = {"requests a month": requests}

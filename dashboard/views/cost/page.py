@@ -1,4 +1,4 @@
-"""The Cost page: what a month of requests costs on each endpoint, gross and net, and where another becomes cheaper."""
+"""The Cost page: what a month of requests costs on each endpoint, gross and net, and where the order changes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ PRESETS: dict[str, Callable[[str], Configuration]] = {
     "Same size": lambda _: EQUAL,
     "As the platforms deploy them": lambda key: FUNCTION_DEFAULTS if key == "function" else SERVICE_DEFAULTS,
 }
-"""By an endpoint's key: the size that this project deploys, or the platform's own defaults."""
+"""The sizes by endpoint key: those that this project deploys, or the platform's defaults."""
 DEFAULT_REQUESTS = 5_000_000
 DEFAULT_SERVICE_MS = 20.0
 _MOST_REQUESTS = 100_000_000_000
@@ -42,9 +42,9 @@ _FILE = "File"
 _REPORTED = "reported"
 _WAIT_FOR_REGION_S = 1.0
 _BOTH_BILLINGS = 2
-"""With so many endpoints the chart shows the other kind of billing too."""
+"""Up to this many endpoints, the chart also shows the other kind of billing."""
 _IN_ONE_TABLE = 2
-"""So many endpoints have room for their settings beside each other; more have a tab each."""
+"""Up to this many endpoints have their settings side by side; more have tabs."""
 _VCPUS = (0.0833, 0.1666, 0.3333, 0.5833, 1, 2, 4, 6, 8)
 _MEMORIES_GIB = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
@@ -55,7 +55,7 @@ Offer = tuple[Workload, Configuration]
 
 @lru_cache(maxsize=20_000)
 def _cost(workload: Workload, configuration: Configuration) -> Cost:
-    """Cached, because every change of one input draws the whole chart again. Raises CostError."""
+    """The bill, cached because every change of an input redraws the whole chart. Raises CostError."""
     return monthly_cost(workload, configuration, resources.prices())
 
 
@@ -122,7 +122,7 @@ def _uploaded() -> Traffic:
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What is set for one endpoint. `region` may also be the one that it reports."""
+    """The settings of one endpoint. `region` may also be the one that it reports."""
 
     service_ms: float
     vcpu: float
@@ -136,7 +136,7 @@ class _Settings:
 
 
 def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traffic) -> list[Offer | str]:
-    """What each endpoint is to be billed for, or why the platform does not offer it."""
+    """What each endpoint is billed for, or why the platform does not offer it."""
     with st.container(border=True, key="inputs-configurations"):
         keys = tuple(endpoint.key for endpoint in endpoints)
         st.pills(
@@ -161,15 +161,16 @@ def _configurations(endpoints: Sequence[Endpoint], requests: int, traffic: Traff
         )
         if len({one.vcpu for one in settings}) > 1 and len({one.service_ms for one in settings}) == 1:
             st.caption(
-                ":material/info: The same work takes longer on less of a vCPU: set the service time of each endpoint."
+                ":material/info: The same work takes longer on a smaller share of a vCPU: set the service time of each "
+                "endpoint."
             )
     regions = _regions(endpoints, settings)
     return [_offer(one, where, requests, traffic) for one, where in zip(settings, regions, strict=True)]
 
 
 def _table(endpoints: Sequence[Endpoint]) -> list[_Settings]:
-    """The settings of these endpoints: a row a setting, a column an endpoint."""
-    # Several tables on a page need containers of different keys.
+    """The settings of these endpoints: one row per setting, one column per endpoint."""
+    # Several tables on a page need containers with different keys.
     suffix = "" if len(endpoints) == _IN_ONE_TABLE else f"-{endpoints[0].key}"
     with st.container(horizontal=True, key=f"row-names{suffix}", gap="small"):
         st.markdown("", width="stretch")
@@ -209,7 +210,7 @@ def _offer(settings: _Settings, where: str | None, requests: int, traffic: Traff
 
 
 def _regions(endpoints: Sequence[Endpoint], settings: Sequence[_Settings]) -> list[str | None]:
-    """Where each endpoint runs: what is chosen, or else what it reports; None where it reports nothing."""
+    """The region of each endpoint: the chosen one, else the reported one, else None."""
     chosen = [one.region for one in settings]
     reported = resources.catalog().served(endpoints, wait_s=_WAIT_FOR_REGION_S) if _REPORTED in chosen else []
     return [
@@ -221,7 +222,7 @@ def _regions(endpoints: Sequence[Endpoint], settings: Sequence[_Settings]) -> li
 def _numbers(
     name: str, label: str, endpoints: Sequence[Endpoint], suffix: str, default: T, most: T, least: T | None = None
 ) -> list[T]:
-    """One setting of these endpoints, as numbers of the default's kind."""
+    """One setting of these endpoints, as numbers of the type of the default."""
     values: list[T] = []
     with _row(f"{name}{suffix}", label):
         for endpoint in endpoints:
@@ -272,7 +273,7 @@ def _apply_preset(keys: Sequence[str]) -> None:
     for key, configuration in ((key, preset(key)) for key in keys) if preset else ():
         for name in ("vcpu", "memory_gib", "concurrency", "min_instances", "billing"):
             st.session_state[f"{key}_{name}"] = getattr(configuration, name)
-    # A pill is a shortcut, not a state: after the next change of a setting it would be wrong.
+    # A preset is a shortcut, not a state: clear it, because the next change of a setting would make it wrong.
     st.session_state.cost_preset = None
 
 
@@ -280,7 +281,7 @@ def _apply_preset(keys: Sequence[str]) -> None:
 
 
 def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list[Cost | None]:
-    """A card for each endpoint; returns the bills, None where there is none."""
+    """Draw a card for each endpoint; return the bills, None if there is none."""
     costs: list[Cost | None] = []
     problems: list[str] = []
     for offer in offers:
@@ -341,11 +342,11 @@ def _verdict(endpoints: Sequence[Endpoint], costs: Sequence[Cost | None], reques
 
 
 def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], requests: int) -> None:
-    # Imported here: Plotly takes most of a second to import, which the other pages should not pay.
+    # Imported here, because Plotly takes most of a second to import.
     from dashboard.components.panels import panel
     from dashboard.views.cost import charts as draw
 
-    # The switch stands in the chart's own head, so at the first run only the address knows of it.
+    # The switch is in the header of the chart, so in the first run its value is only in the address.
     shown = st.session_state.get("cost_basis") or st.query_params.get("cost_basis")
     basis: cost_text.Basis = "net" if shown == "Net" else "gross"
     options = _options(endpoints, offers, basis)
@@ -381,13 +382,13 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
         for sentence in sentences or ["No two lines cross: the order by cost is always the same."]:
             st.caption(markup.plain(sentence))
         st.caption(
-            "A line is flatter where its instances are always busy, and steps up where another one is needed to keep "
+            "A line flattens when its instances are always busy, and steps up when another instance is needed to keep "
             "each within 60 % of its vCPU and concurrency."
         )
 
 
 def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis: cost_text.Basis) -> "list[Option]":
-    """What the chart compares: each endpoint as it is set, and of up to two also with the other kind of billing."""
+    """What the chart compares: each endpoint with its settings and, for up to two, with the other kind of billing."""
     from dashboard.views.cost.charts import Option
 
     chosen, other = [], []
@@ -403,7 +404,7 @@ def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis
             contrary = (workload, replace(configuration, billing=billing))
         except CostError:
             continue
-        # One is enough of two that are set alike, and with more endpoints the lines would hide each other.
+        # Two endpoints with equal settings need one line; with more endpoints the lines would hide each other.
         if offer not in seen and len(endpoints) <= _BOTH_BILLINGS:
             label = f"{endpoint.name}, {cost_text.BILLING_NAMES[billing]}"
             other.append(Option(label, endpoint.key, False, _as_function(contrary, basis), position))

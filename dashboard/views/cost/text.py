@@ -1,4 +1,4 @@
-"""What the Cost page says about bills: pure functions from figures to sentences."""
+"""The text of the Cost page: pure functions from figures to sentences."""
 
 import re
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _SAME_USD = 0.005
 
 BILLING_NAMES: dict[Billing, str] = {"request": "request-based", "instance": "instance-based"}
 SHAPES: dict[str, Traffic] = {"Steady": STEADY, "Office hours": OFFICE, "Bursts": BURSTS}
-"""The shapes of traffic by the names that the pages give them."""
+"""The shapes of traffic, by their names on the pages."""
 
 
 def usd(low_usd: float, high_usd: float | None = None) -> str:
-    """An amount in dollars and cents, `1 234.50`, or two; an amount below a cent is not shown as nothing."""
+    """An amount in dollars and cents, `1 234.50`, or a range. An amount below a cent is not shown as 0."""
     if high_usd is None and 0 < low_usd < _SAME_USD:
         return "< 0.01"
     return _spaced(plain_usd(low_usd, high_usd))
@@ -34,15 +34,15 @@ def count(number: float) -> str:
 
 
 def _spaced(text: str) -> str:
-    """With narrow spaces between thousands, where a line does not break."""
+    """With narrow no-break spaces between thousands."""
     return re.sub(r"(?<=\d)[ ,](?=\d{3})", "\N{NARROW NO-BREAK SPACE}", text)
 
 
 def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
-    """What the bill was made from, in one line."""
+    """What the bill is based on, in one line."""
     instances = f"{cost.instances} instance{'' if cost.instances == 1 else 's'} at most"
     if configuration.billing == "instance":
-        instances += ", each 15 minutes longer than its last request: an upper bound"
+        instances += ", each kept for 15 minutes after its last request: an upper bound"
     billed = f"{count(round(cost.active_s))} s billed"
     idle = f" + {count(round(cost.idle_s))} s idle" if cost.idle_s else ""
     tier = f"tier {prices.tier(configuration.region).number}"
@@ -51,7 +51,7 @@ def conditions(cost: Cost, configuration: Configuration, prices: Prices) -> str:
 
 
 def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -> Statement:
-    """Which bill is the lowest after the free tier, or before it where that is the same."""
+    """Which bill is the lowest after the free tier or, if those are equal, before it."""
     at = f"at {count(requests)} requests"
     known = sorted(
         ((name, cost) for name, cost in zip(names, costs, strict=True) if cost), key=lambda one: one[1].net_usd
@@ -59,7 +59,7 @@ def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -
     if len(known) == len(names) == 1:
         return Statement("agree", f"{usd(known[0][1].net_usd)} USD a month", f"{names[0]}, after the free tier, {at}.")
     if len(known) < 2 or len(known) < len(names) == 2:
-        return Statement("unknown", "No comparison", "A configuration that is not offered has no cost: see its card.")
+        return Statement("unknown", "No comparison", "The platform does not offer this configuration: see its card.")
     missing = [name for name, cost in zip(names, costs, strict=True) if not cost]
     without = f" No bill: {listed(missing)}." if missing else ""
     is_two = len(names) == 2
@@ -79,9 +79,9 @@ def verdict(names: Sequence[str], costs: Sequence[Cost | None], requests: int) -
     return Statement("agree", headline, f"{same} {at} a month.{without}")
 
 
-def _cheaper(name: str, rival: str, bills_usd: tuple[float, float], is_two: bool, where: str) -> Statement:
+def _cheaper(name: str, other: str, bills_usd: tuple[float, float], is_two: bool, where: str) -> Statement:
     gap_usd = bills_usd[1] - bills_usd[0]
-    than = "" if is_two else f"than {rival}, the next, "
+    than = "" if is_two else f"than {other}, the next, "
     return Statement(
         "disagree",
         f"{name} costs {'less' if is_two else 'least'}",
@@ -91,7 +91,7 @@ def _cheaper(name: str, rival: str, bills_usd: tuple[float, float], is_two: bool
 
 def crossing(cheaper: str, dearer: str, at: Crossing) -> str:
     """The number of requests from which `cheaper` costs less."""
-    from_here = f"From {count(at.requests_per_month)} requests a month on"
+    from_here = f"From {count(at.requests_per_month)} requests a month"
     return f"{from_here}, {cheaper} costs less than {dearer} ({usd(at.usd)} USD there)."
 
 
@@ -143,11 +143,11 @@ def claims(prices: Prices) -> list[Claim]:
         ),
         (
             "A function takes one request per instance",
-            "That is its default, not a limit: from 1 vCPU on, --concurrency sets it as for a service.",
+            "That is the default, not a limit: with 1 vCPU or more, --concurrency sets it as for a service.",
         ),
         (
             "Cloud Run's CPU is always allocated",
-            "Only with instance-based billing. By default it is there, and paid for, while a request is being handled.",
+            "Only with instance-based billing. By default, CPU is allocated and billed while a request is handled.",
         ),
     ]
 

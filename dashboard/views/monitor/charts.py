@@ -26,25 +26,25 @@ from dashboard.views.monitor.snapshot import EndpointSnapshot
 from inference.card import ModelCard
 
 _DASHES = tuple(dash for dash in DASHES if dash != "dot")
-"""Without dotted lines, which are an endpoint's second line in a chart."""
+"""Without dots, which mark the second line of an endpoint in a chart."""
 _TALL_PX = 280
 _ROW_HEIGHT = 0.68
-"""Of the distance between the rows of two features, for the marks of all endpoints."""
+"""The share of the distance between two rows that the marks of all endpoints take."""
 _MARK_PX = 11
 """The height of a mark of one endpoint in the row of a feature."""
 _LEGEND_PX = 19
-"""How much higher a chart is for each endpoint beyond two: a line of the legend, as on a narrow window."""
+"""The additional height of a chart for each endpoint beyond two: one line of the legend."""
 _LEAST_PSI = 0.001
-"""Smaller values are drawn here, because a log scale has no 0."""
+"""Smaller values are drawn at this one, because a log scale has no 0."""
 _TICKS_S = (15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _MOST_HOLES = 20
-"""The newest holes of one endpoint that are shaded: more, as of many instances, would shade everything."""
+"""The most gaps of one endpoint that are shaded, newest first: more would shade the whole chart."""
 
 
 def requests_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
     """Prediction requests per second between one reading and the next; test requests are dotted.
 
-    A failed reading is a cross at 0. Time without readings is shaded, because its requests have no place in it.
+    A failed reading is a cross at 0. Time without readings is shaded, because its requests cannot be placed in it.
     """
     figure = go.Figure()
     for one in data:
@@ -199,7 +199,7 @@ def predictions(
 
 
 def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
-    """The PSI of each feature on a log scale, a row for each; a tick is the PSI up to which chance explains it."""
+    """The PSI of each feature on a log scale, one row each. A tick marks the largest PSI that chance explains."""
     figure = go.Figure()
     rows = {name: index for index, name in enumerate(reversed(card.feature_names))}
     values: list[float] = [MODERATE, LARGE]
@@ -224,9 +224,9 @@ def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelC
             x=[chance for _, _, chance in shown],
             mode="markers",
             marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
-            name="chance alone reaches",
+            name="chance explains up to",
             showlegend=index == len(data) - 1,
-            hovertemplate="chance alone reaches %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
+            hovertemplate="chance explains up to %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
         )
     for value in (MODERATE, LARGE):
         figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
@@ -282,7 +282,7 @@ def out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, palette: Pal
 
 
 def time_table(data: Sequence[EndpointSnapshot], now_s: float) -> list[dict[str, Any]]:
-    """A row for each two readings in a line: when, which process, how many requests, and how long they took."""
+    """One row per interval between two readings: its time, process, requests and latency."""
     rows = []
     for one in data:
         for stretch in one.timeline.stretches:
@@ -292,7 +292,7 @@ def time_table(data: Sequence[EndpointSnapshot], now_s: float) -> list[dict[str,
                         "ago (s)": round(now_s - snapshot.taken_s, 1),
                         "endpoint": one.endpoint.name,
                         "instance": (snapshot.instance_id or "")[:8],
-                        "over (s)": round(interval.duration_s, 1),
+                        "interval (s)": round(interval.duration_s, 1),
                         "requests": interval.counts.request_count,
                         "requests/s": round(interval.requests_per_s or 0.0, 3),
                         "tests": interval.test_counts.request_count,
@@ -333,14 +333,14 @@ def prediction_table(
 
 
 def drift_table(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]]) -> list[dict[str, Any]]:
-    """A row for each feature of each endpoint, even without a PSI."""
+    """One row per feature of each endpoint, even without a PSI."""
     return [
         {
             "feature": each.feature,
             "endpoint": one.endpoint.name,
             "n": each.count,
             "PSI": None if each.psi is None else round(each.psi, 4),
-            "chance alone reaches": None if each.chance is None else round(each.chance, 4),
+            "chance explains up to": None if each.chance is None else round(each.chance, 4),
             "verdict": say.drift_level(each),
         }
         for one, found in data
@@ -365,7 +365,7 @@ def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[
 
 
 def _bar(one: EndpointSnapshot, palette: Palette) -> dict[str, Any]:
-    """An endpoint's bars: its colour, and its pattern so that colour is never the only difference."""
+    """The style of an endpoint's bars: a colour and a pattern, so that colour is never the only difference."""
     pattern = {
         "shape": nth(PATTERNS, one.position),
         "fillmode": "overlay",
@@ -380,37 +380,37 @@ def _color(one: EndpointSnapshot, palette: Palette) -> str:
 
 
 def _is_crowded(data: Sequence[EndpointSnapshot]) -> bool:
-    """Whether a legend with two lines for each endpoint would be taller than the chart: it then has the main ones."""
+    """Whether a legend with two entries per endpoint would be taller than the chart, which then shows one each."""
     return len(data) > 2
 
 
 def _explain_dots(figure: go.Figure, data: Sequence[EndpointSnapshot], name: str, palette: Palette) -> None:
-    """Add one line to the legend for all dotted lines, where the legend does not list each of them."""
+    """Add one legend entry for all dotted lines if the legend does not list each of them."""
     if _is_crowded(data):
         line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
         figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=name, hoverinfo="skip")
 
 
 def _rows_px(endpoints: int, card: ModelCard) -> int:
-    """How much higher a chart is where the rows of all features have to hold a mark for each of many endpoints."""
+    """The additional height of a chart whose rows hold a mark for each of many endpoints."""
     return max(0, _MARK_PX * endpoints * len(card.features) + 90 - _TALL_PX) if endpoints > 2 else 0
 
 
 def _roomy(figure: go.Figure, data: Sequence[EndpointSnapshot], height_px: int, more_px: int = 0) -> go.Figure:
-    """Room for the last label of the axis, and for a legend of several lines."""
+    """Make room for the last label of the axis and a legend of several lines."""
     legend_px = _LEGEND_PX * max(0, len(data) - 2)
     return figure.update_layout(height=height_px + legend_px + more_px, margin={"r": 18})
 
 
 def _counted(one: EndpointSnapshot) -> dict[str, Mapping[str, int]]:
-    """The counts of the chosen time, by kind; empty where nothing was read."""
+    """The counts of the chosen time, by kind; empty if nothing was read."""
     if one.interval is None:
         return {}
     return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
 
 
 def _over_time(figure: go.Figure, data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
-    """Add the axis and the holes that all charts over time share; changes and returns `figure`."""
+    """Add the axis and the shaded gaps that all charts over time share. Changes and returns `figure`."""
     axis = _time_axis(data, now_s)
     figure.update_xaxes(**axis)
     for one in data:
@@ -429,9 +429,9 @@ def _over_time(figure: go.Figure, data: Sequence[EndpointSnapshot], now_s: float
 def _points(
     one: EndpointSnapshot, now_s: float, *, with_start: bool = False
 ) -> tuple[list[float | None], list[Interval | None]]:
-    """The end of each interval and the interval, with None between two stretches so that lines have gaps there.
+    """The end of each interval and the interval itself, with None between stretches so that lines have gaps there.
 
-    `with_start` repeats the first interval of a stretch at its start, for steps that are drawn back from each time.
+    `with_start` repeats the first interval of a stretch at its start, for charts that draw steps backwards.
     """
     at_s: list[float | None] = []
     intervals: list[Interval | None] = []

@@ -45,7 +45,7 @@ def page() -> None:
 
 
 def _readings() -> None:
-    """When the endpoints are read: one choice for all sessions, because it is the endpoints that pay."""
+    """When to read the endpoints. One choice for all sessions, because readings cost the endpoints the same."""
     sampler = resources.sampler()
     if not resources.settings().read_only:  # otherwise only MONITOR_READINGS decides
         _choose(sampler)
@@ -88,18 +88,18 @@ def _cards(window: Window, traffic: Traffic) -> None:
 
 @st.fragment(run_every=_CHARTS_EVERY_S)
 def _charts(window: Window, traffic: Traffic) -> None:
-    data = _look(window, traffic, 0.0)  # the cards have waited
+    data = _look(window, traffic, 0.0)  # the cards have already waited
     if not any(one.snapshots for one in data):
         st.caption("Requests, latency, predictions and drift over time appear here as soon as an endpoint answers.")
         return
-    # Imported here: drawing costs most of a second to import, which no other page should pay.
+    # Imported here, because charts take most of a second to import.
     from dashboard.views.monitor.panels import panels
 
     panels(data, traffic, monotonic())
 
 
 def _look(window: Window, traffic: Traffic, wait_s: float) -> list[EndpointSnapshot]:
-    """Every endpoint, read again when it is time."""
+    """Every endpoint, read again when due."""
     endpoints, sampler, catalog = resources.settings().endpoints, resources.sampler(), resources.catalog()
     readings = sampler.look(wait_s=wait_s)
     # Fetching a card is a request too: it is done only if readings are.
@@ -138,7 +138,7 @@ def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
     interval = one.interval
     latency = interval.counts.latency if interval else ()
     with st.container(horizontal=True, key=f"figures-{one.endpoint.key}"):
-        if one.window is Window.START:  # an average over the whole life of a process describes no moment of it
+        if one.window is Window.START:  # an average over the life of a process says little about any moment of it
             st.metric("Requests", markup.count(interval.counts.request_count) if interval else markup.NOTHING)
         else:
             st.metric("Requests/s", say.rate(interval.requests_per_s if interval else None))

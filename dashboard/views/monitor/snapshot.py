@@ -21,11 +21,11 @@ from benchmark.monitor.history import (
 from inference.card import ModelCard
 
 _POINTS = 150
-"""About how many readings of one endpoint are drawn: more would cover each other."""
+"""The approximate number of readings of one endpoint to draw: more would overlap."""
 
 
 class Window(StrEnum):
-    """The stretches of time to choose from: the life of the process, or the last minutes."""
+    """The time spans to choose from: the life of the process, or the last minutes."""
 
     START = "Since start"
     HOUR = "1 hour"
@@ -38,14 +38,14 @@ _WINDOW_S = {Window.HOUR: 3600.0, Window.TEN_MINUTES: 600.0, Window.MINUTE: 60.0
 
 @dataclass(frozen=True)
 class Timeline:
-    """What is drawn of one endpoint over time: lines, and the holes between them."""
+    """What to draw of one endpoint over time: lines and the gaps between them."""
 
     stretches: tuple[Stretch, ...]
     holes: tuple[Hole, ...]
 
     @property
     def counted_holes(self) -> list[Hole]:
-        """The holes with requests."""
+        """The gaps in which requests were counted."""
         return [
             one for one in self.holes if one.interval.counts.request_count or one.interval.test_counts.request_count
         ]
@@ -61,7 +61,7 @@ class Timeline:
         return sum(interval.test_counts.request_count for one in self.stretches for _, interval in one.steps)
 
 
-@dataclass(frozen=True)  # without slots, for the cached property
+@dataclass(frozen=True)  # no slots, because of the cached property
 class EndpointSnapshot:
     """One endpoint, at its `position` among all of them, and its traffic of the chosen kind.
 
@@ -76,7 +76,7 @@ class EndpointSnapshot:
     card: ModelCard | None = None
     window: Window = Window.START
     tests: Counts | None = None
-    """test traffic in the same time, where users' traffic was chosen"""
+    """test traffic in the same time, if users' traffic was chosen"""
 
     @property
     def window_s(self) -> float | None:
@@ -85,7 +85,7 @@ class EndpointSnapshot:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """The chosen time, as far as it was read, in as many steps as can be distinguished."""
+        """The chosen time as far as it was read, in as many steps as a chart can show."""
         newest: list[Reading] = [*self.snapshots[-1:], *self.failures[-1:]]
         newest_s = max((one.taken_s for one in newest), default=0.0)
         from_s = newest_s - self.window_s if self.window_s else -1.0
@@ -134,7 +134,7 @@ def endpoint_snapshot(
     card: ModelCard | None,
     traffic: Traffic = Traffic.USER,
 ) -> EndpointSnapshot:
-    """Sort the readings of one endpoint; `card` is used only if it belongs to the model that answered last."""
+    """Group the readings of one endpoint; `card` is used only if it belongs to the model that answered last."""
     snapshots = tuple(reading.of(traffic) for reading in readings if isinstance(reading, Snapshot))
     failures = tuple(reading for reading in readings if isinstance(reading, Unread))
     interval = None

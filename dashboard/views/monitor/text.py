@@ -17,7 +17,7 @@ _MOST_DRIFTED = 4
 
 
 def what_to_try(unread: Unread, endpoint: Endpoint, *, in_file: bool = False) -> str:
-    """Why the metrics of this endpoint could not be read and what to do about it, in one sentence."""
+    """One sentence on why the metrics of this endpoint could not be read and what to do."""
     if unread.failure is Failure.TIMEOUT:
         return f"No metrics within {TIMEOUT_S:g} s: it may be starting or overloaded. It is read again automatically."
     if unread.status == 404:
@@ -26,7 +26,7 @@ def what_to_try(unread: Unread, endpoint: Endpoint, *, in_file: bool = False) ->
         return f"Its metrics are too long: check that {endpoint.address} is a Faceoff endpoint."
     if unread.failure is Failure.WRONG_SCHEMA:
         return f"What it returns as metrics {unread.detail}: check that {endpoint.address} is a Faceoff endpoint."
-    # Everything else is about reaching it, as for a prediction.
+    # All other failures are connection problems, as for a prediction.
     sample = Sample(endpoint.key, "", 0.0, status=unread.status, failure=unread.failure, failure_detail=unread.detail)
     return sample_text.what_to_try(sample, endpoint, None, None, in_file=in_file)
 
@@ -84,7 +84,7 @@ def _within(estimate: BucketQuantile) -> str:
 
 
 def nothing_asked(traffic: Traffic) -> str:
-    """What to do where no request of this traffic was counted."""
+    """What to do if no request of this traffic was counted."""
     if traffic is Traffic.TEST:
         return "No test requests in this time: start a run on the Benchmark page."
     return "No user requests in this time: send one on the Predict page."
@@ -104,7 +104,7 @@ def requests(counts: Counts, traffic: Traffic = Traffic.USER) -> str:
 
 
 def tests(one: EndpointSnapshot) -> str:
-    """The test traffic that the figures leave out, or that they cannot; empty if there was none."""
+    """A note on the test traffic that the figures leave out or include; empty if there was none."""
     if one.newest and not one.newest.tells_tests:
         return "This endpoint does not count test traffic separately: these figures include benchmarks and audits."
     if not one.tests or not one.tests.request_count:
@@ -116,7 +116,7 @@ def tests(one: EndpointSnapshot) -> str:
 
 
 def unplaced(data: Sequence[EndpointSnapshot]) -> str:
-    """The requests between readings that were too far apart, which the charts over time shade; empty without any."""
+    """A note on the requests in shaded gaps between readings; empty if there are none."""
     parts = []
     for one in data:
         holes = one.timeline.counted_holes
@@ -210,7 +210,7 @@ PSI_METHOD = (
     "PSI (population stability index) compares the inputs with the training data. It is usually read as little change "
     f"below {MODERATE:g}, moderate change from {MODERATE:g} to {LARGE:g} and large change above {LARGE:g}: a rule of "
     f"thumb from credit scoring (Lewis 1994, Siddiqi 2006). Fewer than {ENOUGH} values are too few to tell. Chance "
-    "explains a PSI up to the tick."
+    "alone explains a PSI up to the tick."
 )
 
 

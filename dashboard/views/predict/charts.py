@@ -45,7 +45,7 @@ class Series:
 
 
 def series(endpoints: Sequence[Endpoint], comparisons: Sequence[Comparison], first_number: int = 1) -> list[Series]:
-    """One series an endpoint; requests are numbered from `first_number` in the order of the comparisons."""
+    """One series per endpoint; requests are numbered from `first_number` in the order of the comparisons."""
     result = []
     for endpoint in endpoints:
         found: list[tuple[int, Sample]] = [
@@ -97,7 +97,7 @@ def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
 
 
 def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
-    """Above, how many requests took how long; below, the share answered within a time. One shared time axis."""
+    """A histogram above the cumulative distribution, on one time axis."""
     figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.42, 0.58], vertical_spacing=0.06)
     edges = log_edges([latency for one in data for latency in one.latencies_ms])
     for index, one in enumerate(data):
@@ -150,8 +150,10 @@ def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
 def training_map(
     card: ModelCard, rows: TrainingRows, point: Sequence[float], x: int, y: int, palette: Palette, endpoints: int = 2
 ) -> go.Figure:
-    """The training rows over two features (indices `x`, `y`), and the measured point among them; as high as the charts
-    of so many `endpoints` beside it."""
+    """The training rows over two features (indices `x`, `y`) with the current input.
+
+    It is as high as the charts of so many `endpoints` beside it.
+    """
     figure = go.Figure()
     if card.is_classifier:
         for index, name in enumerate(card.classes):
@@ -212,7 +214,7 @@ def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
 def ecdf(values: Sequence[float]) -> tuple[list[float], list[float]]:
     """The empirical distribution: sorted values, the first one twice, and the share of values at or below each.
 
-    It begins with a share of 0, so that the first step is drawn, which is the tallest where n is small.
+    It begins with a share of 0, so that the first step is drawn, which is the tallest if n is small.
     """
     ordered = sorted(values)
     steps = [index / len(ordered) for index in range(len(ordered) + 1)] if ordered else []
@@ -239,7 +241,7 @@ def latency_table(data: Sequence[Series]) -> list[dict[str, Any]]:
 
 
 def quantile_table(data: Sequence[Series]) -> list[dict[str, Any]]:
-    """The distribution in numbers: what share of an endpoint's requests was answered within how many ms."""
+    """The distribution in numbers: quantiles of the latency of each endpoint, in ms."""
     return [
         {
             "endpoint": one.endpoint.name,
@@ -270,7 +272,7 @@ def _latencies(data: Sequence[Series]) -> list[float]:
 
 
 def request_ticks(data: Sequence[Series]) -> list[int]:
-    """Up to seven numbers of requests that were made: Plotly's own ticks begin at a request 0, or show request 1.5."""
+    """Up to seven request numbers: Plotly's own ticks can include request 0 or 1.5."""
     numbers = [number for one in data for number in (*one.requests, *one.failed_requests)]
     if not numbers:
         return []

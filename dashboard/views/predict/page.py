@@ -1,4 +1,4 @@
-"""The Predict page: one input to all endpoints at once, their answers side by side, and the record so far."""
+"""The Predict page: send one input to all endpoints at once, and see their answers and the history."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from dashboard.views.predict import text as say
 from inference.card import Feature, ModelCard
 
 HISTORY_LENGTH = 500
-"""How many of the latest comparisons the charts show; the export has all."""
+"""How many comparisons the charts show; the export has all of them."""
 _CARD_WAIT_S = 1.5
 _TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
@@ -63,7 +63,7 @@ def _no_model(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) ->
 
 
 def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
-    """The sliders' values in the card's order, and whether they are to be compared now."""
+    """The slider values in the card's order, and whether to compare now."""
     with st.container(border=True, key="inputs"):
         if card.presets:
             st.pills(
@@ -92,7 +92,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
                         step=bounds.step,
                         format=bounds.format,
                         key=slider_key(feature),
-                        # A slider alone never sends a request, which may cost money; the Live switch changes that.
+                        # A slider alone sends nothing, because requests may cost money, unless Live is on.
                         on_change="rerun" if live else "ignore",
                         bind="query-params",
                     )
@@ -111,7 +111,7 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
 
 
 def slider_key(feature: Feature) -> str:
-    """The slider's key and query parameter: the feature's name, unless the page itself has a use for it."""
+    """The slider's key and query parameter: the feature's name, unless the page uses that name itself."""
     return f"{feature.name}-input" if feature.name in _OWN_KEYS else feature.name
 
 
@@ -121,7 +121,7 @@ def _apply_preset(card: ModelCard) -> None:
         if preset.label == chosen:
             for feature, value in zip(card.features, preset.values, strict=True):
                 st.session_state[slider_key(feature)] = value
-    # A pill is a shortcut, not a state: after the next move of a slider it would be wrong.
+    # A preset is a shortcut, not a state: clear it, because the next slider change would make it wrong.
     st.session_state.preset = None
 
 
@@ -241,8 +241,8 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
 
 
 def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence[float]) -> None:
-    """What is said of the answers to `asked`; the sliders, now at `inputs`, may have been moved since."""
-    # Said always: a slider that is moved by hand does not run this page.
+    """Show the verdict on the answers to `asked`. The sliders, now at `inputs`, may have moved since."""
+    # Always shown, because moving a slider does not rerun this page.
     values = markup.plain(", ".join(f"{value:g}" for value in asked))
     of = f":gray[:small[For {values}.]]"
     if tuple(asked) != tuple(inputs):
@@ -252,7 +252,7 @@ def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence
 
 
 def _record(comparison: Comparison) -> None:
-    if resources.settings().read_only:  # which the history says
+    if resources.settings().read_only:  # the history says so
         return
     try:
         resources.store().add(comparison)
@@ -268,7 +268,7 @@ def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Samp
             resources.catalog().forget(endpoint)
 
 
-# --- The record so far
+# --- History
 
 
 def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
@@ -284,11 +284,11 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
         comparisons, total = [*comparisons, shown], total + 1
     if not comparisons:
         st.caption(
-            "After the first Compare you see latencies, their distribution and your point among the training data."
+            "After your first comparison, charts of latency and of your input among the training data appear here."
         )
         return
     if _charts_wanted():
-        # Imported here: drawing costs most of a second to import, which the first look at the page should not pay.
+        # Imported here, because charts take most of a second to import and the first view needs none.
         from dashboard.views.predict.panels import charts
 
         charts(endpoints, card, comparisons, total, inputs)
@@ -312,7 +312,7 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
 
 
 def _charts_wanted() -> bool:
-    """Charts come with 1.4 MB of Plotly: at once where the browser has it already, else when there is a reason."""
+    """Charts need 1.4 MB of Plotly: show them if the browser has it already, or after a comparison or on request."""
     if st.session_state.get("comparison") or CHARTS_COOKIE in st.context.cookies or st.session_state.get("charts"):
         return True
     return st.button("Show the charts", icon=":material/monitoring:", key="show-charts", on_click=_show_charts)

@@ -1,4 +1,4 @@
-"""The charts below the answers; apart from the page, so that Plotly is imported when there is something to draw."""
+"""The charts below the answers, in their own module so that Plotly is imported only to draw."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def charts(
     total: int,
     inputs: tuple[float, ...],
 ) -> None:
-    """Draw the record: `comparisons` are the last of `total`, `inputs` is where the sliders stand."""
+    """Draw the history: `comparisons` are the last of `total`, `inputs` are the slider values."""
     colors = resources.palette()
     data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
     rows = resources.training_rows(card)

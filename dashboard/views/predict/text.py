@@ -1,4 +1,4 @@
-"""What Predict says of one comparison: whether the endpoints agree, and which one answered faster."""
+"""The text of the Predict page: whether the endpoints agree, and which one answered faster."""
 
 from collections.abc import Sequence
 from itertools import combinations, pairwise
@@ -10,43 +10,43 @@ from dashboard.components import markup
 from dashboard.components.markup import Statement
 from inference.card import ModelCard
 
-# Rounding by an endpoint is not a disagreement; anything above this is shown as a difference.
+# Smaller differences come from rounding and count as agreement.
 SAME_PROBABILITY = 1e-5
 
 
 def title(card: ModelCard, endpoints: int) -> str:
-    """What the page is called: the model, and in how many ways it is served. Markdown."""
+    """The title of the page as Markdown: the model, and in how many ways it is served."""
     ways = f", {in_words(endpoints)} ways" if endpoints > 1 else ""
     return f"{markup.plain(card.title)}{ways}"
 
 
 def introduction(endpoints: int) -> str:
-    """What the page does, in a sentence."""
+    """One sentence on what the page does."""
     if endpoints == 1:
-        return "Send measurements to the endpoint: see the answer, the confidence and the time."
+        return "Send an input to the endpoint and see its answer, confidence and latency."
     return (
-        f"The same measurements go to {markup.endpoints(endpoints)} at the same time: "
-        "compare the answer, the confidence and the time."
+        f"Send the same input to {markup.endpoints(endpoints)} at the same time and compare their answers, confidence "
+        "and latency."
     )
 
 
 def invitation(endpoints: int) -> str:
     """What to do first, as Markdown."""
     if endpoints == 1:
-        return "Press **Compare** or Ctrl+Enter to ask the endpoint."
+        return "Press **Compare** or Ctrl+Enter to send the input to the endpoint."
     return f"Press **Compare** or Ctrl+Enter to send the same input to {markup.endpoints(endpoints)} at the same time."
 
 
 def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> Statement:
-    """Compare one sample of each endpoint, in words that a single observation deserves."""
+    """Compare one sample of each endpoint, as a single observation."""
     names = {endpoint.key: endpoint.name for endpoint in endpoints}
     answered = {sample: sample.answer for sample in samples if sample.answer and not sample.failure}
     silent = [names[sample.endpoint] for sample in samples if sample not in answered]
     if not answered:
         if len(samples) == 1:
-            return Statement("unknown", "No answer", "The endpoint gave no answer: see its card.")
+            return Statement("unknown", "No answer", "The endpoint did not answer: see its card.")
         who = "Neither endpoint" if len(samples) == 2 else "None of the endpoints"
-        return Statement("unknown", "No answer", f"{who} gave an answer, so there is nothing to compare.")
+        return Statement("unknown", "No answer", f"{who} answered, so there is nothing to compare.")
     see = f"{listed(silent)}: see {'its card' if len(silent) == 1 else 'their cards'}."
     if len(answered) == 1:
         (only,) = answered
@@ -73,14 +73,14 @@ def _disagreement(said: Sequence[str]) -> Statement:
 
 
 def _agreement(answers: Sequence[Answer], card: ModelCard) -> tuple[bool, str]:
-    """Whether all agree, and how far the two that are farthest from each other are apart."""
+    """Whether all agree, and the largest difference between two answers."""
     agree = all(_same(*pair, card) for pair in combinations(answers, 2))
     if not card.is_classifier:
         values = [answer.prediction for answer in answers]
         gap = max(values) - min(values)
         return agree, f"The predictions differ by {gap:.3g}." if gap else "The predictions are identical."
     if any(answer.probabilities is None for answer in answers):
-        return agree, "At least one of them gives no probabilities to compare."
+        return agree, "At least one answer has no probabilities to compare."
     largest = max(_apart(*pair) for pair in combinations(answers, 2))
     if largest > SAME_PROBABILITY:
         return agree, f"Largest probability difference {largest:.2g}."
@@ -95,14 +95,14 @@ def _same(one: Answer, other: Answer, card: ModelCard) -> bool:
 
 
 def _apart(one: Answer, other: Answer) -> float:
-    """The largest difference of a probability; 0 where one of them gives none."""
+    """The largest difference of a probability; 0 if an answer has none."""
     if one.probabilities is None or other.probabilities is None:
         return 0.0
     return max(abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True))
 
 
 def _dissent(names: Sequence[str], answers: Sequence[Answer], card: ModelCard) -> str:
-    """Who differs from most of the others, or who answers what where there is no such majority."""
+    """Which endpoints differ from the majority or, without a majority, what each endpoint answered."""
     groups: list[list[int]] = []
     for index, answer in enumerate(answers):
         fitting = (group for group in groups if all(_same(answers[member], answer, card) for member in group))
@@ -124,7 +124,7 @@ def _dissent(names: Sequence[str], answers: Sequence[Answer], card: ModelCard) -
 def _differs(name: str, answer: Answer, usual: Answer, card: ModelCard) -> str:
     if _shown(answer, card) != _shown(usual, card):
         return f"{name} differs: {_shown(answer, card)} instead of {_shown(usual, card)}."
-    return f"{name} differs: its probabilities are up to {_apart(answer, usual):.2g} apart from the others'."
+    return f"{name} differs: its probabilities differ by up to {_apart(answer, usual):.2g}."
 
 
 def _shown(answer: Answer, card: ModelCard) -> str:

@@ -1,4 +1,4 @@
-"""The Recommendation page: which endpoint to choose for your needs, on which evidence, and how sensitive that is."""
+"""The Recommendation page: which endpoint to choose for your needs, the evidence, and its sensitivity."""
 
 from collections.abc import Sequence
 from math import isinf
@@ -39,7 +39,7 @@ _IDS_SHOWN = 6
 _PERCENTILES: tuple[Percentile, ...] = ("p95", "p99")
 _OUTCOMES = {
     Choice.CHOICE: Badge("Choose", ":material/trophy:", "green"),
-    Choice.TIE: Badge("A tie", ":material/equal:", "blue"),
+    Choice.TIE: Badge("Tie", ":material/equal:", "blue"),
     Choice.NONE: Badge("None", ":material/block:", "red"),
     Choice.NOT_ENOUGH: Badge("Not enough evidence", ":material/help:", "orange"),
     Choice.SINGLE: Badge("One endpoint", ":material/info:", "blue"),
@@ -73,7 +73,7 @@ def page() -> None:
             _card(position, decision, evidence)
     left, right = st.columns(2, gap="medium")
     with left:
-        if findings.runs:  # without any run there is no answer that could change
+        if findings.runs:  # without runs, there is no answer that could change
             _sensitivity(decision)
         _missing(decision.missing)
     with right:
@@ -86,7 +86,7 @@ def page() -> None:
 
 
 def _inputs() -> Needs | None:
-    """The needs, or None where they are invalid; the page then says why."""
+    """The needs, or None if they are invalid; the page then says why."""
     with st.container(border=True, key="inputs-needs"):
         with st.container(horizontal=True, key="needs-first"):
             requests = st.number_input(
@@ -134,15 +134,15 @@ def _inputs() -> Needs | None:
             )
             known = {markup.capital(one.title): one.name for one in criteria.everyone()}
             chosen = st.multiselect(
-                "What matters, most first",
+                "Criteria, most important first",
                 list(known),
                 default=["Latency", "Cost"],
                 key="matters",
                 bind="query-params",
-                help="The first criterion decides. Each of the others decides where those before it tie.",
+                help="The first criterion decides. Later criteria break ties.",
             )
     if not chosen:
-        st.info("Choose what matters: it decides between endpoints that keep every objective.")
+        st.info("Choose at least one criterion. Criteria decide between endpoints that keep every objective.")
         return None
     try:
         return Needs(
@@ -161,7 +161,7 @@ def _inputs() -> Needs | None:
 
 
 def _optional(label: str, key: str, low: float, high: float, help_text: str, **more: Any) -> float | None:
-    """A number that may be left out."""
+    """An optional number."""
     value: float | None = st.number_input(
         label,
         min_value=low,
@@ -194,7 +194,7 @@ def _evidence(endpoints: Sequence[Endpoint]) -> Findings | None:
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the runs", hash_funcs={Side: repr})
 def _findings(_store: Store, sides: tuple[Side, ...], known: tuple[tuple[str, str], ...]) -> Findings | None:
-    # Read again only where the endpoints or the finished runs have changed: every change of an input asks for it.
+    # Cached, because every change of an input calls it. Read again only if the endpoints or finished runs change.
     return gather(_store, sides)
 
 
@@ -213,14 +213,14 @@ def _answer(decision: Decision, findings: Findings) -> None:
         if decision.outcome is Choice.NONE and len(findings.sides) == 2:
             badge = _NEITHER
         text = decision.sentence
-        if decision.outcome is Choice.NOT_ENOUGH:  # the badge says so, and what is missing has its own place
+        if decision.outcome is Choice.NOT_ENOUGH:  # the badge says so, and missing measurements have their own card
             text = markup.sentence(decision.why)
         st.markdown(f"{badge.markdown} {markup.plain(text)}")
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="answer-foot"
         ):
             ids = [source.run_id for source in decision.sources]
-            said = f"From {_counted(ids)}." if ids else "There is no run yet."
+            said = f"From {_counted(ids)}." if ids else "No runs yet."
             if not decision.fair and ids:
                 many = "two " if len(findings.sides) == 2 else ""
                 said += f" Conditions differ or are unknown: this compares {many}deployments, not {many}platforms."
@@ -239,7 +239,7 @@ def _answer(decision: Decision, findings: Findings) -> None:
 
 
 def _counted(ids: Sequence[str]) -> str:
-    """`run A`, `2 runs: A, B`, or the number alone where there are many: they are listed below."""
+    """`run A`, `2 runs: A, B`, or only the number if there are many: they are listed below."""
     if len(ids) == 1:
         return f"run {ids[0]}"
     return f"{len(ids)} runs: {', '.join(ids)}" if len(ids) <= _IDS_SHOWN else f"{len(ids)} runs"
@@ -269,7 +269,7 @@ def _card(position: int, decision: Decision, evidence: Evidence) -> None:
 
 
 def _bill_note(position: int, decision: Decision, evidence: Evidence) -> str:
-    """The line below a bill, or why there is no bill."""
+    """The note below a bill, or why there is none."""
     bill = evidence.bill(decision.needs, position)
     if isinstance(bill, NoBill):
         return no_bill(bill)
@@ -298,7 +298,7 @@ def _sensitivity(decision: Decision) -> None:
     with st.container(border=True, key="note-sensitivity"):
         st.markdown("**Sensitivity**")
         if not decision.sensitivity and decision.outcome is Choice.NOT_ENOUGH:
-            st.caption("The evidence is not enough for an answer at any value of a single input.")
+            st.caption("There is not enough evidence for an answer at any value of a single input.")
         elif not decision.sensitivity:
             st.caption("The answer stays the same at every value of a single input.")
         for change in decision.sensitivity:

@@ -1,4 +1,4 @@
-"""The Runs page: find, open, name, compare, export, import and delete what is in the record."""
+"""The Runs page: find, open, name, compare, export, import and delete runs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,9 +24,7 @@ _NEWEST = 500
 
 
 def page() -> None:
-    st.markdown(
-        "#### Runs\n:gray[:small[Every run with all its requests. Tick two of them to see what differs between them.]]"
-    )
+    st.markdown("#### Runs\n:gray[:small[Every run, with all its requests. Select two runs to compare them.]]")
     store = resources.store()
     if note := st.session_state.pop("runs-note", None):
         st.toast(markup.plain(note))
@@ -35,7 +33,7 @@ def page() -> None:
         chosen = _chosen(store)
     except StoreError as error:
         st.warning(
-            markup.plain(f"The record cannot be read: {error}. A new directory in RESULTS_DIR starts a new one.")
+            markup.plain(f"The record cannot be read: {error}. To start a new one, set RESULTS_DIR to a new directory.")
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-bar"):
@@ -58,7 +56,7 @@ def page() -> None:
         _compare(store, chosen)
     shown = [run for run in known if matches(run, wanted)]
     if not shown:
-        st.info("No run matches the filter.")
+        st.info("No runs match the filter.")
     most = st.session_state.get("runs-most", _AT_A_TIME)
     listed = shown[:most]
     for run in listed:
@@ -71,10 +69,10 @@ def page() -> None:
 
 
 def matches(run: Run, wanted: str) -> bool:
-    """Whether every word of `wanted` is somewhere in what the list shows of `run`."""
+    """Whether the list entry of `run` contains every word of `wanted`."""
     try:
         names = run.endpoint_names
-    except (KeyError, TypeError):  # damaged, and listed all the same
+    except (KeyError, TypeError):  # damaged, but still listed
         names = ()
     facts = [run.state, *(["imported"] if run.is_imported else []), run_text.started(run)]
     text = " ".join([run.id, run.name, run_text.kind(run), *facts, *names]).lower()
@@ -105,7 +103,7 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
             f":gray[:small[{markup.plain(' · '.join(facts))}]]",
             width="stretch",
         )
-        # What is inside is made when it is opened: a hundred runs would have hundreds of buttons.
+        # The contents are built only when it is opened: a hundred runs would have hundreds of buttons.
         read_only = resources.store().read_only
         manage = st.popover(
             "Export" if read_only else "Manage", type="tertiary", key=f"manage-{run.id}", on_change="rerun"
@@ -116,10 +114,10 @@ def _row(run: Run, chosen: Sequence[Run], listed: Sequence[str]) -> None:
 
 
 def _has_latencies(run: Run) -> bool:
-    """Whether it can be compared with another one."""
+    """Whether the run can be compared with another one."""
     try:
         return issubclass(kind_of_run(run).summary_type, Summary)
-    except UnknownKind:  # of a later version
+    except UnknownKind:  # from a later version
         return False
 
 
@@ -138,7 +136,7 @@ def _manage(run: Run) -> None:
         st.caption("This run is in progress. Cancel it on its page before you delete it.")
         return
     _export(run)
-    sure = st.checkbox("Delete it with all its samples", key=f"sure-{run.id}")
+    sure = st.checkbox("Delete this run and all its samples", key=f"sure-{run.id}")
     st.button(
         "Delete this run",
         icon=":material/delete:",
@@ -165,7 +163,7 @@ def _change(what: Callable[[Store], None], done: str) -> None:
         what(resources.store())
         st.session_state["runs-note"] = done
     except StoreError as error:
-        st.session_state["runs-note"] = f"Not done: {error}"
+        st.session_state["runs-note"] = f"The run was not changed: {error}"
 
 
 def _show_more(most: int) -> None:
@@ -176,16 +174,16 @@ def _show_more(most: int) -> None:
 
 
 def _chosen(store: Store) -> list[Run]:
-    """The runs of `?compare=ID,ID`, so that a comparison can be shared. Raises StoreError."""
+    """The runs of `?compare=ID,ID`, which makes a comparison a link to share. Raises StoreError."""
     found = []
     for run_id in _wanted():
         with suppress(UnknownRun):
             found.append(store.run(run_id))
-    return [run for run in found if run.id in _wanted()][:2]  # and not by a beginning of its id
+    return [run for run in found if run.id in _wanted()][:2]  # only whole ids: the store also finds prefixes
 
 
 def _wanted() -> list[str]:
-    # No more than a few of them: anybody may write an address.
+    # Limited, because anyone can write an address.
     return [run_id for run_id in dict.fromkeys(st.query_params.get("compare", "").split(",", 10)[:10]) if run_id]
 
 
@@ -194,9 +192,9 @@ def _box(run_id: str) -> str:
 
 
 def _pick(listed: Sequence[str]) -> None:
-    """Compare what is ticked now.
+    """Compare the selected runs.
 
-    Every box on the page is looked at, as an address may be behind by a tick where two follow each other closely.
+    Reads every checkbox on the page, because the address may lag behind by one of two quick clicks.
     """
     wanted = _wanted()
     now = [one for one in dict.fromkeys([*wanted, *listed]) if st.session_state.get(_box(one), one in wanted)]
@@ -213,16 +211,16 @@ def _close() -> None:
 def _compare(store: Store, chosen: Sequence[Run]) -> None:
     with st.container(border=True, key="compared"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown("**What differs**", width="content")
+            st.markdown("**Differences**", width="content")
             st.button("Close", type="tertiary", on_click=_close, key="uncompare")
         try:
             first, second = (reports.read(store, run).summary for run in chosen)
             found = differences(first, second)
         except UNREADABLE as error:
-            st.error(markup.plain(f"They cannot be compared: {error}"), icon=":material/error:")
+            st.error(markup.plain(f"These runs cannot be compared: {error}"), icon=":material/error:")
             return
         if not found:
-            st.markdown("Nothing: every setting and every figure is the same.")
+            st.markdown("No differences: every setting and every figure is the same.")
             return
         header = ["", *(markup.plain(f"{run.name} ({run.id})" if run.name else run_text.title(run)) for run in chosen)]
         rows = [[markup.plain(text[:160]) for text in (line.name, line.first, line.second)] for line in found]
@@ -254,6 +252,6 @@ def _take_in() -> None:
     try:
         run, samples = run_from_bytes(file.getvalue())
         add_finished_run(resources.store(), run, samples)
-        st.session_state["runs-note"] = f"Run {run.id} is in the record, marked as imported."
+        st.session_state["runs-note"] = f"Run {run.id} was imported."
     except (ImportFault, StoreError) as error:
         st.session_state["runs-note"] = f"Not imported: {error}"

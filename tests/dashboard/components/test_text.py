@@ -103,7 +103,7 @@ def test_an_endpoint_that_serves_another_model_is_told_so(failure: Failure, stat
     sample = Sample("api", "now", 1.0, status, failure=failure)
     sentence = sample_text.what_to_try(sample, API, Served(card=MILEAGE), TEA)
     assert one_sentence(sentence)
-    assert f"another model (Fuel of cars, version {MILEAGE.version})" in sentence
+    assert f"a different model (Fuel of cars, version {MILEAGE.version})" in sentence
 
 
 def test_an_endpoint_that_is_away_is_not_blamed_for_the_model_that_it_served_before() -> None:
@@ -238,7 +238,7 @@ GREEN = replace(API_SAMPLE, answer=replace(OOLONG, prediction=0, label="green", 
 
 def test_of_one_endpoint_nothing_is_compared() -> None:
     assert many(API_SAMPLE) == markup.Statement("unknown", "One endpoint", "A answered in 10.0 ms.")
-    assert many(FAILED) == markup.Statement("unknown", "No answer", "The endpoint gave no answer: see its card.")
+    assert many(FAILED) == markup.Statement("unknown", "No answer", "The endpoint did not answer: see its card.")
 
 
 @pytest.mark.parametrize(("count", "headline"), [(3, "All three agree"), (4, "All four agree"), (6, "All six agree")])
@@ -260,7 +260,7 @@ def test_the_one_that_differs_from_the_others_is_named() -> None:
 def test_probabilities_alone_may_differ_too() -> None:
     shifted = replace(API_SAMPLE, answer=replace(OOLONG, probabilities=(0.25, 0.65, 0.1)))
     said = many(API_SAMPLE, API_SAMPLE, shifted).sentence
-    assert said.startswith("C differs: its probabilities are up to 0.05 apart from the others'. Largest")
+    assert said.startswith("C differs: its probabilities differ by up to 0.05. Largest")
     assert many(API_SAMPLE, shifted, API_SAMPLE, shifted).sentence.startswith("Their probabilities differ. Largest")
 
 
@@ -280,7 +280,7 @@ def test_those_that_answered_are_compared_where_others_did_not() -> None:
     assert (verdict.outcome, verdict.headline) == ("unknown", "2 of 3 answered")
     assert verdict.sentence.startswith("Largest probability difference 0. B: see its card. A was faster by")
     assert many(FAILED, FAILED, GREEN).sentence == "Only C answered, in 10.0 ms. A and B: see their cards."
-    assert many(FAILED, FAILED, FAILED).sentence.startswith("None of the endpoints gave an answer")
+    assert many(FAILED, FAILED, FAILED).sentence.startswith("None of the endpoints answered")
     assert many(API_SAMPLE, FAILED, GREEN).outcome == "disagree"
 
 
@@ -340,7 +340,7 @@ def test_a_server_that_says_nothing_of_its_time_is_not_guessed_at() -> None:
         ),
         (
             {"request_count": None, "instance_age_ms": None, "instance_id": None},
-            "cold or warm unknown · instance unknown · connection reused",
+            "cold or warm: unknown · instance unknown · connection reused",
         ),
     ],
 )

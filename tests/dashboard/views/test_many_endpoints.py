@@ -60,7 +60,11 @@ def traces(page: Page, chart: str) -> dict[str, dict[str, Any]]:
 @COUNTS
 def test_predict_asks_all_endpoints_and_shows_a_card_of_each(page_of: Open, count: int) -> None:
     page = page_of(count).open()
-    asked = {1: "ask the endpoint", 3: "the same input to all three endpoints", 6: "to all six endpoints"}[count]
+    asked = {
+        1: "send the input to the endpoint",
+        3: "the same input to all three endpoints",
+        6: "to all six endpoints",
+    }[count]
     assert asked in page.read("verdict")
     page.compare()
     assert all("Latency (ms)" in page.metrics(name.lower()) for name in NAMES[:count])

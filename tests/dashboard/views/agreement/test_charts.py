@@ -82,7 +82,7 @@ def test_values_share_one_scale_at_both_endpoints() -> None:
 
 def test_no_difference_is_said_in_the_map_with_its_n() -> None:
     figure = draw.difference(surface(TEA), LIGHT)
-    assert [note.text for note in figure.layout.annotations] == ["no difference in 25 points"]
+    assert [note.text for note in figure.layout.annotations] == ["no difference at 25 points"]
     assert len(figure.data) == 1
     assert not figure.data[0].showscale
 
@@ -95,7 +95,7 @@ def test_differences_are_where_they_were_found() -> None:
     heatmap, crosses = draw.difference(both, LIGHT).data
     assert heatmap.z[0][0] == gaps[0]
     moved = [one for one in both.agreement.differences if "label" in one.kinds]
-    assert crosses.name == f"another answer (n = {len(moved)})"
+    assert crosses.name == f"different answer (n = {len(moved)})"
     assert len(crosses.x) == len(moved)
 
 
@@ -215,7 +215,7 @@ def test_of_three_the_pairs_with_the_first_are_listed_and_the_others_that_disagr
     assert say.pairs_note(found) == ""
     alike = audit(shown=surface_of_three(lambda outcome: outcome))
     assert len(say.pairs_table(alike).splitlines()) == 2 + 2
-    assert say.pairs_note(alike) == "The other pair did not disagree on any input that both answered."
+    assert say.pairs_note(alike) == "The other pair agreed on every input that both answered."
     assert say.verdict(alike).sentence == "All three give the same answers on 25 inputs."
 
 

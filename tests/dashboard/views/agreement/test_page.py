@@ -150,7 +150,7 @@ def test_an_endpoint_that_is_down_is_no_disagreement(serve: Serve, agree: Agree,
     assert "Nothing compared" in page.read("card-verdict")
     assert "no answer (refused)" in page.read("card-verdict")
     assert figures(page)["Inputs compared"] == "0"
-    assert figures(page)["Largest gap"] == "\N{EN DASH}"
+    assert figures(page)["Largest difference"] == "\N{EN DASH}"
     assert "confidence" not in page.read("card-verdict")
 
 
@@ -196,7 +196,7 @@ def test_three_are_compared_pair_by_pair_and_the_one_that_differs_is_named(
     assert "| API and C | \N{EN DASH} |" in pairs
     assert "| FUNCTION and C | rounded " in pairs
     assert "FUNCTION and C" in page.read("card-worst") or "API and FUNCTION" in page.read("card-worst")
-    assert "All three have to refuse with the same status" in page.read("card-invalid")
+    assert "All three must refuse each of them with the same status" in page.read("card-invalid")
     assert [page.has(f"figure-surface-{side}") for side in (0, 1, 2, "difference")] == [True] * 4
     score(page, "3.4,1,2\n", "Score on all")
     table = page.app.dataframe[0].value
@@ -208,16 +208,16 @@ def test_six_that_agree_leave_only_the_pairs_with_the_first(serve: Serve, agree_
     page = checked(agree_all(*[good(tea)] * 6))
     assert "All six give the same answers on " in page.read("card-verdict")
     assert page.read("card-pairs").count("| API and ") == 5
-    assert "The other 10 pairs did not disagree" in page.read("card-pairs")
+    assert "The other 10 pairs agreed" in page.read("card-pairs")
     assert page.has("figure-surface-5") and page.has("figure-surface-difference")
 
 
 def test_one_is_held_to_the_known_answers_and_that_is_said(serve: Serve, agree_all: AgreeAll, tea: ModelCard) -> None:
     page = agree_all(good(tea))
-    assert "The known answers of the model card, and invalid inputs" in page.read()
+    assert "gives the known answers in its model card and refuses invalid inputs" in page.read()
     checked(page)
     assert "Known answers right" in page.read("card-verdict")
-    assert "There is no other endpoint to compare it with." in page.read("card-verdict")
+    assert "Only one endpoint is configured, so there is nothing to compare it with." in page.read("card-verdict")
     assert "| Known answers | 1 | 0 | \N{EN DASH} |" in page.read("card-asked")
     assert "25 of 25 refused" in page.read("card-invalid") and "alike" not in page.read("card-invalid").lower()
     assert page.has("figure-surface-0") and not page.has("figure-surface-difference")

@@ -105,13 +105,13 @@ def test_a_page_with_fewer_points_than_requests_says_so() -> None:
     assert shown <= 2 * draw.POINTS
 
 
-def test_the_generators_floor_is_on_the_charts_of_latency() -> None:
+def test_the_client_overhead_is_on_the_charts_of_latency() -> None:
     for name in ("time", "shares", "distribution"):
         figure = FIGURES[name](LIGHT)
         (line,) = (
             shape for shape in figure.layout.shapes if 0.5 in (shape.x0, shape.y0) and shape.line.dash == "dashdot"
         )
-        (note,) = (note for note in figure.layout.annotations if note.text == "generator 0.5 ms")
+        (note,) = (note for note in figure.layout.annotations if note.text == "client overhead 0.5 ms")
         assert math.log10(0.5) in (note.x, note.y), f"the note is not at the line of the {name} chart: {line}"
     assert not draw.latency_over_time(DATA, LIGHT).layout.annotations
 

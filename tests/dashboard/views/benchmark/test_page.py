@@ -251,14 +251,14 @@ def test_a_limited_run_begins_with_a_warning_and_claims_nothing(page: Page, stor
     page.open(run=record(store, simulated(generator=limited)))
     assert any("The client was the limit: its event loop was 40 ms late" in warning for warning in page.warnings())
     texts = [text.readable for text in page.texts()]
-    warning = next(index for index, text in enumerate(texts) if "nothing is claimed" in text)
+    warning = next(index for index, text in enumerate(texts) if "this run claims nothing" in text)
     verdict = next(index for index, text in enumerate(texts) if "does not say whether" in text)
     assert warning < verdict
     said = page.read("verdict")
     assert "No verdict" in said and "the client was the limit" in said
     assert not any(claim in said for claim in ("Winner", "Equivalent", "faster:"))
     notes = [note["text"] for note in page.figure("time")["layout"]["annotations"]]
-    assert notes == ["generator 0.5 ms"]
+    assert notes == ["client overhead 0.5 ms"]
 
 
 def test_conditions_are_beside_the_figures(page: Page, store: Store) -> None:

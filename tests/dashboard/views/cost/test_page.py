@@ -49,7 +49,7 @@ def test_it_starts_with_both_endpoints_alike_and_needs_neither(page: CostPage) -
     )
     assert page.bars("api") == ["**12.00** vCPU", "**0.62** Memory", "**2.00** Requests", "**0.00** Idle"]
     assert "The bills are the same at 5 million requests a month." in page.read("verdict")
-    assert "From 16.8 million requests a month on, FastAPI, instance-based costs less" in page.read("crossings")
+    assert "From 16.8 million requests a month, FastAPI, instance-based costs less" in page.read("crossings")
     assert not page.warnings()
 
 
@@ -63,7 +63,7 @@ def test_the_platforms_own_defaults_are_a_preset(page: CostPage) -> None:
     assert page.metrics("api")["Gross (USD / month)"] == "14.62"
     assert "Cloud Function costs less" in page.read("verdict")
     # On a sixth of a vCPU it is no longer 20 ms.
-    assert "The same work takes longer on less of a vCPU" in page.read("inputs-configurations")
+    assert "The same work takes longer on a smaller share of a vCPU" in page.read("inputs-configurations")
     page.set("function_service_ms", 120.0)
     assert "The same work takes longer" not in page.read("inputs-configurations")
     page.set("function_service_ms", 20.0)
@@ -122,7 +122,7 @@ def test_the_chart_is_described_in_words_and_named_as_what_it_shows(page: CostPa
     chart: Any = page.app.get_by_key("figure-break-even")
     assert json.loads(chart.proto.spec)["layout"]["yaxis"]["title"]["text"] == "USD a month (log scale)"
     assert chart.proto.alt.startswith("Gross cost in USD a month over requests a month, from 10")
-    assert "From 16.8 million requests a month on" in chart.proto.alt
+    assert "From 16.8 million requests a month" in chart.proto.alt
 
 
 def test_prices_have_a_date_and_a_source_and_wrong_claims_are_answered(page: CostPage) -> None:

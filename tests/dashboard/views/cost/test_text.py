@@ -60,7 +60,7 @@ def test_the_conditions_name_what_was_billed() -> None:
         "100 000 s billed + 5 million s idle · 3 instances at most · 6.00 USD of it free · europe-west3, tier 2"
     )
     alive = cost_text.conditions(BILL, replace(EQUAL, billing="instance"), PRICES)
-    assert "15 minutes longer than its last request: an upper bound" in alive
+    assert "each kept for 15 minutes after its last request: an upper bound" in alive
 
 
 def test_the_verdict_names_the_cheaper_one_and_by_how_much() -> None:
@@ -95,7 +95,7 @@ def test_without_two_bills_nothing_is_compared(costs: tuple[Cost | None, Cost | 
 
 def test_a_crossing_is_named_with_its_number_and_both_sides() -> None:
     sentence = cost_text.crossing("A", "B", Crossing(16_836_924, 49.248, True))
-    assert sentence == "From 16.8 million requests a month on, A costs less than B (49.25 USD there)."
+    assert sentence == "From 16.8 million requests a month, A costs less than B (49.25 USD there)."
 
 
 def test_the_table_of_prices_has_every_price() -> None:

@@ -227,7 +227,7 @@ DRIFT: Sequence[Drift] = (
 @PALETTES
 def test_drift_is_a_mark_a_feature_beside_what_chance_gives(colors: Palette) -> None:
     figure = draw.drift([(PAIR[0], DRIFT), (PAIR[1], DRIFT)], TEA, colors)
-    marks, limits = traces(figure)["FastAPI (n = 500)"], traces(figure)["chance alone reaches"]
+    marks, limits = traces(figure)["FastAPI (n = 500)"], traces(figure)["chance explains up to"]
     assert as_lists(marks["x"]) == [0.8, 0.001]  # 0 has no place on a log scale
     assert as_lists(limits["x"]) == [0.15, 0.15]
     assert "large drift (n = 500)" in as_lists(marks["customdata"])[0]

@@ -75,7 +75,7 @@ def test_a_fresh_page_shows_the_model_and_sends_nothing(
         assert f"**{name}**" in card
         assert f"Serves Kinds of tea, Softmax, version {tea.version}." in card
     assert "Press **Compare**" in page.read("verdict")
-    assert "After the first Compare" in page.read()
+    assert "After your first comparison" in page.read()
     assert not page.warnings()
     assert [answers_sent(server) for server in twins] == [0, 0]
 
@@ -283,7 +283,7 @@ def test_a_bare_prediction_is_shown_without_what_it_does_not_say(
     assert page.metrics("api")["Kind"] == "Oolong"
     assert page.bars("api") == []
     assert "does not report" in page.read("card-api")
-    assert "cold or warm unknown" in page.read("card-api")
+    assert "cold or warm: unknown" in page.read("card-api")
     assert "Both agree" in page.read("verdict")
     assert "no probabilities" in page.read("verdict")
 
@@ -458,7 +458,9 @@ def test_an_endpoint_with_another_models_inputs_says_which_model_it_serves(
     assert page.warnings()
     page.compare()
     assert_one_in_trouble(
-        page, "HTTP 422", f"It serves another model (Fuel of cars, version {mileage.version}) than this page shows"
+        page,
+        "HTTP 422",
+        f"It serves a different model (Fuel of cars, version {mileage.version}) from the one on this page",
     )
 
 
@@ -523,7 +525,7 @@ def test_features_may_be_called_like_anything_on_the_page(visit: Visit, serve: S
     page.rerun()
     assert page.metrics("function")["Consumption (l/100 km)"] == "61"
     page.press("Delete the history")
-    assert "After the first Compare" in page.read()
+    assert "After your first comparison" in page.read()
 
 
 # --- Regression
@@ -727,7 +729,7 @@ def test_clearing_deletes_this_models_history_and_no_other(
     page: Page, results_dir: Path, visit: Visit, serve: Serve, mileage: ModelCard
 ) -> None:
     page.open().compare().press("Delete the history")
-    assert "After the first Compare" in page.read()
+    assert "After your first comparison" in page.read()
     assert "Press **Compare**" in page.read("verdict")
     assert Store(results_dir).count("tea") == 0
     server = serve(serving(make_service(mileage, mileage_outputs)))

@@ -173,7 +173,7 @@ def test_nothing_that_matters_is_asked_about(page: DecidePage) -> None:
     page.open()
     page.app.multiselect(key="matters").set_value([])
     page.rerun()
-    assert "Choose what matters" in "".join(one.value for one in page.app.info)
+    assert "Choose at least one criterion" in "".join(one.value for one in page.app.info)
 
 
 def test_an_address_restores_its_values(page: DecidePage) -> None:

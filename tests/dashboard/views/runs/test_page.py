@@ -69,7 +69,7 @@ def test_the_filter_finds_by_every_word(page: Page, store: Store) -> None:
     assert listed(page) == ["Frankfurt morning"]
     page.app.text_input(key="filter").set_value("paris")
     page.rerun()
-    assert "No run matches the filter." in page.read()
+    assert "No runs match the filter." in page.read()
     run, _ = simulated()
     assert matches(run, "cloud function") and matches(run, run.id) and matches(run, "") and not matches(run, "xyz")
 
@@ -174,7 +174,7 @@ def test_a_run_and_its_copy_do_not_differ(page: Page, store: Store) -> None:
     for identity in ("aaaa0001", "aaaa0002"):
         add_finished_run(store, replace(run, id=identity), samples)
     page.open(compare="aaaa0001,aaaa0002")
-    assert "Nothing: every setting" in page.read("compared")
+    assert "No differences: every setting" in page.read("compared")
 
 
 def test_a_run_that_was_exported_can_be_imported(page: Page, store: Store) -> None:
@@ -184,7 +184,7 @@ def test_a_run_that_was_exported_can_be_imported(page: Page, store: Store) -> No
     upload.set_value(("run.json", json.dumps(run_to_document(run, samples)).encode(), "application/json"))
     page.rerun()
     assert [one.id for one in store.runs()] == [run.id]
-    assert [toast.value for toast in page.app.toast] == [f"Run {run.id} is in the record, marked as imported."]
+    assert [toast.value for toast in page.app.toast] == [f"Run {run.id} was imported."]
     assert (store.run(run.id).is_imported, "Imported" in page.read(f"run-row-{run.id}")) == (True, True)
 
 
@@ -248,7 +248,7 @@ def test_a_run_with_damaged_samples_is_listed_and_can_be_deleted(page: Page, sto
     whole = record(store, "whole")
     page.app.session_state[f"manage-{run.id}"] = True
     page.open(compare=f"{run.id},{whole}")
-    assert "They cannot be compared: damaged samples" in page.read("compared")
+    assert "These runs cannot be compared: damaged samples" in page.read("compared")
     page.app.checkbox(key=f"sure-{run.id}").check()
     page.rerun()
     page.press("Delete this run")
