@@ -257,7 +257,7 @@ def test_a_run_that_breaks_off_says_why_in_a_line(
     run_id = launcher.start(ForcedPlan(1), sides)
     wait_for(lambda: not launcher.is_alive(run_id))
     said = launcher.problem(run_id) or ""
-    assert said.startswith("the command that forces a new instance of ") and "ended with status 3; what was" in said
+    assert said.startswith("the command that forces a new instance of ") and "ended with status 3; run " in said
     assert store.run(run_id).state is RunState.FAILED
 
 

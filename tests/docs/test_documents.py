@@ -17,7 +17,17 @@ from tools.docs_hook import command_line, json_reference, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDERS = re.compile(r"\b(NAME|PAGE|GROUP)\b")
-GENERATED = {"artifacts/", "results/", "build/", ".venv/", "model.joblib", "model.onnx", "data.csv", "model.json"}
+GENERATED = {
+    "artifacts/",
+    "results/",
+    "build/",
+    ".venv/",
+    "model.joblib",
+    "model.onnx",
+    "model.linear.json",
+    "data.csv",
+    "model.json",
+}
 SCHEMA = json.loads((ROOT / "docs/reference/documents.schema.json").read_text())
 
 

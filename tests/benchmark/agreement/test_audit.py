@@ -528,7 +528,7 @@ def test_nothing_compared_is_no_agreement(run: Run, twins: tuple[LittleServer, L
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([part for key in "cdefg" for part in ("--endpoint", f"{key}=http://127.0.0.1:1")], "more than the 6"),
+        ([part for key in "cdefg" for part in ("--endpoint", f"{key}=http://127.0.0.1:1")], "exceed the maximum of 6"),
         (["--grid", "-1"], "--grid -1: must be from 0 to"),
         (["--random", "-1"], "--random -1: must be from 0 to"),
         (["--tolerance", "nan"], "must be 0 or more"),

@@ -55,7 +55,7 @@ def test_it_prints_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
         "memory": ["0.1250", "0.1250", "0.0000"],
         "requests": ["0.4000", "0.4000", "0.0000"],
         "idle": ["9.3450", "0.0000", "9.3450"],
-        "together": ["12.2700", "2.9250", "9.3450"],
+        "total": ["12.2700", "2.9250", "9.3450"],
     }
     assert "Prices of 2026-09, tier 1 (region not known): https://cloud.google.com/run/pricing" in lines[-1]
 
@@ -108,7 +108,7 @@ def test_a_file_gives_the_shape_and_the_number_of_requests(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--service-ms", "5"), "--requests-per-month is needed"),
+        (("--service-ms", "5"), "--requests-per-month is required"),
         (("--requests-per-month", "9", "--service-ms", "0"), "service times must be above 0"),
         (
             ("--requests-per-month", "9", "--service-ms", "5", "--vcpu", "0.5", "--concurrency", "2"),

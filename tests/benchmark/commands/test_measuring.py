@@ -208,7 +208,7 @@ SEVEN = tuple(f"--endpoint=a{at}=http://127.0.0.1:9" for at in range(7))
         (("simulate", "--freeze", "nan:1"), "freezes"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "0"), "a rate above 0"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5000"), "raise --max-rate"),
-        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5", "--concurrency", "2"), "has no rate"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5", "--concurrency", "2"), "without a rate"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--concurrency", "2"), "a number of requests"),
         (("load", "--endpoint", "a=http://203.0.113.9", "--rate", "5"), "is not an allowed host"),
         (("show", "nothing"), "there is no run nothing"),
