@@ -213,6 +213,10 @@ def _compare(store: Store, chosen: Sequence[Run]) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown("**Differences**", width="content")
             st.button("Close", type="tertiary", on_click=_close, key="uncompare")
+        if others := [run for run in chosen if not _has_latencies(run)]:  # a link may name any run
+            named = markup.plain(" and ".join(run_text.title(run) for run in others))
+            st.error(f"Only comparisons and loads can be compared, not {named}.", icon=":material/error:")
+            return
         try:
             first, second = (reports.read(store, run).summary for run in chosen)
             found = differences(first, second)

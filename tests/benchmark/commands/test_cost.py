@@ -57,7 +57,7 @@ def test_it_prints_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
         "idle": ["9.3450", "0.0000", "9.3450"],
         "total": ["12.2700", "2.9250", "9.3450"],
     }
-    assert "Prices of 2026-09, tier 1 (region not known): https://cloud.google.com/run/pricing" in lines[-1]
+    assert "Prices of 2026-09, tier 1 (region unknown): https://cloud.google.com/run/pricing" in lines[-1]
 
 
 def test_it_says_that_the_life_of_an_idle_instance_is_an_upper_bound(capsys: pytest.CaptureFixture[str]) -> None:

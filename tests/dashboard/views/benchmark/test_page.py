@@ -252,7 +252,7 @@ def test_a_limited_run_begins_with_a_warning_and_claims_nothing(page: Page, stor
     assert any("The client was the limit: its event loop was 40 ms late" in warning for warning in page.warnings())
     texts = [text.readable for text in page.texts()]
     warning = next(index for index, text in enumerate(texts) if "this run claims nothing" in text)
-    verdict = next(index for index, text in enumerate(texts) if "does not say whether" in text)
+    verdict = next(index for index, text in enumerate(texts) if "does not show whether" in text)
     assert warning < verdict
     said = page.read("verdict")
     assert "No verdict" in said and "the client was the limit" in said

@@ -263,3 +263,15 @@ def test_cold_starts_are_listed_but_not_compared(page: Page, store: Store) -> No
     link: Any = page.links()[0]
     assert (link.proto.page, link.proto.query_string) == ("coldstart", f"run={run.id}")
     assert [box.disabled for box in page.app.checkbox] == [True]
+
+
+def test_a_link_that_compares_cold_starts_says_that_they_cannot_be(page: Page, store: Store) -> None:
+    cold, samples = cold_run(SpawnPlan(3), {"api": TrueStart(), "function": TrueStart()})
+    add_finished_run(store, cold, samples)
+    add_finished_run(store, *simulated())
+    warm = next(run for run in store.runs() if run.id != cold.id)
+    page.open(compare=f"{cold.id},{warm.id}")
+    assert not page.app.exception
+    assert [error.value for error in page.app.error] == [
+        f"Only comparisons and loads can be compared, not Cold start {cold.id}."
+    ]
