@@ -15,10 +15,10 @@ from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
 from benchmark.record.run import Run, RunState
 
 FILE_NAME = "faceoff.sqlite3"
-_BUSY_TIMEOUT_S = 5.0
+_BUSY_TIMEOUT_S = 10.0
 _RETRY_S = 0.01
-_LOST_AFTER_S = 15.0
-"""A run in progress writes at least every 5 s; a busy file delays this by at most 5 s."""
+_LOST_AFTER_S = 20.0
+"""A run in progress writes at least every 5 s; a busy file delays this by at most 10 s."""
 
 # Migrations of the schema in order; a file's user_version is the number of applied steps. History: 1 the
 # comparisons of the Predict page, 2 the runs of the measurement engine, 3 which of them were imported.
