@@ -118,10 +118,10 @@ def test_a_run_that_is_not_heard_of_for_a_while_is_lost(store: Store, monkeypatc
     now = time.time()
     monkeypatch.setattr("benchmark.record.store.time.time", lambda: now)
     store.create_run(running())
-    now += 14
+    now += 19
     assert store.run("0123abcd").state is RunState.RUNNING
     store.append("0123abcd", None, {})
-    now += 14
+    now += 19
     assert store.run("0123abcd").state is RunState.RUNNING
     now += 2
     assert store.run("0123abcd").state is RunState.LOST
