@@ -16,7 +16,7 @@ from benchmark.statistics.verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PairResult:
     """The comparison of endpoints `first` and `second` by one criterion: a winner only if the evidence separates them,
     equivalent only if it shows that they are alike, and otherwise inconclusive.
 
@@ -42,7 +42,7 @@ class Judgement:
 
     criterion: str
     among: tuple[int, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PairResult, ...]
     """comparisons of all pairs, in the order of `itertools.combinations`"""
 
     @cached_property
@@ -64,19 +64,19 @@ class Judgement:
         return self.leaders[0] if len(self.leaders) == 1 else None
 
     @property
-    def wins(self) -> tuple[Comparison, ...]:
+    def wins(self) -> tuple[PairResult, ...]:
         """The comparisons that the preferred endpoint won, the closest first."""
         return tuple(
             sorted((one for one in self.comparisons if one.winner == self.preferred), key=lambda one: one.lead)
         )
 
     @property
-    def open(self) -> tuple[Comparison, ...]:
+    def open(self) -> tuple[PairResult, ...]:
         """The inconclusive comparisons among the leaders."""
         return tuple(one for one in self._among_leaders if one.outcome is Outcome.INCONCLUSIVE)
 
     @property
-    def ties(self) -> tuple[Comparison, ...]:
+    def ties(self) -> tuple[PairResult, ...]:
         """The comparisons that show leaders to be equivalent."""
         return tuple(one for one in self._among_leaders if one.outcome is Outcome.EQUIVALENT)
 
@@ -91,7 +91,7 @@ class Judgement:
         return self.preferred is None and not self.ties and not self.open
 
     @property
-    def _among_leaders(self) -> tuple[Comparison, ...]:
+    def _among_leaders(self) -> tuple[PairResult, ...]:
         return tuple(one for one in self.comparisons if {one.first, one.second} <= set(self.leaders))
 
 
@@ -104,7 +104,7 @@ class Criterion:
     title: str
     """the name within a sentence; capitalised as an option of the page"""
     order: int
-    compare: Callable[[Evidence, Needs, int, int], Comparison]
+    compare: Callable[[Evidence, Needs, int, int], PairResult]
     """compares two positions, the lower one first"""
     reason: Callable[[Judgement, Sequence[str]], str]
     """the result as a clause; the names are those of all endpoints by position"""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.coldstart.summary import ColdSummary
-from benchmark.decision.criterion import Comparison, Judgement
+from benchmark.decision.criterion import Judgement, PairResult
 from benchmark.decision.findings import Repeated
 from benchmark.decision.text import sampled, span_ms
 from benchmark.statistics.contrasts import Contrast
@@ -37,14 +37,14 @@ class Phrases:
     nothing: str
 
 
-def compare(repeated: Repeated[Summary] | Repeated[ColdSummary] | None, first: int, second: int) -> Comparison:
+def compare(repeated: Repeated[Summary] | Repeated[ColdSummary] | None, first: int, second: int) -> PairResult:
     """Compare two endpoints by these runs."""
     verdict = repeated.verdict if repeated else None
     if repeated is None or verdict is None:
-        return Comparison(first, second, Outcome.INCONCLUSIVE)
+        return PairResult(first, second, Outcome.INCONCLUSIVE)
     pair = next(one for one in verdict.pairs if (one.first, one.second) == (first, second))
     found = Measured(pair, verdict.metric, len(repeated.runs))
-    return Comparison(first, second, pair.outcome, pair.winner, abs(pair.effect.value), found)
+    return PairResult(first, second, pair.outcome, pair.winner, abs(pair.effect.value), found)
 
 
 def reason(judgement: Judgement, names: Sequence[str], phrases: Phrases) -> str:

@@ -11,6 +11,10 @@ from inference.card import ModelCard
 MAX_ANSWER_BYTES = 256 * 1024
 
 
+class TooLarge(ValueError):
+    """The body exceeds the limit."""
+
+
 class NotJson(ValueError):
     """The body is not JSON."""
 

@@ -10,11 +10,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from benchmark.endpoints.answer import TooLarge
 from benchmark.endpoints.sample import Failure
-
-
-class TooLarge(Exception):
-    """The body is longer than any valid answer."""
 
 
 def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeout_s: float) -> bytes:

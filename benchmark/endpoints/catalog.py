@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from benchmark.endpoints.answer import NotJson, decode
-from benchmark.endpoints.bounded import TooLarge, read_body
+from benchmark.endpoints.answer import NotJson, TooLarge, decode
+from benchmark.endpoints.bounded import read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.traffic import TEST_HEADERS

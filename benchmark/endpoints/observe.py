@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from benchmark.endpoints.answer import MAX_ANSWER_BYTES, judge
+from benchmark.endpoints.answer import MAX_ANSWER_BYTES, TooLarge, judge
 from benchmark.endpoints.bodies import request_body
-from benchmark.endpoints.bounded import EXCHANGE_ERRORS, BoundedTransport, TooLarge, exchange_failure, read_body
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, BoundedTransport, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError

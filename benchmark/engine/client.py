@@ -8,12 +8,12 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Self
 
-from benchmark.endpoints.answer import Judged, judge
+from benchmark.endpoints.answer import Judged, TooLarge, judge
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.sample import Failure, temperature
 from benchmark.engine.exchange import Connections, Refused, TlsFailed, Unreachable
-from benchmark.engine.wire import Exchange, TooLarge
+from benchmark.engine.wire import Exchange
 from benchmark.record.plan import Connection
 from benchmark.record.samples import FAILURES, TEMPERATURES, Row, phase_values
 from inference.card import ModelCard

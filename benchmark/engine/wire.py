@@ -11,15 +11,11 @@ from typing import cast
 
 import httptools
 
-from benchmark.endpoints.answer import MAX_ANSWER_BYTES
+from benchmark.endpoints.answer import MAX_ANSWER_BYTES, TooLarge
 
 _MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of all headers of an answer, including interim answers."""
 _NO_HEADERS: Mapping[str, str] = {}
-
-
-class TooLarge(ValueError):
-    """The answer is longer than the contract allows."""
 
 
 class NotHttp(ValueError):

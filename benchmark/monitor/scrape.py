@@ -10,7 +10,8 @@ from time import monotonic, perf_counter_ns
 
 import httpx
 
-from benchmark.endpoints.bounded import EXCHANGE_ERRORS, TooLarge, exchange_failure, read_body
+from benchmark.endpoints.answer import TooLarge
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.sample import Failure

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.decision import verdict_criterion
-from benchmark.decision.criterion import Comparison, Criterion, Judgement
+from benchmark.decision.criterion import Criterion, Judgement, PairResult
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.measurement import IDLE_SWEEP, Missing, command
 from benchmark.decision.needs import Needs
@@ -38,12 +38,12 @@ class Shares:
     loser: float
 
 
-def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> Comparison:
+def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> PairResult:
     if needs.min_instances:
-        return Comparison(first, second, Outcome.EQUIVALENT, detail=Kept())
+        return PairResult(first, second, Outcome.EQUIVALENT, detail=Kept())
     one, other = (evidence.cold_shares(needs, position) for position in (first, second))
     if one == other == (0.0, 0.0):
-        return Comparison(first, second, Outcome.EQUIVALENT, detail=NoGap())
+        return PairResult(first, second, Outcome.EQUIVALENT, detail=NoGap())
     if one and other and one != other:
         waits = _wait_ms(one, evidence.start_ms(first)), _wait_ms(other, evidence.start_ms(second))
         for winner, mine, theirs, shares in (
@@ -51,7 +51,7 @@ def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> Compa
             (second, *waits[::-1], Shares(other[0], one[0])),
         ):
             if mine and theirs and mine[1] < theirs[0]:
-                return Comparison(first, second, Outcome.WINNER, winner, theirs[0] - mine[1], shares)
+                return PairResult(first, second, Outcome.WINNER, winner, theirs[0] - mine[1], shares)
     return verdict_criterion.compare(evidence.findings.starts, first, second)
 
 

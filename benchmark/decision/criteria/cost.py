@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmark.cost.text import usd
 from benchmark.decision import measurement
-from benchmark.decision.criterion import Comparison, Criterion, Judgement
+from benchmark.decision.criterion import Criterion, Judgement, PairResult
 from benchmark.decision.evidence import Bill, Evidence, NoBill
 from benchmark.decision.measurement import Missing
 from benchmark.decision.needs import Needs
@@ -26,20 +26,20 @@ class Unknown:
 Bills = tuple[Bill, Bill]
 
 
-def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> Comparison:
+def _compare(evidence: Evidence, needs: Needs, first: int, second: int) -> PairResult:
     one, other = (evidence.bill(needs, position) for position in (first, second))
     if isinstance(one, NoBill):
-        return Comparison(first, second, Outcome.INCONCLUSIVE, detail=Unknown(first))
+        return PairResult(first, second, Outcome.INCONCLUSIVE, detail=Unknown(first))
     if isinstance(other, NoBill):
-        return Comparison(first, second, Outcome.INCONCLUSIVE, detail=Unknown(second))
+        return PairResult(first, second, Outcome.INCONCLUSIVE, detail=Unknown(second))
     bills = one, other
     if _is_same(one.low.net_usd, other.high.net_usd) and _is_same(one.high.net_usd, other.low.net_usd):
-        return Comparison(first, second, Outcome.EQUIVALENT, detail=bills)
+        return PairResult(first, second, Outcome.EQUIVALENT, detail=bills)
     for winner, mine, theirs in ((first, one, other), (second, other, one)):
         most, least = mine.high.net_usd, theirs.low.net_usd
         if most < least and not _is_same(most, least):
-            return Comparison(first, second, Outcome.WINNER, winner, least - most, bills)
-    return Comparison(first, second, Outcome.INCONCLUSIVE, detail=bills)
+            return PairResult(first, second, Outcome.WINNER, winner, least - most, bills)
+    return PairResult(first, second, Outcome.INCONCLUSIVE, detail=bills)
 
 
 def _is_same(one_usd: float, other_usd: float) -> bool:
@@ -70,7 +70,7 @@ def _reason(judgement: Judgement, names: Sequence[str]) -> str:
     return f"{which} costs less is not settled ({said})"
 
 
-def _text(comparison: Comparison, position: int) -> str:
+def _text(comparison: PairResult, position: int) -> str:
     bill: Bill = comparison.detail[position != comparison.first]
     return usd(bill.low.net_usd, bill.high.net_usd)
 

@@ -2,7 +2,7 @@
 
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.decision import measurement, verdict_criterion
-from benchmark.decision.criterion import Comparison, Criterion
+from benchmark.decision.criterion import Criterion, PairResult
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.findings import Repeated
 from benchmark.decision.measurement import Missing
@@ -18,7 +18,7 @@ def _runs(evidence: Evidence) -> Repeated[Summary] | Repeated[ColdSummary] | Non
     return evidence.findings.comparison or evidence.findings.load
 
 
-def _compare(evidence: Evidence, _: Needs, first: int, second: int) -> Comparison:
+def _compare(evidence: Evidence, _: Needs, first: int, second: int) -> PairResult:
     return verdict_criterion.compare(_runs(evidence), first, second)
 
 

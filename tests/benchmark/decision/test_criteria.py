@@ -11,7 +11,7 @@ import pytest
 from benchmark.__main__ import main
 from benchmark.decision import criteria
 from benchmark.decision.answer import answer
-from benchmark.decision.criterion import Comparison, Judgement
+from benchmark.decision.criterion import Judgement, PairResult
 from benchmark.decision.evidence import Evidence
 from benchmark.decision.needs import Needs, NeedsError
 from benchmark.record.recording import add_finished_run
@@ -77,7 +77,7 @@ def test_an_unknown_criterion_is_an_error_that_names_those_that_there_are(
 
 def judged(count: int, winners: dict[tuple[int, int], int | None]) -> Judgement:
     pairs = tuple(
-        Comparison(*pair, Outcome.WINNER if winners[pair] is not None else Outcome.EQUIVALENT, winners[pair])
+        PairResult(*pair, Outcome.WINNER if winners[pair] is not None else Outcome.EQUIVALENT, winners[pair])
         for pair in combinations(range(count), 2)
     )
     return Judgement("latency", tuple(range(count)), pairs)

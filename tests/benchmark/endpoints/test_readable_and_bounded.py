@@ -6,7 +6,8 @@ from ssl import SSLError
 import httpx
 import pytest
 
-from benchmark.endpoints.bounded import EXCHANGE_ERRORS, TooLarge, exchange_failure
+from benchmark.endpoints.answer import TooLarge
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.readable import is_readable, name, readable
 from benchmark.endpoints.sample import Failure
