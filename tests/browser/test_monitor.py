@@ -35,7 +35,7 @@ def _card(page: Page, endpoint: str) -> Locator:
 
 def _requests(page: Page) -> int:
     """How many requests the API's card says that it has had."""
-    found = re.search(r"(\d+) requests", _card(page, "api").inner_text())
+    found = re.search(r"(\d+) requests?\b", _card(page, "api").inner_text())
     return int(found[1]) if found else 0
 
 
