@@ -138,6 +138,23 @@ def launch(
             launcher.stop()
 
 
+def why_make_left(pid: int) -> str | None:
+    """Why the make that started this process does not want it any more; None while it does.
+
+    Make passes SIGTERM on. After SIGINT or SIGHUP it removes its handler and waits for its recipe, which it expects to
+    have got the signal from a terminal. Linux shows that make now neither handles nor ignores these signals.
+    """
+    if os.getppid() != pid:
+        return "make is gone"
+    try:
+        lines = Path("/proc", str(pid), "status").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    status = dict(line.split(":\t", 1) for line in lines)
+    kept = int(status["SigCgt"], 16) | int(status["SigIgn"], 16)
+    return "make was told to stop" if any(~kept & 1 << (number - 1) for number in STOP_SIGNALS) else None
+
+
 class _Launcher:
     """The loop of `launch`."""
 
@@ -231,9 +248,8 @@ class _Launcher:
             at_keyboard = asked[0] in (signal.SIGINT, signal.SIGQUIT) and os.isatty(1)
             say(("\n" if at_keyboard else "") + f"Stopping ({asked[0].name}) ...")
             return True
-        # Make passes SIGTERM on, and a terminal's signals go to its whole foreground group.
-        if self._make_pid is not None and os.getppid() != self._make_pid:
-            say("Stopping: make is gone.")
+        if self._make_pid is not None and (why := why_make_left(self._make_pid)):
+            say(f"Stopping: {why}.")
             return True
         return False
 

@@ -529,6 +529,17 @@ def test_sigterm_to_make_alone_is_no_error(stage: Stage) -> None:
     assert "Error" not in running.output
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows that make was interrupted")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_make_interrupted_alone_takes_everything_with_it(stage: Stage, number: signal.Signals) -> None:
+    running = stage.start_in_make(stage.plan("serve", "serve"))
+    running.send(number)
+    running.status()
+    stage.assert_nothing_left()
+    assert "Stopping: make was told to stop." in running.output
+    assert "Error" not in running.output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_sigterm_ends_a_make_that_was_interrupted_alone(stage: Stage, number: signal.Signals) -> None:
     running = stage.start_in_make(stage.plan("serve", "serve"))
