@@ -8,8 +8,8 @@
 #   image.sh compile DIRECTORY  byte-compile it: without byte code, every cold start compiles every module in memory
 set -eu
 
-install() { # install ENVIRONMENT FILE
-    python -m venv --without-pip "$1"
+install() { # install ENVIRONMENT FILE, into a new environment or one that is there
+    [ -d "$1" ] || python -m venv --without-pip "$1"
     python -m pip --python "$1/bin/python" install --no-cache-dir --no-compile --only-binary=:all: \
         --require-hashes -r "$2"
 }
@@ -28,8 +28,7 @@ print(runtime_for(Path("/model"), sys.argv[1]))' "$2" >/runtime
 packages)
     install /opt/venv "/requirements/$2.txt"
     runtime="/requirements/$(cat /runtime 2>/dev/null || true).txt" # the linear runtime needs nothing
-    [ ! -f "$runtime" ] || python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
-        --only-binary=:all: --require-hashes -r "$runtime"
+    [ ! -f "$runtime" ] || install /opt/venv "$runtime"
     ;;
 trim)
     cd /opt/venv/lib/python3.11/site-packages

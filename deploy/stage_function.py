@@ -20,8 +20,6 @@ from inference.settings import Runtime, ServingSettings
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACT = "artifact"
 _MARK = "# Staged from requirements/ by `make stage-function`.\n"
-RUNTIME_GROUPS: dict[Runtime, tuple[str, ...]] = {"linear": (), "onnx": ("onnx",), "sklearn": ("sklearn",)}
-"""The groups of requirements/ that a runtime needs on top of an endpoint's own."""
 _STAGED = frozenset({"main.py", ".gcloudignore", "requirements.txt", "inference", ARTIFACT, "__pycache__"})
 
 
@@ -61,7 +59,7 @@ def _is_staged(target: Path) -> bool:
 def _requirements(runtime: Runtime) -> str:
     """The pins of the function and of its runtime, each pin once."""
     pins: dict[str, str] = {}
-    for group in ("function", *RUNTIME_GROUPS[runtime]):
+    for group in ("function",) if runtime == "linear" else ("function", runtime):
         text = (ROOT / "requirements" / f"{group}.txt").read_text()
         for pin in ("\n" + text.split("\n", 2)[2]).replace("\n    ", " ").strip().splitlines():
             pins.setdefault(pin.split(" \\")[0], pin.replace(" --hash", "\n    --hash").replace(" \\\n", " \\\n"))

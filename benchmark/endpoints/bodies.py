@@ -4,10 +4,10 @@ Each endpoint's protocol encodes them.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.endpoints.protocols import named_body
 from benchmark.endpoints.rows import RowsError, read_rows
 from inference.card import ModelCard
 
@@ -31,7 +31,7 @@ class Bodies:
 
 def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
     """The JSON object of `inputs` (in the card's order) by their names."""
-    return json.dumps(dict(zip(card.feature_names, inputs, strict=True))).encode()
+    return named_body(card.feature_names, inputs)
 
 
 def from_card(card: ModelCard) -> Bodies:
@@ -51,9 +51,7 @@ def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
         raise BodyError(f"{name} {error}") from None
     if table.bad:
         raise BodyError(f"{name}, line {table.bad[0].line}: {table.bad[0].problem}")
-    return Bodies(
-        name, tuple(json.dumps(dict(zip(table.names, row.values, strict=True))).encode() for row in table.rows)
-    )
+    return Bodies(name, tuple(named_body(table.names, row.values) for row in table.rows))
 
 
 def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:

@@ -4,6 +4,7 @@ To add one, write a module with an object `PROTOCOL` that has the members of `Pr
 """
 
 import importlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,11 @@ class Protocol(Structure):
 
     def read_answer(self, document: Any, card: ModelCard | None) -> Answer:
         """The answer to one input, checked against `card` if known. Raises WrongSchema."""
+
+
+def named_body(names: Sequence[str], values: Sequence[float]) -> bytes:
+    """One input as the JSON object of names and values that `Protocol.encode` takes."""
+    return json.dumps(dict(zip(names, values, strict=True))).encode()
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmark.endpoints.protocols import Form, WrongSchema
+from benchmark.endpoints.protocols import Form, WrongSchema, named_body
 from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard, parse_card
@@ -30,10 +30,6 @@ def _instances(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
     return json.dumps({"instances": [list(row) for row in rows]}).encode()
 
 
-def _named(names: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
-    return json.dumps(dict(zip(names, rows[0], strict=True))).encode()
-
-
 def _features(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
     return json.dumps({"features": list(rows[0])}).encode()
 
@@ -43,7 +39,7 @@ class Faceoff:
 
     forms: Mapping[str, Form] = {
         "instances": Form(True, _instances, _split_predictions),
-        "named": Form(False, _named, lambda document, _: [document]),
+        "named": Form(False, lambda names, rows: named_body(names, rows[0]), lambda document, _: [document]),
         "features": Form(False, _features, lambda document, _: [document]),
     }
 
