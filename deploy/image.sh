@@ -9,7 +9,7 @@
 set -eu
 
 install() { # install ENVIRONMENT FILE, into a new environment or one that is there
-    [ -d "$1" ] || python -m venv --without-pip "$1"
+    [ -f "$1/pyvenv.cfg" ] || python -m venv --without-pip "$1"
     python -m pip --python "$1/bin/python" install --no-cache-dir --no-compile --only-binary=:all: \
         --require-hashes -r "$2"
 }
