@@ -43,7 +43,7 @@ test-fast: .all-packages artifacts/iris/model.json ## the tests of a minute: no 
 		tests/benchmark/record tests/benchmark/reports tests/benchmark/summary tests/dashboard/components tests/docs tests/inference \
 		--ignore tests/benchmark/summary/test_calibration.py
 
-test-slow: .all-packages artifacts/iris/model.json ## calibrations over a thousand runs, soaks, and a sweep over all pages
+test-slow: .all-packages artifacts/iris/model.json ## soaks, calibrations, and sweeps over hostile input, windows and environments
 	@tools/chromium.sh
 	@$(TESTS) -m slow
 

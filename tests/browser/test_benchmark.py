@@ -130,6 +130,7 @@ def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stac
     BenchmarkPage(page).expect_report()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_report_fits_the_window_in_both_themes(new_visitor: NewVisitor, scheme: str, size: Size) -> None:
     visitor = new_visitor(color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, is_mobile=size == PHONE)

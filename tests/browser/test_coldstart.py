@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import pytest
 from playwright.sync_api import expect
 
 from benchmark.coldstart.plan import IdleSweepPlan
@@ -14,6 +15,7 @@ from tests.browser.settling import DESKTOP, PHONE, picture, rerun, settle
 LADDER = "1add0001"
 
 
+@pytest.mark.slow
 def test_a_run_survives_a_refresh_and_both_kinds_fit_the_window(new_visitor: NewVisitor, stack: Stack) -> None:
     page = new_visitor(color_scheme="light").open("coldstart")
     expect(page.get_by_text("No cold starts measured yet")).to_be_visible()

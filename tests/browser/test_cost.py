@@ -19,6 +19,7 @@ def gross(page: Page, endpoint: str) -> Locator:
     return metric.get_by_test_id("stMetricValue")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_cost_page_fits_the_window(new_visitor: NewVisitor, scheme: str, size: Size) -> None:
     width, height = size

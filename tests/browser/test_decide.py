@@ -27,6 +27,7 @@ def compared(stack: Stack) -> str:
     return run.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_decision_fits_the_window_and_its_report_opens_offline(
     new_visitor: NewVisitor,

@@ -99,6 +99,7 @@ def _open_complete(visitor: Visitor, path: str) -> Page:
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "predict")
 def test_a_page_of_an_empty_record_is_complete_and_can_be_read_by_all(
     visitor: Visitor, empty: Stack, path: str

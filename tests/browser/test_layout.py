@@ -17,6 +17,7 @@ def _box(locator: Locator) -> FloatRect:
     return box
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
 def test_the_page_fits_the_window(
     new_visitor: NewVisitor, stack: Stack, card: ModelCard, scheme: str, size: Size

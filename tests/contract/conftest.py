@@ -18,7 +18,13 @@ from tests.contract.targets import CoreTarget, HttpTarget, Target
 from tests.servers import PYTHON, ROOT, api_program, function_program, serve
 from tools.processes import Program
 
-LIVE = ("api", "api-alone", "function", "staged-function")
+LIVE = (
+    "api",
+    "function",
+    # the same programs from environments that hold their own requirements alone, whose installation takes a minute
+    pytest.param("api-alone", marks=pytest.mark.slow),
+    pytest.param("staged-function", marks=pytest.mark.slow),
+)
 
 
 @contextmanager

@@ -418,6 +418,7 @@ def _forms(wanted: Sequence[Argv]) -> list[Argv]:
     return list({(command[:4], *sorted(flags(command))): command for command in wanted}.values())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not GCLOUD, reason="gcloud is not installed")
 @pytest.mark.parametrize("step", STEPS)
 def test_gcloud_parses_every_command_and_stops_at_the_missing_account(

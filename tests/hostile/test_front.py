@@ -23,11 +23,13 @@ def _found(problems: Problems) -> dict[str, list[Problem]]:
     return {name: found for name, found in problems.items() if found}
 
 
+@pytest.mark.slow
 def test_there_are_thousands_of_imports_with_names_of_their_own() -> None:
     names = [case.name for case in imports.cases(suite.measured())]
     assert len(set(names)) == len(names) > 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["compare", "load", "ladder", "spawned"])
 def test_what_was_exported_is_taken_in(kind: str, tmp_path: Path) -> None:
     # Else all that is told of the others would be told of files that are refused.
@@ -38,14 +40,17 @@ def test_what_was_exported_is_taken_in(kind: str, tmp_path: Path) -> None:
     assert terminal.taken_problems() == []
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_no_exception_runs_nothing_and_asks_nobody(tmp_path: Path) -> None:
     assert _found(suite.run_command_line(tmp_path, one_in=_ONE_IN)) == {}
 
 
+@pytest.mark.slow
 def test_the_pages_show_no_exception_run_nothing_and_ask_nobody(tmp_path: Path) -> None:
     assert _found(suite.run_pages(tmp_path, one_in=_ONE_IN)) == {}
 
 
+@pytest.mark.slow
 def test_no_markup_is_executed_in_a_browser(tmp_path: Path) -> None:
     assert _found(suite.run_browser(tmp_path, thorough=False)) == {}
 

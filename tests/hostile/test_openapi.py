@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.hostile.endpoints import serving
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_breach_of_the_description(tmp_path: Path) -> None:
     with serving(tmp_path) as endpoints:
         # As a program: its pytest plugin brings warnings and settings of its own into the whole test run.

@@ -51,6 +51,7 @@ def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
     assert all(served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["API", "Function"])
 def test_a_client_that_takes_none_of_its_answers_is_cut(title: str, endpoints: Mapping[str, Server]) -> None:
     ask = request("GET", "/model-info", content_type=None) * 1000

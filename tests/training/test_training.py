@@ -36,6 +36,7 @@ def card(artifact: Path) -> Card:
     return document
 
 
+@pytest.mark.slow
 def test_training_again_in_another_process_gives_the_same_bytes(artifacts: Path, tmp_path: Path) -> None:
     again = train(tmp_path, hash_seed=2)
     for name in DATASETS:
