@@ -6,8 +6,8 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving bench-engine hostile \
-	faults images bare clean clean-results .run-packages .all-packages
+.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving peers bench-engine \
+	hostile faults images bare clean clean-results .run-packages .all-packages
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,7 @@ help: ## show this list
 artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
 
-run: .run-packages artifacts/iris/model.json ## start both endpoints and the dashboard; Ctrl+C stops all
+run: .run-packages artifacts/iris/model.json ## start both endpoints (IDIOMATIC=1: a third) and the dashboard; Ctrl+C stops all
 	@MAKE_PID=$$PPID exec $(PY) -m tools.run
 
 train: .run-packages ## train into artifacts/iris; other data: make train DATASET=diabetes
@@ -71,6 +71,9 @@ bench-serving: .all-packages artifacts/iris/model.json ## cold start, throughput
 	@$(PY) -m tools.bench_serving
 	@tools/chromium.sh
 	@$(PY) -m tools.bench_dashboard
+
+peers: .run-packages artifacts/iris/model.json ## compare other servers of the same model: make peers PEERS="mlserver litserve"
+	@$(PY) -m tools.peers $(PEERS)
 
 bench-engine: .all-packages ## how true and how strong the measurement engine is, against a raw socket
 	@$(PY) -m tools.bench_engine

@@ -8,19 +8,25 @@ set -eu
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH" # the pinned uv, where there is one
 groups="api function onnx sklearn training benchmark dashboard run uv"
+# Other servers, each in an environment of its own: they share nothing with the others but what loads the model.
+peers="mlserver mlflow bentoml litserve"
 out=requirements
 upgrade=
 case "${1:-}" in
 --check)
     out=$(mktemp -d)
     trap 'rm -rf "$out"' EXIT
+    mkdir "$out/peers"
     for name in all $groups; do
         [ ! -f "requirements/$name.txt" ] || cp "requirements/$name.txt" "$out"
+    done
+    for name in $peers; do
+        [ ! -f "requirements/peers/$name.txt" ] || cp "requirements/peers/$name.txt" "$out/peers"
     done
     ;;
 --upgrade) upgrade=--upgrade ;;
 esac
-mkdir -p "$out"
+mkdir -p "$out/peers"
 
 compile() { # compile FILE ARGUMENTS...
     file=$1
@@ -35,6 +41,7 @@ for group in $groups dev; do all="$all --group $group"; done
 # shellcheck disable=SC2086
 compile "$out/all.txt" $all
 for group in $groups; do compile "$out/$group.txt" --constraint "$out/all.txt" --group "$group"; done
+for name in $peers; do compile "$out/peers/$name.txt" --constraint "$out/sklearn.txt" --group "peer-$name"; done
 
 if [ "${1:-}" = --check ]; then
     diff -r "$out" requirements || {

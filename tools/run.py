@@ -1,4 +1,7 @@
-"""`make run` (`python -m tools.run`): the endpoints and the dashboard as deployed, watched and stopped together."""
+"""`make run` (`python -m tools.run`): the endpoints and the dashboard as deployed, watched and stopped together.
+
+With IDIOMATIC=1 a third endpoint runs beside the two: the same model in FastAPI's usual code (tools/idiomatic.py).
+"""
 
 import signal
 
@@ -6,10 +9,11 @@ if __name__ == "__main__":
     # Importing takes long enough for a Ctrl+C to fall into it. It waits until the supervisor can take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,11 +21,12 @@ from urllib.parse import urlsplit
 from benchmark.coldstart.program import local_facts
 from benchmark.endpoints import configured
 from benchmark.endpoints.configured import ConfigurationError
+from benchmark.endpoints.endpoint import Endpoint, env_prefix
 from deploy.stage_function import stage
 from inference.model import ArtifactError
 from inference.settings import ServingSettings, SettingsError
 from tools.processes import HOST, Program, shown
-from tools.supervisor import StartError, launch, say
+from tools.supervisor import StartError, launch, say, why_not_available
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD_COMMAND = (sys.executable, "-m", "dashboard")
@@ -50,31 +55,58 @@ class RunSettings:
     """what the dashboard compares; None for the two local programs"""
     local_ports: frozenset[int] | None = None
     """the ports of this machine that the file names; None without a file"""
+    idiomatic_port: int | None = None
+    """where the third endpoint listens; None where it is not wanted"""
     build_dir: Path = ROOT / "build"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "RunSettings":
         """Read API_PORT, FUNCTION_PORT, DASHBOARD_PORT, and MODEL_DIR and ENDPOINTS, which are made absolute.
 
-        Raises SettingsError where a port is not usable or two are equal, and ConfigurationError for the file.
+        With IDIOMATIC=1, also IDIOMATIC_PORT: by default the next port after the function's, without a file the next
+        free one. Raises SettingsError where a port is not usable, two are equal or the file lacks the third endpoint,
+        and ConfigurationError for the file.
         """
+        wanted = {"API_PORT": "8000", "FUNCTION_PORT": "8080", "DASHBOARD_PORT": "8501"}
+        is_idiomatic = _switch("IDIOMATIC", environ)
+        if is_idiomatic and environ.get("IDIOMATIC_PORT"):
+            wanted["IDIOMATIC_PORT"] = ""
         ports: dict[int, str] = {}
-        for name, default in (("API_PORT", "8000"), ("FUNCTION_PORT", "8080"), ("DASHBOARD_PORT", "8501")):
+        for name, default in wanted.items():
             port = _port(name, environ.get(name) or default)
             if port in ports:
                 raise SettingsError(f"{ports[port]} and {name} are both {port}; they must differ")
             ports[port] = name
-        api_port, function_port, dashboard_port = ports
+        api_port, function_port, dashboard_port, *chosen = ports
         model_dir, file = environ.get("MODEL_DIR"), environ.get(configured.VARIABLE)
         endpoints = configured.configured_endpoints(environ) if file else None
+        local = (
+            None if endpoints is None else frozenset(urlsplit(one.url).port or 0 for one in endpoints if one.is_local)
+        )
+        if is_idiomatic and not chosen:
+            chosen = [_next_free_port(function_port, ports) if local is None else function_port + 1]
+        if is_idiomatic and local is not None and chosen[0] not in local:
+            url = f"http://{HOST}:{chosen[0]}"
+            raise SettingsError(f"IDIOMATIC=1: {configured.VARIABLE}={file} has no endpoint with the url {url}; add it")
         return cls(
             api_port,
             function_port,
             dashboard_port,
             Path(model_dir).absolute() if model_dir else None,
             Path(file).absolute() if file else None,
-            None if endpoints is None else frozenset(urlsplit(one.url).port or 0 for one in endpoints if one.is_local),
+            local,
+            chosen[0] if chosen else None,
         )
+
+    @property
+    def file_is_needed(self) -> bool:
+        """Whether what is compared is said by a file of our own: variables name two endpoints, not three."""
+        return self.idiomatic_port is not None and self.endpoints_file is None
+
+    @property
+    def own_endpoints_file(self) -> Path:
+        """That file."""
+        return self.build_dir / "endpoints.toml"
 
     def is_wanted(self, port: int) -> bool:
         """Whether one of our programs is to listen here: without a file always, else where the file names it."""
@@ -87,10 +119,25 @@ def _port(name: str, text: str) -> int:
     return int(text)
 
 
+def _switch(name: str, environ: Mapping[str, str]) -> bool:
+    text = environ.get(name) or "0"
+    if text not in ("0", "1"):
+        raise SettingsError(f"{name} must be 0 or 1, not {text!r}")
+    return text == "1"
+
+
+def _next_free_port(after: int, taken: Collection[int]) -> int:
+    for port in range(after + 1, 65536):
+        if port not in taken and why_not_available(port) is None:
+            return port
+    raise SettingsError(f"IDIOMATIC_PORT: no port after {after} is free; choose one")
+
+
 def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program, ...]:
     """The dashboard, the API and the function, each with its command and whole environment as deployed.
 
-    Where a file says what is compared, the API and the function are left out unless it names their addresses.
+    Where a file says what is compared, the API and the function are left out unless it names their addresses. The
+    third endpoint comes last, where it is wanted. Raises ConfigurationError where it would join invalid ones.
     """
     common = {name: value for name, value in environ.items() if name != "MODEL_DIR"}
     if settings.model_dir:
@@ -123,18 +170,73 @@ def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program
         title="Dashboard",
         command=DASHBOARD_COMMAND,
         cwd=ROOT,
-        environ=common
-        | {
-            "PORT": str(settings.dashboard_port),
-            "API_URL": environ.get("API_URL") or api.url,
-            "FUNCTION_URL": environ.get("FUNCTION_URL") or function.url,
-        }
-        | ({configured.VARIABLE: str(settings.endpoints_file)} if settings.endpoints_file else {}),
+        environ=common | {"PORT": str(settings.dashboard_port)} | _compared(settings, environ),
         port=settings.dashboard_port,
         port_variable="DASHBOARD_PORT",
         health_path="/_stcore/health",
     )
-    return dashboard, *(one for one in (api, function) if settings.is_wanted(one.port))
+    started = [dashboard, *(one for one in (api, function) if settings.is_wanted(one.port))]
+    if settings.idiomatic_port:
+        idiomatic = Program(
+            title="Idiomatic",
+            command=(sys.executable, "-m", "tools.idiomatic"),
+            cwd=ROOT,
+            environ=common | {"PORT": str(settings.idiomatic_port)},
+            port=settings.idiomatic_port,
+            port_variable="IDIOMATIC_PORT",
+        )
+        started.append(idiomatic)
+    return tuple(started)
+
+
+def _compared(settings: RunSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which the dashboard knows what is compared."""
+    if not settings.file_is_needed:
+        file = settings.endpoints_file
+        return _addresses(settings, environ) | ({configured.VARIABLE: str(file)} if file else {})
+    identified = [one.key for one in _twins(settings, environ) if one.identity]
+    return {configured.VARIABLE: str(settings.own_endpoints_file), "GOOGLE_ID_TOKENS": " ".join(identified) or "0"}
+
+
+def _addresses(settings: RunSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where the API and the function are for the dashboard: here, unless the user says otherwise."""
+    return {
+        "API_URL": environ.get("API_URL") or f"http://{HOST}:{settings.api_port}",
+        "FUNCTION_URL": environ.get("FUNCTION_URL") or f"http://{HOST}:{settings.function_port}",
+    }
+
+
+def _twins(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    return configured.configured_endpoints({**environ, **_addresses(settings, environ)})
+
+
+def endpoints_text(settings: RunSettings, environ: Mapping[str, str]) -> str:
+    """A file of endpoints: the API and the function as the variables say, and the third. Raises ConfigurationError."""
+    entries = []
+    for one in _twins(settings, environ):
+        fields: dict[str, str | float] = {"name": one.name, "key": one.key, "url": one.url, "timeout_s": one.timeout_s}
+        if one.token:
+            fields["token_variable"] = f"{env_prefix(one.key)}_TOKEN"
+        entries.append(_entry(fields))
+    url = f"http://{HOST}:{settings.idiomatic_port}"
+    return "\n".join([*entries, _entry({"name": "Idiomatic", "key": "idiomatic", "url": url})])
+
+
+def _entry(fields: Mapping[str, str | float]) -> str:
+    """An entry of such a file. TOML's strings are JSON's."""
+    lines = (f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in fields.items())
+    return "".join(("[[endpoint]]\n", *lines))
+
+
+def write_endpoints(settings: RunSettings, environ: Mapping[str, str]) -> None:
+    """Write the file of three endpoints. Raises StartError."""
+    file = settings.own_endpoints_file
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(endpoints_text(settings, environ), encoding="utf-8")
+        configured.read_endpoints(file, environ)
+    except (OSError, ValueError) as error:  # ConfigurationError, and names that are not Unicode
+        raise StartError(f"The file of endpoints cannot be made: {error}") from error
 
 
 def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
@@ -156,17 +258,28 @@ def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
         raise StartError(f"The function cannot be staged: {error}") from error
 
 
+def prepare(settings: RunSettings, environ: Mapping[str, str]) -> None:
+    """Make the files that the programs need. Raises StartError."""
+    if settings.file_is_needed:
+        write_endpoints(settings, environ)
+    if settings.is_wanted(settings.function_port):
+        stage_function(settings, environ)
+    if settings.file_is_needed:
+        say(f"For commands in another terminal: export {configured.VARIABLE}={shown(settings.own_endpoints_file)}")
+
+
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Run with the settings of the environment; returns the exit status."""
     try:
         settings = RunSettings.from_env(environ)
+        wanted = programs(settings, environ)
     except (SettingsError, ConfigurationError) as error:
         say(str(error), error=True)
         return 1
     return launch(
-        programs(settings, environ),
+        wanted,
         logs=settings.build_dir / "logs",
-        prepare=lambda: stage_function(settings, environ) if settings.is_wanted(settings.function_port) else None,
+        prepare=lambda: prepare(settings, environ),
         make_pid=int(environ["MAKE_PID"]) if "MAKE_PID" in environ else None,
     )
 

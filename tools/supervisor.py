@@ -42,23 +42,28 @@ class Timeouts:
 def busy_ports(wanted: Sequence[Program]) -> list[str]:
     """One line for each program whose port is not available."""
     lines = []
-    # Elsewhere than on Linux a port may be bound on 127.0.0.1 while another program has it on all interfaces.
-    addresses = (HOST,) if sys.platform == "linux" else (HOST, "0.0.0.0")  # noqa: S104  bound to look, never listens
     for program in wanted:
-        for address in addresses:
-            with socket.socket() as candidate:
-                # Servers set it too: what a closed connection has left behind (TIME_WAIT) does not make a port busy.
-                candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    candidate.bind((address, program.port))
-                except OSError as error:
-                    reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-                    lines.append(
-                        f"{program.port_variable}: port {program.port} {reason}. Stop what uses it, or choose another: "
-                        f"make run {program.port_variable}={program.port + 1 if program.port < 65535 else 8000}"
-                    )
-                    break
+        if error := why_not_available(program.port):
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            lines.append(
+                f"{program.port_variable}: port {program.port} {reason}. Stop what uses it, or choose another: "
+                f"make run {program.port_variable}={program.port + 1 if program.port < 65535 else 8000}"
+            )
     return lines
+
+
+def why_not_available(port: int) -> OSError | None:
+    """The error of a program that would listen on this port now; None where it could."""
+    # Elsewhere than on Linux a port may be bound on 127.0.0.1 while another program has it on all interfaces.
+    for address in (HOST,) if sys.platform == "linux" else (HOST, "0.0.0.0"):  # noqa: S104  bound to look, never listens
+        with socket.socket() as candidate:
+            # Servers set it too: what a closed connection has left behind (TIME_WAIT) does not make a port busy.
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                candidate.bind((address, port))
+            except OSError as error:
+                return error
+    return None
 
 
 class Inbox:

@@ -22,7 +22,11 @@ BASE_PYTHON = os.path.realpath(sys.executable)
 UV = """
 if [ -e "slow-$1" ]; then echo "$1" >>installed; exec sleep 600; fi
 case $1 in
-venv) while [ $# -gt 1 ]; do [ "$1" = --python ] && python=$2; shift; done; "$python" -m venv --without-pip "$1" ;;
+venv)
+    while [ $# -gt 1 ]; do [ "$1" = --python ] && python=$2; shift; done
+    [ "$python" != 3.12 ] || python=python3 # which it would find elsewhere
+    "$python" -m venv --without-pip "$1"
+    ;;
 pip) echo "$*" | sed 's/.*--compile-bytecode //' >>installed ;;
 esac
 """
@@ -138,6 +142,29 @@ def test_in_a_moved_or_copied_folder_the_environment_and_what_is_built_are_made_
         assert (folder.path / "build" / "function").is_dir()
 
 
+def test_another_server_gets_an_environment_of_its_own(folder: Folder) -> None:
+    folder.install("run")
+    (folder.path / "requirements" / "peers").mkdir()
+    folder.pin("peers/one", "1")
+    assert folder.install("peers/one") == ["requirements/peers/one.txt"]
+    assert (folder.path / "build" / "peers" / "one" / "bin" / "python").exists()
+    assert folder.install("peers/one") == []
+    assert folder.install("run") == []
+    folder.pin("peers/one", "2")
+    assert folder.install("peers/one") == ["requirements/peers/one.txt"]
+    folder.pin("run", "2")
+    assert folder.install("run") == ["requirements/run.txt"]
+    assert folder.install("peers/one") == []
+
+
+def test_what_has_no_pins_is_not_installed(folder: Folder) -> None:
+    folder.install("run")
+    process = folder.start("peers/other")
+    assert process.communicate()[1] == "There is no requirements/peers/other.txt\n"
+    assert process.returncode == 1
+    assert not (folder.path / "build").exists()
+
+
 def test_an_environment_whose_python_is_gone_is_made_anew(folder: Folder) -> None:
     folder.install("run")
     for python in (folder.path / ".venv" / "bin").glob("python*"):
@@ -207,6 +234,9 @@ def test_without_uv_the_pinned_one_is_installed_with_pip_and_kept(folder: Folder
     ]
     folder.pin("run", "2")
     assert folder.install("run", PIP_NO_INDEX="1") == ["requirements/run.txt requirements/uv.txt"]
+    (folder.path / "requirements" / "peers").mkdir()
+    folder.pin("peers/one", "1")
+    assert folder.install("peers/one", PIP_NO_INDEX="1") == ["requirements/peers/one.txt"]
 
 
 def wheel(folder: Path, name: str, script: str, bin: Path) -> None:

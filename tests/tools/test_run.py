@@ -13,16 +13,18 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmark.coldstart.program import local_facts
+from benchmark.endpoints.configured import configured_endpoints
+from benchmark.endpoints.endpoint import Endpoint
 from inference.settings import SettingsError
 from tools.processes import free_ports
-from tools.run import RunSettings, programs, stage_function
+from tools.run import RunSettings, programs, stage_function, write_endpoints
 from tools.supervisor import StartError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,11 +121,11 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.mark = uuid.uuid4().hex
-        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self.mark}
+        self.environ = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self.mark}
         self._started: list[subprocess.Popen[bytes]] = []
         # The tests themselves may have been started by make.
         for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKE_PID"):
-            self._environ.pop(name, None)
+            self.environ.pop(name, None)
 
     def plan(self, *behaviours: str, **options: object) -> Plan:
         """A stand-in for each of `behaviours`, named One, Two and so on."""
@@ -146,7 +148,7 @@ class Stage:
             process = subprocess.Popen(
                 command,
                 cwd=self.directory,
-                env={**self._environ, **(environ or {})},
+                env={**self.environ, **(environ or {})},
                 stdin=stdin,
                 stdout=output if stdout is None else stdout,
                 stderr=output if stdout is None else stdout,
@@ -297,6 +299,71 @@ def test_a_mistake_in_the_file_of_endpoints_is_said_before_anything_starts(stage
     running = stage.start(sys.executable, "-m", "tools.run", environ={"ENDPOINTS": "/nowhere.toml"})
     assert running.status() == 1
     assert running.output == "ENDPOINTS=/nowhere.toml: cannot be read (No such file or directory)\n"
+
+
+THIRD = {"IDIOMATIC": "1", "IDIOMATIC_PORT": "9003"}
+
+
+def compared(environ: Mapping[str, str], build_dir: Path) -> tuple[Endpoint, ...]:
+    """What the dashboard of a run compares."""
+    settings = replace(RunSettings.from_env(environ), build_dir=build_dir)
+    write_endpoints(settings, environ)
+    dashboard = programs(settings, environ)[0]
+    assert dashboard.environ["ENDPOINTS"] == str(build_dir / "endpoints.toml")
+    return configured_endpoints(dashboard.environ)
+
+
+def test_a_third_endpoint_runs_only_where_it_is_asked_for() -> None:
+    for environ, titles in (
+        ({}, ["Dashboard", "API", "Function"]),
+        ({"IDIOMATIC": "0", "IDIOMATIC_PORT": "9003"}, ["Dashboard", "API", "Function"]),
+        (THIRD, ["Dashboard", "API", "Function", "Idiomatic"]),
+    ):
+        started = programs(RunSettings.from_env(environ), environ)
+        assert [program.title for program in started] == titles
+    assert started[-1].port == 9003
+    with pytest.raises(SettingsError, match=r"^IDIOMATIC must be 0 or 1, not 'yes'$"):
+        RunSettings.from_env({"IDIOMATIC": "yes"})
+    with pytest.raises(SettingsError, match=r"^API_PORT and IDIOMATIC_PORT are both 9003; they must differ$"):
+        RunSettings.from_env({**THIRD, "API_PORT": "9003"})
+
+
+def test_the_third_endpoint_takes_the_next_port_that_nobody_has() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        busy = int(listener.getsockname()[1])
+        environ = {"IDIOMATIC": "1", "FUNCTION_PORT": str(busy - 1)}
+        port = RunSettings.from_env(environ).idiomatic_port
+        assert port and busy < port < busy + 100
+
+
+def test_the_pages_compare_the_third_endpoint_beside_what_the_variables_say(tmp_path: Path) -> None:
+    environ = {**THIRD, "API_URL": "https://api.example", "API_TOKEN": "t0ken", "API_TIMEOUT_S": "3"}
+    environ |= {"FUNCTION_NAME": 'Mine "é"', "GOOGLE_ID_TOKENS": "1"}
+    api, function, third = compared(environ, tmp_path)
+    assert (api.key, api.url, api.token, api.timeout_s) == ("api", "https://api.example", "t0ken", 3)
+    assert (function.key, function.name, function.url) == ("function", 'Mine "é"', "http://127.0.0.1:8080")
+    assert (third.key, third.name, third.url) == ("idiomatic", "Idiomatic", "http://127.0.0.1:9003")
+    assert [bool(one.identity) for one in (api, function, third)] == [True, True, False]
+    assert "t0ken" not in (tmp_path / "endpoints.toml").read_text()
+
+
+def test_with_a_file_of_endpoints_the_third_has_to_be_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    environ = {"IDIOMATIC": "1", "ENDPOINTS": str(file)}
+    file.write_text('[[endpoint]]\nname = "Mine"\nurl = "http://127.0.0.1:8081"')
+    dashboard, idiomatic = programs(RunSettings.from_env(environ), environ)
+    assert dashboard.environ["ENDPOINTS"] == str(file)
+    assert (idiomatic.title, idiomatic.port) == ("Idiomatic", 8081)
+    with pytest.raises(
+        SettingsError, match=r"mine\.toml has no endpoint with the url http://127\.0\.0\.1:9003; add it$"
+    ):
+        RunSettings.from_env({**environ, "IDIOMATIC_PORT": "9003"})
+
+
+def test_a_file_of_endpoints_that_cannot_be_made_is_a_line_and_nothing_starts(tmp_path: Path) -> None:
+    environ = {**THIRD, "API_NAME": "Idiomatic"}
+    with pytest.raises(StartError, match=r"^The file of endpoints cannot be made: .*name is also used by endpoint 1$"):
+        write_endpoints(replace(RunSettings.from_env(environ), build_dir=tmp_path), environ)
 
 
 def test_the_function_gets_nothing_that_production_does_not_have() -> None:
@@ -605,6 +672,41 @@ def test_closed_standard_streams_are_no_reason_to_stop(stage: Stage) -> None:
 
 
 # The real programs.
+
+
+def test_three_endpoints_are_watched_and_compared_and_stopped_together(stage: Stage) -> None:
+    names = ("API_PORT", "FUNCTION_PORT", "DASHBOARD_PORT", "IDIOMATIC_PORT")
+    ports = dict(zip(names, map(str, free_ports(4)), strict=True))
+    start = (
+        "import sys; from dataclasses import replace; from pathlib import Path; from os import environ\n"
+        "from tools import run\n"
+        "settings = replace(run.RunSettings.from_env(environ), build_dir=Path(sys.argv[1]))\n"
+        "endpoints = run.programs(settings, environ)[1:]\n"
+        "prepare = lambda: run.prepare(settings, environ)\n"
+        "sys.exit(run.launch(endpoints, logs=Path(sys.argv[1], 'logs'), prepare=prepare))\n"
+    )
+    build = stage.directory / "build"
+    running = stage.start(
+        sys.executable, "-c", start, str(build), environ={**SERVING, **ports, "IDIOMATIC": "1", "ENDPOINTS": ""}
+    )
+    running.wait_for("Ctrl+C stops everything.")
+    assert f"  Idiomatic  http://127.0.0.1:{ports['IDIOMATIC_PORT']}\n" in running.output
+    assert "For commands in another terminal: export ENDPOINTS=build/endpoints.toml\n" in running.output
+    environ = {**stage.environ, "ENDPOINTS": str(build / "endpoints.toml")}
+    command = (sys.executable, "-m", "benchmark", "compare", "--pairs", "20", "--warmup", "1", "--json", "-")
+    done = subprocess.run(
+        [*command, "--results", str(stage.directory / "results")], env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert list(document["endpoints"]) == ["api", "function", "idiomatic"]
+    (idiomatic,) = (process for process in stage.processes() if "tools.idiomatic" in process.cmdline())
+    idiomatic.kill()
+    running.wait_for("Idiomatic ended unexpectedly (killed by SIGKILL). The others go on.")
+    running.send(signal.SIGINT)
+    assert running.status() == 1
+    stage.assert_nothing_left()
+    assert "Killing" not in running.output
 
 
 def test_both_endpoints_as_deployed_answer_and_are_stopped_with_their_workers(stage: Stage) -> None:

@@ -1,0 +1,1 @@
+"""What the environments of the other servers run. It imports them, and nothing of ours."""
