@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmark.commands.measuring import add_arguments, measure
+from benchmark.commands.measuring import add_arguments, measure, request_terms
 from benchmark.record.plan import ComparePlan
 
 
@@ -25,12 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace, margin_ms: float) -> ComparePlan:
-    return ComparePlan(
-        pairs=arguments.pairs,
-        warmup=arguments.warmup,
-        connection=arguments.connection,
-        margin_ms=margin_ms,
-        margin_pct=arguments.margin_pct,
-        timeout_s=arguments.timeout,
-        seed=arguments.seed,
-    )
+    terms = request_terms(arguments, margin_ms)
+    return ComparePlan(pairs=arguments.pairs, warmup=arguments.warmup, **terms)

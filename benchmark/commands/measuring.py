@@ -15,9 +15,10 @@ from benchmark.endpoints import configured
 from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.protocols import DEFAULT, PROTOCOLS
+from benchmark.engine.replay import Recording
 from benchmark.record.plan import MARGIN_PCT, MAX_RATE, MAX_REQUESTS, Plan, PlanError, default_margin_ms
 from benchmark.record.recording import load_samples
-from benchmark.record.run import new_run_id
+from benchmark.record.run import RunState, new_run_id
 from benchmark.record.store import Store, StoreError
 from benchmark.runs import kind_named
 from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, S, Work
@@ -27,6 +28,8 @@ MakePlan = Callable[[argparse.Namespace, float], Plan]
 
 
 TIMEOUT_S = 10.0
+ABORTED_STATUS = 3
+"""The exit status of a run that exceeded a limit of --abort."""
 
 
 def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, timeout_s: float = TIMEOUT_S) -> None:
@@ -86,12 +89,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PCT",
         help="minimum relevant difference in percent; the larger of both applies (default 5)",
     )
+    parser.add_argument(
+        "--goodput-ms",
+        type=float,
+        metavar="MS",
+        help="also give the goodput: the share of requests that are answered within this limit; failures are not",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the order and arrivals (default 0)")
     parser.add_argument(
         "--body-from",
-        default="card",
         metavar="card|FILE.csv",
-        help="inputs to send: card, or a CSV file (default card)",
+        help="inputs to send: card, or a CSV file (default card). Categories are sent as texts and empty cells as "
+        "null where the card has such features; without a card, by what a column holds",
     )
     parser.add_argument(
         "--max-requests",
@@ -201,8 +210,25 @@ def allowed_hosts(arguments: argparse.Namespace, environ: Mapping[str, str] = os
     return frozenset(host.lower() for host in (*listed, *arguments.allow_host, *in_file))
 
 
-def measure(arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan) -> int:
-    """Carry out, record and print the run of these arguments. Returns the exit status; raises UsageError."""
+def request_terms(arguments: argparse.Namespace, margin_ms: float) -> dict[str, Any]:
+    """The settings of a plan that `add_arguments` adds."""
+    return {
+        "connection": arguments.connection,
+        "margin_ms": margin_ms,
+        "margin_pct": arguments.margin_pct,
+        "timeout_s": arguments.timeout,
+        "seed": arguments.seed,
+        "goodput_ms": arguments.goodput_ms,
+    }
+
+
+def measure(
+    arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan, recording: Recording | None = None
+) -> int:
+    """Carry out, record and print the run of these arguments, with the requests of a `recording` if it has one.
+
+    Returns the exit status; raises UsageError.
+    """
     endpoints = parse_endpoints(arguments)
     margin_ms = default_margin_ms(endpoints) if arguments.margin_ms is None else arguments.margin_ms
     try:
@@ -214,7 +240,8 @@ def measure(arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan) 
         tuple(endpoints),
         arguments.run_id or new_run_id(),
         arguments.name,
-        body_from=arguments.body_from,
+        body_from=arguments.body_from or "card",
+        recording=recording,
         allowed_hosts=allowed_hosts(arguments),
         max_requests=arguments.max_requests,
         max_rate=arguments.max_rate,
@@ -246,6 +273,8 @@ def conduct(kind: RunKind[Any, Any], prepare: Callable[[], Work], store: Store, 
         write_json(arguments.json, kind.document(summary))
     if broken:
         raise UsageError(str(broken)) from broken
+    if summary.run.state is RunState.ABORTED:
+        return ABORTED_STATUS
     return 0 if kind.has_results(summary) else 2
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from benchmark.commands import UsageError, add_results, results_store
+from benchmark.record.run import RunState
 from benchmark.record.store import StoreError
 
 
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "kind": one.kind,
                 "name": one.name,
                 "state": one.state,
+                **({"reason": one.outcome.reason} if one.outcome.reason is not None else {}),
                 "imported": one.is_imported,
                 "started_at_utc": one.started_at_utc,
             }
@@ -35,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for one in runs:
         done, whence = one.progress.get("done", 0), "imported" if one.is_imported else ""
-        print(f"{one.id}  {one.started_text}  {one.kind:<9} {one.state:<9} {whence:<8} {done:>7}  {one.name}".rstrip())
+        why = f"  ({one.outcome.reason})" if one.state is RunState.ABORTED and one.outcome.reason else ""
+        line = f"{one.id}  {one.started_text}  {one.kind:<9} {one.state:<9} {whence:<8} {done:>7}  {one.name}{why}"
+        print(line.rstrip())
     if not runs:
         print("No runs yet: python -m benchmark compare --endpoint NAME=URL --endpoint NAME=URL")
     return 0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.endpoints.protocols import named_body
-from benchmark.endpoints.rows import RowsError, read_rows
-from inference.card import ModelCard
+from benchmark.endpoints.rows import Column, RowsError, read_inputs
+from inference.card import Feature, ModelCard
 
 
 class BodyError(ValueError):
@@ -43,15 +43,21 @@ def from_card(card: ModelCard) -> Bodies:
 def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
     """One body per row, with the columns of the card's features, or all columns without a card.
 
-    Raises BodyError.
+    Categories are JSON strings, and missing values are null where the card accepts them. Raises BodyError.
     """
+    columns = None if card is None else [_column(feature) for feature in card.features]
     try:
-        table = read_rows(text, card.feature_names if card else None)
+        inputs = read_inputs(text, columns)
     except RowsError as error:
         raise BodyError(f"{name} {error}") from None
-    if table.bad:
-        raise BodyError(f"{name}, line {table.bad[0].line}: {table.bad[0].problem}")
-    return Bodies(name, tuple(named_body(table.names, row.values) for row in table.rows))
+    if inputs.bad:
+        raise BodyError(f"{name}, line {inputs.bad[0].line}: {inputs.bad[0].problem}")
+    return Bodies(name, tuple(named_body(inputs.names, row) for row in inputs.rows))
+
+
+def _column(feature: Feature) -> Column:
+    """How a feature is written in a file. Features without categories are numbers, and have to be there."""
+    return Column(feature.name, hasattr(feature, "categories"), getattr(feature, "accepts_missing", False))
 
 
 def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:

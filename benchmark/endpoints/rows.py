@@ -1,4 +1,4 @@
-"""Read rows of numbers from user-supplied text, and report unusable rows by line."""
+"""Read rows of numbers, or of numbers and texts, from user-supplied text, and report unusable rows by line."""
 
 import codecs
 import csv
@@ -44,8 +44,21 @@ _WITH_COMMA = re.compile(_NUMBER.format(point=","), re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
 
+Value = float | str | None
+"""A number, a category, or a missing value."""
+
+
 class RowsError(ValueError):
     """The text is unusable; the message says why in a clause that follows the text's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of inputs: numbers or texts, and whether a cell may be empty."""
+
+    name: str
+    is_text: bool
+    may_be_missing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,15 @@ class Table:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     bad: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The same for columns of any kind."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    bad: tuple[BadRow, ...]
 
 
 def decode(data: bytes) -> str:
@@ -112,6 +134,61 @@ def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
 
     Raises RowsError if a column is missing, or the text is empty or too large.
     """
+    wanted, found = _read_cells(text, names)
+    point = _decimal_point(cell for _, cells in found if not isinstance(cells, str) for cell in cells)
+    rows, bad = [], []
+    for number, cells in found:
+        read = cells if isinstance(cells, str) else _values(cells, wanted, point)
+        if isinstance(read, str):
+            bad.append(BadRow(number, read))
+        else:
+            rows.append(Row(number, read))
+    return Table(wanted, tuple(rows), tuple(bad))
+
+
+def read_inputs(text: str, columns: Sequence[Column] | None = None) -> Inputs:
+    """The rows of `text` in its `columns` (without columns: in all of them), with numbers, texts and missing values.
+
+    Without columns, one whose first filled cell is a number has numbers, any other one has texts, and cells of both may
+    be missing. Otherwise as for `read_rows`. Raises RowsError.
+    """
+    wanted, found = _read_cells(text, None if columns is None else [column.name for column in columns])
+    whole = [cells for _, cells in found if not isinstance(cells, str)]
+    if columns is None:
+        columns = [
+            Column(name, next((not _is_number(cells[at]) for cells in whole if cells[at]), False), True)
+            for at, name in enumerate(wanted)
+        ]
+    numbers = [at for at, column in enumerate(columns) if not column.is_text]
+    point = _decimal_point(cells[at] for cells in whole for at in numbers)
+    rows, bad = [], []
+    for number, cells in found:
+        read = cells if isinstance(cells, str) else _inputs(cells, columns, point)
+        if isinstance(read, str):
+            bad.append(BadRow(number, read))
+        else:
+            rows.append(read)
+    return Inputs(wanted, tuple(rows), tuple(bad))
+
+
+def _inputs(cells: Sequence[str], columns: Sequence[Column], point: str) -> tuple[Value, ...] | str:
+    """The values in `cells`, or the problem."""
+    values: list[Value] = []
+    for cell, column in zip(cells, columns, strict=True):
+        if not cell and column.may_be_missing:
+            values.append(None)
+        elif cell and column.is_text:
+            values.append(cell)
+        else:
+            read = _values([cell], [column.name], point)
+            if isinstance(read, str):
+                return read
+            values += read
+    return tuple(values)
+
+
+def _read_cells(text: str, names: Sequence[str] | None) -> tuple[tuple[str, ...], list[tuple[int, list[str] | str]]]:
+    """The names of the wanted columns, and each line with its cells, or with its problem; see `read_rows`."""
     if len(text) > MAX_BYTES:
         raise RowsError(_TOO_LARGE)
     if "\0" in text:
@@ -146,15 +223,7 @@ def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
     if len(lines) > MAX_ROWS:
         raise RowsError(f"has more than {MAX_ROWS} rows")
     found = [(number, _pick(_cells(line, delimiter), places, len(header), delimiter)) for number, line in lines]
-    point = _decimal_point(cell for _, cells in found if not isinstance(cells, str) for cell in cells)
-    rows, bad = [], []
-    for number, cells in found:
-        read = cells if isinstance(cells, str) else _values(cells, wanted, point)
-        if isinstance(read, str):
-            bad.append(BadRow(number, read))
-        else:
-            rows.append(Row(number, read))
-    return Table(wanted, tuple(rows), tuple(bad))
+    return wanted, found
 
 
 def within_limits(table: Table, card: ModelCard) -> Table:

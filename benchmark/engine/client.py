@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from time import perf_counter_ns
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self
 from benchmark.endpoints.answer import Judged, TooLarge, judge
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
-from benchmark.endpoints.sample import Failure, temperature
+from benchmark.endpoints.sample import Answer, Failure, temperature
 from benchmark.engine.exchange import Connections, Refused, TlsFailed, Unreachable
 from benchmark.engine.wire import Exchange
 from benchmark.record.plan import Connection
@@ -59,6 +59,8 @@ class Client:
         self.position = position
         self.failure_details: dict[Failure, str] = {}
         """an example message of each failure"""
+        self.observe: Callable[[bytes, Answer, int], None] | None = None
+        """called with each measured answer: the input, the answer, and the instance's number"""
         self._connections = Connections(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
         # The same body usually gets the same answer bytes, which need to be checked only once.
         protocol = endpoint.spoken
@@ -109,6 +111,9 @@ class Client:
         if failure:
             self.failure_details.setdefault(failure, detail or (f"HTTP {status}" if status else failure.value))
         service_ms = (ended_ns - started_ns) / 1e6
+        instance = self._instances.number(evidence.instance_id)
+        if self.observe is not None and judged.answer is not None and not warmup:
+            self.observe(body, judged.answer, instance)
         prediction = judged.answer.prediction if judged.answer else _NAN
         waited_ms = (ended_ns - (waited_from_ns or started_ns)) / 1e6
         state = temperature(evidence.request_count, evidence.instance_age_ms, waited_ms)
@@ -118,7 +123,7 @@ class Client:
             _TEMPERATURE_CODES[state],
             _FAILURE_CODES[failure] if failure else 0,
             status,
-            self._instances.number(evidence.instance_id),
+            instance,
             group,
             ((started_ns if due_ns is None else due_ns) - began_ns) / 1e6,
             (started_ns - began_ns) / 1e6,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
 from importlib.metadata import version
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,18 @@ from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.sample import Failure, utc_now
+from benchmark.engine.abort import Watchdog
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
+from benchmark.engine.correctness import AtRest
 from benchmark.engine.generator import ProcessSnapshot, Watch, judge
-from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs
+from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs, written
 from benchmark.engine.overhead import NullServerError, measure_overhead, null_server
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, PlanError
-from benchmark.record.recording import Recorder, load_samples
+from benchmark.engine.schedule import arrivals, replayed
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenPlan, Plan, PlanError, ReplayPlan
+from benchmark.record.recording import HEARTBEAT_S, Recorder, load_samples
 from benchmark.record.run import FORMAT_VERSION, Run, RunState
-from benchmark.record.samples import Samples
+from benchmark.record.samples import Floats, Samples
 from benchmark.record.store import Store, StoreError
 from inference.card import ModelCard
 
@@ -88,9 +92,12 @@ def execute(
     card: ModelCard | None,
     store: Store,
     report: ProgressReport = lambda _: None,
+    *,
+    times_s: Floats | None = None,
 ) -> Run:
     """Carry out `run` and record it; returns the ended run. SIGINT and SIGTERM cancel it and keep the measured samples.
 
+    `times_s` are the sends of a replay in s since the start, ascending.
     Raises StoreError if it cannot be recorded, and before that PlanError if this process may not open enough
     connections for its callers.
     """
@@ -100,8 +107,10 @@ def execute(
         raise PlanError(f"{callers} callers need more than the {most} connections allowed here: raise `ulimit -n`")
     with Cancellation() as cancellation:
         store.create_run(run)
-        recorder = Recorder(store, run.id, plan.requests(len(endpoints)))
-        session = _Session(plan, endpoints, bodies, card, recorder, report, most)
+        stop = asyncio.Event()
+        watchdog = _watchdog(plan, endpoints, stop)
+        recorder = Recorder(store, run.id, plan.requests(len(endpoints)), watchdog.add if watchdog else None)
+        session = _Session(plan, endpoints, bodies, card, recorder, report, most, stop, times_s)
         try:
             with ExitStack() as stack:
                 null_url = None
@@ -113,6 +122,9 @@ def execute(
             report(recorder.progress)
             samples, _ = load_samples(store, run.id)
             outcome = session.outcome | session.judged(samples)
+            if watchdog and watchdog.reason is not None and state is RunState.FINISHED:
+                state = RunState.ABORTED
+                outcome["reason"] = watchdog.reason
             store.finish(run.id, state, outcome)
         except BaseException:
             with suppress(StoreError):
@@ -121,6 +133,14 @@ def execute(
                 store.finish(run.id, RunState.FAILED, session.outcome)
             raise
     return replace(run, state=state, outcome=outcome)
+
+
+def _watchdog(plan: Plan, endpoints: Sequence[Endpoint], stop: asyncio.Event) -> Watchdog | None:
+    """Watches the limits of `plan`, if it has any."""
+    if isinstance(plan, ComparePlan) or not plan.abort:
+        return None
+    names = [endpoint.name for endpoint in endpoints]
+    return Watchdog(plan.abort, plan.abort_window_s, names, open_loop=plan.is_open_loop, stop=stop.set)
 
 
 class _Session:
@@ -135,18 +155,23 @@ class _Session:
         recorder: Recorder,
         report: ProgressReport,
         most: int,
+        stop: asyncio.Event,
+        times_s: Floats | None,
     ) -> None:
-        """`most` is the maximum number of simultaneous connections."""
+        """`most` is the maximum number of simultaneous connections; `stop` ends a load."""
         self._plan = plan
         self._bodies = bodies.bodies
         self._recorder = recorder
         self._report = report
         self._most = most
+        self._stop = stop
+        self._times_s = times_s
         self._instances = Instances()
         self._clients = [
             Client(endpoint, position, card, self._instances, connection=plan.connection, timeout_s=plan.timeout_s)
             for position, endpoint in enumerate(endpoints)
         ]
+        self._at_rest: list[AtRest] = []
         self._overhead_ms: list[float] = []
         self._snapshot: ProcessSnapshot | None = None
 
@@ -157,6 +182,16 @@ class _Session:
             "ended_at_utc": utc_now(),
             "instances": self._instances.ids,
             "failure_details": {client.endpoint.key: _texts(client.failure_details) for client in self._clients},
+            **({"correctness": self._correctness} if self._at_rest else {}),
+        }
+
+    @property
+    def _correctness(self) -> dict[str, Any]:
+        """How many answers under load differ from those at rest, by endpoint."""
+        ids = self._instances.ids
+        return {
+            client.endpoint.key: at_rest.document(ids)
+            for client, at_rest in zip(self._clients, self._at_rest, strict=False)
         }
 
     def judged(self, samples: Samples) -> dict[str, Any]:
@@ -177,6 +212,8 @@ class _Session:
     async def _conduct(self, null_url: str | None) -> None:
         await self._measure_overhead(null_url)
         await authorize(self._clients)
+        if not isinstance(self._plan, ComparePlan) and self._plan.correctness:
+            await self._ask_at_rest()
         # All current objects live to the end, so the collector need not scan them between requests.
         gc.collect()
         gc.freeze()
@@ -195,16 +232,33 @@ class _Session:
         if null_url is not None:
             self._overhead_ms += await measure_overhead(null_url, self._bodies[0], self._plan.connection)
 
-    async def _measure(self) -> None:
-        def progress() -> None:
-            self._report(self._recorder.progress)
+    async def _ask_at_rest(self) -> None:
+        self._recorder.phase = "asking at rest"
+        async with written(self._recorder, self._progress, HEARTBEAT_S):
+            for client in self._clients:
+                self._at_rest.append(AtRest())
+                await self._at_rest[-1].ask(client, self._bodies, perf_counter_ns())
+        self._recorder.phase = "measuring"
 
-        if isinstance(self._plan, ComparePlan):
-            await measure_pairs(self._clients, self._bodies, self._plan, self._recorder, progress)
-        elif isinstance(self._plan, OpenLoopPlan):
-            await measure_arrivals(self._clients, self._bodies, self._plan, self._recorder, progress, self._most)
+    def _progress(self) -> None:
+        self._report(self._recorder.progress)
+
+    async def _measure(self) -> None:
+        clients, bodies, plan, recorder = self._clients, self._bodies, self._plan, self._recorder
+        progress = self._progress
+        if isinstance(plan, ComparePlan):
+            await measure_pairs(clients, bodies, plan, recorder, progress)
+        elif isinstance(plan, ClosedLoopPlan):
+            await measure_callers(clients, bodies, plan, recorder, progress, self._stop)
         else:
-            await measure_callers(self._clients, self._bodies, self._plan, self._recorder, progress)
+            sends = self._sends(plan)
+            await measure_arrivals(clients, bodies, sends, plan.warmup, recorder, progress, self._most, self._stop)
+
+    def _sends(self, plan: OpenPlan) -> list[tuple[int, int, int]]:
+        if not isinstance(plan, ReplayPlan):
+            return arrivals(plan, len(self._clients))
+        assert self._times_s is not None  # a replay is only prepared with its log  # noqa: S101
+        return replayed(self._times_s, len(self._clients), plan.seed)
 
 
 async def authorize(clients: Sequence[Client]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmark.cost.bill import estimate_usd
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.record.plan import OpenLoopPlan, Plan, PlanError
+from benchmark.record.plan import OpenPlan, Plan, PlanError
 from benchmark.record.run import Run, RunState
 
 
@@ -36,7 +36,7 @@ def estimate(plan: Plan, endpoints: Sequence[Endpoint], typical_ms: float | None
 
 def estimate_duration_s(plan: Plan, endpoints: int, typical_ms: float | None) -> float | None:
     """The duration of `plan` if a request takes `typical_ms`; an open loop has a fixed duration."""
-    if isinstance(plan, OpenLoopPlan):
+    if isinstance(plan, OpenPlan):
         return plan.duration_s
     if typical_ms is None:
         return None

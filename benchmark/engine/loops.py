@@ -2,14 +2,15 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter_ns
+from typing import Any
 
 from benchmark.engine.client import Client
 from benchmark.engine.pace import Pace
-from benchmark.engine.schedule import arrival_times_s, pair_orders
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan
+from benchmark.engine.schedule import pair_orders
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan
 from benchmark.record.recording import FLUSH_EVERY_S, HEARTBEAT_S, Recorder
 from benchmark.record.store import StoreError
 
@@ -24,7 +25,7 @@ async def measure_pairs(
     """Send rounds in random order with one request in flight; the record is written between requests."""
     orders = pair_orders(plan.seed, len(clients), len(bodies))
     began_ns = perf_counter_ns()
-    async with _written(recorder, progress, HEARTBEAT_S):
+    async with written(recorder, progress, HEARTBEAT_S):
         for group in range(plan.warmup + plan.pairs):
             recorder.phase = "warming up" if group < plan.warmup else "measuring"
             body, order = next(orders)
@@ -39,46 +40,48 @@ async def measure_pairs(
 async def measure_arrivals(
     clients: Sequence[Client],
     bodies: Sequence[bytes],
-    plan: OpenLoopPlan,
+    arrivals: Sequence[tuple[int, int, int]],
+    warmup: int,
     recorder: Recorder,
     progress: Progress,
     most: int,
+    stop: asyncio.Event,
 ) -> None:
-    """An open loop: every request is sent when due, regardless of earlier requests.
+    """An open loop: every request is sent when due, regardless of earlier requests, until `stop`.
 
-    With `most` in flight, the next one waits, because it would fail without a free file descriptor.
+    `arrivals` are the sends in order: due in ns since the start, the endpoint, and the number of its request. The first
+    `warmup` to each endpoint are marked. With `most` in flight, the next one waits, because it would fail without a
+    free file descriptor. Requests in flight at the `stop` are still waited for: they are likely the slowest.
     """
-    arrivals = sorted(
-        (round(due_s * 1e9), position, number)
-        for position in range(len(clients))
-        for number, due_s in enumerate(arrival_times_s(plan, plan.seed + position, position / len(clients)))
-    )
     in_flight: set[asyncio.Task[None]] = set()
     defects: list[Exception] = []
 
     async def send(position: int, number: int, due_ns: int) -> None:
         body = bodies[number % len(bodies)]
-        warmup = number < plan.warmup
+        is_warmup = number < warmup
         try:
-            recorder.add(await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=warmup))
+            recorder.add(await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=is_warmup))
         except Exception as error:  # an error of ours: failures of an endpoint are in the row
             defects.append(error)
 
+    async def send_all() -> None:
+        with Pace() as pace:
+            for since_began_ns, position, number in arrivals:
+                due_ns = began_ns + since_began_ns
+                await pace.until(due_ns)
+                while len(in_flight) >= most:
+                    await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                if defects:
+                    break
+                task = create_task(send(position, number, due_ns))
+                in_flight.add(task)
+                task.add_done_callback(in_flight.discard)
+
     create_task = asyncio.get_running_loop().create_task
     began_ns = perf_counter_ns()
-    async with _written(recorder, progress, FLUSH_EVERY_S):
+    async with written(recorder, progress, FLUSH_EVERY_S):
         try:
-            with Pace() as pace:
-                for since_began_ns, position, number in arrivals:
-                    due_ns = began_ns + since_began_ns
-                    await pace.until(due_ns)
-                    while len(in_flight) >= most:
-                        await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
-                    if defects:
-                        break
-                    task = create_task(send(position, number, due_ns))
-                    in_flight.add(task)
-                    task.add_done_callback(in_flight.discard)
+            await _until(stop, send_all())
             recorder.phase = "waiting for the last answers"
             await asyncio.gather(*in_flight)
             for defect in defects:
@@ -89,26 +92,44 @@ async def measure_arrivals(
 
 
 async def measure_callers(
-    clients: Sequence[Client], bodies: Sequence[bytes], plan: ClosedLoopPlan, recorder: Recorder, progress: Progress
+    clients: Sequence[Client],
+    bodies: Sequence[bytes],
+    plan: ClosedLoopPlan,
+    recorder: Recorder,
+    progress: Progress,
+    stop: asyncio.Event,
 ) -> None:
-    """A closed loop: each caller of an endpoint sends its next request as soon as it has its answer."""
+    """A closed loop: each caller of an endpoint sends its next request as soon as it has its answer, until `stop`."""
     began_ns = perf_counter_ns()
     sent = [0] * len(clients)
 
     async def call(position: int) -> None:
-        while sent[position] < plan.total:
+        while sent[position] < plan.total and not stop.is_set():
             number = sent[position]
             sent[position] += 1
             body = bodies[number % len(bodies)]
             recorder.add(await clients[position].send(body, number, began_ns=began_ns, warmup=number < plan.warmup))
 
     callers = [asyncio.create_task(call(position)) for _ in range(plan.concurrency) for position in range(len(clients))]
-    async with _written(recorder, progress, FLUSH_EVERY_S):
+    async with written(recorder, progress, FLUSH_EVERY_S):
         try:
             await asyncio.gather(*callers)
         finally:
             for caller in callers:
                 caller.cancel()
+
+
+async def _until(stop: asyncio.Event, sending: Coroutine[Any, Any, None]) -> None:
+    """Wait for `sending`, and cancel it at the `stop`. Raises its error."""
+    task, stopped = asyncio.create_task(sending), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 def connections_at_most() -> int:
@@ -122,7 +143,7 @@ def connections_at_most() -> int:
 
 
 @asynccontextmanager
-async def _written(recorder: Recorder, progress: Progress, every_s: float) -> AsyncIterator[None]:
+async def written(recorder: Recorder, progress: Progress, every_s: float) -> AsyncIterator[None]:
     """A context in which the record is written at least every `every_s`, during any wait."""
     writing = asyncio.create_task(_write_on(recorder, progress, every_s))
     try:

@@ -107,6 +107,12 @@ class Ending(dict[str, Any]):
         """The reason for an early end."""
         return self.get("reason")
 
+    @cached_property
+    def correctness(self) -> Mapping[str, Mapping[str, Any]]:
+        """How many answers under load differ from those at rest, by endpoint; empty if they were not compared."""
+        found: Mapping[str, Mapping[str, Any]] = self.get("correctness", {})
+        return found
+
 
 class Typed(Generic[D]):
     """A field that accepts any mapping and stores it as a `D`, so that it is always typed."""

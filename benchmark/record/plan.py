@@ -1,27 +1,82 @@
 """Plans: what a run will do, fixed before it starts, and how many requests that takes."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from benchmark.endpoints.configured import MOST as MAX_ENDPOINTS
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.statistics.percentiles import PERCENTILES
 
 Connection = Literal["reused", "new"]
-Arrivals = Literal["poisson", "constant"]
+Arrivals = Literal["poisson", "constant", "gamma"]
 
 LOOPBACK_MARGIN_MS = 0.2
 REMOTE_MARGIN_MS = 5.0
 MARGIN_PCT = 5.0
 MAX_REQUESTS = 200_000
 MAX_RATE = 2_000.0
+MAX_STAGES = 100
+MAX_ABORTS = 10
+MAX_REPLAY_S = 86_400.0
+"""The longest replay: one entry with a wrong date would otherwise make a run of years."""
+ABORT_METRICS = ("error_rate", *(f"{name}_ms" for name in PERCENTILES))
+"""What a run can be aborted on, in a sliding window."""
+_BURSTINESS = (0.01, 100.0)
+SPEEDS = (0.1, 100.0)
+"""From the slowest to the fastest replay, in times the recorded speed."""
 _MAX_VALUE = 1e12
 """The largest value of any setting, so that products of two settings stay finite."""
+_ABORT = re.compile(r"(?P<metric>[a-z0-9._]+)\s*>\s*(?P<limit>[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?)")
 
 
 class PlanError(ValueError):
     """The plan is invalid or not allowed; the message says why in a sentence."""
+
+
+class Segment(NamedTuple):
+    """A part of an open loop, in which the rate to each endpoint rises or falls evenly."""
+
+    duration_s: float
+    start_rate: float
+    end_rate: float
+
+    @property
+    def expected(self) -> float:
+        """The mean number of arrivals."""
+        return (self.start_rate + self.end_rate) / 2 * self.duration_s
+
+
+class Stage(NamedTuple):
+    """A rate per second to each endpoint, held for a duration."""
+
+    duration_s: float
+    rate: float
+
+
+class AbortRule(NamedTuple):
+    """A limit that ends a run as soon as any endpoint exceeds it in the sliding window."""
+
+    metric: str
+    """one of ABORT_METRICS"""
+    limit: float
+
+    @property
+    def text(self) -> str:
+        """The rule as it is written on the command line."""
+        return f"{self.metric}>{self.limit:g}"
+
+
+def read_abort(text: str) -> AbortRule:
+    """Parse `METRIC>LIMIT`, such as `error_rate>0.05` or `p95_ms>800`. Raises PlanError."""
+    found = _ABORT.fullmatch(text.strip())
+    if not found or found["metric"] not in ABORT_METRICS:
+        raise PlanError(
+            f"--abort {text[:80]}: must be like error_rate>0.05 or p95_ms>800, of {', '.join(ABORT_METRICS)}"
+        )
+    return AbortRule(found["metric"], float(found["limit"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +111,8 @@ class _RequestTerms(Terms):
     warmup: int = 20
     """the first requests to each endpoint, counted and kept apart"""
     connection: Connection = "reused"
+    goodput_ms: float | None = None
+    """the limit within which an answer counts as good; None for no goodput"""
 
     is_open_loop = False
     unit = "requests"
@@ -65,7 +122,52 @@ class _RequestTerms(Terms):
         """Raises PlanError."""
         self.require(self.warmup >= 0, f"a warm-up of 0 {self.unit} or more")
         self.require(self.connection in ("reused", "new"), "connections that are reused or new")
+        good_ms = self.goodput_ms
+        self.require(good_ms is None or (isfinite(good_ms) and good_ms > 0), "a goodput limit above 0 ms")
         self.check_terms()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LoadTerms(_RequestTerms):
+    """What the plans of loads have in common."""
+
+    abort: tuple[AbortRule, ...] = ()
+    """limits that end the run"""
+    abort_window_s: float = 10.0
+    """the length of the sliding window in which they are judged"""
+    correctness: bool = False
+    """whether answers are compared with those at rest, taken before the load"""
+
+    kind = "load"
+
+    def check_load(self) -> None:
+        """Raises PlanError."""
+        self.require(len(self.abort) <= MAX_ABORTS, f"at most {MAX_ABORTS} limits to abort on")
+        for rule in self.abort:
+            self.require(rule.metric in ABORT_METRICS, f"limits to abort on, of {', '.join(ABORT_METRICS)}")
+            self.require(isfinite(rule.limit) and rule.limit >= 0, "a limit of 0 or more to abort on")
+            self.require(rule.metric != "error_rate" or rule.limit < 1, "an error_rate below 1 to abort on")
+        self.require(1 <= self.abort_window_s <= 3600, "an abort window from 1 to 3600 s")
+        self.check_requests()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenTerms(_LoadTerms):
+    """What the plans of open loops have in common: sends are scheduled, and do not wait for answers."""
+
+    is_open_loop = True
+
+    def check_arrivals(self, arrivals: Arrivals, burstiness: float | None) -> None:
+        """Raises PlanError."""
+        self.require(arrivals in get_args(Arrivals), "arrivals that are poisson, constant or gamma")
+        low, high = _BURSTINESS
+        is_given = burstiness is not None and low <= burstiness <= high
+        self.require(arrivals != "gamma" or is_given, f"a burstiness from {low:g} to {high:g} for gamma arrivals")
+        self.require(arrivals == "gamma" or burstiness is None, "gamma arrivals for a burstiness")
+
+    def in_flight(self, endpoints: int) -> int:
+        """The minimum number of requests in flight: one to each endpoint, because sends do not wait for answers."""
+        return endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +197,7 @@ class ComparePlan(_RequestTerms):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenLoopPlan(_RequestTerms):
+class OpenLoopPlan(_OpenTerms):
     """Requests arrive at a rate per endpoint, and response time counts from the scheduled send."""
 
     rate: float = 50.0
@@ -103,9 +205,8 @@ class OpenLoopPlan(_RequestTerms):
     ramp: float | None = None
     """the initial rate, which rises linearly to `rate`"""
     arrivals: Arrivals = "poisson"
-
-    kind = "load"
-    is_open_loop = True
+    burstiness: float | None = None
+    """of gamma arrivals only: the shape of their gaps, 1 for Poisson, smaller for bursts"""
 
     def __post_init__(self) -> None:
         self.require(isfinite(self.rate) and self.rate > 0, "a rate above 0 requests/s")
@@ -113,8 +214,8 @@ class OpenLoopPlan(_RequestTerms):
         self.require(self.ramp is None or (isfinite(self.ramp) and self.ramp >= 0), "a ramp from 0 requests/s or more")
         self.require(isfinite(self.rate * self.duration_s), "a smaller rate or duration")
         self.require(isfinite((self.ramp or 0) * self.duration_s), "a smaller ramp or duration")
-        self.require(self.arrivals in ("poisson", "constant"), "arrivals that are poisson or constant")
-        self.check_requests()
+        self.check_arrivals(self.arrivals, self.burstiness)
+        self.check_load()
 
     @property
     def start_rate(self) -> float:
@@ -122,21 +223,97 @@ class OpenLoopPlan(_RequestTerms):
         return self.rate if self.ramp is None else self.ramp
 
     @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The rate over time."""
+        return (Segment(self.duration_s, self.start_rate, self.rate),)
+
+    @property
     def peak_rate(self) -> float:
         """The highest rate to each endpoint."""
         return max(self.rate, self.start_rate)
 
-    def in_flight(self, endpoints: int) -> int:
-        """The minimum number of requests in flight: one to each endpoint, because sends do not wait for answers."""
-        return endpoints
-
     def requests(self, endpoints: int) -> int:
         """The approximate total number of requests to all `endpoints`, including the warm-up."""
-        return max(1, round((self.start_rate + self.rate) / 2 * self.duration_s)) * endpoints
+        return max(1, round(self.segments[0].expected)) * endpoints
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedLoopPlan(_RequestTerms):
+class StagedPlan(_OpenTerms):
+    """An open loop of stages in order, each with its own rate; a spike is a short stage."""
+
+    stages: tuple[Stage, ...]
+    arrivals: Arrivals = "poisson"
+    burstiness: float | None = None
+
+    def __post_init__(self) -> None:
+        self.require(1 <= len(self.stages) <= MAX_STAGES, f"from 1 to {MAX_STAGES} stages")
+        for stage in self.stages:
+            self.require(isfinite(stage.duration_s) and stage.duration_s > 0, "stages that last longer than 0 s")
+            self.require(isfinite(stage.rate) and stage.rate >= 0, "stages with a rate of 0 requests/s or more")
+            self.require(isfinite(stage.rate * stage.duration_s), "smaller stages")
+        self.require(self.peak_rate > 0, "a stage with a rate above 0 requests/s")
+        self.check_arrivals(self.arrivals, self.burstiness)
+        self.check_load()
+
+    @property
+    def duration_s(self) -> float:
+        """Of all stages."""
+        return sum(stage.duration_s for stage in self.stages)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The rate over time."""
+        return tuple(Segment(stage.duration_s, stage.rate, stage.rate) for stage in self.stages)
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate to each endpoint."""
+        return max(stage.rate for stage in self.stages)
+
+    def requests(self, endpoints: int) -> int:
+        """The approximate total number of requests to all `endpoints`, including the warm-up."""
+        return max(1, round(sum(segment.expected for segment in self.segments))) * endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan(_OpenTerms):
+    """An open loop at the times of a recorded log: each of its requests goes to every endpoint.
+
+    The times themselves are not part of the plan. They are in the log before the run, and in the samples after it.
+    """
+
+    log: str
+    """the name of the log file"""
+    sha256: str
+    """of the log file"""
+    total: int
+    """requests to each endpoint"""
+    duration_s: float
+    """from the first send to the last, at this speed"""
+    peak_rate: float
+    """the most requests to each endpoint that are due within a second, at this speed"""
+    speed: float = 1.0
+    """how many times faster than recorded"""
+
+    def __post_init__(self) -> None:
+        low, high = SPEEDS
+        self.require(low <= self.speed <= high, f"a speed from {low:g} to {high:g}")
+        self.require(len(self.log) <= 200, "a log with a name of at most 200 characters")
+        self.require(self.total >= 1, "a log with at least 1 request")
+        self.require(
+            0 <= self.duration_s <= MAX_REPLAY_S,
+            f"a log of at most {MAX_REPLAY_S / 3600:g} h at this speed, not {self.duration_s / 3600:.4g} h",
+        )
+        self.require(isfinite(self.peak_rate) and self.peak_rate > 0, "a peak rate above 0 requests/s")
+        self.check_load()
+
+    def requests(self, endpoints: int) -> int:
+        """The total number of requests to all `endpoints`, including the warm-up."""
+        return self.total * endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoopPlan(_LoadTerms):
     """A number of callers per endpoint, each waiting for its answer before it sends again, so service time."""
 
     concurrency: int
@@ -144,12 +321,10 @@ class ClosedLoopPlan(_RequestTerms):
     total: int
     """requests to each endpoint"""
 
-    kind = "load"
-
     def __post_init__(self) -> None:
         self.require(1 <= self.concurrency <= 1000, "a concurrency from 1 to 1000")
         self.require(self.total >= 1, "a number of requests for its closed loop")
-        self.check_requests()
+        self.check_load()
 
     def in_flight(self, endpoints: int) -> int:
         """The number of requests in flight to all `endpoints`."""
@@ -160,7 +335,8 @@ class ClosedLoopPlan(_RequestTerms):
         return self.total * endpoints
 
 
-LoadPlan = OpenLoopPlan | ClosedLoopPlan
+OpenPlan = OpenLoopPlan | StagedPlan | ReplayPlan
+LoadPlan = OpenPlan | ClosedLoopPlan
 Plan = ComparePlan | LoadPlan
 _LOAD_FIELDS: Mapping[str, Any] = {
     "rate": None,
@@ -172,6 +348,8 @@ _LOAD_FIELDS: Mapping[str, Any] = {
 }
 """Defaults of fields that only one loop has. Records keep the format of one common load plan, which `concurrency`
 distinguishes."""
+_LATER_FIELDS = ("goodput_ms", "abort", "abort_window_s", "correctness", "burstiness")
+"""Recorded only if they differ from their defaults, so that earlier versions can read the other plans."""
 _AnyPlan = TypeVar("_AnyPlan")
 
 
@@ -190,7 +368,7 @@ def check_limits(
     check_hosts(endpoints, allowed_hosts)
     if (requests := plan.requests(len(endpoints))) > max_requests:
         raise PlanError(f"{requests} requests exceed the maximum of {max_requests}: raise --max-requests")
-    if isinstance(plan, OpenLoopPlan) and (rate := plan.peak_rate * len(endpoints)) > max_rate:
+    if isinstance(plan, OpenPlan) and (rate := plan.peak_rate * len(endpoints)) > max_rate:
         raise PlanError(f"{rate:g} requests/s in total exceed the maximum of {max_rate:g}: raise --max-rate")
 
 
@@ -217,8 +395,10 @@ def default_margin_ms(endpoints: Sequence[Endpoint]) -> float:
 
 def to_document(plan: Plan) -> dict[str, Any]:
     """`plan` as JSON holds it."""
-    fields = {} if isinstance(plan, ComparePlan) else _LOAD_FIELDS
-    return {"kind": plan.kind, **fields, **asdict(plan)}
+    common = _LOAD_FIELDS if isinstance(plan, OpenLoopPlan | ClosedLoopPlan) else {}
+    unused = {field.name for field in fields(plan) if getattr(plan, field.name) == field.default}
+    known = {name: value for name, value in asdict(plan).items() if name not in unused.intersection(_LATER_FIELDS)}
+    return {"kind": plan.kind, **common, **known}
 
 
 def from_document(document: Any) -> Plan:
@@ -230,6 +410,10 @@ def from_document(document: Any) -> Plan:
         return read_fields(ComparePlan, document)
     if kind != OpenLoopPlan.kind:
         raise PlanError(f"a run of the kind {kind} is not a comparison or a load")
+    if "stages" in document:
+        return read_fields(StagedPlan, document)
+    if "speed" in document:
+        return read_fields(ReplayPlan, document)
     if document.get("concurrency") is None:
         return read_fields(OpenLoopPlan, document, ignore=_LOAD_FIELDS)
     return read_fields(ClosedLoopPlan, document, ignore=_LOAD_FIELDS)
@@ -248,7 +432,7 @@ def read_fields(plan: Callable[..., _AnyPlan], document: Mapping[str, Any], igno
         if not _fits(value, hints[name]):
             raise PlanError(f"the plan of this run cannot be read: {name} is out of range, or of the wrong type")
     try:
-        return plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return plan(**{name: _built(value, hints[name]) for name, value in values.items()})
     except TypeError as error:
         raise PlanError("the plan of this run cannot be read: something is missing") from error
 
@@ -260,8 +444,22 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, str) and value in parts
     if origin is tuple:
         return isinstance(value, list | tuple) and all(_fits(entry, parts[0]) for entry in value)
+    if members := getattr(hint, "_fields", None):
+        hints = get_type_hints(hint).values()
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(members)
+            and all(_fits(entry, part) for entry, part in zip(value, hints, strict=True))
+        )
     if parts:
         return any(_fits(value, part) for part in parts)
     if hint is float:
         return type(value) in (int, float) and abs(value) <= _MAX_VALUE
     return type(value) is hint and (hint is not int or abs(value) < 2**63)
+
+
+def _built(value: Any, hint: Any) -> Any:
+    """`value`, which fits the type, with its lists as tuples, also named ones."""
+    if get_origin(hint) is tuple:
+        return tuple(_built(entry, get_args(hint)[0]) for entry in value)
+    return hint(*value) if hasattr(hint, "_fields") else tuple(value) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
@@ -22,13 +22,14 @@ HEARTBEAT_S = 5.0
 class Recorder:
     """Collects the rows of one run. Adding one takes about a microsecond, and creates no garbage."""
 
-    def __init__(self, store: Store, run_id: str, total: int) -> None:
-        """`total` is the number of planned requests."""
+    def __init__(self, store: Store, run_id: str, total: int, observe: Callable[[Row], None] | None = None) -> None:
+        """`total` is the number of planned requests; `observe` is called with each row."""
         self.done = 0
         self.phase = "measuring"
         self._store = store
         self._run_id = run_id
         self._total = total
+        self._observe = observe
         self._buffer = np.empty(4096, dtype=ROW)
         self._filled = 0
         self._unwritten: deque[Samples] = deque()
@@ -42,6 +43,8 @@ class Recorder:
         self._buffer[self._filled] = row
         self._filled += 1
         self.done += 1
+        if self._observe is not None:
+            self._observe(row)
 
     @property
     def unwritten_s(self) -> float:

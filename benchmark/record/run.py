@@ -14,11 +14,13 @@ FORMAT_VERSION = 1
 
 
 class RunState(StrEnum):
-    """The state of a run. `lost`: it is recorded as running, but its process has stopped writing."""
+    """The state of a run. `aborted`: it exceeded a limit of its plan. `lost`: it is recorded as running, but its
+    process has stopped writing."""
 
     RUNNING = "running"
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    ABORTED = "aborted"
     FAILED = "failed"
     LOST = "lost"
 
@@ -63,6 +65,7 @@ class Run:
             "id": self.id,
             "name": self.name,
             "state": self.state.value,
+            **({"reason": self.outcome.reason} if self.outcome.reason is not None else {}),
             "started_at_utc": self.started_at_utc,
             "imported": self.is_imported,
             "manifest": dict(self.manifest),

@@ -218,6 +218,14 @@ _GENERATOR = _members(
         "reasons": _items(_text(), 20),
     }
 )
+_COUNT = _number(0, 2**32, whole=True)
+_CORRECTNESS = _members(
+    {
+        "bodies": _COUNT,
+        "unstable": _COUNT,
+        "instances": _items(_members({"id": _or_none(_NAME), "compared": _COUNT, "changed": _COUNT}), 2**16),
+    }
+)
 _OUTCOME = _members(
     {},
     {
@@ -227,6 +235,7 @@ _OUTCOME = _members(
         "generator": lambda value, where: None if value == {} else _GENERATOR(value, where),
         "probes": _items(_PROBE, 200_000),
         "reason": _text(),
+        "correctness": _by_name(_CORRECTNESS, _MAX_ENDPOINTS),
     },
 )
 _RUN = _members(

@@ -29,7 +29,7 @@ from benchmark.decision.text import slo_evidence, slo_name
 from benchmark.endpoints.endpoint import is_on_this_machine
 from benchmark.endpoints.fairness import conditions as all_conditions
 from benchmark.record.plan import ComparePlan
-from benchmark.record.run import Run
+from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Samples, latency_ms, warm
 from benchmark.reports import drawings
 from benchmark.reports.document import Block, Callout, Code, Document, Items, Link, Section, Table, Text
@@ -218,6 +218,10 @@ def _latency(material: _Material) -> Iterator[Block]:
         legend = [f"{one.name} (n = {one.n})" for one in summary.endpoints]
         header = ("", *(one.name for one in summary.endpoints))
         yield Table(header, tuple((label, *values) for label, values in printing.rows(summary.endpoints)), _title(run))
+        if any(one.stages for one in summary.endpoints):
+            heads, lines = printing.stages_table(summary.endpoints)
+            stages = tuple((label, *values) for label, values in lines)
+            yield Table(("stage", *heads), stages, "By stage, of the requests that were due in it", sides=False)
         for one in summary.endpoints:
             if one.ledger:
                 said = ", ".join(f"{line.count} {line.failure.value.replace('_', ' ')}" for line in one.ledger)
@@ -456,7 +460,8 @@ def _limits(material: _Material, decision: Decision | None) -> Iterator[Block]:
         if generator.get("limited"):
             said.append(f"Run {run.id} is generator-limited ({'; '.join(generator.get('reasons', ()))}).")
         if run.state.value != "finished":
-            said.append(f"Run {run.id} did not finish: it is {run.state.value}.")
+            why = f" ({run.outcome.reason})" if run.state is RunState.ABORTED and run.outcome.reason else ""
+            said.append(f"Run {run.id} did not finish: it is {run.state.value}{why}.")
         if isinstance(summary, Summary) and all(is_on_this_machine(side.url or "") for side in sides_of(run)):
             said.append(f"Run {run.id} measured programs on this machine, not a platform.")
         mode = summary.plan.mode if isinstance(summary, ColdSummary) else None

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.engine.replay import Recording
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples
@@ -63,6 +64,8 @@ class Order(Generic[P]):
     max_requests: int = MAX_REQUESTS
     max_rate: float = MAX_RATE
     """per second, to all endpoints combined"""
+    recording: Recording | None = None
+    """the requests of a log that a load sends again, at its speed"""
     resumed: Run | None = None
     """the recorded run to resume; None for a new one"""
 

@@ -1,5 +1,6 @@
 """Shared by the kinds that send requests to running endpoints: prepare a run from a plan."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,24 +12,29 @@ from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, fr
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
 from benchmark.endpoints.sample import utc_now
+from benchmark.engine.correctness import at_rest_requests
 from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.forecast import Forecast, estimate, typical_ms
+from benchmark.engine.replay import Recording
 from benchmark.record.plan import (
     ComparePlan,
     OpenLoopPlan,
     Plan,
     PlanError,
+    ReplayPlan,
+    StagedPlan,
     check_count,
     check_limits,
     from_document,
     to_document,
 )
 from benchmark.record.run import Run, RunState
+from benchmark.record.samples import Floats
 from benchmark.record.store import Store
 from benchmark.runs.kind import Order, ProgressReport, RunKind, Shows, Work
 from benchmark.statistics.text import listed
 from benchmark.summary.printing import print_summary
-from benchmark.summary.summarise import Summary, summarise, unit_name
+from benchmark.summary.summarise import Summary, stages_text, summarise, unit_name
 from benchmark.summary.summarise import to_document as summary_document
 from benchmark.synthetic.selftest import known_resolution_ms
 from inference.card import ModelCard
@@ -55,8 +61,10 @@ def request_kind(name: str, title: str, shows: Shows | None = None) -> RunKind[P
 
 
 def check(order: Order[Plan]) -> None:
-    """Refuse potentially harmful orders. Raises PlanError."""
+    """Refuse potentially harmful orders, and replays without their log. Raises PlanError."""
     check_count(len(order.endpoints))
+    if isinstance(order.plan, ReplayPlan) and (order.recording is None or order.recording.times_s is None):
+        raise PlanError(f"a replay needs its log, {order.plan.log}: start it with `load --replay`")
     check_limits(order.plan, order.endpoints, order.allowed_hosts, order.max_requests, order.max_rate)
 
 
@@ -71,13 +79,55 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
     asked_ms = (perf_counter() - started) * 1000 / len(endpoints)
     card = card_of([one.card for one in served])
     silent = [f"{one.key} {known.problem}" for one, known in zip(endpoints, served, strict=True) if known.problem]
-    bodies = read_bodies(order.body_from, card, silent)
+    recording = order.recording
+    if recording is not None and recording.bodies is not None:
+        bodies = recorded_bodies(recording, card)
+    else:
+        bodies = read_bodies(order.body_from, card, silent)
+    check_at_rest(order, bodies)
     manifest = make_manifest(endpoints, served, to_document(plan), bodies, card)
     urls = [endpoint.url for endpoint in endpoints]
     manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
     expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
     run = new_run(kind, order.name, manifest, order.run_id)
-    return work(run, endpoints, bodies, card, store, describe(estimate(plan, endpoints, expected_ms), endpoints))
+    times_s = recording.times_s if recording is not None else None
+    announcement = describe(estimate(plan, endpoints, expected_ms), endpoints)
+    return work(run, endpoints, bodies, card, store, announcement, times_s)
+
+
+def check_at_rest(order: Order[Plan], bodies: Bodies) -> None:
+    """Refuse a plan that sends too many requests together with those at rest. Raises PlanError."""
+    plan = order.plan
+    if isinstance(plan, ComparePlan) or not plan.correctness:
+        return
+    requests = plan.requests(len(order.endpoints)) + at_rest_requests(bodies.bodies) * len(order.endpoints)
+    if requests > order.max_requests:
+        raise PlanError(
+            f"{requests} requests, with those at rest, exceed the maximum of {order.max_requests}: raise --max-requests"
+        )
+
+
+def recorded_bodies(recording: Recording, card: ModelCard | None) -> Bodies:
+    """The bodies of a log, one for each request. The `card` names the values that have no names there.
+
+    Raises PlanError.
+    """
+    assert recording.bodies is not None  # the caller has checked this  # noqa: S101
+    names = card.feature_names if card else None
+    named: dict[bytes, bytes] = {}
+    for body in dict.fromkeys(recording.bodies):
+        document = json.loads(body)
+        if isinstance(document, dict):
+            named[body] = body
+            continue
+        if names is None:
+            raise PlanError(f"--replay {recording.name}: its bodies have no names, and no endpoint gives a model card")
+        if len(document) != len(names):
+            raise PlanError(
+                f"--replay {recording.name}: a body has {len(document)} values, and the model takes {len(names)}"
+            )
+        named[body] = json.dumps(dict(zip(names, document, strict=True))).encode()
+    return Bodies(f"log {recording.name}", tuple(named[body] for body in recording.bodies))
 
 
 def describe_plan(plan: Plan, endpoints: int, count: Callable[[int], str]) -> str:
@@ -87,18 +137,28 @@ def describe_plan(plan: Plan, endpoints: int, count: Callable[[int], str]) -> st
     elif isinstance(plan, OpenLoopPlan):
         ramp = "" if plan.ramp is None else f"{plan.ramp:g} to "
         what = f"{ramp}{plan.rate:g}/s for {span(plan.duration_s)}"
+    elif isinstance(plan, StagedPlan):
+        what = f"{stages_text(plan)} in {span(plan.duration_s)}"
+    elif isinstance(plan, ReplayPlan):
+        what = f"{count(plan.total)} requests of {plan.log} at {plan.speed:g} times its speed"
     else:
         what = f"{plan.concurrency} callers, {count(plan.total)} requests each"
     return f"{what}, {plan.connection} connections"
 
 
 def work(
-    run: Run, endpoints: Sequence[Endpoint], bodies: Bodies, card: ModelCard | None, store: Store, announcement: str
+    run: Run,
+    endpoints: Sequence[Endpoint],
+    bodies: Bodies,
+    card: ModelCard | None,
+    store: Store,
+    announcement: str,
+    times_s: Floats | None = None,
 ) -> Work:
-    """`run` as prepared work."""
+    """`run` as prepared work; `times_s` as for `execute`."""
 
     def carry_out(report: ProgressReport) -> Run:
-        return execute(run, endpoints, bodies, card, store, report)
+        return execute(run, endpoints, bodies, card, store, report, times_s=times_s)
 
     return Work(run, run.plan.requests(len(endpoints)), announcement, carry_out)
 

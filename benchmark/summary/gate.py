@@ -49,14 +49,15 @@ def flaws(summary: Summary) -> Iterator[Check]:
 
 def metrics() -> tuple[str, ...]:
     """The metrics that an objective can use."""
-    return (*(f"{name}_ms" for name in PERCENTILES), "error_rate", "rate")
+    return (*(f"{name}_ms" for name in PERCENTILES), "error_rate", "goodput", "rate")
 
 
 def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
-    """`NAME.METRIC<LIMIT`, METRIC a percentile such as p95_ms, error_rate or rate. Raises GateError.
+    """`NAME.METRIC<LIMIT`, METRIC a percentile such as p95_ms, error_rate, goodput or rate. Raises GateError.
 
     Percentiles are those of response time in an open loop, with timeouts longer than every answer. `strict` checks the
-    upper end of the interval (for > the lower). A rate has no interval, so it never holds strictly.
+    upper end of the interval (for > the lower). A rate has no interval, so it never holds strictly. Goodput needs a run
+    with a limit.
     """
     found = _SLO.fullmatch(text.strip())
     if not found or found["metric"] not in metrics():
@@ -65,6 +66,8 @@ def check_slo(summary: Summary, text: str, *, strict: bool = False) -> Check:
         )
     side = _side(summary, found["key"], text)
     metric, limit = found["metric"], float(found["limit"])
+    if metric == "goodput" and side.goodput is None:
+        raise GateError(f"--slo {text}: run {summary.run.id} has no goodput: measure it with --goodput-ms")
     estimate = _estimate(side, metric)
     above = found["operator"].startswith(">")
     if not estimate.n:
@@ -150,6 +153,8 @@ def _side(summary: Summary, key: str, text: str) -> Figures:
 def _estimate(side: Figures, metric: str) -> Estimate:
     if metric == "error_rate":
         return side.error_rate
+    if metric == "goodput" and side.goodput:
+        return side.goodput.share
     if metric == "rate":
         return Estimate(side.rate, None, None, side.n)
     return side.censored_ms[list(PERCENTILES).index(metric.removesuffix("_ms"))]

@@ -1,18 +1,18 @@
 """A run as text on a terminal: errors first, then figures with their intervals, then the verdict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from benchmark.endpoints.fairness import Condition
-from benchmark.record.run import Run
+from benchmark.record.run import Run, RunState
 from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import interval, number
 from benchmark.statistics.verdict import Verdict
-from benchmark.summary.summarise import Figures, Summary, conditions
+from benchmark.summary.summarise import Correctness, Figures, StageFigures, Summary, conditions
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -24,7 +24,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         for line in one.ledger:
             detail = f" ({escape(line.detail)})" if line.detail else ""
             console.print(f"[red]{escape(one.name)}: {line.count} of {one.attempts} {line.failure.value}{detail}[/red]")
-    console.print(table(run.endpoint_names, rows(sides)))
+    console.print(table(run.endpoint_names, [*rows(sides), *_stage_rows(sides)]))
     if len(summary.differences) == 1:
         named = zip(PERCENTILES, summary.differences[0], strict=True)
         console.print(f"Differences in ms, {escape(sides[0].name)} minus {escape(sides[1].name)}:")
@@ -38,6 +38,8 @@ def print_head(console: Console, run: Run, what: str) -> None:
     """Print the run's name, state and start."""
     title = f"{what} {run.id}" + (f", {escape(run.name)}" if run.name else "")
     console.print(f"[bold]{title}[/bold] ({run.state.value}, {escape(run.started_text)})")
+    if run.state is RunState.ABORTED and run.outcome.reason:
+        console.print(f"[red]Aborted: {escape(run.outcome.reason)}[/red]")
 
 
 def table(names: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> Table:
@@ -85,6 +87,50 @@ def pairs_table(
     return [*heads, "result"], lines
 
 
+def stages_table(endpoints: Iterable[Figures]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Every stage of a load: the column heads, and for each line the stage, the endpoint and its texts.
+
+    A figure without an interval has too few requests for one.
+    """
+    sides = list(endpoints)
+    limits_ms = dict.fromkeys(one.goodput.limit_ms for one in sides if one.goodput)
+    heads = ["endpoint", "requests", "failed", "answered/s", *(f"{name} (ms)" for name in PERCENTILES)]
+    lines = []
+    for index, stage in enumerate(sides[0].stages):
+        cut = f", ended after {stage.reached_s:.1f} s" if stage.reached_s else ", not reached"
+        label = f"{index + 1}: {_held(stage)}{'' if stage.reached_s == stage.stage.duration_s else cut}"
+        for one in sides:
+            found = one.stages[index]
+            texts = [one.name, str(found.attempts), str(found.failed), f"{found.rate:.1f}" if found.reached_s else "-"]
+            texts += map(_short, found.response_ms)
+            lines.append((label, [*texts, *([_short(found.goodput.share, 100)] if found.goodput else [])]))
+    return [*heads, *map(goodput_name, limits_ms)], lines
+
+
+def _short(estimate: Estimate, factor: float = 1.0) -> str:
+    """A figure with its interval if it has one."""
+    if not estimate.n:
+        return "-"
+    return interval(estimate, factor) if estimate.estimable else number(estimate.value * factor)
+
+
+def _stage_rows(sides: Sequence[Figures]) -> Iterator[tuple[str, list[str]]]:
+    """The same as lines with a text for each endpoint, which fit on a terminal."""
+    for index, stage in enumerate(sides[0].stages):
+        found = [one.stages[index] for one in sides]
+        texts = [f"{one.attempts} measured, {one.failed} failed, {one.rate:.1f} answered per s" for one in found]
+        yield f"stage {index + 1}: {_held(stage)}", texts
+        for place, name in enumerate(PERCENTILES):
+            yield f"  response {name} (ms)", [interval(one.response_ms[place]) for one in found]
+        if stage.goodput:
+            name = goodput_name(stage.goodput.limit_ms)
+            yield f"  {name}", [interval(one.goodput.share, 100) if one.goodput else "-" for one in found]
+
+
+def _held(found: StageFigures) -> str:
+    return f"{found.stage.rate:g}/s for {found.stage.duration_s:g} s"
+
+
 def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
     """The figures by line: a label, and a text for each endpoint."""
     sides = list(endpoints)
@@ -93,6 +139,11 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
         ("available (%)", [interval(one.availability, 100) for one in sides]),
         ("instances that answered", [_state(one) for one in sides]),
     ]
+    for limit_ms in dict.fromkeys(one.goodput.limit_ms for one in sides if one.goodput):
+        shares = [one.goodput if one.goodput and one.goodput.limit_ms == limit_ms else None for one in sides]
+        lines.append((goodput_name(limit_ms), ["-" if one is None else interval(one.share, 100) for one in shares]))
+    if any(one.correctness for one in sides):
+        lines.append(("changed answers", [changed_text(one.correctness) for one in sides]))
     for label, pick in (("response", "response_ms"), ("service", "service_ms"), ("server", "server_ms")):
         for index, share in enumerate(PERCENTILES):
             estimates = [getattr(one, pick) for one in sides]
@@ -119,6 +170,23 @@ def rows(endpoints: Iterable[Figures]) -> list[tuple[str, list[str]]]:
         lines.append(("queued for a start (ms)", [_few(one.queued_ms) for one in sides]))
     lines.append(("instances seen", [str(one.instances) if one.instances else "unknown" for one in sides]))
     return lines
+
+
+def goodput_name(limit_ms: float) -> str:
+    """The name of the goodput within `limit_ms`."""
+    return f"goodput, {limit_ms:g} ms (%)"
+
+
+def changed_text(found: Correctness | None) -> str:
+    """How many answers changed under load, and on which instances."""
+    if found is None:
+        return "not compared"
+    text = f"{found.changed} of {found.compared}"
+    changed = sorted((one for one in found.by_instance if one[2]), key=lambda one: -one[2])
+    if changed:
+        named = [f"{instance or 'unknown'} {count} of {n}" for instance, n, count in changed[:_SHOWN]]
+        text += f" (by instance: {', '.join(named)}{', ...' if len(changed) > _SHOWN else ''})"
+    return text + (f", {found.unstable} of {found.bodies} inputs unstable at rest" if found.unstable else "")
 
 
 def _state(one: Figures) -> str:

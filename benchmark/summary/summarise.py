@@ -3,7 +3,7 @@
 The command line and the dashboard share this summary, so that their figures are equal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure
-from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
-from benchmark.record.run import Run
+from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan, ReplayPlan, Stage, StagedPlan
+from benchmark.record.run import Run, RunState
 from benchmark.record.samples import (
     COLD,
     FAILURES,
@@ -48,9 +48,11 @@ from benchmark.statistics.estimates import (
     wilson,
 )
 from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.text import listed
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
 _MEDIAN = 0.5
+_STAGES_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,56 @@ class Failed:
     failure: Failure
     count: int
     detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Goodput:
+    """The share of measured requests that were answered within a limit; failures were not."""
+
+    limit_ms: float
+    share: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class StageFigures:
+    """One endpoint in one stage of a load: the requests that were due in it."""
+
+    stage: Stage
+    reached_s: float
+    """how much of the stage the run reached; all of it unless the run ended early"""
+    attempts: int
+    failed: int
+    failures_design_effect: float
+    rate: float
+    """answers per second, including those of the warm-up"""
+    response_ms: tuple[Estimate, ...]
+    """each of `PERCENTILES`"""
+    goodput: Goodput | None
+
+    @property
+    def error_rate(self) -> Estimate:
+        """The share of measured requests without a usable answer."""
+        return wilson(self.failed, self.attempts, self.failures_design_effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Correctness:
+    """How many answers under load differ from those to the same input at rest."""
+
+    bodies: int
+    """inputs that were asked at rest"""
+    unstable: int
+    """inputs of these that had two different answers or none at rest, and are not compared"""
+    by_instance: tuple[tuple[str | None, int, int], ...]
+    """instance (None: unknown), compared answers, and changed ones"""
+
+    @property
+    def compared(self) -> int:
+        return sum(compared for _, compared, _ in self.by_instance)
+
+    @property
+    def changed(self) -> int:
+        return sum(changed for _, _, changed in self.by_instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +148,12 @@ class Figures:
     unknown: int
     """the number of latencies without evidence of a warm instance"""
     instances: int
+    goodput: Goodput | None
+    """None without a limit in the plan"""
+    stages: tuple[StageFigures, ...]
+    """empty for a plan without stages"""
+    correctness: Correctness | None
+    """None if answers were not compared with those at rest"""
 
     @property
     def failed(self) -> int:
@@ -212,7 +270,11 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
         loop = f"closed loop, one request in flight, {what} in random order: service time"
     elif isinstance(plan, OpenLoopPlan):
         ramp = "" if plan.ramp is None else f" from {plan.ramp:g}"
-        loop = f"open loop, {plan.arrivals} arrivals at{ramp} {plan.rate:g}/s to each: response time"
+        loop = f"open loop, {arrivals_text(plan)} arrivals at{ramp} {plan.rate:g}/s to each: response time"
+    elif isinstance(plan, StagedPlan):
+        loop = f"open loop, {arrivals_text(plan)} arrivals in {stages_text(plan)} to each: response time"
+    elif isinstance(plan, ReplayPlan):
+        loop = f"open loop, a replay of {plan.log} at {plan.speed:g} times its speed to each: response time"
     else:
         loop = f"closed loop, {plan.concurrency} callers to each: service time, which hides stalls"
     return (
@@ -221,6 +283,20 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
         f"from {run.manifest.client.text}",
         run.started_text,
     )
+
+
+def arrivals_text(plan: OpenLoopPlan | StagedPlan) -> str:
+    """The distribution of the arrivals."""
+    return plan.arrivals if plan.burstiness is None else f"{plan.arrivals} (burstiness {plan.burstiness:g})"
+
+
+def stages_text(plan: StagedPlan) -> str:
+    """The stages in a few words: `3 stages of 10, 200 and 10/s`."""
+    rates = [f"{stage.rate:g}" for stage in plan.stages]
+    if len(rates) > _STAGES_NAMED:
+        ordered = sorted(stage.rate for stage in plan.stages)
+        return f"{len(rates)} stages of {ordered[0]:g} to {ordered[-1]:g}/s"
+    return f"{len(rates)} stage{'' if len(rates) == 1 else 's'} of {listed(rates)}/s"
 
 
 def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Samples) -> Figures:
@@ -269,7 +345,55 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
         queued_ms=queued,
         unknown=int(np.count_nonzero(answered["temperature"] == UNKNOWN)),
         instances=len(set(np.unique(samples["instance"][mine]).tolist()) - {0}),
+        goodput=_goodput(plan, attempted),
+        stages=tuple(_stages(run, plan, samples, position, side)) if isinstance(plan, StagedPlan) else (),
+        correctness=_correctness(run, key),
     )
+
+
+def _goodput(plan: Plan, attempted: Samples) -> Goodput | None:
+    if plan.goodput_ms is None:
+        return None
+    good = (attempted["failure"] == 0) & (latency_ms(attempted, plan.is_open_loop) <= plan.goodput_ms)
+    clusters = design_effect(good, _blocks(plan, attempted))
+    return Goodput(plan.goodput_ms, wilson(int(np.count_nonzero(good)), len(good), clusters))
+
+
+def _stages(run: Run, plan: StagedPlan, samples: Samples, position: int, side: Samples) -> Iterator[StageFigures]:
+    """The stages of the endpoint at `position`; `side` as for `_figures`."""
+    mine = samples[samples["endpoint"] == position]
+    last_s = float(samples["scheduled_ms"].max()) / 1000 if len(samples) else 0.0
+    began_s = 0.0
+    for stage in plan.stages:
+        ended_s = began_s + stage.duration_s
+        reached_s = stage.duration_s
+        if run.state is not RunState.FINISHED:
+            reached_s = min(max(last_s - began_s, 0.0), stage.duration_s)
+        sent, measured_side = (
+            some[(some["scheduled_ms"] >= began_s * 1000) & (some["scheduled_ms"] < ended_s * 1000)]
+            for some in (mine, side)
+        )
+        attempted, answered = sent[~sent["warmup"]], measured_side[measured_side["failure"] == 0]
+        failed = attempted["failure"] != 0
+        yield StageFigures(
+            stage=stage,
+            reached_s=reached_s,
+            attempts=len(attempted),
+            failed=int(np.count_nonzero(failed)),
+            failures_design_effect=design_effect(failed, _blocks(plan, attempted)),
+            rate=int(np.count_nonzero(sent["failure"] == 0)) / reached_s if reached_s else 0.0,
+            response_ms=tuple(quantiles(response_ms(answered), PERCENTILES.values(), _blocks(plan, answered))),
+            goodput=_goodput(plan, attempted),
+        )
+        began_s = ended_s
+
+
+def _correctness(run: Run, key: str) -> Correctness | None:
+    found = run.outcome.correctness.get(key)
+    if found is None:
+        return None
+    counted = tuple((one["id"], one["compared"], one["changed"]) for one in found["instances"])
+    return Correctness(found["bodies"], found["unstable"], counted)
 
 
 def _phase(name: str, values: Floats) -> tuple[str, float | None, int]:
@@ -406,6 +530,9 @@ def to_document(summary: Summary) -> dict[str, Any]:
                 "cold_ms": list(one.cold_ms),
                 "queued_ms": list(one.queued_ms),
                 "instances": one.instances,
+                **({"goodput": _goodput_document(one.goodput)} if one.goodput else {}),
+                **({"stages": list(map(_stage_document, one.stages))} if one.stages else {}),
+                **({"correctness": _correctness_document(one.correctness)} if one.correctness else {}),
             }
             for one in summary.endpoints
         },
@@ -432,4 +559,35 @@ def to_document(summary: Summary) -> dict[str, Any]:
         "fairness": [{"name": one.name, "values": list(one.values)} for one in summary.mismatches],
         "generator": {name: generator.get(name) for name in ("floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited")}
         | {"reasons": list(generator.get("reasons", ()))},
+    }
+
+
+def _goodput_document(found: Goodput) -> dict[str, Any]:
+    return {"limit_ms": found.limit_ms, **estimate_document(found.share)}
+
+
+def _stage_document(one: StageFigures) -> dict[str, Any]:
+    return {
+        "duration_s": one.stage.duration_s,
+        "planned_rate": one.stage.rate,
+        "reached_s": one.reached_s,
+        "attempts": one.attempts,
+        "failed": one.failed,
+        "error_rate": estimate_document(one.error_rate),
+        "rate": one.rate,
+        "response_ms": estimates_document(PERCENTILES, one.response_ms),
+        **({"goodput": _goodput_document(one.goodput)} if one.goodput else {}),
+    }
+
+
+def _correctness_document(found: Correctness) -> dict[str, Any]:
+    return {
+        "bodies": found.bodies,
+        "unstable": found.unstable,
+        "compared": found.compared,
+        "changed": found.changed,
+        "instances": [
+            {"id": instance, "compared": compared, "changed": changed}
+            for instance, compared, changed in found.by_instance
+        ],
     }

@@ -4,10 +4,28 @@ from dataclasses import asdict
 
 from benchmark.endpoints.fairness import ALWAYS_SHOWN, SIMULATED
 from benchmark.endpoints.sample import utc_now
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, Plan, PlanError, to_document
+from benchmark.engine.schedule import arrival_times_s
+from benchmark.record.plan import (
+    ClosedLoopPlan,
+    ComparePlan,
+    LoadPlan,
+    Plan,
+    PlanError,
+    ReplayPlan,
+    StagedPlan,
+    to_document,
+)
 from benchmark.record.run import FORMAT_VERSION, Run, RunState, new_run_id
 from benchmark.record.samples import Samples
-from benchmark.synthetic.simulate import Machine, TrueEndpoint, Truth, simulate_closed, simulate_compare, simulate_load
+from benchmark.synthetic.simulate import (
+    Machine,
+    TrueEndpoint,
+    Truth,
+    simulate_arrivals,
+    simulate_closed,
+    simulate_compare,
+    simulate_load,
+)
 
 DEMO = Truth(
     (TrueEndpoint(base_ms=42.0, network_ms=8.0, spread=0.25), TrueEndpoint(base_ms=50.0, network_ms=8.0, spread=0.3)),
@@ -24,7 +42,7 @@ KEYS = ("first", "second", "third", "fourth", "fifth", "sixth")
 def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
     """A finished run of up to six endpoints with the keys `KEYS`, which differ only in their true latencies.
 
-    Raises PlanError for a ramp: the simulator knows one rate.
+    Limits to abort on are not watched. Raises PlanError for a replay.
     """
     if isinstance(plan, ComparePlan):
         samples = simulate_compare(truth, plan.pairs, plan.warmup, plan.seed)
@@ -56,8 +74,14 @@ def simulate_run(truth: Truth, plan: Plan) -> tuple[Run, Samples]:
 def _load(truth: Truth, plan: LoadPlan) -> Samples:
     if isinstance(plan, ClosedLoopPlan):
         samples = simulate_closed(truth, plan.total, plan.seed, connections=plan.concurrency)
-    elif plan.ramp is not None:
-        raise PlanError("a simulated run cannot have a ramp")
+    elif isinstance(plan, ReplayPlan):
+        raise PlanError("a simulated run cannot replay a log")
+    elif isinstance(plan, StagedPlan) or plan.ramp is not None or plan.arrivals == "gamma":
+        samples = simulate_arrivals(
+            truth,
+            [arrival_times_s(plan, plan.seed + at, at / len(truth.endpoints)) for at in range(len(truth.endpoints))],
+            plan.seed,
+        )
     else:
         samples = simulate_load(truth, plan.rate, plan.duration_s, plan.seed, poisson=plan.arrivals == "poisson")
     samples["warmup"] = samples["group"] < plan.warmup

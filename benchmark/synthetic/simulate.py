@@ -4,6 +4,7 @@ The samples have the form of a real run's. Nothing sleeps, and one seed gives th
 """
 
 import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
 from typing import Any
@@ -156,12 +157,30 @@ def simulate_load(
     Returns the rows in the order of sending.
     """
     random = np.random.default_rng(seed)
+
+    def due_s() -> Iterator[NDArray[np.float64]]:
+        for _ in truth.endpoints:
+            count = int(random.poisson(rate * duration_s)) if poisson else int(rate * duration_s)
+            # Given their number, the arrivals of a Poisson process are uniform.
+            yield np.sort(random.uniform(0, duration_s, count)) if poisson else np.arange(count) / rate
+
+    return _open_loop(truth, due_s(), random, connections)
+
+
+def simulate_arrivals(truth: Truth, due_s: Iterable[NDArray[np.float64]], seed: int) -> Samples:
+    """An open loop with these arrivals at each endpoint, in s since the start, ascending.
+
+    Returns the rows in the order of sending.
+    """
+    return _open_loop(truth, due_s, np.random.default_rng(seed), 1000)
+
+
+def _open_loop(
+    truth: Truth, due_s: Iterable[NDArray[np.float64]], random: np.random.Generator, connections: int
+) -> Samples:
     rows = []
-    for position, endpoint in enumerate(truth.endpoints):
-        count = int(random.poisson(rate * duration_s)) if poisson else int(rate * duration_s)
-        # Given their number, the arrivals of a Poisson process are uniform.
-        due = np.sort(random.uniform(0, duration_s, count)) if poisson else np.arange(count) / rate
-        server = _Server(endpoint, truth.machine, count, random)
+    for position, (endpoint, due) in enumerate(zip(truth.endpoints, due_s, strict=False)):
+        server = _Server(endpoint, truth.machine, len(due), random)
         free = [0.0] * connections
         for number, scheduled_ms in enumerate((due * 1000).tolist()):
             sent_ms = max(scheduled_ms, free[0])

@@ -14,13 +14,14 @@ from benchmark.statistics import text
 from benchmark.statistics.estimates import Estimate as Figure
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome
-from benchmark.summary.summarise import Summary, limits
+from benchmark.summary.summarise import Goodput, Summary, limits
 from dashboard.components.markup import NOTHING, Badge, count, counted, duration, plain
 
 STATES: Mapping[RunState, Badge] = {
     RunState.RUNNING: Badge("Running", ":material/play_circle:", "blue"),
     RunState.FINISHED: Badge("Finished", ":material/check_circle:", "green"),
     RunState.CANCELLED: Badge("Cancelled", ":material/cancel:", "orange"),
+    RunState.ABORTED: Badge("Aborted", ":material/front_hand:", "orange"),
     RunState.FAILED: Badge("Failed", ":material/error:", "red"),
     RunState.LOST: Badge("Lost", ":material/help:", "orange"),
 }
@@ -34,6 +35,7 @@ NO_CLAIM = Badge("No verdict", ":material/speed:", "orange")
 """For a self-test, which has no verdict."""
 ENDINGS: Mapping[RunState, str] = {
     RunState.CANCELLED: "This run was cancelled. The figures are from the requests that were answered before.",
+    RunState.ABORTED: "This run exceeded a limit of its plan. The figures are from the requests that were sent before.",
     RunState.FAILED: "This run stopped early. The figures are from the requests that were recorded.",
     RunState.LOST: "Lost contact with this run. The figures are from the requests that were recorded.",
 }
@@ -121,6 +123,19 @@ def limited(run: Run) -> str:
         f"The client was the limit: {'; '.join(reasons)}. These figures depend on this machine as much as on "
         "the endpoints, so this run claims nothing. Lower the rate, or measure from an idle machine."
     )
+
+
+def ending(run: Run) -> str:
+    """How a run ended before its plan was done, and why if that is known; empty for a finished run."""
+    text = ENDINGS.get(run.state, "")
+    if run.state is RunState.ABORTED and run.outcome.reason:
+        text += f" Limit: {run.outcome.reason}."
+    return text
+
+
+def goodput(found: Goodput) -> str:
+    """The share of requests within the limit, with its interval, in percent."""
+    return f"{text.interval(found.share, 100)}% within {found.limit_ms:g} ms"
 
 
 def claim(summary: Summary) -> Badge:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
-from benchmark.record.plan import ComparePlan
+from benchmark.record.plan import ComparePlan, Stage, StagedPlan
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
 from benchmark.summary.summarise import summarise
@@ -142,3 +142,27 @@ def test_the_report_fits_the_window_in_both_themes(new_visitor: NewVisitor, sche
     drawn = page.page.locator(".st-key-chart-time .js-plotly-plot").evaluate("plot => plot.data[0].marker.color")
     assert drawn == colors.endpoints["api"]
     picture(page.page, f"benchmark-{scheme}", size)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_aborted_load_in_stages_is_readable_at_any_size(new_visitor: NewVisitor, stack: Stack, scheme: str) -> None:
+    plan = StagedPlan((Stage(20.0, 20.0), Stage(5.0, 100.0), Stage(10.0, 20.0)), goodput_ms=80.0)
+    run, samples = simulated(plan)
+    counts = [{"id": "00c61b117c", "compared": 300, "changed": 4}, {"id": "00c61b117d", "compared": 290, "changed": 0}]
+    correctness = {key: {"bodies": 4, "unstable": 0, "instances": counts} for key in run.endpoint_keys}
+    reason = "error_rate>0.05: FastAPI had 0.12 in the last 10 s (n = 240)"
+    outcome = {**run.outcome, "reason": reason, "correctness": correctness}
+    samples = samples[samples["scheduled_ms"] < 23_000]
+    add_finished_run(stack.store, replace(run, state=RunState.ABORTED, outcome=outcome), samples)
+    visitor = new_visitor(color_scheme=scheme)
+    for size in (DESKTOP, PHONE):
+        page = visitor.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.goto(f"{stack.dashboard.url}/benchmark?run={run.id}")
+        settle(page)
+        expect(page.get_by_text(f"Limit: {reason}.")).to_be_visible()
+        stages = page.locator(".st-key-stages")
+        expect(stages).to_contain_text("2: 100/s for 5 s, ended after 3.0 s")
+        expect(page.locator(".st-key-card-api")).to_contain_text("within 80 ms")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        picture(page, f"benchmark-stages-{scheme}", size)

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from jsonschema import Draft202012Validator
 from benchmark.__main__ import COMMANDS, main
 from benchmark.coldstart.plan import SpawnPlan
 from benchmark.coldstart.summary import summarise, to_document
+from benchmark.record.plan import Stage, StagedPlan
+from benchmark.record.run import RunState
+from benchmark.summary.summarise import summarise as load_summary
+from benchmark.summary.summarise import to_document as load_document
+from benchmark.synthetic.demo import DEMO, simulate_run
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tools.docs_hook import command_line, json_reference, with_site_links
 
@@ -69,6 +75,16 @@ def test_a_run_of_any_number_of_endpoints_is_written_as_its_schema_says(count: i
     starts = {key: TrueStart() for key in "abcdef"[:count]}
     summary = summarise(*cold_run(SpawnPlan(12), starts))
     check(json.loads(json.dumps(to_document(summary), allow_nan=False)), "coldstart")
+
+
+def test_a_load_in_stages_with_all_its_figures_is_written_as_its_schema_says() -> None:
+    plan = StagedPlan((Stage(2, 20), Stage(1, 50)), "gamma", 0.5, goodput_ms=60.0)
+    run, samples = simulate_run(DEMO, plan)
+    instances = [{"id": "abc", "compared": 9, "changed": 1}, {"id": None, "compared": 3, "changed": 0}]
+    counted = {"bodies": 3, "unstable": 1, "instances": instances}
+    outcome = {**run.outcome, "reason": "p95_ms>1: First had 9", "correctness": {"first": counted}}
+    summary = load_summary(replace(run, state=RunState.ABORTED, outcome=outcome), samples)
+    check(json.loads(json.dumps(load_document(summary), allow_nan=False)), "run")
 
 
 @pytest.mark.parametrize("name", ["run", "coldstart", "runs", "estimate"])

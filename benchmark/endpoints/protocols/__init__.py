@@ -66,7 +66,7 @@ class Protocol(Structure):
         """The answer to one input, checked against `card` if known. Raises WrongSchema."""
 
 
-def named_body(names: Sequence[str], values: Sequence[float]) -> bytes:
+def named_body(names: Sequence[str], values: Sequence[float | str | None]) -> bytes:
     """One input as the JSON object of names and values that `Protocol.encode` takes."""
     return json.dumps(dict(zip(names, values, strict=True))).encode()
 

@@ -188,6 +188,16 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
             key="margin-pct",
             bind="query-params",
         )
+        goodput_ms = st.number_input(
+            "Goodput limit (ms)",
+            0.0,
+            600_000.0,
+            0.0,
+            format="%g",
+            key="goodput-ms",
+            bind="query-params",
+            help="The report then has the share of requests that were answered within it. 0: no goodput.",
+        )
         seed = st.number_input("Random seed", 0, 2**31, 0, key="seed", bind="query-params")
         if kind == "rate":
             arrivals = st.selectbox(
@@ -200,6 +210,7 @@ def _plan(endpoints: Sequence[Endpoint]) -> Plan:
         "margin_pct": margin_pct,
         "timeout_s": timeout_s,
         "seed": seed,
+        "goodput_ms": goodput_ms or None,
     }
     if kind == "compare":
         return ComparePlan(pairs, warmup=warmup, **common)

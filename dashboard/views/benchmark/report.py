@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from benchmark.decision.gather import UNREADABLE
-from benchmark.record.plan import ComparePlan, OpenLoopPlan
+from benchmark.record.plan import ComparePlan, OpenPlan
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples, empty, join
@@ -18,7 +18,7 @@ from benchmark.record.store import Store, StoreError
 from benchmark.reports.export import percentile_log, run_to_document, samples_to_csv
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import interval, listed
-from benchmark.summary.printing import generator
+from benchmark.summary.printing import changed_text, generator, stages_table
 from benchmark.summary.summarise import Figures, Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
 from dashboard import resources
@@ -69,7 +69,7 @@ def live(store: Store, run: Run) -> None:
     st.session_state[_LIVE] = (run.id, samples, last)
     data = draw.sides(run, samples)
     plan = run.plan
-    span_s = plan.duration_s if isinstance(plan, OpenLoopPlan) else None
+    span_s = (plan.duration_s or None) if isinstance(plan, OpenPlan) else None
     counts = listed(one.label for one in data)
     panel(
         "time",
@@ -84,13 +84,14 @@ def report(found: Report) -> None:
     """A whole run: warnings, errors, verdict, figures, charts, conditions and exports."""
     run, summary = found.run, found.summary
     _head(found)
-    if ending := say.ENDINGS.get(run.state):
-        st.warning(ending, icon=say.STATES[run.state].icon)
+    if ending := say.ending(run):
+        st.warning(markup.plain(ending), icon=say.STATES[run.state].icon)
     if limited := say.limited(run):
         st.warning(markup.plain(limited), icon=":material/speed:")
     _errors(summary)
     _verdict(summary)
     _figures(summary)
+    _stages(summary)
     if any(one.attempts or one.warmup for one in summary.endpoints):
         _charts(found)
     _conditions(found)
@@ -214,6 +215,20 @@ def _figures(summary: Summary) -> None:
             _card(one, say.latency_name(summary), not isinstance(summary.plan, ComparePlan))
 
 
+def _stages(summary: Summary) -> None:
+    """Each stage of a load with its rate, errors and percentiles."""
+    if not any(one.stages for one in summary.endpoints):
+        return
+    heads, lines = stages_table(summary.endpoints)
+    with st.container(border=True, key="stages"):
+        st.markdown("**Stages**")
+        st.caption(
+            "Each row has the requests that were due in this stage. A figure without an interval has too few for one."
+        )
+        rows = [[markup.plain(label), *map(markup.plain, texts)] for label, texts in lines]
+        st.markdown(markup.markdown_table(["stage", *map(markup.plain, heads)], rows))
+
+
 def _card(one: Figures, latency: str, loaded: bool) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"heading-{one.key}"
@@ -225,6 +240,8 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
             with st.container(gap=None):
                 st.metric(f"{name} (ms)", say.value(figure))
                 st.caption(f":small[{say.bounds(figure)}]")
+    if one.goodput:
+        st.caption(markup.plain(f"Goodput {say.goodput(one.goodput)}"))
     server = f"server p50 {say.value(one.server_ms[0])} ms" if one.server_ms[0].n else "server time not given"
     parts = [server, f"{markup.count(one.warmup)} warm-up"]
     if loaded:
@@ -237,6 +254,8 @@ def _card(one: Figures, latency: str, loaded: bool) -> None:
         parts.append(f"{markup.count(len(one.queued_ms))} queued for a start")
     parts.append(f"{one.instances or 'unknown'} instance{'' if one.instances == 1 else 's'}")
     st.caption(markup.plain(" · ".join(parts)))
+    if one.correctness:
+        st.caption(markup.plain(f"Answers changed under load: {changed_text(one.correctness)}"))
 
 
 def _charts(found: Report) -> None:

@@ -1,5 +1,6 @@
 """`compare`, `load`, `selftest` and `simulate` as they are typed."""
 
+import base64
 import json
 import os
 import signal
@@ -9,11 +10,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmark.__main__ import main
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.plan import PlanError, ReplayPlan
 from benchmark.record.store import Store
+from benchmark.runs import kind_named
+from benchmark.runs.kind import Order
+from inference.service import Service
 from tests.benchmark.commands.conftest import Command, document, endpoints
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import Connection, LittleServer, always, json_reply, reply
@@ -251,6 +258,150 @@ def test_interrupting_keeps_what_was_measured(
     assert figures["endpoints"]["api"]["attempts"] > 0
     (run,) = Store(results).runs()
     assert run.state == "cancelled"
+
+
+def test_a_load_in_stages_is_summarised_by_stage(benchmark: Command, twins: Twins, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    stages = ("--stage", "500ms:40", "--stage", "1s:100", "--arrivals", "gamma:0.5", "--goodput-ms", 5000)
+    done = benchmark("load", *endpoints(*twins), *stages, "--warmup", 0, "--json", out)
+    assert done.returncode == 0, done.stderr
+    figures = document(out)
+    plan = figures["manifest"]["plan"]
+    assert (plan["stages"], plan["arrivals"], plan["burstiness"]) == ([[0.5, 40], [1, 100]], "gamma", 0.5)
+    for side in figures["endpoints"].values():
+        assert sum(stage["attempts"] for stage in side["stages"]) == side["attempts"]
+        assert side["goodput"]["limit_ms"] == 5000
+    assert "stage 2: 100/s for 1 s" in done.stdout
+    assert "gamma (burstiness 0.5) arrivals in 2 stages of 40 and 100/s" in " ".join(done.stdout.split())
+
+
+def test_an_aborted_load_is_kept_with_its_reason_and_has_its_own_exit_status(
+    benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    broken = serve(always(reply(b"{}", status=503)))
+    load = ("--rate", 100, "--duration", 600, "--max-requests", 10**6, "--abort", "error_rate>0.05")
+    done = benchmark("load", *endpoints(twins[0], broken), *load, "--json", out)
+    assert done.returncode == 3, done.stderr
+    figures = document(out)
+    assert figures["state"] == "aborted"
+    assert figures["reason"].startswith("error_rate>0.05: function had 1 in the last 10 s")
+    for text in (done.stdout, benchmark("show", figures["id"]).stdout, benchmark("runs").stdout):
+        assert "error_rate>0.05: function had 1" in " ".join(text.split())
+    (listed,) = json.loads(benchmark("runs", "--json").stdout)
+    assert (listed["state"], listed["reason"]) == ("aborted", figures["reason"])
+    assert benchmark("gate", figures["id"], "--slo", "api.error_rate<0.5").returncode == 1
+
+
+def test_a_log_is_replayed_at_its_speed_with_its_bodies(
+    benchmark: Command, twins: Twins, tmp_path: Path, service: Service
+) -> None:
+    log, out, card = tmp_path / "traffic.ndjson", tmp_path / "out.json", service.card
+    inputs = [[feature.default for feature in card.features], list(card.presets[0].values)]
+    entries = [{"time": at / 2, "body": {"features": inputs[at % 2]}} for at in range(12)]
+    log.write_text("\n".join(map(json.dumps, entries)))
+    asked = ("load", *endpoints(*twins), "--replay", log, "--speed", 5, "--json", out)
+    done = benchmark(*asked, "--correctness")
+    assert done.returncode == 0, done.stderr
+    figures = document(out)
+    plan, bodies = figures["manifest"]["plan"], figures["manifest"]["bodies"]
+    assert (plan["log"], plan["total"], plan["speed"]) == ("traffic.ndjson", 12, 5)
+    assert plan["duration_s"] == pytest.approx(1.1)
+    assert (bodies["source"], bodies["count"]) == ("log traffic.ndjson", 12)
+    for side in figures["endpoints"].values():
+        assert (side["attempts"], side["warmup"]) == (11, 1)
+        assert (side["correctness"]["bodies"], side["correctness"]["compared"]) == (2, 11)
+        assert side["correctness"]["changed"] == 0
+    sent = {request.body for request in twins[0].requests if request.method == "POST"}
+    assert sent == {json.dumps(dict(zip(card.feature_names, values, strict=True))).encode() for values in inputs}
+    assert "a replay of traffic.ndjson at 5 times its speed" in " ".join(done.stdout.split())
+    assert "changed answers" in done.stdout
+    assert benchmark(*asked, "--body-from", "card").returncode == 0
+    assert document(out)["manifest"]["bodies"]["source"] == f"card of {card.name}"
+    refused = benchmark(*asked, "--correctness", "--max-requests", 31)
+    assert refused.returncode == 2
+    assert "32 requests, with those at rest, exceed the maximum of 31" in refused.stderr
+
+
+def test_an_export_of_cloud_logging_and_targets_of_vegeta_are_sent_with_what_they_lack(
+    benchmark: Command, twins: Twins, tmp_path: Path, service: Service
+) -> None:
+    log, out, card = tmp_path / "log.json", tmp_path / "out.json", service.card
+    request = {"requestMethod": "POST"}
+    entries = [{"httpRequest": request, "timestamp": f"2026-01-02T03:04:0{at}Z"} for at in range(9, 1, -1)]
+    log.write_text(json.dumps([*entries, {"logName": "x", "textPayload": "started"}]))
+    done = benchmark("load", *endpoints(twins[0]), "--replay", log, "--speed", 50, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "1 entries of log.json are not predictions and are left out" in done.stderr
+    figures = document(out)
+    assert figures["endpoints"]["api"]["attempts"] == 8
+    assert figures["manifest"]["bodies"]["source"] == f"card of {card.name}"
+    body = json.dumps(dict(zip(card.feature_names, card.presets[0].values, strict=True))).encode()
+    target = {"method": "POST", "url": "http://x/predict", "body": base64.b64encode(body).decode()}
+    log.write_text(json.dumps(target))
+    asked = ("load", *endpoints(twins[0]), "--replay", log, "--json", out)
+    assert "--replay log.json has no times: give --rate or --stage too" in benchmark(*asked).stderr
+    assert benchmark(*asked, "--stage", "200ms:50").returncode == 0
+    assert document(out)["manifest"]["bodies"] | {"sha256": ""} == {"source": "log log.json", "count": 1, "sha256": ""}
+
+
+def test_a_log_that_cannot_be_replayed_is_refused_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log"
+    good = [{"time": at, "body": {"a": 1}} for at in (0, 100_000)]
+
+    def refused(*arguments: str, entries: list[Any] = good) -> str:
+        log.write_text("\n".join(map(json.dumps, entries)))
+        asked = ["load", "--endpoint", "api=http://127.0.0.1:1", "--results", str(tmp_path), *arguments]
+        assert main(asked) == 2
+        assert not Store(tmp_path).runs()
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == 1
+        return said
+
+    replay = ("--replay", str(log))
+    assert "line 2 is no entry" in refused(*replay, entries=[good[0], {}])
+    assert "a log of at most 24 h at this speed, not 27.78 h" in refused(*replay)
+    assert "requests/s in total exceed the maximum" in refused(*replay, "--max-rate", "0.5", "--speed", "100")
+    assert "2 requests exceed the maximum of 1" in refused(*replay, "--max-requests", "1", "--speed", "10")
+    assert "--speed 0.05: must be from 0.1 to 100" in refused(*replay, "--speed", "0.05")
+    assert "--speed requires --replay" in refused("--speed", "2")
+    assert "--replay has its own times" in refused(*replay, "--rate", "2")
+    assert "--replay has its own times" in refused(*replay, "--stage", "1s:2")
+    assert "--replay is an open loop" in refused(*replay, "--concurrency", "2")
+    assert "is not a file" in refused("--replay", str(tmp_path / "none"))
+    assert "its bodies have no names, and no endpoint gives a model card" in refused(
+        *replay, entries=[{"time": 0, "body": {"features": [1]}}]
+    )
+
+
+def test_a_replay_without_its_log_is_refused(tmp_path: Path) -> None:
+    order = Order(ReplayPlan("log", "", 10, 1.0, 10.0), (Endpoint("api", "API", "http://127.0.0.1:1"),), "abcd1234")
+    with pytest.raises(PlanError, match="a replay needs its log, log"):
+        kind_named("load").prepare(order, Store(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--stage", "30s"), "--stage 30s: must be like 30s:10"),
+        (("--stage", "30d:10"), "--stage 30d:10: must be like 30s:10"),
+        (("--stage", "1s:1", "--rate", "5"), "--stage has its own rate and duration"),
+        (("--stage", "1s:1", "--concurrency", "5"), "--concurrency is a closed loop"),
+        (("--arrivals", "gamma"), "--arrivals gamma: must be poisson, constant, or gamma with a burstiness"),
+        (("--arrivals", "gamma:0"), "a burstiness from 0.01 to 100"),
+        (("--arrivals", "weibull:1"), "--arrivals weibull:1: must be"),
+        (("--abort", "p95>5"), "--abort p95>5: must be like error_rate>0.05"),
+        (("--abort-window", "0"), "an abort window from 1 to 3600 s"),
+        (("--goodput-ms", "-1"), "a goodput limit above 0 ms"),
+    ],
+)
+def test_a_load_that_makes_no_sense_is_refused_in_a_line(
+    arguments: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = ["load", "--endpoint", "api=http://127.0.0.1:1", "--results", str(tmp_path), *arguments]
+    assert main(asked) == 2
+    assert what in capsys.readouterr().err
+    assert not Store(tmp_path).runs()
 
 
 def test_progress_can_be_read_by_a_program(benchmark: Command, twins: Twins) -> None:

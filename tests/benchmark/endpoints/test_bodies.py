@@ -1,6 +1,7 @@
 """Bodies are what every service of this kind accepts; a file of which none can be made says why, and where."""
 
 import json
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -31,6 +32,39 @@ def test_a_file_is_read_by_the_names_of_its_columns(tea: ModelCard) -> None:
         {"leaf_length": 1.0, "leaf_width": 2.0, "steep_time": 3.0},
         {"leaf_length": -4.0, "leaf_width": 5.0, "steep_time": 6.5},
     ]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A feature with categories, as far as a file of inputs needs to know."""
+
+    name: str
+    categories: tuple[str, ...]
+    accepts_missing: bool
+
+
+def test_categories_are_texts_and_missing_values_null_where_the_card_accepts_them(tea: ModelCard) -> None:
+    kinds = Category("kind", ("1", "b"), True), Category("grade", ("x", "y"), False)
+    card = replace(tea, features=(*tea.features[:1], *kinds))  # type: ignore[arg-type]
+    text = 'grade,leaf_length,kind\nx,1.5,1\n"y, z",2,\n'
+    assert [json.loads(body) for body in from_csv(text, "rows.csv", card).bodies] == [
+        {"leaf_length": 1.5, "kind": "1", "grade": "x"},
+        {"leaf_length": 2.0, "kind": None, "grade": "y, z"},
+    ]
+    for row, problem in ((",1,b", "grade is missing"), ("x,,b", "leaf_length is missing")):
+        with pytest.raises(BodyError, match=f"^rows.csv, line 3: {problem}$"):
+            from_csv(f"grade,leaf_length,kind\nx,1,1\n{row}\n", "rows.csv", card)
+
+
+def test_without_a_card_a_column_is_what_its_first_filled_cell_is() -> None:
+    text = "size;colour;note\n1,5;red;\n;2;\n3;;\n"
+    assert [json.loads(body) for body in from_csv(text, "rows.csv", None).bodies] == [
+        {"size": 1.5, "colour": "red", "note": None},
+        {"size": None, "colour": "2", "note": None},
+        {"size": 3.0, "colour": None, "note": None},
+    ]
+    with pytest.raises(BodyError, match=r"^rows\.csv, line 3: size is not a finite number$"):
+        from_csv("size,colour\n1,red\nlarge,red\n", "rows.csv", None)
 
 
 def test_without_a_card_all_columns_are_sent() -> None:

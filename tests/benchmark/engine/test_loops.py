@@ -1,6 +1,7 @@
 """The loops that send: in which order, when, how many at once, and how they end."""
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -24,11 +25,24 @@ from benchmark.engine.generator import Watch
 from benchmark.engine.overhead import NullServerError
 from benchmark.engine.pace import Pace
 from benchmark.record import store as store_module
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Plan, PlanError, to_document
+from benchmark.record.plan import (
+    AbortRule,
+    ClosedLoopPlan,
+    ComparePlan,
+    LoadPlan,
+    OpenLoopPlan,
+    Plan,
+    PlanError,
+    ReplayPlan,
+    Stage,
+    StagedPlan,
+    to_document,
+)
 from benchmark.record.recording import HEARTBEAT_S, load_samples
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.samples import Row, Samples, response_ms
 from benchmark.record.store import Store, StoreError
+from benchmark.summary.summarise import summarise
 from inference.card import ModelCard
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import Connection, LittleServer, Request, always, answering, json_reply
@@ -47,7 +61,9 @@ def store(tmp_path: Path) -> Store:
 def measure(store: Store, tea: ModelCard) -> Measure:
     """Carry out a plan against these servers, in this process."""
 
-    def measure(plan: Plan, servers: Sequence[LittleServer], bodies: Bodies | None = None) -> tuple[Run, Samples]:
+    def measure(
+        plan: Plan, servers: Sequence[LittleServer], bodies: Bodies | None = None, **more: Any
+    ) -> tuple[Run, Samples]:
         bodies = bodies or from_card(tea)
         endpoints = [
             Endpoint(key, key.upper(), server.url) for key, server in zip(("api", "function"), servers, strict=False)
@@ -56,7 +72,7 @@ def measure(store: Store, tea: ModelCard) -> Measure:
         for server in servers:
             server.requests.clear()  # what was asked about the card is not measured
         run = Run(new_run_id(), plan.kind, "", RunState.RUNNING, utc_now(), manifest)
-        ended = execute(run, endpoints, bodies, tea, store)
+        ended = execute(run, endpoints, bodies, tea, store, **more)
         return ended, load_samples(store, run.id)[0]
 
     return measure
@@ -237,6 +253,67 @@ def test_more_callers_than_there_can_be_files_are_refused_before_the_run(
     assert not samples["failure"].any()  # one after the other, as there are files for no more
 
 
+def test_a_replay_sends_each_request_of_the_log_to_every_endpoint_when_it_was_due(
+    measure: Measure, serve: Serve
+) -> None:
+    servers = [serve(always(GOOD)), serve(always(GOOD))]
+    times_s = np.sort(np.random.default_rng(1).uniform(0, 1, 40))
+    bodies = Bodies("log", tuple(json.dumps({"a": at}).encode() for at in range(40)))
+    plan = ReplayPlan("log", "", 40, 1.0, 40.0, speed=3.0, warmup=4)
+    run, samples = measure(plan, servers, bodies, times_s=times_s)
+    assert run.state is RunState.FINISHED
+    for position, server in enumerate(servers):
+        mine = np.sort(samples[samples["endpoint"] == position], order="group")
+        assert mine["scheduled_ms"] == pytest.approx(times_s * 1000, abs=1e-3)
+        assert mine["warmup"].tolist() == [True] * 4 + [False] * 36
+        assert {request.body for request in server.requests} == set(bodies.bodies)
+    first = samples[np.argsort(samples["sent_ms"])]["endpoint"][::2]
+    assert 8 < first.sum() < 32  # neither endpoint always comes first
+
+
+def test_answers_under_load_are_compared_with_those_at_rest(measure: Measure, serve: Serve, store: Store) -> None:
+    count = 0
+
+    def answer(_: Request) -> bytes:
+        nonlocal count
+        count += 1
+        changed = count > 4 and count % 10 == 0  # the card has two inputs, each asked twice
+        headers = [("X-Instance-Id", "bad" if changed else "good")]
+        return json_reply({"prediction": 2 if changed else 1}, headers=headers)
+
+    servers = [serve(always(GOOD)), serve(answering(answer))]
+    bodies = Bodies("test", (b'{"a": 1}', b'{"a": 2}', b'{"a": 1}'))
+    run, samples = measure(OpenLoopPlan(rate=100, duration_s=0.6, warmup=0, correctness=True), servers, bodies)
+    sound, broken = summarise(store.run(run.id), samples).endpoints
+    assert sound.correctness and broken.correctness
+    assert (sound.correctness.bodies, sound.correctness.changed) == (2, 0)
+    assert sound.correctness.compared == sound.attempts == len(servers[0].requests) - 4
+    assert broken.correctness.changed == count // 10
+    by_id = {instance: (compared, changed) for instance, compared, changed in broken.correctness.by_instance}
+    assert by_id["good"][1] == 0 and by_id["bad"] == (count // 10, count // 10)
+
+
+def test_a_run_that_asks_at_rest_says_that_it_goes_on(
+    measure: Measure, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.engine.execute.HEARTBEAT_S", 0.05)
+    phases = []
+    append = Store.append
+
+    def note(store: Store, run_id: str, chunk: bytes | None, progress: Any) -> None:
+        phases.append(progress["phase"])
+        append(store, run_id, chunk, progress)
+
+    monkeypatch.setattr(Store, "append", note)
+
+    def answer(_: Request) -> bytes:
+        time.sleep(0.1)
+        return GOOD
+
+    measure(ClosedLoopPlan(1, 2, warmup=0, correctness=True), [serve(answering(answer))])
+    assert "asking at rest" in phases and phases[-1] == "measuring"
+
+
 # --- Ending
 
 
@@ -275,6 +352,38 @@ def test_a_request_that_hangs_does_not_delay_the_end(measure: Measure, serve: Se
     assert run.state is RunState.CANCELLED
     assert time.monotonic() - started < plan.timeout_s
     assert len(samples) <= 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        OpenLoopPlan(rate=100, duration_s=600, warmup=0, abort=(AbortRule("error_rate", 0.05),)),
+        StagedPlan((Stage(0.5, 100), Stage(600, 0.01)), "constant", warmup=0, abort=(AbortRule("error_rate", 0.05),)),
+        ClosedLoopPlan(concurrency=2, total=10**6, warmup=0, abort=(AbortRule("error_rate", 0.05),)),
+    ],
+    ids=["arrivals", "between two arrivals", "callers"],
+)
+def test_a_broken_limit_of_one_endpoint_stops_all_and_keeps_what_was_measured(
+    measure: Measure, serve: Serve, store: Store, plan: LoadPlan
+) -> None:
+    count = 0
+
+    def fail(_: Request) -> bytes:
+        nonlocal count
+        count += 1
+        time.sleep(0.9 if count == 40 else 0.01)  # one is in flight when the others have exceeded the limit
+        return json_reply({"detail": "no"}, status=500)
+
+    servers = [serve(always(GOOD)), serve(answering(fail))]
+    started = time.monotonic()
+    run, samples = measure(plan, servers)
+    assert time.monotonic() - started < 300
+    assert run.state is store.run(run.id).state is RunState.ABORTED
+    reason = store.run(run.id).outcome.reason
+    assert reason and reason.startswith("error_rate>0.05: FUNCTION had 1 in the last 10 s (n = ")
+    for position, server in enumerate(servers):  # everything that was sent was also waited for
+        assert np.count_nonzero(samples["endpoint"] == position) == len(server.requests) > 0
+    assert run.outcome.generator["floor_ms"] > 0
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.engine.schedule import arrival_times_s, pair_orders
-from benchmark.record.plan import Arrivals, OpenLoopPlan
+from benchmark.engine.schedule import arrival_times_s, pair_orders, replayed
+from benchmark.record.plan import Arrivals, OpenLoopPlan, Stage, StagedPlan
 from benchmark.record.samples import Floats
 
 
@@ -107,3 +107,47 @@ def test_a_ramp_of_next_to_nothing_is_the_constant_rate() -> None:
     flat = times(arrivals="constant", rate=50, duration_s=30)
     for ramp in (50.0, 50.0 + 1e-13, 50.0 + 1e-9):
         assert times(arrivals="constant", rate=50, ramp=ramp, duration_s=30) == pytest.approx(flat, abs=1e-8)
+
+
+@pytest.mark.parametrize("burstiness", [0.1, 0.5, 1.0, 4.0])
+def test_gamma_gaps_vary_as_their_burstiness_says_and_keep_the_mean_rate(burstiness: float) -> None:
+    gaps_s = np.diff(times(arrivals="gamma", burstiness=burstiness, rate=100, duration_s=1000))
+    assert gaps_s.mean() == pytest.approx(0.01, rel=4 / sqrt(burstiness * len(gaps_s)))
+    variation = gaps_s.std() / gaps_s.mean()
+    assert variation == pytest.approx(1 / sqrt(burstiness), rel=0.05)
+    assert abs(np.corrcoef(gaps_s[1:], gaps_s[:-1])[0, 1]) < 4 / sqrt(len(gaps_s))
+
+
+@pytest.mark.parametrize("burstiness", [0.05, 0.3, 5.0])
+def test_short_gamma_loads_have_the_mean_number_of_requests_too(burstiness: float) -> None:
+    counts = np.array(
+        [len(times(seed, arrivals="gamma", burstiness=burstiness, rate=20, duration_s=2)) for seed in range(2000)]
+    )
+    assert counts.mean() == pytest.approx(40, abs=4 * counts.std() / sqrt(len(counts)))
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "burstiness", "variance"), [("constant", None, 0.0), ("poisson", None, 1.0), ("gamma", 0.25, 4.0)]
+)
+def test_each_stage_holds_its_rate(arrivals: Arrivals, burstiness: float | None, variance: float) -> None:
+    stages = (Stage(30, 10), Stage(5, 200), Stage(10, 0), Stage(60, 50))
+    sends_s = arrival_times_s(StagedPlan(stages, arrivals, burstiness, warmup=0), 3)
+    assert np.all(np.diff(sends_s) >= 0)
+    ends = np.cumsum([stage.duration_s for stage in stages])
+    counts, _ = np.histogram(sends_s, [0, *ends])
+    for stage, count in zip(stages, counts, strict=True):
+        mean = stage.duration_s * stage.rate
+        assert count == pytest.approx(mean, abs=4 * sqrt(variance * mean) + 1e-9)
+
+
+def test_one_stage_is_a_load_at_that_rate() -> None:
+    staged = arrival_times_s(StagedPlan((Stage(30.0, 50.0),), warmup=0), 7)
+    assert staged == pytest.approx(times(7, rate=50.0, duration_s=30.0), abs=1e-12)
+
+
+def test_a_replay_sends_each_request_to_all_endpoints_at_its_time_in_random_order() -> None:
+    sends = replayed(np.arange(300) / 10, 2, 5)
+    assert sends == replayed(np.arange(300) / 10, 2, 5)
+    assert [due_ns for due_ns, _, _ in sends] == [number * 100_000_000 for number in range(300) for _ in (0, 1)]
+    assert [{sends[at][1], sends[at + 1][1]} for at in range(0, 600, 2)] == [{0, 1}] * 300
+    assert sum(position for _, position, _ in sends[::2]) == pytest.approx(150, abs=4 * sqrt(75))

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.endpoints.sample import Failure, Temperature
-from benchmark.record.plan import ComparePlan, LoadPlan, OpenLoopPlan
+from benchmark.record.plan import AbortRule, ComparePlan, LoadPlan, OpenLoopPlan, Stage, StagedPlan
+from benchmark.record.run import RunState
 from benchmark.record.samples import ROW, Samples, from_rows, pack
 from benchmark.reports import export
 from benchmark.reports.export import (
@@ -27,6 +28,7 @@ from benchmark.reports.export import (
     run_to_document,
     samples_to_csv,
 )
+from benchmark.reports.imported import ImportFault
 from benchmark.summary.summarise import summarise, to_document
 from benchmark.synthetic.demo import DEMO, simulate_run
 from tests.benchmark.runs import make_run, pairs, row
@@ -89,7 +91,10 @@ def test_a_negative_prediction_stays_a_number() -> None:
 # --- JSON, and back
 
 
-@pytest.mark.parametrize("plan", [ComparePlan(pairs=100), OpenLoopPlan(rate=50, duration_s=5)])
+STAGED = StagedPlan((Stage(3, 20), Stage(1, 100)), "gamma", 0.5, goodput_ms=60.0, abort=(AbortRule("p95_ms", 800),))
+
+
+@pytest.mark.parametrize("plan", [ComparePlan(pairs=100), OpenLoopPlan(rate=50, duration_s=5), STAGED])
 def test_a_run_that_went_out_and_came_back_has_the_same_summary(plan: ComparePlan | LoadPlan) -> None:
     run, samples = simulate_run(DEMO, plan)
     run = replace(run, outcome=make_run().outcome)
@@ -99,6 +104,22 @@ def test_a_run_that_went_out_and_came_back_has_the_same_summary(plan: ComparePla
     run = replace(run, is_imported=True)
     before, after = (json.dumps(to_document(summarise(*each))) for each in ((run, samples), (found, read)))
     assert before == after
+
+
+def test_an_aborted_run_keeps_its_reason_and_its_counts_of_changed_answers() -> None:
+    run, samples = simulate_run(DEMO, STAGED)
+    counted = {"bodies": 3, "unstable": 0, "instances": [{"id": None, "compared": 9, "changed": 1}]}
+    outcome = {**make_run().outcome, "reason": "p95_ms>800: First had 900", "correctness": {"first": counted}}
+    run = replace(run, state=RunState.ABORTED, outcome=outcome)
+    document = json.loads(json.dumps(run_to_document(run, samples), allow_nan=False))
+    found, read = run_from_document(document)
+    assert (found.state, found.outcome) == (run.state, run.outcome)
+    assert summarise(found, read).endpoints[0].correctness == summarise(run, samples).endpoints[0].correctness
+    document["outcome"]["correctness"]["first"]["instances"][0]["changed"] = "<b>"
+    with pytest.raises(
+        ImportFault, match=r"outcome\.correctness\.first\.instances\[0\]\.changed must be a whole number"
+    ):
+        run_from_document(document)
 
 
 def exported(**changes: Any) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import pytest
 
 from benchmark.record.plan import ComparePlan, LoadPlan, OpenLoopPlan
 from benchmark.record.run import RunState
-from benchmark.record.samples import Samples, empty
+from benchmark.record.samples import Samples, empty, from_rows
 from benchmark.summary.gate import Check, GateError, check_non_inferior, check_slo, flaws, to_junit, to_markdown
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import simulate_run
 from benchmark.synthetic.simulate import TrueEndpoint, Truth
-from tests.benchmark.runs import make_run, pairs
+from tests.benchmark.runs import make_run, pairs, row
 
 NOISE = np.random.default_rng(1).lognormal(0, 0.1, (2, 400))
 
@@ -51,6 +51,18 @@ def test_the_measured_figure_decides(slo: str, holds: bool) -> None:
     check = check_slo(RUN, slo)
     assert (check.objective, check.holds) == (slo, holds)
     assert "n = 400" in check.found
+
+
+def test_goodput_is_gated_with_its_interval_and_needs_a_limit() -> None:
+    plan = OpenLoopPlan(rate=25, duration_s=16, warmup=0, goodput_ms=50.0)
+    answers = from_rows([row(0, at, 90.0 if at % 20 == 0 else 10.0) for at in range(400)])
+    run = summarise(make_run(plan, keys=("api",)), answers)
+    assert check_slo(run, "api.goodput>0.9").holds
+    assert check_slo(run, "api.goodput>0.94").holds
+    assert not check_slo(run, "api.goodput>0.94", strict=True).holds
+    assert not check_slo(run, "api.goodput>0.96").holds
+    with pytest.raises(GateError, match="has no goodput: measure it with --goodput-ms"):
+        check_slo(RUN, "api.goodput>0.9")
 
 
 def test_an_slo_at_the_very_figure_is_kept_by_or_equal_alone() -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.sample import Failure, Temperature
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan
-from benchmark.record.run import Run
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan, Stage, StagedPlan
+from benchmark.record.run import Run, RunState
 from benchmark.record.samples import FAILURES, TEMPERATURES, TIMEOUT, UNKNOWN, Samples, empty, from_rows, join
 from benchmark.reports.document import to_markdown
 from benchmark.reports.report import build
@@ -530,6 +530,105 @@ def test_a_run_that_ended_early_can_be_summarised(plan: LoadPlan | None, samples
 def test_one_run_gives_the_same_summary_every_time() -> None:
     run, samples = simulated(ComparePlan(pairs=200))
     assert summarise(run, samples) == summarise(run, samples)
+
+
+# --- Stages and goodput
+
+SPIKE = StagedPlan((Stage(20, 20), Stage(5, 200), Stage(20, 20)), "constant", warmup=20, goodput_ms=100.0)
+WEAK = Truth((TrueEndpoint(20.0, instances=20), TrueEndpoint(20.0, instances=3, error_share=0.1)))
+
+
+def test_each_stage_has_the_requests_that_were_due_in_it() -> None:
+    run, samples = simulate_run(WEAK, SPIKE)
+    strong, weak = summarise(run, samples).endpoints
+    for one in (strong, weak):
+        assert [found.attempts for found in one.stages] == [380, 1000, 400]  # without the warm-up
+        assert sum(found.attempts for found in one.stages) == one.attempts
+        assert sum(found.failed for found in one.stages) == one.failed
+    assert [found.rate for found in strong.stages] == pytest.approx([20, 200, 20], rel=0.01)
+    assert [found.rate for found in weak.stages] == pytest.approx([18, 180, 18], rel=0.1)
+    # Three instances serve 150 a second: whoever is due in the spike queues, and those after it for a while.
+    calm, spike, after = ([estimate.value for estimate in found.response_ms] for found in weak.stages)
+    assert calm[1] < 40 and spike[1] > 1000
+    assert calm[0] < after[0] < spike[0]
+    assert [found.response_ms[0].n for found in weak.stages] == [found.attempts - found.failed for found in weak.stages]
+    assert strong.stages[1].response_ms[1].value < 60
+
+
+def test_stages_that_a_run_did_not_reach_are_empty_and_a_part_of_one_is_counted_as_that() -> None:
+    run, samples = simulate_run(WEAK, SPIKE)
+    cut = samples[samples["scheduled_ms"] <= 22_000]
+    one, _ = summarise(replace(run, state=RunState.ABORTED), cut).endpoints
+    assert [found.reached_s for found in one.stages] == pytest.approx([20, 2, 0], abs=0.01)
+    assert [found.rate for found in one.stages] == pytest.approx([20, 200, 0], rel=0.01)
+    assert one.stages[2].attempts == 0 and not one.stages[2].response_ms[0].n
+
+
+def test_goodput_is_the_share_within_the_limit_and_a_failure_is_not_within() -> None:
+    plan = OpenLoopPlan(rate=25, duration_s=16, warmup=0, goodput_ms=50.0)
+    rows = [row(0, at, 30.0 if at % 10 else 70.0) for at in range(390)]
+    rows += [row(0, at, 1.0, failure=Failure.SERVER_ERROR) for at in range(390, 400)]
+    rows += [row(0, at, 1.0, warmup=True) for at in range(400, 420)]
+    found = summarise(make_run(plan, keys=("api",)), from_rows(rows)).endpoints[0].goodput
+    assert found is not None
+    assert (found.limit_ms, found.share.value, found.share.n) == (50.0, 351 / 400, 400)
+    assert found.share.low is not None and found.share.high is not None
+    assert found.share.low < 351 / 400 < found.share.high
+    late = from_rows([row(0, at, 30.0, scheduled_ms=40.0 * at - 30) for at in range(1, 400)])
+    found = summarise(make_run(plan, keys=("api",)), late).endpoints[0].goodput
+    assert found is not None and found.share.value == 0  # response time counts, not service time
+
+
+def test_bursts_of_slow_answers_widen_the_interval_of_the_goodput() -> None:
+    plan = OpenLoopPlan(rate=25, duration_s=80, warmup=0, goodput_ms=50.0)
+
+    def width(is_slow: Any) -> float:
+        rows = [row(0, at, 90.0 if is_slow(at) else 10.0) for at in range(2000)]
+        found = summarise(make_run(plan, keys=("api",)), from_rows(rows)).endpoints[0].goodput
+        assert found is not None and found.share.value == 0.9 and found.share.half_width is not None
+        return found.share.half_width
+
+    assert width(lambda at: 900 <= at < 1100) > 2 * width(lambda at: at % 10 == 0)
+
+
+def test_a_plan_without_a_limit_has_no_goodput() -> None:
+    one = summarise(make_run(), of_pairs()).endpoints[0]
+    assert one.goodput is None and one.stages == () and one.correctness is None
+
+
+def test_stages_goodput_and_changed_answers_are_shown_everywhere() -> None:
+    run, samples = simulate_run(WEAK, SPIKE)
+    counted = {"bodies": 3, "unstable": 1, "instances": [{"id": "abc", "compared": 900, "changed": 7}]}
+    counted["instances"].append({"id": None, "compared": 100, "changed": 0})  # type: ignore[attr-defined]
+    run = replace(run, outcome=make_run().outcome | {"correctness": {"first": counted}})
+    summary = summarise(run, samples)
+    document = json.loads(json.dumps(to_document(summary), allow_nan=False))
+    first, second = document["endpoints"].values()
+    assert [(one["planned_rate"], one["attempts"]) for one in first["stages"]] == [(20, 380), (200, 1000), (20, 400)]
+    assert first["goodput"]["limit_ms"] == 100 and first["goodput"]["value"] > second["goodput"]["value"]
+    assert (first["correctness"]["compared"], first["correctness"]["changed"]) == (1000, 7)
+    assert "correctness" not in second
+    screen = Console(file=io.StringIO(), width=400)
+    print_summary(summary, screen)
+    report = to_markdown(build([(run, samples)], load_prices(), UTC, None))
+    for text in (screen.file.getvalue(), report):  # type: ignore[attr-defined]
+        assert "goodput, 100 ms (%)" in text
+        assert "2: 200/s for 5 s" in text
+        assert "7 of 1000 (by instance: abc 7 of 900), 1 of 3 inputs unstable at rest" in text
+
+
+def test_an_aborted_run_says_why_everywhere() -> None:
+    run, samples = simulate_run(WEAK, SPIKE)
+    why = "error_rate>0.05: Second had 0.12 in the last 10 s (n = 240)"
+    run = replace(run, state=RunState.ABORTED, outcome={**make_run().outcome, "reason": why})
+    summary = summarise(run, samples)
+    screen = Console(file=io.StringIO(), width=400)
+    print_summary(summary, screen)
+    assert f"Aborted: {why}" in screen.file.getvalue()  # type: ignore[attr-defined]
+    document = to_document(summary)
+    assert (document["state"], document["reason"]) == ("aborted", why)
+    report = to_markdown(build([(run, samples)], load_prices(), UTC, None))
+    assert f"it is aborted ({why})" in report.replace("\\", "")
 
 
 # --- As JSON

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan, PlanError
+from benchmark.record.plan import (
+    ClosedLoopPlan,
+    ComparePlan,
+    LoadPlan,
+    OpenLoopPlan,
+    PlanError,
+    ReplayPlan,
+    Stage,
+    StagedPlan,
+)
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
 from benchmark.record.store import Store
@@ -55,9 +64,17 @@ def test_callers_wait_for_their_answers() -> None:
     assert in_flight == [4, 4, 4]
 
 
-def test_a_ramp_is_refused_as_it_cannot_be_simulated() -> None:
-    with pytest.raises(PlanError, match="cannot have a ramp"):
-        simulate_run(DEMO, OpenLoopPlan(ramp=5.0))
+def test_the_rate_of_a_simulated_run_follows_its_plan() -> None:
+    _, ramp = simulate_run(DEMO, OpenLoopPlan(rate=95.0, ramp=5.0, duration_s=20))
+    _, staged = simulate_run(DEMO, StagedPlan((Stage(10, 27.5), Stage(10, 72.5)), "gamma", 0.5))
+    for samples in (ramp, staged):
+        halves = np.histogram(samples["scheduled_ms"], [0, 10_000, 20_000])[0]
+        assert halves == pytest.approx([550, 1450], rel=0.25)
+
+
+def test_a_replay_is_refused_as_it_cannot_be_simulated() -> None:
+    with pytest.raises(PlanError, match="cannot replay a log"):
+        simulate_run(DEMO, ReplayPlan("log", "", 10, 1.0, 10.0))
 
 
 def test_one_seed_gives_one_run_under_another_id() -> None:

@@ -14,7 +14,7 @@ import pytest
 from benchmark.__main__ import main
 from benchmark.coldstart.plan import IdleSweepPlan, SpawnPlan
 from benchmark.launch import Launcher
-from benchmark.record.plan import ComparePlan, PlanError
+from benchmark.record.plan import ComparePlan, PlanError, Stage, StagedPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Samples, empty, pack
@@ -152,12 +152,14 @@ def test_a_plan_beyond_the_limits_is_refused_in_a_sentence(page: Page) -> None:
 def test_a_run_goes_from_start_to_report_and_survives_the_session(page: Page, store: Store) -> None:
     page.open()
     page.app.number_input(key="pairs").set_value(80)
+    page.app.number_input(key="goodput-ms").set_value(5000.0)
     page.rerun()
     page.press("Start")
     rerun_until(page, "Finished")
     (run_id,) = (run.id for run in store.runs())
     assert store.run(run_id).state is RunState.FINISHED
     assert "n = 80" in page.read("verdict")
+    assert "within 5000 ms" in page.read("card-api")
     other = Page().at("benchmark").open(run=run_id)
     assert other.read("verdict") == page.read("verdict")
 
@@ -266,6 +268,20 @@ def test_conditions_are_beside_the_figures(page: Page, store: Store) -> None:
     text = page.read("chart-fairness")
     assert "2 of 10 conditions differ or are unknown" in text
     assert "| vCPU | 1 | 2 | :orange[**differs**] |" in text
+
+
+def test_an_aborted_load_in_stages_says_why_and_shows_what_each_stage_was(page: Page, store: Store) -> None:
+    plan = StagedPlan((Stage(5.0, 40.0), Stage(2.0, 100.0)), goodput_ms=60.0)
+    run, samples = simulated(plan)
+    counted = {"bodies": 3, "unstable": 0, "instances": [{"id": "abc", "compared": 300, "changed": 4}]}
+    why = "error_rate>0.05: API had 0.12 in the last 10 s (n = 240)"
+    outcome = {**run.outcome, "reason": why, "correctness": {"api": counted}}
+    page.open(run=record(store, (replace(run, state=RunState.ABORTED, outcome=outcome), samples)))
+    (warning,) = page.warnings()
+    assert warning.startswith(say.ENDINGS[RunState.ABORTED]) and f"Limit: {why}." in warning
+    assert "2: 100/s for 2 s" in page.read("stages")
+    assert "% within 60 ms" in page.read("card-api")
+    assert "Answers changed under load: 4 of 300" in page.read("card-api")
 
 
 @pytest.mark.parametrize("state", [RunState.CANCELLED, RunState.FAILED, RunState.LOST])
