@@ -6,7 +6,7 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving peers bench-engine \
+.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving peers extras bench-engine \
 	hostile faults images bare clean clean-results .run-packages .all-packages
 
 help: ## show this list
@@ -21,6 +21,9 @@ help: ## show this list
 
 artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
+
+extras: ## install what is optional: the packages of the protocol oip-grpc
+	@tools/install.sh extras
 
 run: .run-packages artifacts/iris/model.json ## start both endpoints (IDIOMATIC=1: a third) and the dashboard; Ctrl+C stops all
 	@MAKE_PID=$$PPID exec $(PY) -m tools.run

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from benchmark.commands import UsageError
 
 COMMANDS: dict[str, str] = {
+    "probe": "send one request to an endpoint, and show what was sent, what came back and what was read in it",
     "compare": "find out which endpoint is faster: paired requests in random order, one in flight",
     "load": "test endpoints under load: requests at a fixed rate (open loop) or waiting callers (closed loop)",
     "agree": "check that endpoints give the same answers to rows, a grid, random, boundary and invalid inputs",

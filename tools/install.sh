@@ -1,8 +1,8 @@
 #!/bin/sh
-# install.sh SET: bring .venv to the hashed pins of requirements/SET.txt: `run` or `all`, which contains it. A SET of
-# peers/NAME is another server, which gets an environment of its own in build/peers/NAME.
+# install.sh SET: bring .venv to the hashed pins of requirements/SET.txt: `run`, `extras` or `all`, each of which contains
+# the one before. A SET of peers/NAME is another server, which gets an environment of its own in build/peers/NAME.
 # Needs Python 3.11 to 3.13 and a package index; uses uv where it is installed, else gets the pinned one with pip.
-# Returns at once where nothing has changed. What is installed stays: where `all` is, `run` keeps it.
+# Returns at once where nothing has changed. What is installed stays: where a larger set is, a smaller one keeps it.
 set -eu
 cd "$(dirname "$0")/.."
 wanted=$1
@@ -68,7 +68,9 @@ attended() { # run a program that is stopped when this script is told to stop, a
 }
 
 is_usable && cmp -s "requirements/$wanted.txt" "$home/${wanted##*/}.txt" && exit 0
-[ ! -e "$home/all.txt" ] || wanted=all
+for larger in extras all; do
+    [ "$wanted" = all ] || [ ! -e "$home/$larger.txt" ] || wanted=$larger
+done
 
 uv=$(command -v uv || true)
 # A shim may be on the PATH without anything behind it.
@@ -127,5 +129,8 @@ esac
 : >"$home/${wanted##*/}.txt"
 # shellcheck disable=SC2086
 attended "$uv" pip sync --quiet --python "$home" --require-hashes --compile-bytecode $pins
-[ "$wanted" != all ] || cp requirements/run.txt "$home/run.txt"
+case $wanted in
+extras) cp requirements/run.txt "$home" ;;
+all) cp requirements/run.txt requirements/extras.txt "$home" ;;
+esac
 cp "requirements/$wanted.txt" "$home/${wanted##*/}.txt"

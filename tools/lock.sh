@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH" # the pinned uv, where there is one
-groups="api function onnx sklearn training benchmark dashboard run uv"
+groups="api function onnx sklearn training benchmark dashboard run extras uv"
 # Other servers, each in an environment of its own: they share nothing with the others but what loads the model.
 peers="mlserver mlflow bentoml litserve"
 out=requirements

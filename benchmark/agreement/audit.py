@@ -34,6 +34,7 @@ from benchmark.agreement.outcomes import InputOutcome, InvalidResult, known_outc
 from benchmark.agreement.score import Scorer, probe, refuse, score
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.rows import Row
 from inference.card import ModelCard
 
@@ -168,7 +169,10 @@ def audit(
         answered = _score(client, scorers, card, inputs, lambda done, total: report("known answers", done, total))
         outcomes = [[known_outcome(known, card) for known in card.known_answers], *answered]
         sides.insert(0, Side("known answers", text.KNOWN_ANSWERS))
-    invalid = invalid_inputs(card)
+    has_contract = [endpoint.speaks == DEFAULT for endpoint in endpoints]
+    # Over gRPC, most invalid inputs cannot be written at all.
+    is_http = all(endpoint.predict_url.startswith("http") for endpoint in endpoints)
+    invalid = [one for one in invalid_inputs(card) if all(has_contract) or (one.everywhere and is_http)]
     refusals = refuse(client, scorers, invalid, lambda done, total: report("invalid inputs", done, total))
     return Audit(
         card,
@@ -176,8 +180,12 @@ def audit(
         tuple(inputs),
         tuple(outcomes),
         compare(outcomes, card, tolerance),
-        tuple(InvalidResult(what, tuple(found)) for what, *found in zip(invalid, *refusals, strict=True)),
-        model_differences(served, answered),
+        tuple(
+            InvalidResult(what, tuple(found), all(has_contract))
+            for what, *found in zip(invalid, *refusals, strict=True)
+        ),
+        # Versions in the answers of other protocols are not those of model cards.
+        model_differences(served, [side if ours else [] for side, ours in zip(answered, has_contract, strict=True)]),
         seed,
         at_utc,
     )

@@ -194,6 +194,10 @@ class Invalid:
     name: str
     body: bytes
     content_type: str = "application/json"
+    is_named: bool = False
+    """whether `body` is an object of feature names, which each protocol writes in its own way"""
+    everywhere: bool = False
+    """whether it is invalid in every protocol; the others break the contract of our own"""
 
 
 def invalid_inputs(card: ModelCard) -> list[Invalid]:
@@ -209,9 +213,9 @@ def invalid_inputs(card: ModelCard) -> list[Invalid]:
     good = json.dumps(named).encode()
     twice = f'{{"{name}": {feature.default}, '.encode() + good[1:]
     return [
-        Invalid("nothing", b""),
-        Invalid("not JSON", b"{"),
-        Invalid("not UTF-8", b'{"' + name.encode() + b'": "\xff"}'),
+        Invalid("nothing", b"", everywhere=True),
+        Invalid("not JSON", b"{", everywhere=True),
+        Invalid("not UTF-8", b'{"' + name.encode() + b'": "\xff"}', everywhere=True),
         Invalid("a list instead of an object", json.dumps(list(card.defaults)).encode()),
         Invalid("null", b"null"),
         Invalid("an empty object", b"{}"),
@@ -220,7 +224,7 @@ def invalid_inputs(card: ModelCard) -> list[Invalid]:
         Invalid("a field twice", twice),
         Invalid("a list that is too short", json.dumps({"features": list(card.defaults[1:])}).encode()),
         Invalid("a list that is too long", json.dumps({"features": [*card.defaults, 1.0]}).encode()),
-        Invalid("text instead of a number", with_first("one")),
+        Invalid("text instead of a number", with_first("one"), is_named=True, everywhere=True),
         Invalid("a number as text", with_first(str(feature.default))),
         Invalid("true instead of a number", with_first(True)),
         Invalid("null instead of a number", with_first(None)),

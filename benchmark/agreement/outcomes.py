@@ -46,6 +46,8 @@ class InvalidResult:
 
     invalid: Invalid
     refusals: tuple[Refusal, ...]
+    by_contract: bool = True
+    """whether all endpoints have the same contract, which says with which status and code they refuse"""
 
     @property
     def compared(self) -> bool:
@@ -55,8 +57,8 @@ class InvalidResult:
 
     @property
     def same(self) -> bool:
-        """Whether every endpoint refused it, with the same status and code."""
-        return _alike(self.refusals)
+        """Whether every endpoint refused it; under one contract, with the same status and code."""
+        return _alike(self.refusals) if self.by_contract else all(one.refused for one in self.refusals)
 
 
 def _alike(refusals: Sequence[Refusal]) -> bool:
@@ -68,7 +70,7 @@ def read_outcome(status: int, body: bytes, card: ModelCard, protocol: Protocol) 
     judged = judge(status, body, card, protocol)
     if judged.answer is None:
         return InputOutcome(status, judged.failure, judged.detail)
-    return InputOutcome(status, answer=judged.answer, fields=tuple(sorted(decode(body))))
+    return InputOutcome(status, answer=judged.answer, fields=_fields(decode(body)))
 
 
 def read_outcomes(
@@ -86,9 +88,13 @@ def read_outcomes(
 
 def _one_of_many(status: int, document: Any, card: ModelCard, protocol: Protocol) -> InputOutcome:
     try:
-        return InputOutcome(status, answer=protocol.read_answer(document, card), fields=tuple(sorted(document)))
+        return InputOutcome(status, answer=protocol.read_answer(document, card), fields=_fields(document))
     except WrongSchema as error:
         return InputOutcome(status, Failure.WRONG_SCHEMA, str(error))
+
+
+def _fields(document: Any) -> tuple[str, ...] | None:
+    return tuple(sorted(document)) if isinstance(document, dict) else None
 
 
 def known_outcome(known: KnownAnswer, card: ModelCard) -> InputOutcome:

@@ -6,7 +6,7 @@ Only answers are collected: nothing here is timed. Failures of an endpoint never
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 
 import httpx
@@ -17,6 +17,7 @@ from benchmark.endpoints.answer import MAX_ANSWER_BYTES
 from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure, read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.protocols import DEFAULT, NotEncodable
 from benchmark.endpoints.sample import Failure
 from benchmark.endpoints.traffic import TEST_HEADERS
 from inference.card import ModelCard
@@ -64,7 +65,11 @@ def probe(client: httpx.Client, endpoint: Endpoint, card: ModelCard) -> Scorer:
         return Scorer(endpoint, alone, {}, InputOutcome(failure=Failure.NO_IDENTITY, detail=str(error)))
     for form, how in endpoint.spoken.forms.items():
         rows = [card.defaults] * 2 if how.takes_many else [card.defaults]
-        reply = _post(client, endpoint, headers, how.encode(card.feature_names, rows))
+        try:
+            body = how.encode(card.feature_names, rows)
+        except NotEncodable as error:
+            return Scorer(endpoint, alone, headers, InputOutcome(failure=Failure.WRONG_SCHEMA, detail=str(error)))
+        reply = _post(client, endpoint, headers, body)
         if reply.status is None:
             return Scorer(endpoint, alone, headers, InputOutcome(failure=reply.failure))
         outcomes = _read(reply, card, endpoint, form, len(rows))
@@ -126,7 +131,13 @@ def refuse(
     def ask(one: Scorer, what: Invalid) -> Refusal:
         if one.problem:
             return Refusal(None)
-        reply = _post(client, one.endpoint, one.headers, what.body, what.content_type)
+        body = what.body
+        if what.is_named:
+            try:
+                body = one.endpoint.spoken.encode(body)
+            except NotEncodable:
+                return Refusal(None)
+        reply = _post(client, one.endpoint, one.headers, body, what.content_type)
         return Refusal(None) if reply.status is None else read_refusal(reply.status, reply.body)
 
     total = len(invalid) * len(scorers)
@@ -189,8 +200,12 @@ def _read(reply: _Reply, card: ModelCard, endpoint: Endpoint, name: str, count: 
     protocol = endpoint.spoken
     form = protocol.forms[name]
     if form.takes_many:
-        return read_outcomes(reply.status, reply.body, card, protocol, form, count)
-    return [read_outcome(reply.status, reply.body, card, protocol)]
+        outcomes = read_outcomes(reply.status, reply.body, card, protocol, form, count)
+    else:
+        outcomes = [read_outcome(reply.status, reply.body, card, protocol)]
+    if outcomes is None or endpoint.speaks == DEFAULT:
+        return outcomes
+    return [replace(one, fields=None) for one in outcomes]  # other protocols call the same things by other names
 
 
 def _post(

@@ -1,7 +1,6 @@
 """`agree`: check that endpoints give the same answers to rows, a grid, random, boundary and invalid inputs."""
 
 import argparse
-import json
 import math
 import os
 import sys
@@ -15,14 +14,14 @@ from benchmark.agreement.compare import TOLERANCE, count_kinds
 from benchmark.agreement.inputs import DRAWS, GRID_POINTS, MAX_POINTS
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
-from benchmark.endpoints.bodies import card_of
+from benchmark.endpoints.bodies import card_of, card_on_this_machine
 from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, Table, decode, read_rows, training_text, within_limits
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask
 from benchmark.record.plan import PlanError, check_hosts
 from benchmark.reports.export import rows_to_csv
-from inference.card import CARD_FILE, CardError, ModelCard, parse_card
+from inference.card import ModelCard
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     except PlanError as error:
         raise UsageError(str(error)) from error
     served = ask(endpoints)
-    card = card_of([one.card for one in served]) or _local_card()
+    card = card_of([one.card for one in served]) or card_on_this_machine()
     if card is None:
         raise UsageError("no endpoint has a model card, and MODEL_DIR does not name an artifact")
     table = _table(arguments.rows, card) if len(endpoints) > 1 else Table(card.feature_names, ())
@@ -118,14 +117,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not found.agreement.compared:
         return 2
     return 0 if agrees else 1
-
-
-def _local_card() -> ModelCard | None:
-    directory = Path(os.environ.get("MODEL_DIR") or ROOT / "artifacts" / "iris")
-    try:
-        return parse_card(json.loads((directory / CARD_FILE).read_bytes()))
-    except (OSError, ValueError, CardError):
-        return None
 
 
 def _table(file: Path | None, card: ModelCard) -> Table:

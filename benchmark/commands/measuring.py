@@ -49,7 +49,8 @@ def add_endpoints(parser: argparse.ArgumentParser, *, required: bool = True, tim
         action="append",
         default=[],
         metavar="NAME=PROTOCOL",
-        help=f"protocol of an endpoint: {', '.join(PROTOCOLS)} (default {DEFAULT})",
+        help=f"protocol of an endpoint: {', '.join(PROTOCOLS)} (default {DEFAULT}); PROTOCOL:FORM chooses a request "
+        "format, and template:FILE.toml names the template",
     )
     parser.add_argument(
         "--timeout",
@@ -179,7 +180,11 @@ def _named_here(
         names = ", or the name of an endpoint in the file" if configured.is_in_a_file(environ) else ""
         raise UsageError(f"--endpoint {text}: must be NAME=URL, with a NAME that begins with a letter{names}")
     prefix = env_prefix(key)
+    protocol, form = configured.split_protocol(protocols.pop(key, DEFAULT))
+    template = None
     try:
+        if protocol == "template" and form:
+            template, form = configured.read_template(Path(form)), None
         return Endpoint(
             key,
             environ.get(f"{prefix}_NAME") or key,
@@ -187,8 +192,12 @@ def _named_here(
             timeout_s,
             environ.get(f"{prefix}_TOKEN") or None,
             identity if "1" in wanted or key in wanted else None,
-            protocols.pop(key, DEFAULT),
+            protocol,
+            form=form,
+            template=template,
         )
+    except configured.TemplateError as error:
+        raise UsageError(f"--protocol {key}: template {error}") from error
     except EndpointError as error:
         raise UsageError(f"--endpoint {key}: {url} {error}") from error
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from benchmark.commands import UsageError, add_results, results_store, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, carry_out, parse_endpoints
-from benchmark.endpoints.bodies import Bodies, from_card
+from benchmark.endpoints.bodies import Bodies, card_for, from_card, from_descriptions
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.execute import ask, make_manifest
@@ -26,6 +26,7 @@ from benchmark.runs.requests import new_run, work
 from benchmark.statistics.text import number, span
 from benchmark.summary.summarise import Summary
 from benchmark.synthetic.selftest import FEWEST_RUNS, KIND, resolution
+from inference.card import ModelCard
 
 _MOST_RUNS = 100
 _NULL_BODY = Bodies("null", (json.dumps({"features": [1.0, 2.0, 3.0, 4.0]}).encode(),))
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         except NullServerError as error:
             raise UsageError(str(error)) from error
         served = [Served(problem="has no model")] * 2
-        floor = _against_itself(null, None, plan, arguments.runs, served, _NULL_BODY, store)
+        floor = _against_itself(null, None, plan, arguments.runs, served, _NULL_BODY, None, store)
     text_to = sys.stderr if str(arguments.json) == "-" else sys.stdout
     floor_ms = median(summary.endpoints[0].service_ms[0].value for summary in floor)
     document: dict[str, Any] = {
@@ -72,10 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     }
     for endpoint in endpoints:
         served = ask([endpoint]) * 2
-        if served[0].card is None:
+        card = card_for([endpoint], served[:1])
+        bodies = from_card(card) if card else from_descriptions([endpoint], served[:1])
+        if bodies is None:
             raise UsageError(f"{endpoint.key} {served[0].problem}")
-        bodies = from_card(served[0].card)
-        summaries = _against_itself(endpoint, endpoint.url, plan, arguments.runs, served, bodies, store)
+        summaries = _against_itself(endpoint, endpoint.url, plan, arguments.runs, served, bodies, card, store)
         document["endpoints"][endpoint.key] = _report(summaries, endpoint, text_to)
     if arguments.json:
         write_json(arguments.json, document)
@@ -89,20 +91,18 @@ def _against_itself(
     runs: int,
     served: Sequence[Served],
     bodies: Bodies,
+    card: ModelCard | None,
     store: Store,
 ) -> list[Summary]:
     """Run `runs` times, each with its own seed."""
-    sides = [
-        Endpoint(key, f"{endpoint.name} ({key})", endpoint.url, endpoint.timeout_s, endpoint.token, endpoint.identity)
-        for key in ("first", "second")
-    ]
+    sides = [replace(endpoint, key=key, name=f"{endpoint.name} ({key})") for key in ("first", "second")]
     test, summaries = new_run_id(), []
     for count in range(runs):
         one = replace(plan, seed=plan.seed + count)
-        manifest = make_manifest(sides, served, to_document(one), bodies, served[0].card)
+        manifest = make_manifest(sides, served, to_document(one), bodies, card)
         manifest |= {"against": against, "selftest": test}
         run = new_run(KIND, f"{endpoint.name} against itself, {count + 1} of {runs}", manifest, new_run_id())
-        summary = carry_out(selftest.KIND, work(run, sides, bodies, served[0].card, store, ""), store, "auto")
+        summary = carry_out(selftest.KIND, work(run, sides, bodies, card, store, ""), store, "auto")
         if summary.run.state is not RunState.FINISHED:
             raise UsageError(f"it was {summary.run.state} before its end, so the resolution is unknown")
         summaries.append(summary)

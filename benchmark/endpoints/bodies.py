@@ -4,12 +4,19 @@ Each endpoint's protocol encodes them.
 """
 
 import hashlib
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmark.endpoints.protocols import named_body
+from benchmark.endpoints.catalog import Served
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.protocols import DEFAULT, named_body
 from benchmark.endpoints.rows import Column, RowsError, read_inputs
-from inference.card import Feature, ModelCard
+from inference.card import CARD_FILE, CardError, Feature, ModelCard, parse_card
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class BodyError(ValueError):
@@ -58,6 +65,49 @@ def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
 def _column(feature: Feature) -> Column:
     """How a feature is written in a file. Features without categories are numbers, and have to be there."""
     return Column(feature.name, hasattr(feature, "categories"), getattr(feature, "accepts_missing", False))
+
+
+def from_descriptions(endpoints: Sequence[Endpoint], served: Sequence[Served]) -> Bodies | None:
+    """The sample of the first endpoint that has one, or else an input by the first endpoint's own description."""
+    for endpoint in endpoints:
+        if endpoint.sample:
+            return Bodies(f"sample of {endpoint.key}", (endpoint.sample.encode(),))
+    for endpoint, known in zip(endpoints, served, strict=True):
+        if known.example:
+            return Bodies(f"metadata of {endpoint.key}", (json.dumps(dict(known.example)).encode(),))
+    return None
+
+
+def card_on_this_machine(environ: Mapping[str, str] = os.environ) -> ModelCard | None:
+    """The card of the artifact that MODEL_DIR names, or else of Iris."""
+    directory = Path(environ.get("MODEL_DIR") or _ROOT / "artifacts" / "iris")
+    try:
+        return parse_card(json.loads((directory / CARD_FILE).read_bytes()))
+    except (OSError, ValueError, CardError):
+        return None
+
+
+def card_for(
+    endpoints: Sequence[Endpoint],
+    served: Sequence[Served],
+    source: str = "card",
+    environ: Mapping[str, str] = os.environ,
+) -> ModelCard | None:
+    """The card that answers are checked against: an endpoint's own, or else that of the artifact on this machine.
+
+    The artifact's card is only for endpoints whose protocol has no cards, and only where no sample or metadata
+    contradicts it. For a file of inputs (`source`), MODEL_DIR must name the artifact.
+    """
+    card = card_of([one.card for one in served])
+    if card or all(one.speaks == DEFAULT for one in endpoints) or (source != "card" and not environ.get("MODEL_DIR")):
+        return card
+    card = card_on_this_machine(environ)
+    if card is None:
+        return None
+    samples = [json.loads(one.sample) for one in endpoints if one.sample]
+    fits = all(set(sample) == set(card.feature_names) for sample in samples)
+    sizes = [len(one.example) for one in served if one.example]
+    return card if fits and all(size == len(card.features) for size in sizes) else None
 
 
 def card_of(cards: Sequence[ModelCard | None]) -> ModelCard | None:

@@ -13,6 +13,7 @@ from benchmark.endpoints.answer import NotJson, TooLarge, decode
 from benchmark.endpoints.bounded import read_body
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.protocols import DEFAULT, EXAMPLE
 from benchmark.endpoints.traffic import TEST_HEADERS
 from inference.card import CardError, ModelCard
 
@@ -20,6 +21,9 @@ INFO_TIMEOUT_S = 5.0
 _MAX_CARD_BYTES = 4 * 1024 * 1024
 _KNOWN_FOR_S = 60.0
 _UNKNOWN_FOR_S = 5.0
+
+NO_ANSWER = "did not answer"
+"""The problem of an endpoint that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,13 @@ class Served:
     problem: str | None = None
     serving: Mapping[str, Any] = field(default_factory=dict, compare=False)
     took_ms: float | None = field(default=None, compare=False)
-    """duration of the request for the card"""
+    """duration of the request for the card or the metadata; None if there is neither"""
+
+    @property
+    def example(self) -> Mapping[str, Any]:
+        """An input that the endpoint takes, by its own description; empty if unknown."""
+        found = self.serving.get(EXAMPLE)
+        return found if isinstance(found, dict) else {}
 
 
 class Catalog:
@@ -71,7 +81,7 @@ class Catalog:
                 asked, future = entry
                 if not future.done():
                     return future
-                if monotonic() - asked < (_KNOWN_FOR_S if future.result().card else _UNKNOWN_FOR_S):
+                if monotonic() - asked < (_UNKNOWN_FOR_S if future.result().took_ms is None else _KNOWN_FOR_S):
                     return future
             future = Future()
             self._entries[endpoint] = (monotonic(), future)
@@ -104,11 +114,12 @@ def fetch(client: httpx.Client, endpoint: Endpoint) -> Served:
         except TooLarge:
             return Served(problem="gives a model card that is too large")
         except (httpx.TransportError, TimeoutError):
-            return Served(problem="did not answer")
+            return Served(problem=NO_ANSWER)
         took_ms = (perf_counter_ns() - started_ns) / 1e6
         try:
             card, serving = endpoint.spoken.read_info(decode(body))
-            return Served(card, serving=serving, took_ms=took_ms)
+            return Served(card, None if card else problem, serving=serving, took_ms=took_ms)
         except (NotJson, CardError):
-            problem = "gives a model card that cannot be read"
+            what = "a model card" if endpoint.speaks == DEFAULT else "a description"
+            problem = f"gives {what} that cannot be read"
     return Served(problem=problem)

@@ -1,9 +1,11 @@
 """The endpoints that the operator configured: those of a file, or the two local twins with their variables."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _DEFAULT_TIMEOUT_S = 10.0
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FIELDS = ("name", "url", "key", "protocol", "token_variable", "timeout_s", "colour")
+_FIELDS = ("name", "url", "key", "protocol", "template", "sample", "token_variable", "timeout_s", "colour")
+_MAX_TEMPLATE_BYTES = 64 * 1024
+_MAX_SAMPLE_CHARACTERS = 64 * 1024
 _SECRETS = ("token", "bearer", "password", "secret", "authorization", "api_key")
 
 _LOCAL_TWINS = (
@@ -76,7 +80,7 @@ def read_endpoints(path: Path, environ: Mapping[str, str]) -> tuple[Endpoint, ..
         name = entry.get("name")
         here = f"{where}: endpoint {number}" + (f" ({_shown(name)})" if isinstance(name, str) and name.strip() else "")
         try:
-            endpoint = _from_entry(entry, environ)
+            endpoint = _from_entry(entry, environ, path.parent)
             _require_distinct(endpoint, found)
         except _EntryError as error:
             raise ConfigurationError(f"{here}: {error}") from None
@@ -85,11 +89,16 @@ def read_endpoints(path: Path, environ: Mapping[str, str]) -> tuple[Endpoint, ..
     return _identified(found, keys, lambda endpoint: f"{where}: endpoint {endpoint.key}: url")
 
 
+class TemplateError(ValueError):
+    """A template cannot be used; the message is a clause that follows the word template."""
+
+
 class _EntryError(Exception):
     """An entry of the file is invalid; the message is a clause, and never contains a value that could be a token."""
 
 
-def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoint:
+def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str], directory: Path) -> Endpoint:
+    """The endpoint of an entry; `directory` is that of its file."""
     for field in entry:
         if field.lower() in _SECRETS:
             raise _EntryError(f"{field} may not be in the file: name the variable that holds it with token_variable")
@@ -105,9 +114,13 @@ def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoin
     key = _text(entry, "key") or _key_of(name)
     if not KEY.fullmatch(key):
         raise _EntryError("key must begin with a letter and have at most 32 letters, digits, - and _")
-    protocol = _text(entry, "protocol") or DEFAULT
+    protocol, form = split_protocol(_text(entry, "protocol") or DEFAULT)
     if protocol not in PROTOCOLS:
         raise _EntryError(f"protocol must be one of {', '.join(PROTOCOLS)}")
+    try:
+        template = _template(entry.get("template"), directory)
+    except TemplateError as error:
+        raise _EntryError(f"template {error}") from error
     colour = _text(entry, "colour")
     if colour is not None and not _COLOUR.fullmatch(colour):
         raise _EntryError('colour must be six hexadecimal digits after #, such as "#2563eb"')
@@ -120,9 +133,70 @@ def _from_entry(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Endpoin
             token=_token(_text(entry, "token_variable"), environ),
             protocol=protocol,
             colour=colour.lower() if colour else None,
+            form=form,
+            template=template,
+            sample=_sample(entry.get("sample")),
         )
     except EndpointError as error:
-        raise _EntryError(f"url {error}") from error
+        raise _EntryError(f"{'' if error.is_about_options else 'url '}{error}") from error
+
+
+def split_protocol(text: str) -> tuple[str, str | None]:
+    """The protocol in `PROTOCOL` or `PROTOCOL:OPTION`, and the option."""
+    name, _, option = text.partition(":")
+    return name.strip(), option.strip() or None
+
+
+def read_template(path: Path) -> str:
+    """The JSON text of the template in a TOML file. Raises TemplateError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_TEMPLATE_BYTES + 1)
+        if len(data) > _MAX_TEMPLATE_BYTES:
+            raise TemplateError(f"{path} is larger than {_MAX_TEMPLATE_BYTES // 1024} KiB")
+        return _as_json(tomllib.loads(data.decode()))
+    except OSError as error:
+        raise TemplateError(f"{path} cannot be read ({error.strerror or type(error).__name__})") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path} is not UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise TemplateError(f"{path} is not valid TOML: {error}") from error
+
+
+def _template(value: Any, directory: Path) -> str | None:
+    """The JSON text of a template: a table, or the path of a file from `directory`. Raises TemplateError."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return _as_json(value)
+    if not isinstance(value, str) or not value.strip():
+        raise TemplateError("must be a table, or the path of a file")
+    return read_template(directory / value.strip())
+
+
+def _as_json(template: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(template, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise TemplateError("has a value that JSON does not have") from None
+
+
+def _sample(value: Any) -> str | None:
+    """The JSON text of a sample input: a table of feature names with numbers, texts and truth values."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value:
+        raise _EntryError("sample must be a table of feature names and values")
+    if not all(isinstance(one, int | float | str) and one == one and abs(_size(one)) < inf for one in value.values()):
+        raise _EntryError("sample must have a number, a text or a truth value for each feature")
+    text = json.dumps(value)
+    if len(text) > _MAX_SAMPLE_CHARACTERS:
+        raise _EntryError(f"sample is longer than {_MAX_SAMPLE_CHARACTERS} characters")
+    return text
+
+
+def _size(value: float | str) -> float:
+    return len(value) if isinstance(value, str) else value
 
 
 def _text(entry: Mapping[str, Any], field: str) -> str | None:

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.endpoints.protocols import DEFAULT, Protocol, UnknownProtocol, protocol_named
+from benchmark.endpoints.protocols import DEFAULT, OptionError, Protocol, UnknownProtocol, protocol_of
 
 
 class EndpointError(ValueError):
-    """The address or credentials of an endpoint are invalid; the message says why in one clause."""
+    """The address, credentials or options of an endpoint are invalid; the message says why in one clause."""
+
+    is_about_options = False
+    """whether the protocol's options are invalid, not the address"""
+
+
+class _InvalidOptions(EndpointError):
+    is_about_options = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +34,41 @@ class Endpoint:
     """name of its protocol"""
     colour: str | None = None
     """CSS hex, such as `#2563eb`; None for the default colour of its position"""
+    form: str | None = None
+    """name of the request format to use; None for the protocol's first"""
+    template: str | None = None
+    """JSON text of the template, for the protocol of that name"""
+    sample: str | None = None
+    """JSON object of feature names and values that it takes, for want of a card"""
 
     def __post_init__(self) -> None:
         try:
             spoken = self.spoken
         except UnknownProtocol as error:
             raise EndpointError(str(error)) from error
+        except OptionError as error:
+            raise _InvalidOptions(str(error)) from error
+        schemes: tuple[str, ...] = getattr(spoken, "schemes", ("http", "https"))
+        if "://" not in self.url and schemes[0] not in ("http", "https"):
+            object.__setattr__(self, "url", f"{schemes[0]}://{self.url}")
         try:
             parts = urlsplit(self.url)
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            usable = parts.scheme in schemes and parts.hostname and parts.port != 0
         except ValueError:  # a truncated IPv6 address, or an invalid port
             usable = False
         if not usable or not _can_be_asked(spoken.predict_url(self.url)):
-            raise EndpointError("is not an http or https address")
+            raise EndpointError(f"is not {'an' if schemes[0] == 'http' else 'a'} {' or '.join(schemes)} address")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise EndpointError("must not contain credentials, a query or a fragment")
         if not self.timeout_s > 0:  # NaN too
             raise EndpointError("needs a timeout above 0 s")
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise EndpointError("has a token with characters that are invalid in a header")
-        if (self.token or self.identity) and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        if (
+            (self.token or self.identity)
+            and parts.scheme in ("http", "grpc")
+            and not _is_loopback(parts.hostname or "")
+        ):
             raise EndpointError("would send its token unencrypted: use https")
 
     @property
@@ -66,8 +88,13 @@ class Endpoint:
 
     @property
     def spoken(self) -> Protocol:
-        """Its protocol."""
-        return protocol_named(self.protocol)
+        """Its protocol, with what that has learned from the endpoint."""
+        return protocol_of(self.protocol, self.url, self.form, self.template)
+
+    @property
+    def speaks(self) -> str:
+        """The name of its protocol: the one that was found by asking, if that was wanted and has been done."""
+        return getattr(self.spoken, "found", None) or self.protocol
 
     @property
     def predict_url(self) -> str:

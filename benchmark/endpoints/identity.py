@@ -1,5 +1,6 @@
-"""Google ID tokens for endpoints that are not public: fetched when needed, kept until shortly before they expire.
+"""Google's tokens for endpoints that are not public: fetched when needed, kept until shortly before they expire.
 
+Services of one's own take ID tokens; Google's own APIs, such as Vertex AI, take access tokens.
 They belong to the measurement engine, not to the dashboard, because every request needs one. A token is fetched before
 a request's clock starts, so that fetching it does not count as latency of the endpoint.
 """
@@ -11,7 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Self
+from urllib.parse import urlsplit
 
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 RENEW_BEFORE_S = 300.0
 """A token is valid for an hour. Renewing it this early prevents expiry in transit."""
 _FAILED_FOR_S = 30.0
@@ -34,11 +39,51 @@ class _Entry:
     retry_at: float = 0.0
 
 
+class AccessToken(str):
+    """An access token. Only its issuer can read it, so its expiry is kept beside it, in Unix time."""
+
+    expires_at: float
+
+    def __new__(cls, token: str, expires_at: float) -> Self:
+        made = super().__new__(cls, token)
+        made.expires_at = expires_at
+        return made
+
+
 def fetch_google_token(audience: str) -> str:
-    """Fetch an ID token for `audience` from the metadata server or a service account key.
+    """Fetch a token for `audience`: an access token for Google's own APIs, and an ID token for any other service.
 
     Raises TokenError.
     """
+    if (urlsplit(audience).hostname or "").endswith(".googleapis.com"):
+        return _fetch_access_token()
+    return _fetch_id_token(audience)
+
+
+def _fetch_access_token() -> str:
+    """An access token from the application default credentials. Raises TokenError."""
+    try:
+        import urllib3
+        from google.auth import default
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+        from google.auth.transport.urllib3 import Request
+    except ImportError as error:
+        raise TokenError("google-auth is not installed") from error
+    try:
+        with urllib3.PoolManager() as pool:
+            credentials, _ = default(scopes=[_SCOPE], request=Request(pool))
+            credentials.refresh(Request(pool))
+    except DefaultCredentialsError as error:
+        raise TokenError("no credentials are available for an access token") from error
+    except (GoogleAuthError, OSError, ValueError, LookupError, TypeError) as error:
+        raise TokenError(f"Google returned no access token ({type(error).__name__})") from error
+    if not isinstance(credentials.token, str) or not credentials.token or credentials.expiry is None:
+        raise TokenError("Google returned no access token")
+    return AccessToken(credentials.token, credentials.expiry.replace(tzinfo=UTC).timestamp())
+
+
+def _fetch_id_token(audience: str) -> str:
+    """An ID token for `audience` from the metadata server or a service account key. Raises TokenError."""
     try:
         import urllib3
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -98,10 +143,12 @@ class GoogleIdentity:
 
 
 def expiry(token: str) -> float:
-    """The expiry of `token` in Unix time: an unverified claim, because the receiver verifies it.
+    """The expiry of `token` in Unix time: for an ID token an unverified claim, because the receiver verifies it.
 
-    Raises TokenError if `token` is not an ID token.
+    Raises TokenError if `token` is neither an ID token nor an `AccessToken`.
     """
+    if isinstance(token, AccessToken):
+        return token.expires_at
     try:
         _, claims, _ = token.split(".")
         exp = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]

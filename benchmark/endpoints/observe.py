@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from time import perf_counter_ns
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmark.endpoints.bounded import EXCHANGE_ERRORS, BoundedTransport, excha
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.identity import TokenError
+from benchmark.endpoints.protocols import NotEncodable
 from benchmark.endpoints.sample import Failure, Sample, utc_now
 from inference.card import ModelCard
 
@@ -38,8 +40,18 @@ def new_client() -> httpx.Client:
         trust_env=False,
         follow_redirects=False,
         headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
+        mounts=_grpc_mounts(),
         transport=BoundedTransport(httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30)),
     )
+
+
+def _grpc_mounts() -> dict[str, httpx.BaseTransport | None]:
+    """Transports for gRPC addresses, if grpcio is installed."""
+    if not find_spec("grpc") or not find_spec("google.protobuf"):
+        return {}
+    from benchmark.endpoints.grpc_lazily import LazyGrpcTransport
+
+    return {"grpc://": LazyGrpcTransport(), "grpcs://": LazyGrpcTransport()}
 
 
 def new_comparison_id() -> str:
@@ -116,6 +128,14 @@ def _run(
             barrier.wait()  # even with nothing to send, because the other endpoints wait for this one
         started_ns = perf_counter_ns()
         sample = _exchange(client, endpoint, card, request)
+    except NotEncodable as error:  # nothing was sent
+        sample = Sample(
+            endpoint.key,
+            utc_now(),
+            _ms_since(started_ns),
+            failure=Failure.WRONG_SCHEMA,
+            failure_detail=str(error),
+        )
     except Exception as error:  # for example an address that httpx rejects: a failure of this endpoint only
         sample = Sample(
             endpoint.key,

@@ -11,8 +11,10 @@ from typing import Self
 from benchmark.endpoints.answer import Judged, TooLarge, judge
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
+from benchmark.endpoints.protocols import NotEncodable
 from benchmark.endpoints.sample import Answer, Failure, temperature
-from benchmark.engine.exchange import Connections, Refused, TlsFailed, Unreachable
+from benchmark.engine.exchange import Refused, TlsFailed, Unreachable
+from benchmark.engine.transport import connections_to
 from benchmark.engine.wire import Exchange
 from benchmark.record.plan import Connection
 from benchmark.record.samples import FAILURES, TEMPERATURES, Row, phase_values
@@ -61,7 +63,7 @@ class Client:
         """an example message of each failure"""
         self.observe: Callable[[bytes, Answer, int], None] | None = None
         """called with each measured answer: the input, the answer, and the instance's number"""
-        self._connections = Connections(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
+        self._connections = connections_to(endpoint.predict_url, reuse=connection == "reused", timeout_s=timeout_s)
         # The same body usually gets the same answer bytes, which need to be checked only once.
         protocol = endpoint.spoken
         self._judge = lru_cache(maxsize=256)(lambda status, content: judge(status, content, card, protocol))
@@ -104,6 +106,9 @@ class Client:
             ended_ns = exchange.ended_ns
             judged = self._judge(exchange.status, exchange.body)
             failure, detail = judged.failure, judged.detail
+        except NotEncodable as error:  # nothing was sent
+            ended_ns = perf_counter_ns()
+            failure, detail = Failure.WRONG_SCHEMA, str(error)
         except (TimeoutError, OSError, ValueError) as error:
             ended_ns = perf_counter_ns()
             failure, detail = _classify(error), _reason(error)

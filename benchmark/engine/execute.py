@@ -82,7 +82,7 @@ def make_manifest(
 def _entry(endpoint: Endpoint) -> dict[str, Any]:
     """What a manifest says of an endpoint; of its protocol only where it is another than most speak."""
     entry = {"key": endpoint.key, "name": endpoint.name, "url": endpoint.url}
-    return entry if endpoint.protocol == DEFAULT else entry | {"protocol": endpoint.protocol}
+    return entry if endpoint.speaks == DEFAULT else entry | {"protocol": endpoint.speaks}
 
 
 def execute(

@@ -20,7 +20,7 @@ from benchmark.coldstart.printing import print_coldstart
 from benchmark.coldstart.program import POLL_S, Command, ProgramError
 from benchmark.coldstart.summary import ColdSummary
 from benchmark.coldstart.target import Target, chosen_for, served_by
-from benchmark.endpoints.bodies import card_of
+from benchmark.endpoints.bodies import card_for, from_descriptions
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.engine.execute import make_manifest
 from benchmark.record.plan import PlanError, check_count, check_hosts
@@ -66,16 +66,16 @@ def prepare_targets(order: Order[ColdPlan], targets: Sequence[Target], store: St
             plan = with_page_cache(plan)
         with _sigterm_as_sigint():
             served = served_by(targets, plan.timeout_s)
-        card = card_of([one.card for one in served])
-        bodies = read_bodies(order.body_from, card)
+        asked = [target.at("http://127.0.0.1", plan.timeout_s) for target in targets]
+        card = card_for(asked, served, order.body_from)
+        bodies = read_bodies(order.body_from, card, described=from_descriptions(asked, served))
         if sent_sha256 not in (None, bodies.sha256):
             raise PlanError(f"run {order.run_id} sent different inputs: the model or --body-from has changed")
     except KeyboardInterrupt as error:
         raise RunRefused("it was cancelled before it started") from error
     except ProgramError as error:
         raise RunRefused(str(error)) from error
-    endpoints = [target.at("http://127.0.0.1", plan.timeout_s) for target in targets]
-    manifest = make_manifest(endpoints, served, plans.to_document(plan), bodies, card)
+    manifest = make_manifest(asked, served, plans.to_document(plan), bodies, card)
     for entry, target in zip(manifest["endpoints"], targets, strict=True):
         entry |= target.recorded
     if isinstance(plan, SpawnPlan):

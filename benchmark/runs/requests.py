@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import Any
 
 from benchmark.endpoints import readable
-from benchmark.endpoints.bodies import Bodies, BodyError, card_of, from_card, from_csv
+from benchmark.endpoints.bodies import Bodies, BodyError, card_for, from_card, from_csv, from_descriptions
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.protocols import AUTO
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.correctness import at_rest_requests
@@ -77,13 +78,13 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
     started = perf_counter()
     served = ask(endpoints)
     asked_ms = (perf_counter() - started) * 1000 / len(endpoints)
-    card = card_of([one.card for one in served])
+    card = card_for(endpoints, served, order.body_from)
     silent = [f"{one.key} {known.problem}" for one, known in zip(endpoints, served, strict=True) if known.problem]
     recording = order.recording
     if recording is not None and recording.bodies is not None:
         bodies = recorded_bodies(recording, card)
     else:
-        bodies = read_bodies(order.body_from, card, silent)
+        bodies = read_bodies(order.body_from, card, silent, from_descriptions(endpoints, served))
     check_at_rest(order, bodies)
     manifest = make_manifest(endpoints, served, to_document(plan), bodies, card)
     urls = [endpoint.url for endpoint in endpoints]
@@ -91,7 +92,7 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
     expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
     run = new_run(kind, order.name, manifest, order.run_id)
     times_s = recording.times_s if recording is not None else None
-    announcement = describe(estimate(plan, endpoints, expected_ms), endpoints)
+    announcement = describe(estimate(plan, endpoints, expected_ms), endpoints) + describe_found(endpoints)
     return work(run, endpoints, bodies, card, store, announcement, times_s)
 
 
@@ -175,6 +176,16 @@ def describe(planned: Forecast, endpoints: Sequence[Endpoint]) -> str:
     return f"{planned.requests} requests to {addresses}, about {planned.duration_s or 0:.0f} s{cost}"
 
 
+def describe_found(endpoints: Sequence[Endpoint]) -> str:
+    """Which protocols were found by asking, as a clause; empty if that was not wanted."""
+    found = [
+        f"{one.key} {f'speaks {one.speaks}' if one.speaks != AUTO else 'describes itself in no known protocol'}"
+        for one in endpoints
+        if one.protocol == AUTO
+    ]
+    return f"; {listed(found)}" if found else ""
+
+
 def span(duration_s: float) -> str:
     """A readable duration: `8 s`, `2 min`, `1.5 h`."""
     if duration_s < 0.95:
@@ -184,8 +195,13 @@ def span(duration_s: float) -> str:
     return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
 
 
-def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = ()) -> Bodies:
-    """The inputs of the `card`, or the rows of a CSV file. `problems` explain a missing card. Raises PlanError."""
+def read_bodies(
+    source: str, card: ModelCard | None, problems: Sequence[str] = (), described: Bodies | None = None
+) -> Bodies:
+    """The inputs of the `card` (or those `described` by the endpoints, without one), or the rows of a CSV file.
+
+    `problems` explain a missing card. Raises PlanError.
+    """
     try:
         if source != "card":
             with Path(source).open("rb") as file:
@@ -196,6 +212,8 @@ def read_bodies(source: str, card: ModelCard | None, problems: Sequence[str] = (
         raise PlanError(f"--body-from {source} {error}") from error
     except BodyError as error:
         raise PlanError(f"--body-from {error}") from error
+    if card is None and described:
+        return described
     if card is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise PlanError(f"no endpoint gives a model card{why}, so use --body-from FILE.csv to choose the inputs")

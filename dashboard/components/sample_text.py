@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint, env_prefix
+from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.sample import Failure, Sample, Temperature
 from benchmark.statistics.text import listed
 from dashboard.components import markup
@@ -71,7 +72,7 @@ def what_to_try(
         Failure.UNREACHABLE: f"{at} cannot be reached: check {url} and the network.",
         Failure.RESET: f"{at} closed the connection without a complete answer: look at its log.",
         Failure.TLS: f"No secure connection to {at}: check its certificate, or use http for a local address.",
-        Failure.CLIENT_ERROR: f"It rejected the request (HTTP {status}): check that {at} is a Faceoff endpoint.",
+        Failure.CLIENT_ERROR: f"It rejected the request (HTTP {status}): check that {at} {_what(endpoint)}.",
         Failure.SERVER_ERROR: f"It failed to answer (HTTP {status}): look at its log.",
         Failure.UNEXPECTED_STATUS: f"It answered HTTP {status} instead of 200: check {url}.",
         Failure.TOO_LARGE: f"Its answer is too large to be a prediction: check {url}.",
@@ -79,6 +80,11 @@ def what_to_try(
         Failure.WRONG_SCHEMA: f"Its answer does not fit this model ({sample.failure_detail}): "
         "check that all endpoints serve the same artifact.",
     }[sample.failure or Failure.UNREACHABLE]
+
+
+def _what(endpoint: Endpoint) -> str:
+    """What an endpoint should be, by its protocol."""
+    return "is a Faceoff endpoint" if endpoint.speaks == DEFAULT else f"speaks {endpoint.speaks}"
 
 
 def _settings(endpoint: Endpoint, in_file: bool) -> tuple[str, str, str]:

@@ -49,7 +49,7 @@ class Folder:
         (folder.path / "tools").mkdir(parents=True)
         (folder.path / "requirements").mkdir()
         shutil.copy2(ROOT / "tools" / "install.sh", folder.path / "tools")
-        for name in ("run", "all", "uv"):
+        for name in ("run", "extras", "all", "uv"):
             folder.pin(name, "1")
         folder.put_uv()
         return folder
@@ -99,8 +99,10 @@ def test_what_is_there_is_not_installed_again(folder: Folder) -> None:
 
 def test_installing_adds_and_nothing_takes_away(folder: Folder) -> None:
     folder.install("run")
-    assert folder.install("all") == ["requirements/all.txt"]
+    assert folder.install("extras") == ["requirements/extras.txt"]
     assert folder.install("run") == []
+    assert folder.install("all") == ["requirements/all.txt"]
+    assert folder.install("run") == folder.install("extras") == []
     folder.pin("run", "2")
     folder.pin("all", "2")
     assert folder.install("run") == ["requirements/all.txt"]

@@ -1,19 +1,17 @@
 """Faceoff's own protocol, which also reads services that answer only `{"prediction": ...}`."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from benchmark.endpoints.protocols import Form, WrongSchema, named_body
+from benchmark.endpoints.protocols.predictions import SUM_TOLERANCE, is_number, is_probability
 from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard, parse_card
 
 OTHER_LABEL = "prediction_label is not the class that prediction names"
-_SUM_TOLERANCE = 0.05
-"""Endpoints may round probabilities, but they must add up to about 1."""
 
 
 def _split_predictions(document: Any, count: int) -> list[Any] | None:
@@ -89,7 +87,7 @@ def read_answer(document: Any, card: ModelCard | None) -> Answer:
     if version is not None and (not isinstance(version, str) or len(version) > 200 or not is_readable(version)):
         raise WrongSchema("model_version is not a short text")
     prediction: Any = document.get("prediction")
-    if not _is_number(prediction):
+    if not is_number(prediction):
         raise WrongSchema("prediction is not a number")
     if card is None or not card.is_classifier:
         return Answer(float(prediction), model_version=version)
@@ -99,7 +97,7 @@ def read_answer(document: Any, card: ModelCard | None) -> Answer:
     if label != card.classes[int(prediction)]:
         raise WrongSchema(OTHER_LABEL)
     confidence = document.get("confidence")
-    if confidence is not None and not _is_probability(confidence):
+    if confidence is not None and not is_probability(confidence):
         raise WrongSchema("confidence is not between 0 and 1")
     return Answer(
         prediction=int(prediction),
@@ -116,15 +114,6 @@ def _probabilities(document: Any, card: ModelCard) -> tuple[float, ...] | None:
     if not isinstance(document, dict) or set(document) != set(card.classes):
         raise WrongSchema("probabilities do not name the model's classes")
     values = tuple(document[name] for name in card.classes)
-    if not all(map(_is_probability, values)) or abs(sum(values) - 1) > _SUM_TOLERANCE:
+    if not all(map(is_probability, values)) or abs(sum(values) - 1) > SUM_TOLERANCE:
         raise WrongSchema("probabilities are not between 0 and 1 with the sum 1")
     return values
-
-
-def _is_number(value: Any) -> bool:
-    # Rejects NaN, and compares integers that are too large for a float without converting them.
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _is_probability(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1 + 1e-9

@@ -170,7 +170,7 @@ def _invalid(found: Audit) -> None:
         f"{same} of {len(compared)} refused{' alike' if len(found.endpoints) > 1 else ''}",
     )
     st.markdown(f"**Invalid inputs** (n = {len(compared)}) {badge.markdown}")
-    st.caption(say.invalid_note(len(found.endpoints)))
+    st.caption(say.invalid_note(found))
     different = [one for one in compared if not one.same]
     if different:
         st.markdown(say.invalid_table(different, found.endpoint_names))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from benchmark.monitor.counts import Traffic, bucket_quantile
 from benchmark.monitor.sampler import OPEN_S, Sampler, When
+from benchmark.monitor.scrape import metrics_urls
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.grid import cells
@@ -119,12 +120,17 @@ def _look(window: Window, traffic: Traffic, wait_s: float) -> list[EndpointSnaps
 def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{markup.plain(one.endpoint.name)}**", width="content")
-        if one.failure:
+        if not metrics_urls(one.endpoint):
+            st.badge("Unknown", icon=":material/question_mark:", color="gray")
+        elif one.failure:
             st.badge("Not read", icon=":material/close:", color="red")
         elif one.newest:
             st.badge("Answers", icon=":material/check:", color="green")
         else:
             st.badge("Not read yet", icon=":material/hourglass_empty:", color="gray")
+    if not metrics_urls(one.endpoint):
+        st.caption(f"The protocol {markup.plain(one.endpoint.speaks)} has no metrics: what it counts is unknown.")
+        return
     if one.failure:
         st.markdown(markup.plain(say.what_to_try(one.failure, one.endpoint, in_file=resources.settings().in_file)))
     snapshot = one.newest

@@ -115,7 +115,7 @@ def test_google_id_tokens_are_for_endpoints_of_the_file(write: Write) -> None:
         (A + A + 'key = "other"', "endpoint 2 (A): name is also used by endpoint 1"),
         (A + 'key = "1st"', "endpoint 1 (A): key must begin with a letter"),
         (A.replace('"A"', '"東京"'), "endpoint 1 (東京): key must begin with a letter"),
-        (A + 'protocol = "grpc"', "endpoint 1 (A): protocol must be one of faceoff"),
+        (A + 'protocol = "soap"', "endpoint 1 (A): protocol must be one of faceoff"),
         (A + "timeout_s = 0", "endpoint 1 (A): timeout_s must be a number of seconds above 0 and at most 600"),
         (A + "timeout_s = true", "endpoint 1 (A): timeout_s must be a number of seconds"),
         (A + "timeout_s = nan", "endpoint 1 (A): timeout_s must be a number of seconds"),

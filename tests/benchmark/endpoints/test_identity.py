@@ -18,7 +18,7 @@ import pytest
 from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.configured import ConfigurationError
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
-from benchmark.endpoints.identity import GoogleIdentity, TokenError, expiry
+from benchmark.endpoints.identity import AccessToken, GoogleIdentity, TokenError, expiry
 from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.sample import Failure
 from dashboard.components.sample_text import what_to_try
@@ -397,6 +397,55 @@ def test_on_google_the_metadata_server_gives_the_token() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == tokens[-1]
     assert claims_of(tokens[-1])["aud"] == "https://api.example"
+
+
+VERTEX = "https://europe-west1-aiplatform.googleapis.com"
+
+
+@needs_google_auth
+def test_apis_of_google_get_an_access_token(tmp_path: Path) -> None:
+    tokens: list[str] = []
+    inner = metadata(tokens)
+
+    def answer(path: str, headers: Any) -> tuple[int, dict[str, str], str]:
+        if not urlsplit(path).path.endswith("/instance/service-accounts/default/token"):
+            return inner(path, headers)
+        document = {"access_token": "ya29.opaque", "expires_in": 3599, "token_type": "Bearer"}
+        return 200, {"Metadata-Flavor": "Google", "content-type": "application/json"}, json.dumps(document)
+
+    with LocalServer(answer) as server:
+        at = {"GCE_METADATA_HOST": server.address, "GCE_METADATA_IP": server.address}
+        done = ask_google(VERTEX, CLOUDSDK_CONFIG=str(tmp_path), GOOGLE_CLOUD_PROJECT="p", **at)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "ya29.opaque"
+    assert tokens == []
+
+
+@needs_google_auth
+def test_without_credentials_there_is_no_access_token(tmp_path: Path) -> None:
+    with LocalServer(lambda path, headers: (404, {}, "")) as server:
+        at = {"GCE_METADATA_HOST": server.address, "GCE_METADATA_IP": server.address}
+        done = ask_google(VERTEX, CLOUDSDK_CONFIG=str(tmp_path), **at)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("TokenError: ")
+
+
+def test_an_access_token_is_renewed_five_minutes_before_its_issuer_said(clock: Clock) -> None:
+    issued: list[str] = []
+
+    def fetch(audience: str) -> str:
+        issued.append(AccessToken(f"ya29.{len(issued)}", clock.now + 3600))
+        return issued[-1]
+
+    identity = GoogleIdentity(fetch, clock)
+    endpoint = Endpoint(
+        "a", "A", f"{VERTEX}/v1/projects/p/locations/l/endpoints/1", identity=identity, protocol="vertex"
+    )
+    assert endpoint.headers == {"authorization": "Bearer ya29.0"}
+    clock.now = 3299
+    assert endpoint.headers == {"authorization": "Bearer ya29.0"}
+    clock.now = 3301
+    assert endpoint.headers == {"authorization": "Bearer ya29.1"}
 
 
 @needs_google_auth
