@@ -24,17 +24,20 @@ def main() -> None:
         sys.exit(f"refusing to start: {error}")
     log_failures_as_json(("faceoff", "uvicorn"))
     require_port(listen.host, listen.port)
-    service_app = load_app("faceoff-api", default_model_dir=DEFAULT_MODEL_DIR)
+    service_app = load_app(
+        "faceoff-api", default_model_dir=DEFAULT_MODEL_DIR, frameworks=("fastapi", "starlette", "uvicorn")
+    )
 
     import uvicorn
 
-    from api.app import create_app
+    from api.app import Api
     from inference.guard import guarded
 
-    app = create_app(service_app)
+    app = Api(service_app)
     settle_memory()
     uvicorn.run(
         app,
+        interface="asgi3",
         host=listen.host,
         port=listen.port,
         loop="uvloop",

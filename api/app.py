@@ -1,80 +1,58 @@
-"""The FastAPI application over the shared service."""
+"""The API: predictions are the shared core's, the documentation is a FastAPI application's.
 
-from functools import partial
-from typing import Any
+Importing FastAPI takes twice as long as everything else that a cold start does, and no prediction needs it: its routes
+lead to the core, which decodes and checks a body once. So the first reader of the documentation loads it.
+"""
 
-import pydantic
+from collections.abc import Awaitable, Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-# Importing FastAPI builds a validator for every object of OpenAPI, a tenth of a cold start, and none is ever used here:
-# bodies are checked by the shared core, and the description is plain JSON. Deferred, they are built when first used.
-pydantic.BaseModel.model_config = {"defer_build": True}
+from inference.asgi import Receive, Scope, Send, ServiceApp
+from inference.service import Document
 
-from fastapi import FastAPI  # noqa: E402
-from starlette.routing import Route  # noqa: E402
-from starlette.types import ASGIApp  # noqa: E402
-
-from inference.asgi import ServiceApp  # noqa: E402
-from inference.service import Document, Service  # noqa: E402
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
-class Api(FastAPI):
-    """FastAPI's routing and documentation, without middleware.
+class Api:
+    """The API as an ASGI application."""
 
-    The shared service turns every failure into a JSON answer, so the layers that catch exceptions would only cost time.
-    """
+    def __init__(self, service_app: ServiceApp) -> None:
+        self._core = service_app
+        service = service_app.service
+        self._documentation: dict[str, Callable[[], Document]] = {
+            "/docs": self._page,
+            "/openapi.json": self._openapi,
+            "/docs/swagger-ui-bundle.js": partial(_asset, "swagger-ui-bundle.js"),
+            "/docs/swagger-ui.css": partial(_asset, "swagger-ui.css"),
+        }
+        for path, make in self._documentation.items():
+            service.add_document(path, make)
 
-    def build_middleware_stack(self) -> ASGIApp:
-        return self.router
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        app = self.fastapi if scope["path"] in self._documentation else self._core
+        return app(scope, receive, send)
 
+    @cached_property
+    def fastapi(self) -> "FastAPI":
+        """The API as a FastAPI application with all its routes, which describes itself."""
+        from api.application import create_app
 
-def create_app(service_app: ServiceApp) -> FastAPI:
-    """The application over `service_app`, its documentation included."""
-    service = service_app.service
-    for path, make in _documentation(service).items():
-        service.add_document(path, make)
-    # Plain ASGI routes: the shared core decodes and checks a body once, and answers unknown paths and methods too.
-    app = Api(
-        title=service.card.title,
-        version=service.card.version,
-        openapi_url=None,
-        routes=[Route(path, service_app) for path in ("/predict", "/", "/health", "/model-info", "/metrics")],
-        redirect_slashes=False,
-        # Off, because FastAPI otherwise looks for OpenTelemetry's providers anew at every request.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )
-    app.router.default = service_app
-    app.openapi = partial(_describe, service)  # type: ignore[method-assign]  # the way FastAPI documents it
-    return app
+        return create_app(self._core)
 
-
-# What only readers of the documentation need is imported by the first of them, not by every cold start.
-
-
-def _describe(service: Service) -> dict[str, Any]:
-    from api.openapi import describe
-
-    return describe(service.card)
-
-
-def _documentation(service: Service) -> dict[str, Any]:
-    def openapi() -> Document:
+    def _openapi(self) -> Document:
         from api.docs import openapi_document
 
-        return openapi_document(_describe(service))
+        return openapi_document(self.fastapi.openapi())
 
-    def page() -> Document:
+    def _page(self) -> Document:
         from api.docs import docs_page
 
-        return docs_page(service.card.title)
+        return docs_page(self.fastapi.title)
 
-    def asset(name: str) -> Document:
-        from api.docs import docs_asset
 
-        return docs_asset(name)
+def _asset(name: str) -> Document:
+    from api.docs import docs_asset
 
-    return {
-        "/docs": page,
-        "/openapi.json": openapi,
-        "/docs/swagger-ui-bundle.js": partial(asset, "swagger-ui-bundle.js"),
-        "/docs/swagger-ui.css": partial(asset, "swagger-ui.css"),
-    }
+    return docs_asset(name)

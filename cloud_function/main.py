@@ -9,6 +9,7 @@ from pathlib import Path  # noqa: E402
 
 import click  # noqa: E402
 import functions_framework.aio  # noqa: E402
+from gunicorn.config import ControlSocketDisable  # type: ignore[import-untyped]  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 from starlette.types import Receive, Scope, Send  # noqa: E402
@@ -25,7 +26,11 @@ if (command := click.get_current_context(silent=True)) is not None and "port" in
     require_port(command.params["host"], command.params["port"])
 
 # Loaded at import, before the port is open: a cold start pays for the model once, and a bad artifact never serves.
-_service_app = load_app("faceoff-function", default_model_dir=Path(__file__).resolve().parent / "artifact")
+_service_app = load_app(
+    "faceoff-function",
+    default_model_dir=Path(__file__).resolve().parent / "artifact",
+    frameworks=("functions-framework", "starlette", "uvicorn"),
+)
 
 
 class _Answer(Response):
@@ -52,6 +57,9 @@ UvicornWorker.CONFIG_KWARGS = {
     "proxy_headers": False,
     "timeout_graceful_shutdown": 8,
 }
+
+# Nobody runs gunicornc here: its socket would be a module, a thread, an event loop and a file in the home directory.
+ControlSocketDisable.default = True
 
 try:
     tempfile.gettempdir()

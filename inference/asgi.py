@@ -4,6 +4,7 @@ Both serving frameworks are ASGI, so this is the one place where their requests 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +20,11 @@ from inference.contract import (
 from inference.cors import Cors
 from inference.request_log import RequestLog, Trace, read_trace
 from inference.service import Reply, Service
+
+REPLY_EXTENSION = "faceoff.reply"
+"""The ASGI extension by which our protocol takes a whole Reply; it returns False where `send` has to be used."""
+
+_NO_EXTENSIONS: Mapping[str, Any] = {}
 
 _TRAFFIC_HEADER = TRAFFIC_HEADER.encode()
 _TEST_TRAFFIC = TEST_TRAFFIC.encode()
@@ -50,7 +56,8 @@ class ServiceApp:
         service.metrics.in_flight += 1
         try:
             try:
-                if sum([len(name) + len(value) + 4 for name, value in scope["headers"]]) > MAX_HEAD_BYTES:
+                pairs = scope["headers"]
+                if sum(map(len, chain.from_iterable(pairs)), 4 * len(pairs)) > MAX_HEAD_BYTES:
                     raise headers_too_large()
                 permissions = self._cors.preflight(method, headers)
                 if permissions is not None:
@@ -64,14 +71,16 @@ class ServiceApp:
                         body,
                         _text(headers, b"content-type"),
                         _text(headers, b"content-encoding"),
-                        headers.get(_TRAFFIC_HEADER) == _TEST_TRAFFIC,
+                        _is_test(headers),
                     )
             except ContractError as error:
                 reply = service.refuse(error, method, path)
             except ClientDisconnected:
                 return
             trace = self._finish_headers(reply, headers)
-            await _send(reply, send, with_body=method != "HEAD")
+            write = (scope.get("extensions") or _NO_EXTENSIONS).get(REPLY_EXTENSION)
+            if write is None or not write(reply):
+                await _send(reply, send, with_body=method != "HEAD")
         finally:
             service.metrics.in_flight -= 1
         self._record(method, path, reply, perf_counter() - started_s, len(body), trace, headers)
@@ -97,8 +106,7 @@ class ServiceApp:
         trace: Trace | None,
         headers: Mapping[bytes, bytes],
     ) -> None:
-        is_test = headers.get(_TRAFFIC_HEADER) == _TEST_TRAFFIC
-        self.service.metrics.count_request(self.service.route(path), reply.status, duration_s, is_test)
+        self.service.metrics.count_request(self.service.route(path), reply.status, duration_s, _is_test(headers))
         self._log.write(
             method,
             path,
@@ -111,11 +119,12 @@ class ServiceApp:
 
     def _finish_headers(self, reply: Reply, headers: dict[bytes, bytes]) -> Trace | None:
         """Add the headers that depend on the caller: its trace and its CORS permission."""
-        reply.headers.extend(self._cors.headers(headers))
+        for name, value in self._cors.headers(headers):
+            reply.add(name, value)
         traceparent, cloud_trace = headers.get(b"traceparent", b""), headers.get(b"x-cloud-trace-context", b"")
         trace = read_trace(traceparent, cloud_trace) if traceparent or cloud_trace else None
         if trace:
-            reply.headers.append(("traceparent", trace.traceparent))
+            reply.add("traceparent", trace.traceparent)
         return trace
 
 
@@ -137,11 +146,14 @@ async def _read_body(receive: Receive, length: bytes) -> bytes:
 
 
 async def _send(reply: Reply, send: Send, *, with_body: bool) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
-    if reply.status != 204:  # which may not have one
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+    lines = (reply.head + reply.length_line).split(b"\r\n")[:-1]
+    headers = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+
+
+def _is_test(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(_TRAFFIC_HEADER) == _TEST_TRAFFIC
 
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:

@@ -147,15 +147,6 @@ def answer(card: ModelCard, output: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def answer_body(card: ModelCard, rows: Rows, outputs: Sequence[Sequence[float]]) -> bytes:
-    """The finished reply to a request whose `rows` gave `outputs`."""
-    if rows.is_batch:
-        document = {"predictions": [answer(card, output) for output in outputs], "model_version": card.version}
-    else:
-        document = answer(card, outputs[0])
-    return encode(document).encode()
-
-
 class _Ambiguous(list[Any]):
     """The values of an object that names a field twice, so that its meaning is ambiguous."""
 

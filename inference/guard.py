@@ -6,13 +6,16 @@ them the same behaviour before a request reaches a framework.
 
 from asyncio import TimerHandle, Transport
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from inference.asgi import ServiceApp
+from inference.asgi import REPLY_EXTENSION, ServiceApp
 from inference.contract import MAX_HEAD_BYTES, ContractError, headers_too_large, request_timeout
+from inference.deadlines import Deadlines
+from inference.service import Reply
 
 REQUEST_DEADLINE_S = 4.0
 """Headers and body of a request must arrive this long after the connection or the previous answer."""
@@ -25,11 +28,14 @@ _FRAMEWORK_PATHS = frozenset({"/robots.txt", "/favicon.ico"})
 
 def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
     """The protocol class for uvicorn's `http` setting, with refusals written by `service_app`."""
+    deadlines = Deadlines(REQUEST_DEADLINE_S)
 
     class GuardedProtocol(HttpToolsProtocol):
-        """One connection, with a deadline for each request to arrive and one for each answer to be read."""
+        """One connection, with a deadline for each request to arrive and one for each answer to be read.
 
-        _deadline: TimerHandle | None = None
+        The deadline takes the place of uvicorn's keep-alive timer, which the first byte of a request would stop.
+        """
+
         _reading: TimerHandle | None = None
         _unreadable = False
         _progress = 0
@@ -37,15 +43,14 @@ def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._start_deadline()
+            deadlines.start(self, self.loop)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_deadline()
+            deadlines.stop(self)
             self._stop_reading()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            self._unset_keepalive_if_required()
             # The parser keeps a header or trailer that has not ended and copies it with every piece that arrives:
             # without a limit a few connections keep the whole process busy.
             before = self._progress
@@ -106,19 +111,22 @@ def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
             if self._declines_upgrade():
                 return
             self._progress += 1
-            self._stop_deadline()
+            deadlines.stop(self)
             super().on_message_complete()
 
         def on_response_complete(self) -> None:
-            super().on_response_complete()
-            # The deadline takes the place of the keep-alive timer, which the first byte of a request would stop.
-            self._unset_keepalive_if_required()
+            # As uvicorn has it, without a timer that would be made and cancelled for every request.
+            self.server_state.total_requests += 1
             if self.transport.is_closing():
                 self._start_reading()
-            elif self._unreadable:
+                return
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            if self._unreadable:
                 self._refuse_unreadable()
-            elif self._deadline is None and not self._being_answered():
-                self._start_deadline()
+            elif self not in deadlines and not self._being_answered():
+                deadlines.start(self, self.loop)
 
         def shutdown(self) -> None:
             super().shutdown()
@@ -156,15 +164,42 @@ def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
             method, path = cycle.scope["method"], cycle.scope["path"]
             if method not in _FRAMEWORK_METHODS or path in _FRAMEWORK_PATHS or path[:1] != "/" or "\n" in path:
                 app = service_app
+            extensions: dict[str, Any] = {REPLY_EXTENSION: partial(self._write_reply, cycle)}
+            cycle.scope["extensions"] = extensions
             super()._start_asgi_task(cycle, app)
 
-        def _start_deadline(self) -> None:
-            self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._too_slow)
+        def _write_reply(self, cycle: RequestResponseCycle, reply: Reply) -> bool:
+            """Write a whole answer at once; False, with nothing done, where it must wait for the client to read.
 
-        def _stop_deadline(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
+            What `RequestResponseCycle.send` does, without reading and checking again headers that we made.
+            """
+            if self.flow.write_paused and not cycle.disconnected:
+                return False
+            if cycle.disconnected:
+                return True
+            cycle.response_started = cycle.response_complete = True
+            cycle.waiting_for_100_continue = False
+            closes = reply.closes or not cycle.keep_alive
+            with_body = cycle.scope["method"] != "HEAD"
+            self.transport.write(self._whole(reply, closes=closes, with_body=with_body))
+            cycle.message_event.set()
+            if closes:
+                self.transport.close()
+            cycle.on_response()
+            return True
+
+        def _whole(self, reply: Reply, *, closes: bool, with_body: bool = True) -> bytes:
+            """The bytes of an answer."""
+            parts = [STATUS_LINE[reply.status]]
+            for name, value in self.server_state.default_headers:
+                parts += (name, b": ", value, b"\r\n")
+            parts += (reply.head, reply.length_line)
+            if closes and not reply.closes:
+                parts.append(b"connection: close\r\n")
+            parts.append(b"\r\n")
+            if with_body:
+                parts.append(reply.body)
+            return b"".join(parts)
 
         def _start_reading(self) -> None:
             waiting_bytes = self.transport.get_write_buffer_size()
@@ -187,8 +222,7 @@ def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
             self.transport.close()
             self._start_reading()
 
-        def _too_slow(self) -> None:
-            self._deadline = None
+        def too_slow(self) -> None:
             self._give_up(request_timeout())
 
         def _give_up(self, error: ContractError) -> None:
@@ -203,11 +237,7 @@ def guarded(service_app: ServiceApp) -> type[HttpToolsProtocol]:
             if not self.transport.is_closing():
                 if self.cycle is not None:
                     self.cycle.disconnected = True  # nothing of its own may follow the refusal
-                reply = service_app.refuse(error, self._arriving())
-                usual = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-                headers = "".join(f"{name}: {value}\r\n" for name, value in reply.headers if name != "connection")
-                head = f"{headers}content-length: {len(reply.body)}\r\nconnection: close\r\n\r\n"
-                self.transport.write(STATUS_LINE[reply.status] + usual + head.encode() + reply.body)
+                self.transport.write(self._whole(service_app.refuse(error, self._arriving()), closes=True))
                 self._close()
 
         def _arriving(self) -> Mapping[str, Any]:

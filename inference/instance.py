@@ -5,7 +5,6 @@ instance's first prediction and the instance is no older than the time that the 
 """
 
 import os
-import secrets
 import time
 from pathlib import Path
 
@@ -16,14 +15,14 @@ class Instance:
     def __init__(self) -> None:
         self._started_ns = process_start_ns() or time.monotonic_ns()
         self.request_count = 0
-        self.id = secrets.token_hex(6)
+        self.id = os.urandom(6).hex()
         if hasattr(os, "register_at_fork"):
             # functions-framework imports the function in gunicorn's master and forks: an id taken at import
             # would be shared by all workers and survive their restarts.
             os.register_at_fork(after_in_child=self._renew_id)
 
     def _renew_id(self) -> None:
-        self.id = secrets.token_hex(6)
+        self.id = os.urandom(6).hex()
         self.request_count = 0
 
     def age_ms(self) -> float:

@@ -7,7 +7,6 @@ Test traffic (`X-Traffic: test`) is counted in separate series, so that the othe
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import inf, nextafter
@@ -39,14 +38,15 @@ class Metrics:
 
         None if it was refused before it was complete: it waited for its client, which is not the server's latency.
         """
-        tally = self._tallies[is_test]
-        tally.requests[route, status] += 1
+        routes = self._tallies[is_test].routes
+        requests = routes.get(route)
+        if requests is None:
+            requests = routes[route] = _Requests()
+        statuses = requests.statuses
+        statuses[status] = statuses.get(status, 0) + 1
         if duration_s is not None:
-            latencies = tally.latencies.get(route)
-            if latencies is None:
-                latencies = tally.latencies[route] = _Latencies()
-            latencies.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
-            latencies.sum_s += duration_s
+            requests.bucket_counts[bisect_left(LATENCY_BUCKETS_S, duration_s)] += 1
+            requests.sum_s += duration_s
 
     def count_predictions(
         self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]], is_test: bool = False
@@ -90,8 +90,9 @@ class Metrics:
             "faceoff_requests", "Answered requests by route and status.", labels=("route", "status", "traffic")
         )
         for kind, tally in tallies:
-            for (route, status), count in sorted(tally.requests.items()):
-                requests.add_metric((route, str(status), kind), count)
+            for route, counted in sorted(tally.routes.items()):
+                for status, count in sorted(counted.statuses.items()):
+                    requests.add_metric((route, str(status), kind), count)
         yield requests
 
         latency = HistogramMetricFamily(
@@ -101,9 +102,10 @@ class Metrics:
         )
         bounds = (*map(str, LATENCY_BUCKETS_S), "+Inf")
         for kind, tally in tallies:
-            for route, latencies in sorted(tally.latencies.items()):
-                cumulative = accumulate(latencies.bucket_counts)
-                latency.add_metric((route, kind), list(zip(bounds, cumulative, strict=True)), latencies.sum_s)
+            for route, counted in sorted(tally.routes.items()):
+                if any(counted.bucket_counts):
+                    cumulative = accumulate(counted.bucket_counts)
+                    latency.add_metric((route, kind), list(zip(bounds, cumulative, strict=True)), counted.sum_s)
         yield latency
 
         yield GaugeMetricFamily("faceoff_requests_in_flight", "Requests being answered now.", value=self.in_flight)
@@ -156,11 +158,10 @@ class Metrics:
 class _Tally:
     """The counts of one kind of traffic."""
 
-    __slots__ = ("cells", "latencies", "predictions", "requests")
+    __slots__ = ("cells", "predictions", "routes")
 
     def __init__(self, card: ModelCard) -> None:
-        self.requests: Counter[tuple[str, int]] = Counter()
-        self.latencies: dict[str, _Latencies] = {}
+        self.routes: dict[str, _Requests] = {}
         self.predictions = [0] * max(1, len(card.classes))
         self.cells = [_Cells(feature.training) for feature in card.features]
 
@@ -193,12 +194,13 @@ class _Cells:
         return counts
 
 
-class _Latencies:
-    """How long the requests of one route took: counts by bucket, one more than there are bounds, and the sum."""
+class _Requests:
+    """The requests of one route: by status, and how long they took (counts by bucket, the last one open; the sum)."""
 
-    __slots__ = ("bucket_counts", "sum_s")
+    __slots__ = ("bucket_counts", "statuses", "sum_s")
 
     def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
         self.bucket_counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
         self.sum_s = 0.0
 

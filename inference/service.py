@@ -5,20 +5,19 @@ that both do the same work when their speed is compared.
 """
 
 import logging
-import platform
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+from inference.answers import Answers
 from inference.contract import (
     ContractError,
-    answer_body,
     check_media_type,
     encode,
     internal_error,
@@ -33,26 +32,37 @@ log = logging.getLogger("faceoff")
 
 PREDICT_PATHS = frozenset({"/predict", "/"})
 
-# distribution -> the module by which a process shows that it uses it
-_REPORTED_LIBRARIES = {
-    "numpy": "numpy",
-    "onnxruntime": "onnxruntime",
-    "scikit-learn": "sklearn",
-    "joblib": "joblib",
-    "fastapi": "fastapi",
-    "functions-framework": "functions_framework",
-    "starlette": "starlette",
-    "uvicorn": "uvicorn",
-}
+# distribution -> the module by which a process shows that its model runs with it
+_RUNTIME_LIBRARIES = {"numpy": "numpy", "onnxruntime": "onnxruntime", "scikit-learn": "sklearn", "joblib": "joblib"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """A finished HTTP answer. `headers` hold everything but Content-Length."""
+    """A finished HTTP answer. `head` has all header lines but Content-Length's, each with its end of line."""
 
     status: int
-    headers: list[tuple[str, str]]
+    head: bytes
     body: bytes
+
+    def add(self, name: str, value: str) -> None:
+        """Add a header."""
+        self.head += f"{name}: {value}\r\n".encode()
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The head's names and values."""
+        lines = (line.partition(": ") for line in self.head.decode().split("\r\n")[:-1])
+        return [(name, value) for name, _, value in lines]
+
+    @property
+    def length_line(self) -> bytes:
+        """The line of Content-Length, which a 204 may not have."""
+        return b"" if self.status == 204 else b"content-length: %d\r\n" % len(self.body)
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends with it, which only a refusal asks for."""
+        return self.status >= 400 and b"\r\nconnection: close\r\n" in self.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +74,35 @@ class Document:
     cache_control: str = "no-store"
 
 
+def _head_of(content_type: str, cache_control: str) -> bytes:
+    return f"content-type: {content_type}\r\ncache-control: {cache_control}\r\n".encode()
+
+
+_JSON_HEAD = _head_of("application/json", "no-store")
+
+
 class Service:
     """Answers requests from one verified model. One per process, used from one thread."""
 
     def __init__(
-        self, model: Model, settings: ServingSettings, name: str, startup_ms: Mapping[str, float | None] | None = None
+        self,
+        model: Model,
+        settings: ServingSettings,
+        name: str,
+        startup_ms: Mapping[str, float | None] | None = None,
+        frameworks: Sequence[str] = (),
     ) -> None:
-        """`startup_ms` has the durations of this process's start; `/model-info` reads it at each request."""
+        """`startup_ms` has the durations of this process's start; `/model-info` reads it at each request.
+
+        `frameworks` are the distributions that carry the service, whose versions `/model-info` tells.
+        """
         self.card = model.card
         self._startup_ms = {} if startup_ms is None else startup_ms
+        self._answers = Answers(model.card)
         self._model = model
         self._settings = settings
         self._name = name
+        self._frameworks = tuple(frameworks)
         self._instance = Instance()
         self.metrics = Metrics(model.card, self._instance, model.runtime)
         self._documents: dict[str, Callable[[], Document]] = {
@@ -118,8 +145,8 @@ class Service:
                 outputs = self._model.predict(rows.values)
                 model_ns = perf_counter_ns() - parsed_ns
                 self.metrics.count_predictions(rows.values, outputs, is_test)
-                answered = Document(answer_body(self.card, rows, outputs))
-                return self._reply(200, answered, started_ns, parse_ns, model_ns)
+                answered = self._answers.body(rows, outputs)
+                return Reply(200, _JSON_HEAD + self._head(started_ns, parse_ns, model_ns), answered)
             return self._reply(200, self._route(method, path)(), started_ns)
         except ContractError as error:
             return self._refusal(error, started_ns)
@@ -142,7 +169,11 @@ class Service:
 
     def no_content(self, headers: Mapping[str, str]) -> Reply:
         """A 204 with `headers` beside those of every answer."""
-        return Reply(204, [*headers.items(), *self._headers(perf_counter_ns())], b"")
+        reply = Reply(204, b"", b"")
+        for name, value in headers.items():
+            reply.add(name, value)
+        reply.head += self._head(perf_counter_ns())
+        return reply
 
     def _route(self, method: str, path: str) -> Callable[[], Document]:
         make = self._documents.get(path)
@@ -158,30 +189,28 @@ class Service:
 
     def _refusal(self, error: ContractError, started_ns: int) -> Reply:
         reply = self._reply(error.status, Document(error.body()), started_ns)
-        reply.headers.extend(error.headers.items())
+        for name, value in error.headers.items():
+            reply.add(name, value)
         return reply
 
-    def _reply(self, status: int, document: Document, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> Reply:
-        headers = [
-            ("content-type", document.content_type),
-            ("cache-control", document.cache_control),
-            *self._headers(started_ns, parse_ns, model_ns),
-        ]
-        return Reply(status, headers, document.body)
+    def _reply(self, status: int, document: Document, started_ns: int) -> Reply:
+        head = _head_of(document.content_type, document.cache_control)
+        return Reply(status, head + self._head(started_ns), document.body)
 
-    def _headers(self, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> list[tuple[str, str]]:
+    def _head(self, started_ns: int, parse_ns: int = 0, model_ns: int = 0) -> bytes:
         """What every answer carries: where the time went, and which process answered."""
         instance = self._instance
-        total_ns = perf_counter_ns() - started_ns
-        return [
-            (
-                "server-timing",
-                f"parse;dur={parse_ns / 1e6:.3f}, model;dur={model_ns / 1e6:.3f}, total;dur={total_ns / 1e6:.3f}",
-            ),
-            ("x-instance-id", instance.id),
-            ("x-instance-age-ms", f"{instance.age_ms():.0f}"),
-            ("x-request-count", str(instance.request_count)),
-        ]
+        return (
+            b"server-timing: parse;dur=%.3f, model;dur=%.3f, total;dur=%.3f\r\n"
+            b"x-instance-id: %b\r\nx-instance-age-ms: %.0f\r\nx-request-count: %d\r\n"
+        ) % (
+            parse_ns / 1e6,
+            model_ns / 1e6,
+            (perf_counter_ns() - started_ns) / 1e6,
+            instance.id.encode(),
+            instance.age_ms(),
+            instance.request_count,
+        )
 
     def _root(self) -> Document:
         links = {
@@ -219,9 +248,9 @@ class Service:
                 "serving": {
                     "service": self._name,
                     "runtime": self._model.runtime,
-                    "python": platform.python_version(),
-                    "libraries": _library_versions(),
-                    "machine": f"{platform.system()} {platform.machine()}",
+                    "python": sys.version.split()[0],
+                    "libraries": _library_versions(self._frameworks),
+                    "machine": f"{os.uname().sysname} {os.uname().machine}",
                     "platform": self._settings.platform,
                     "deployment": self._settings.deployment,
                     "cgroup": _cgroup_limits(),
@@ -242,13 +271,14 @@ def _json(document: Mapping[str, Any]) -> Document:
 
 
 @cache
-def _library_versions() -> dict[str, str]:
-    """Versions of the libraries that this process has loaded; others may be installed beside them."""
+def _library_versions(frameworks: tuple[str, ...]) -> dict[str, str]:
+    """Versions of what runs the model in this process (more may be installed beside it) and of what carries it."""
+    from importlib.metadata import PackageNotFoundError, version  # which no prediction needs
+
     found = {}
-    for distribution, module in _REPORTED_LIBRARIES.items():
-        if module in sys.modules:
-            with suppress(PackageNotFoundError):
-                found[distribution] = version(distribution)
+    for distribution in (*(name for name, module in _RUNTIME_LIBRARIES.items() if module in sys.modules), *frameworks):
+        with suppress(PackageNotFoundError):
+            found[distribution] = version(distribution)
     return found
 
 

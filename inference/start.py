@@ -4,7 +4,7 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from inference.asgi import ServiceApp
@@ -31,8 +31,10 @@ def require_port(host: str, port: int) -> None:
         sys.exit(f"refusing to start: cannot listen on {host}:{port}: {error.strerror}")
 
 
-def load_app(name: str, *, default_model_dir: Path, environ: Mapping[str, str] = os.environ) -> ServiceApp:
-    """The application over the configured artifact.
+def load_app(
+    name: str, *, default_model_dir: Path, frameworks: Sequence[str] = (), environ: Mapping[str, str] = os.environ
+) -> ServiceApp:
+    """The application over the configured artifact; `frameworks` are the distributions that carry it.
 
     Called before any port is open. Exits with status 1 and one line on stderr if the artifact cannot be trusted or a
     variable is invalid, so that the platform sees a failed start and never a wrong answer.
@@ -44,7 +46,7 @@ def load_app(name: str, *, default_model_dir: Path, environ: Mapping[str, str] =
         startup.end("model")
     except (ArtifactError, SettingsError) as error:
         sys.exit(f"refusing to start: {error}")
-    service = Service(model, settings, name, startup.phases_ms)
+    service = Service(model, settings, name, startup.phases_ms, frameworks)
     return ServiceApp(service, RequestLog(settings.log_level, environ), Cors(settings.cors_origins))
 
 

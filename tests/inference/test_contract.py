@@ -18,7 +18,6 @@ from inference.contract import (
     Detail,
     Rows,
     answer,
-    answer_body,
     check_media_type,
     internal_error,
     parse_rows,
@@ -317,11 +316,6 @@ def test_of_equal_probabilities_the_first_class_is_the_answer(iris_card: ModelCa
 
 def test_a_regressors_answer_is_a_value_and_a_version(diabetes_card: ModelCard) -> None:
     assert answer(diabetes_card, [151.5]) == {"prediction": 151.5, "model_version": diabetes_card.version}
-
-
-def test_an_answer_that_is_no_number_is_never_sent(diabetes_card: ModelCard) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
-        answer_body(diabetes_card, Rows(([1.0],)), [[math.nan]])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import io
+import re
 from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
@@ -13,11 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from inference.asgi import ServiceApp
+from inference.contract import MAX_HEAD_BYTES
 from inference.cors import Cors
 from inference.guard import READ_DEADLINE_S, REQUEST_DEADLINE_S, guarded
+from inference.model import Model
 from inference.request_log import RequestLog
 from inference.service import Service
-from tests.conftest import make_app
+from tests.conftest import make_app, make_service
 from tests.contract.cases import ACCEPTED
 
 BODY = ACCEPTED[0].body
@@ -44,6 +47,9 @@ class Loop:
         self._now_s = 0.0
         self._timers: list[Timer] = []
         self.create_task = asyncio.get_running_loop().create_task
+
+    def time(self) -> float:
+        return self._now_s
 
     def call_later(self, delay_s: float, call: Callable[..., object], *arguments: object) -> TimerHandle:
         timer = Timer(self._now_s + delay_s, lambda: call(*arguments))
@@ -189,6 +195,64 @@ def test_a_refusal_is_a_whole_answer(talk: Callable[[Talk], Transport]) -> None:
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     assert {b"date", b"content-type", b"x-instance-id", b"connection"} <= set(names)
     assert b"content-length: %d" % len(body) in head
+
+
+async def by_asgi(connection: Connection, data: bytes) -> None:
+    """Send `data` to a server that does not know our extension."""
+    app = connection.protocol.app
+
+    async def without_extensions(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "extensions": {}}, receive, send)
+
+    connection.protocol.app = without_extensions
+    await connection.send(data)
+
+
+VARYING = re.compile(rb"dur=[0-9.]+|age-ms: [0-9]+")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        GOOD,
+        GOOD.replace(b"Host: a", b"Connection: close"),
+        GOOD.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        GOOD.replace(b"Host: a", b"Expect: 100-continue"),
+        GOOD.replace(b"Host: a", b"Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")[:-1] + b"!",
+        GOOD.replace(b"Host: a", b"A: " + b"a" * MAX_HEAD_BYTES),
+        b"HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"DELETE /health HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_a_whole_answer_is_what_asgi_would_have_sent(iris_model: Model, data: bytes) -> None:
+    async def run() -> tuple[Transport, Transport]:
+        whole, parts = Connection(make_service(iris_model)), Connection(make_service(iris_model))
+        await whole.send(data)
+        await by_asgi(parts, data)
+        return whole.transport, parts.transport
+
+    whole, parts = asyncio.run(run())
+    assert len(whole.statuses) >= 1 and whole.closing == parts.closing
+    ours, usual = ([*map(normal, transport.written.split(b"\r\n"))] for transport in (whole, parts))
+    assert ours == usual
+
+
+def normal(line: bytes) -> bytes:
+    """A line of an answer without what is another's in another answer."""
+    if line.startswith((b"x-instance-id", b"traceparent")):
+        return line.partition(b":")[0]
+    return VARYING.sub(b"", line)
+
+
+def test_an_answer_waits_for_a_client_that_has_not_read_the_one_before(talk: Callable[[Talk], Transport]) -> None:
+    async def conversation(connection: Connection) -> None:
+        connection.protocol.pause_writing()
+        await connection.send(GOOD)
+        assert connection.transport.written == b""
+        connection.protocol.resume_writing()
+        await connection.send(b"")
+
+    assert talk(conversation).statuses == [200]
 
 
 # --- Upgrades

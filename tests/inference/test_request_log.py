@@ -1,5 +1,6 @@
 """The log: one JSON object a line, in Cloud Logging's field names."""
 
+import asyncio
 import io
 import json
 import logging
@@ -44,6 +45,34 @@ def test_no_path_breaks_a_line_or_adds_a_field(path: str) -> None:
     line = written(404, path=path)
     assert line["httpRequest"]["requestUrl"] == path
     assert line["severity"] == "WARNING"
+
+
+class Counted(io.StringIO):
+    """A stream that counts how often it is flushed: each time is a system call."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+def test_the_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_order() -> None:
+    stream = Counted()
+    log = RequestLog("INFO", {}, stream)
+
+    async def turns() -> list[tuple[int, int]]:
+        seen = []
+        for count in (3, 1):
+            for number in range(count):
+                log.write("GET", f"/{number}", 200, 0.001, (0, 0))
+            await asyncio.sleep(0)
+            seen.append((stream.getvalue().count("\n"), stream.flushes))
+        log.write("GET", "/last", 200, 0.001, (0, 0))
+        return seen
+
+    assert asyncio.run(turns()) == [(3, 1), (4, 2)]
+    paths = [json.loads(line)["httpRequest"]["requestUrl"] for line in stream.getvalue().splitlines()]
+    assert paths == ["/0", "/1", "/2", "/0", "/last"]
 
 
 def test_a_long_path_is_cut() -> None:

@@ -114,7 +114,7 @@ def test_a_request_refused_before_it_was_complete_gets_the_same_headers(service:
 
 
 def test_each_reply_has_headers_of_its_own(service: Service) -> None:
-    service.respond("GET", "/predict").headers.append(("x-added", "1"))
+    service.respond("GET", "/predict").add("x-added", "1")
     assert "x-added" not in dict(service.respond("GET", "/predict").headers)
 
 

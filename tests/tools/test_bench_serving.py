@@ -1,8 +1,23 @@
 """What the benchmark says of its numbers, from numbers that are known."""
 
+from pathlib import Path
+
 import pytest
 
-from tools.bench_serving import PARTS, part_costs, part_table
+from tools.bench_serving import BenchError
+from tools.bench_serving.candidates import servers
+from tools.bench_serving.instructions import totals
+from tools.bench_serving.limits import (
+    PARTS,
+    RECORDED,
+    TARGETS,
+    TOLERANCE,
+    Instructions,
+    compare_recorded,
+    instruction_table,
+    part_costs,
+    part_table,
+)
 
 
 def cycles(log_us: float, counting_us: float, rest_us: float = 80.0) -> list[list[float]]:
@@ -27,3 +42,28 @@ def test_counting_may_cost_a_twentieth_and_no_more() -> None:
         costs = part_costs(cycles(8.0, counting_us), seed=0)
         assert [cost.is_met for cost in costs] == [True, met]
         assert part_table(costs)[-1][-1] == ("ok" if met else "MISSED")
+
+
+def test_a_request_that_has_grown_is_seen_whatever_the_machine_counts() -> None:
+    for growth, met in ((1 + TOLERANCE - 0.01, True), (1 + TOLERANCE + 0.01, False)):
+        counted = {one.reference: Instructions(2e9, 3e5) for one in RECORDED}
+        for name in {one.subject for one in RECORDED}:
+            ratios = {one.per: one.ratio for one in RECORDED if one.subject == name}
+            counted[name] = Instructions(2e9 * ratios["start"], 3e5 * ratios["request"] * growth)
+        results = compare_recorded(counted)
+        assert [one.is_met for one in results] == [met or one.recorded.per == "start" for one in results]
+        said = ["ok" if one.is_met else "MISSED" for one in results]
+        assert [row[-1] for row in instruction_table(results)[1:]] == said
+
+
+def test_the_instructions_of_each_process_are_read() -> None:
+    profile = "# callgrind format\nversion: 1\nevents: Ir\n\nfn=(1) main\n12 345\n\ntotals: %d\n"
+    assert totals([profile % 1_000, "events: Ir\n", profile % 23]) == [1000, 23]
+    with pytest.raises(BenchError, match="no total"):
+        totals(["events: Ir\n"])
+
+
+def test_each_server_of_a_target_is_measured(tmp_path: Path) -> None:
+    names = {candidate.name for candidate in servers(tmp_path)}
+    assert {name for target in TARGETS for name in (target.subject, target.reference)} <= names
+    assert {name for one in RECORDED for name in (one.subject, one.reference)} <= names

@@ -6,22 +6,24 @@
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
-
 import api.app
 from api.__main__ import main
 from inference.asgi import ServiceApp
 from inference.request_log import RequestLog
 from inference.service import Document
 
-_create_app = api.app.create_app
-
 
 def _count_nothing(*_: object) -> None:
     pass
 
 
-def _create_switched_app(service_app: ServiceApp) -> FastAPI:
+class _SwitchedApi(api.app.Api):
+    def __init__(self, service_app: ServiceApp) -> None:
+        super().__init__(service_app)
+        _add_switches(service_app)
+
+
+def _add_switches(service_app: ServiceApp) -> None:
     metrics = service_app.service.metrics
     logs = (service_app._log, RequestLog("CRITICAL"), RequestLog("CRITICAL"))
     requests: tuple[Any, ...] = (metrics.count_request, metrics.count_request, _count_nothing)
@@ -35,10 +37,9 @@ def _create_switched_app(service_app: ServiceApp) -> FastAPI:
 
     for number in range(len(logs)):
         service_app.service.add_document(f"/switch/{number}", partial(switch, number))
-    return _create_app(service_app)
 
 
-api.app.create_app = _create_switched_app
+api.app.Api = _SwitchedApi  # type: ignore[misc]
 
 if __name__ == "__main__":
     main()
