@@ -42,7 +42,7 @@ test: .all-packages artifacts/iris/model.json ## run the tests, with a real brow
 	@$(TESTS) -m "not slow"
 
 test-fast: .all-packages artifacts/iris/model.json ## the tests of a minute: no browser, no deployed programs
-	@$(TESTS) -m "not slow" tests/api tests/benchmark/cost tests/benchmark/decision tests/benchmark/endpoints tests/benchmark/monitor \
+	@$(TESTS) -m "not slow" tests/api tests/benchmark/cost tests/benchmark/decision tests/benchmark/endpoints tests/benchmark/monitor tests/benchmark/observation \
 		tests/benchmark/record tests/benchmark/reports tests/benchmark/summary tests/dashboard/components tests/docs tests/inference \
 		--ignore tests/benchmark/summary/test_calibration.py
 

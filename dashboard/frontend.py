@@ -8,9 +8,13 @@ import asyncio
 import gzip
 import re
 from collections.abc import MutableMapping
+from contextlib import suppress
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.visitor import VISITOR_COOKIE, is_secret, new_secret
 
 _PREFIX = "/static/"
 _COMPRESSIBLE = (".js", ".css", ".svg", ".json", ".html", ".wasm")
@@ -35,7 +39,8 @@ All pages are in one folder, which also holds the document's `./static/`, even b
 
 
 class FrontEnd:
-    """ASGI middleware: compress Streamlit's bundles and document, and add the server's address to the document."""
+    """ASGI middleware: compress Streamlit's bundles and document, add the server's address to the document, and give
+    every browser a name of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -63,7 +68,10 @@ class FrontEnd:
             encoded = _accepts_gzip(scope)
             if encoded:
                 body = await asyncio.to_thread(gzip.compress, body, 9)
-            start = {**start, "headers": _changed_headers(start, len(body), encoded=encoded)}
+            headers = _changed_headers(start, len(body), encoded=encoded)
+            if not is_secret(_cookie(scope, VISITOR_COOKIE)):
+                headers.append((b"set-cookie", _visitor_cookie(scope)))
+            start = {**start, "headers": headers}
         await _reply(start, body, send)
 
     async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +92,18 @@ class FrontEnd:
                 self._kept[path] = kept
                 self._kept_bytes += len(compressed)
         await _reply(*kept, send)
+
+
+def _cookie(scope: Scope, name: str) -> str | None:
+    cookies: SimpleCookie = SimpleCookie()
+    with suppress(CookieError):
+        cookies.load(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
+    return cookies[name].value if name in cookies else None
+
+
+def _visitor_cookie(scope: Scope) -> bytes:
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    return f"{VISITOR_COOKIE}={new_secret()}; Max-Age=31536000; Path=/; SameSite=Lax; HttpOnly{secure}".encode()
 
 
 def _accepts_gzip(scope: Scope) -> bool:

@@ -1,4 +1,4 @@
-"""What all sessions of one dashboard process share: settings, client, catalog, sampler, record and launcher."""
+"""What all sessions of one dashboard process share: settings, client, sender, catalog, sampler, record and launcher."""
 
 import json
 import os
@@ -9,17 +9,20 @@ import httpx
 import streamlit as st
 
 from benchmark.cost.prices import Prices, load_prices
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Catalog, Served
-from benchmark.endpoints.observe import new_client
 from benchmark.launch import Launcher
 from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
+from benchmark.observation.sender import Sender
+from benchmark.record.history import History
 from benchmark.record.store import Store, StoreError
 from benchmark.runs import UnknownKind, kind_of_run
 from dashboard.components import theme
 from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows, load
 from dashboard.settings import Settings
+from dashboard.visitor import VISITOR_COOKIE, is_secret, new_secret, owner_of
 from inference.card import CARD_FILE, CardError, ModelCard, parse_card
 
 
@@ -51,6 +54,11 @@ def client() -> httpx.Client:
     return new_client()
 
 
+@st.cache_resource(show_spinner=False, on_release=lambda sender: sender.close())
+def sender() -> Sender:
+    return Sender()  # starts its process with the first comparison, which the first look does not wait for
+
+
 @st.cache_resource(show_spinner=False)
 def catalog() -> Catalog:
     return Catalog(client())
@@ -66,6 +74,30 @@ def sampler() -> Sampler:
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
     return Store(settings().results_dir, read_only=settings().read_only)
+
+
+def visitor() -> str:
+    """The owner of this browser's comparisons; of this session's, if the browser keeps no cookies."""
+    secret = st.context.cookies.get(VISITOR_COOKIE)
+    if not is_secret(secret):
+        secret = st.session_state.setdefault("visitor", new_secret())
+    return owner_of(str(secret))
+
+
+def history(model: str, owner: str | None, limit: int) -> History:
+    """The last `limit` comparisons of a model by `owner`, or by everyone.
+
+    Everyone's is shared by all sessions. One's own ends with the session, so that it takes no memory afterwards.
+    """
+    if owner is None:
+        return _everyones_history(model, limit)
+    own: dict[tuple[str, str, int], History] = st.session_state.setdefault("histories", {})
+    return own.setdefault((model, owner, limit), History(model, owner, limit))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _everyones_history(model: str, limit: int) -> History:
+    return History(model, None, limit)
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda launcher: launcher.close())

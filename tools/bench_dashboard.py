@@ -242,7 +242,13 @@ def serving(scratch: Path) -> Iterator[Servers]:
             server.start()
         for server in servers:
             server.wait_until_healthy(START_LIMIT_S)
-        yield Servers(empty_page.url, predict.url, with_history.url, traced.url, scratch / traced.log_name)
+        yield Servers(
+            empty_page.url,
+            predict.url,
+            f"{with_history.url}/?history=Everyone's",
+            traced.url,
+            scratch / traced.log_name,
+        )
 
 
 def _empty_page(environ: Mapping[str, str]) -> Program:

@@ -19,9 +19,9 @@ from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnP
 from benchmark.coldstart.program import LocalProgram, ProgramError, ProgramTimeout
 from benchmark.coldstart.target import Target
 from benchmark.endpoints.bodies import Bodies
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.sample import Failure, Temperature, utc_now
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.coldstart.program import Command, LocalProgram, ProgramError
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import new_client
 from benchmark.record.plan import PlanError
 from benchmark.record.run import Run
 

@@ -15,7 +15,7 @@ from benchmark.agreement.inputs import DRAWS, GRID_POINTS, MAX_POINTS
 from benchmark.commands import ROOT, UsageError, write_json
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import card_of, card_on_this_machine
-from benchmark.endpoints.observe import new_client
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, Table, decode, read_rows, training_text, within_limits
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.execute import ask

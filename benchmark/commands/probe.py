@@ -8,10 +8,10 @@ from math import isnan
 from benchmark.commands import UsageError
 from benchmark.commands.measuring import add_endpoints, allowed_hosts, parse_endpoints
 from benchmark.endpoints.bodies import Bodies, card_for, card_on_this_machine, from_descriptions
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import Evidence
-from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.probe import Probe, probe
 from benchmark.endpoints.protocols import AUTO, DEFAULT, PROTOCOLS
 from benchmark.endpoints.readable import readable

@@ -1,8 +1,10 @@
-"""Read answers with a size limit and a deadline, and name their failures.
+"""The HTTP client for cards, metrics and audits; its answers have a size limit and a deadline, and failures have names.
 
 httpx's timeouts apply to each read: a server that sends a byte per second never exceeds them.
 """
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from ssl import SSLContext, SSLError
 from time import monotonic, perf_counter_ns
 from typing import Any
@@ -12,6 +14,30 @@ import httpx
 
 from benchmark.endpoints.answer import TooLarge
 from benchmark.endpoints.sample import Failure
+
+
+def new_client() -> httpx.Client:
+    """A client to share: pooled connections, no proxies from the environment, no redirects, no retries, no cookies.
+
+    Cookies ignore ports, so a cookie of one local twin would also go to the other.
+    """
+    return httpx.Client(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        trust_env=False,
+        follow_redirects=False,
+        headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
+        mounts=_grpc_mounts(),
+        transport=BoundedTransport(httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30)),
+    )
+
+
+def _grpc_mounts() -> dict[str, httpx.BaseTransport | None]:
+    """Transports for gRPC addresses, if grpcio is installed."""
+    if not find_spec("grpc") or not find_spec("google.protobuf"):
+        return {}
+    from benchmark.endpoints.grpc_lazily import LazyGrpcTransport
+
+    return {"grpc://": LazyGrpcTransport(), "grpcs://": LazyGrpcTransport()}
 
 
 def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeout_s: float) -> bytes:

@@ -8,12 +8,12 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Self
 
-from benchmark.endpoints.answer import Judged, TooLarge, judge
+from benchmark.endpoints.answer import Judged, judge
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.evidence import read_evidence
 from benchmark.endpoints.protocols import NotEncodable
 from benchmark.endpoints.sample import Answer, Failure, temperature
-from benchmark.engine.exchange import Refused, TlsFailed, Unreachable
+from benchmark.engine.exchange import failure_of
 from benchmark.engine.transport import connections_to
 from benchmark.engine.wire import Exchange
 from benchmark.record.plan import Connection
@@ -111,7 +111,7 @@ class Client:
             failure, detail = Failure.WRONG_SCHEMA, str(error)
         except (TimeoutError, OSError, ValueError) as error:
             ended_ns = perf_counter_ns()
-            failure, detail = _classify(error), _reason(error)
+            failure, detail = failure_of(error), _reason(error)
         status, evidence = exchange.status, read_evidence(exchange.headers)
         if failure:
             self.failure_details.setdefault(failure, detail or (f"HTTP {status}" if status else failure.value))
@@ -139,17 +139,6 @@ class Client:
             _NAN if evidence.request_count is None else evidence.request_count,
             _NAN if evidence.instance_age_ms is None else evidence.instance_age_ms,
         )
-
-
-def _classify(error: Exception) -> Failure:
-    kinds: dict[type[Exception], Failure] = {
-        TooLarge: Failure.TOO_LARGE,
-        TimeoutError: Failure.TIMEOUT,
-        TlsFailed: Failure.TLS,
-        Refused: Failure.REFUSED,
-        Unreachable: Failure.UNREACHABLE,
-    }
-    return next((failure for kind, failure in kinds.items() if isinstance(error, kind)), Failure.RESET)
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ Requests are built once as bytes: building each request again would more than do
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,8 @@ from typing import Any, Self
 import httpx
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from benchmark.endpoints.answer import TooLarge
+from benchmark.endpoints.sample import Failure
 from benchmark.endpoints.traffic import TEST_HEADERS
 from benchmark.engine.wire import Exchange, Wire
 
@@ -46,23 +48,57 @@ class TlsFailed(OSError):
     """The TLS handshake failed: the certificate is not trusted, or the server does not speak TLS."""
 
 
+def failure_of(error: Exception) -> Failure:
+    """The kind of failure for an error of `Connections.post`."""
+    kinds: dict[type[Exception], Failure] = {
+        TooLarge: Failure.TOO_LARGE,
+        TimeoutError: Failure.TIMEOUT,
+        TlsFailed: Failure.TLS,
+        Refused: Failure.REFUSED,
+        Unreachable: Failure.UNREACHABLE,
+    }
+    return next((failure for kind, failure in kinds.items() if isinstance(error, kind)), Failure.RESET)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Trusts the authorities of the system."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class Connections:
     """Connections to one URL: no retries, no redirects, no cookies, no proxies from the environment.
 
     Use it as an asynchronous context.
     """
 
-    def __init__(self, url: str, *, reuse: bool, timeout_s: float) -> None:
-        """`reuse` keeps a connection for the next exchange; `timeout_s` limits a whole exchange."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        reuse: bool,
+        timeout_s: float,
+        headers: Mapping[str, str] = _HEADERS,
+        idle_s: float = _IDLE_S,
+        tls_context: Callable[[], ssl.SSLContext] = tls_context,
+    ) -> None:
+        """`reuse` keeps a connection for the next exchange, for `idle_s`; `timeout_s` limits a whole exchange.
+
+        `headers` are the standard headers of every request.
+        """
         self._url = httpx.URL(url)
         self._reuse = reuse
         self._timeout_s = timeout_s
+        self._headers = headers
+        self._idle_s = idle_s
         self._host = self._url.raw_host.decode("ascii")
         is_secure = self._url.scheme == "https"
         self._port = self._url.port or (443 if is_secure else 80)
         # No separate limit for the handshake: the whole exchange has one.
         self._secure: dict[str, Any] = (
-            {"ssl": _tls_context(), "server_hostname": self._host, "ssl_handshake_timeout": timeout_s + 60}
+            {"ssl": tls_context(), "server_hostname": self._host, "ssl_handshake_timeout": timeout_s + 60}
             if is_secure
             else {}
         )
@@ -88,7 +124,7 @@ class Connections:
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
         """Send these headers with every request from now on, in addition to the standard ones."""
-        fields = {"Host": self._url.netloc.decode("ascii"), **_HEADERS, **headers}
+        fields = {"Host": self._url.netloc.decode("ascii"), **self._headers, **headers}
         if not self._reuse:
             fields["Connection"] = "close"
         target = self._url.raw_path.decode("ascii")
@@ -116,10 +152,12 @@ class Connections:
 
     def _kept(self) -> Wire | None:
         """The last used connection, if no server can have closed it yet; older connections are closed."""
-        expired_ns = perf_counter_ns() - int(_IDLE_S * 1e9)
+        expired_ns = perf_counter_ns() - int(self._idle_s * 1e9)
+        while self._idle and self._idle[0].idle_since_ns <= expired_ns:  # the one that has rested longest
+            self._idle.pop(0).close()
         while self._idle:
             wire = self._idle.pop()
-            if wire.is_usable and wire.idle_since_ns > expired_ns:
+            if wire.is_usable:
                 return wire
             wire.close()
         return None
@@ -155,10 +193,3 @@ class Connections:
             self._resolved_ns = perf_counter_ns()
             exchange.dns_start_ns, exchange.dns_end_ns = started_ns, self._resolved_ns
         return self._addresses
-
-
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -18,11 +18,11 @@ import uvloop
 
 from benchmark.cost.prices import load_prices
 from benchmark.endpoints.bodies import Bodies
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Served, fetch
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.fairness import facts, revision
 from benchmark.endpoints.identity import TokenError
-from benchmark.endpoints.observe import new_client
 from benchmark.endpoints.protocols import DEFAULT
 from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.engine.abort import Watchdog

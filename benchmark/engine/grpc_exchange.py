@@ -23,12 +23,13 @@ from benchmark.engine.wire import Exchange
 class GrpcConnections:
     """One channel, which carries all calls at once; without `reuse`, one for each call."""
 
-    def __init__(self, url: str, *, reuse: bool, timeout_s: float) -> None:
+    def __init__(self, url: str, *, reuse: bool, timeout_s: float, is_test: bool = True) -> None:
         self._target, self._model, self._is_secure = target_of(url)
         self._reuse = reuse
         self._timeout_s = timeout_s
         self._channel: Any = None
         self._encode = lru_cache(maxsize=4096)(infer_request)
+        self._standard = TEST_HEADERS if is_test else {}
         self.set_headers({})
 
     async def __aenter__(self) -> Self:
@@ -42,7 +43,7 @@ class GrpcConnections:
 
     def set_headers(self, headers: Mapping[str, str]) -> None:
         """Send these headers as metadata with every call from now on, in addition to the standard ones."""
-        self._metadata = metadata_of({**TEST_HEADERS, **headers})
+        self._metadata = metadata_of({**self._standard, **headers})
 
     async def post(self, body: bytes, exchange: Exchange) -> None:
         """Send `body`, of the REST protocol, as a call, and read the answer into `exchange`, as in the REST protocol.

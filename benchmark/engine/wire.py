@@ -146,7 +146,11 @@ class Wire(asyncio.Protocol):
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        if key in self._headers:
+            self._repeated.setdefault(key, [self._headers[key]]).append(text)
+        else:
+            self._headers[key] = text
 
     def on_headers_complete(self) -> None:
         if self._exchange is None:
@@ -155,6 +159,8 @@ class Wire(asyncio.Protocol):
         if status < 200 and status != 101:  # interim answers come before the answer
             return
         self._exchange.answered_ns = perf_counter_ns()
+        for key, texts in self._repeated.items():  # RFC 9110, 5.2: they are one field
+            self._headers[key] = ", ".join(texts)
         self._exchange.status, self._exchange.headers = status, self._headers
         # RFC 9112, 6.3: an answer without a length ends with its connection.
         self._ends_with_connection = not self._headers.keys() & {"content-length", "transfer-encoding"}
@@ -178,6 +184,7 @@ class Wire(asyncio.Protocol):
 
     def _start_answer(self) -> None:
         self._headers: dict[str, str] = {}
+        self._repeated: dict[str, list[str]] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._ends_with_connection = False

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ _LOST_AFTER_S = 20.0
 """A run in progress writes at least every 5 s; a busy file delays this by at most 10 s."""
 
 # Migrations of the schema in order; a file's user_version is the number of applied steps. History: 1 the
-# comparisons of the Predict page, 2 the runs of the measurement engine, 3 which of them were imported.
+# comparisons of the Predict page, 2 the runs of the measurement engine, 3 which of them were imported, 4 the owners of
+# comparisons.
 _COMPARISONS = """
 CREATE TABLE comparison (
     sequence INTEGER PRIMARY KEY,
@@ -75,7 +76,16 @@ _IMPORTED = """
 ALTER TABLE run ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;
 UPDATE run SET imported = 1 WHERE progress <> '{}' AND progress NOT LIKE '%"elapsed_s"%'
 """
-_STEPS = (_COMPARISONS, _RUNS, _IMPORTED)
+# Earlier comparisons have no owner. `clearing` counts deletions, so that a reader knows when to start again.
+_OWNERS = """
+ALTER TABLE comparison ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+CREATE INDEX comparison_by_owner ON comparison (model, owner, sequence);
+CREATE TABLE clearing (
+    model TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+_STEPS = (_COMPARISONS, _RUNS, _IMPORTED, _OWNERS)
 SCHEMA_VERSION = len(_STEPS)
 
 _SAMPLE_COLUMNS = tuple(field.name for field in fields(Sample))
@@ -84,6 +94,33 @@ _INSERT_SAMPLE = (
     f"INSERT INTO sample (comparison, position, {', '.join(_SAMPLE_COLUMNS)}) "  # noqa: S608
     f"VALUES (?, ?{', ?' * len(_SAMPLE_COLUMNS)})"
 )
+
+
+NOBODY = ""
+"""The owner of comparisons that were recorded without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a history has been read."""
+
+    sequence: int = 0
+    clearings: int = 0
+
+
+START = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a history has after a place: the last of its new comparisons, oldest first, and how many are new."""
+
+    comparisons: list[Comparison]
+    count: int
+    place: Place
+    """where to continue"""
+    restarted: bool
+    """comparisons have been deleted, so this is the history from its start"""
 
 
 class StoreError(Exception):
@@ -109,58 +146,88 @@ class Store:
         self.path = directory / FILE_NAME
         self.read_only = read_only
 
-    def add(self, comparison: Comparison) -> None:
+    def add(self, comparison: Comparison, owner: str = NOBODY) -> None:
         """Append one comparison with its samples, all or nothing. Raises StoreError."""
         with self._write() as database:
             cursor = database.execute(
-                "INSERT INTO comparison (id, at_utc, model, inputs) VALUES (?, ?, ?, ?)",
-                (comparison.id, comparison.at_utc, comparison.model, json.dumps(comparison.inputs)),
+                "INSERT INTO comparison (id, at_utc, model, inputs, owner) VALUES (?, ?, ?, ?, ?)",
+                (comparison.id, comparison.at_utc, comparison.model, json.dumps(comparison.inputs), owner),
             )
             rows = [
                 (cursor.lastrowid, position, *_to_row(sample)) for position, sample in enumerate(comparison.samples)
             ]
             database.executemany(_INSERT_SAMPLE, rows)
 
-    def latest(self, model: str, limit: int | None = None) -> list[Comparison]:
-        """The last `limit` comparisons of a model, by default all, oldest first. Raises StoreError."""
-        return self.history(model, limit)[0]
+    def latest(self, model: str, limit: int | None = None, owner: str | None = None) -> list[Comparison]:
+        """The last `limit` comparisons of a model by `owner`, by default all of everyone, oldest first.
 
-    def history(self, model: str, limit: int | None = None) -> tuple[list[Comparison], int]:
-        """The last `limit` comparisons of a model, and how many there are in total. Raises StoreError."""
+        Raises StoreError.
+        """
+        return self.news(model, owner, START, limit).comparisons
+
+    def news(self, model: str, owner: str | None, after: Place, limit: int | None = None) -> News:
+        """The last `limit` comparisons of a model by `owner`, or everyone, that were added after this place.
+
+        Raises StoreError.
+        """
+        whose, parameters = ("", (model,)) if owner is None else ("AND owner = ? ", (model, owner))
         with self._read() as database:
             database.execute("BEGIN")  # one snapshot for all reads
-            (total,) = database.execute("SELECT count(*) FROM comparison WHERE model = ?", (model,)).fetchone()
+            found = database.execute("SELECT count FROM clearing WHERE model = ?", (model,)).fetchone()
+            clearings = int(found[0]) if found else 0
+            restarted = after != START and clearings != after.clearings
+            since = 0 if restarted else after.sequence
+            count, last = database.execute(
+                f"SELECT count(*), max(sequence) FROM comparison WHERE model = ? {whose}AND sequence > ?",  # noqa: S608
+                (*parameters, since),
+            ).fetchone()
+            place = Place(last or since, clearings)
+            if not count:
+                return News([], 0, place, restarted)
             heads = database.execute(
-                "SELECT sequence, id, at_utc, model, inputs FROM comparison WHERE model = ? "
-                "ORDER BY sequence DESC LIMIT ?",
-                (model, -1 if limit is None else limit),
+                "SELECT sequence, id, at_utc, model, inputs FROM comparison "  # noqa: S608  our own text
+                f"WHERE model = ? {whose}AND sequence > ? ORDER BY sequence DESC LIMIT ?",
+                (*parameters, since, -1 if limit is None else limit),
             ).fetchall()
-            if not heads:
-                return [], int(total)
             rows = database.execute(
-                f"SELECT comparison, {', '.join(_SAMPLE_COLUMNS)} FROM sample "  # noqa: S608
-                "WHERE comparison >= ? ORDER BY comparison, position",
-                (heads[-1][0],),
+                f"SELECT sample.comparison, {', '.join(f'sample.{name}' for name in _SAMPLE_COLUMNS)} "  # noqa: S608
+                "FROM comparison JOIN sample ON sample.comparison = comparison.sequence "
+                f"WHERE model = ? {whose}AND sequence >= ? ORDER BY sequence, position",
+                (*parameters, heads[-1][0] if heads else place.sequence + 1),
             ).fetchall()
             samples: dict[int, list[Sample]] = {}
             for sequence, *row in rows:
                 samples.setdefault(sequence, []).append(_from_row(row))
-            found = [
+            comparisons = [
                 Comparison(identity, at_utc, model, tuple(json.loads(inputs)), tuple(samples.get(sequence, ())))
                 for sequence, identity, at_utc, model, inputs in reversed(heads)
             ]
-            return found, int(total)
+            return News(comparisons, int(count), place, restarted)
 
-    def count(self, model: str) -> int:
-        """How many comparisons of a model are recorded. Raises StoreError."""
+    def count(self, model: str, owner: str | None = None) -> int:
+        """How many comparisons of a model by `owner`, or everyone, are recorded. Raises StoreError."""
         with self._read() as database:
-            (count,) = database.execute("SELECT count(*) FROM comparison WHERE model = ?", (model,)).fetchone()
+            (count,) = database.execute(
+                "SELECT count(*) FROM comparison WHERE model = ?1 AND (?2 IS NULL OR owner = ?2)", (model, owner)
+            ).fetchone()
         return int(count)
 
-    def clear(self, model: str) -> None:
-        """Delete all comparisons of a model. Raises StoreError."""
+    def has_comparisons(self, model: str) -> bool:
+        """Whether any comparison of a model is recorded. Raises StoreError."""
+        with self._read() as database:
+            found = database.execute("SELECT 1 FROM comparison WHERE model = ? LIMIT 1", (model,)).fetchone()
+        return found is not None
+
+    def clear(self, model: str, owners: Sequence[str] | None = None) -> None:
+        """Delete the comparisons of a model by these `owners`, by default by everyone. Raises StoreError."""
         with self._write() as database:
-            database.execute("DELETE FROM comparison WHERE model = ?", (model,))
+            if owners is None:
+                database.execute("DELETE FROM comparison WHERE model = ?", (model,))
+            for owner in owners or ():
+                database.execute("DELETE FROM comparison WHERE model = ? AND owner = ?", (model, owner))
+            database.execute(
+                "INSERT INTO clearing VALUES (?, 1) ON CONFLICT (model) DO UPDATE SET count = count + 1", (model,)
+            )
 
     # --- Runs
 

@@ -81,6 +81,11 @@ class PredictPage:
         expect(self.page.get_by_text(re.compile(rf"^{number} comparisons? in the history"))).to_be_visible()
         settle(self.page)
 
+    def show_comparisons(self, whose: str) -> None:
+        """Choose whose comparisons the history shows."""
+        with rerun(self.page):
+            self.page.get_by_role("radio", name=whose).click()
+
     def panel(self, chart: str) -> Locator:
         return self.page.locator(f".st-key-chart-{chart}")
 

@@ -31,7 +31,7 @@ def test_the_page_fits_the_window(
         has_touch=size == PHONE,
         is_mobile=size == PHONE,
         device_scale_factor=2 if size == PHONE else 1,
-    ).predict()
+    ).predict("?history=Everyone's")
     picture(predict.page, f"predict-first-{scheme}", size, whole=False)
 
     predict.compare()

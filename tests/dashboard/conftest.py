@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
+from dashboard.visitor import VISITOR_COOKIE, new_secret
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import Conversation, LittleServer
 from tests.dashboard.page import Page
@@ -37,8 +38,8 @@ def tea_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cookies() -> dict[str, str]:
-    """What the browser sends; a test may put something in."""
-    return {}
+    """What the browser sends: the sessions of a test are of one browser. A test may change it."""
+    return {VISITOR_COOKIE: new_secret()}
 
 
 @pytest.fixture

@@ -72,6 +72,11 @@ class Page:
         toggle.set_value(on)
         return self.rerun()
 
+    def whose(self, comparisons: str) -> "Page":
+        """Choose whose comparisons the history shows."""
+        self.app.segmented_control(key="history").set_value(comparisons)
+        return self.rerun()
+
     def press(self, label: str) -> "Page":
         (button,) = (button for button in self.app.button if button.label == label)
         button.click()

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.frontend import CHARTS_COOKIE, SERVER, FrontEnd
+from dashboard.visitor import VISITOR_COOKIE, is_secret, new_secret
 
 SCRIPT = b"const answer = 42;\n" * 500
 PAGE = b"<!doctype html><head><title>Faceoff</title></head>" + b" " * 2000
@@ -245,7 +246,32 @@ def test_a_cookie_says_that_the_browser_has_plotly_also_when_the_bundle_was_kept
         assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
-@pytest.mark.parametrize("path", ["/", "/static/js/index.AbC123.js", "/static/css/index.AbC123.css"])
+def test_every_browser_gets_a_name_of_its_own_with_its_first_document(site: Site) -> None:
+    names = set()
+    for path in ("/", "/cold_start"):
+        first, *options = site.ask(path).headers["set-cookie"].split("; ")
+        name, _, value = first.partition("=")
+        assert name == VISITOR_COOKIE
+        assert is_secret(value)
+        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(options)
+        assert "Secure" not in options, "on plain HTTP the browser would refuse it"
+        names.add(value)
+    assert len(names) == 2
+
+
+def test_a_browser_keeps_its_name(site: Site) -> None:
+    cookie = f"other=1; {VISITOR_COOKIE}={new_secret()}"
+    assert "set-cookie" not in site.ask("/", cookie=cookie).headers
+
+
+@pytest.mark.parametrize(
+    "cookie", [f"{VISITOR_COOKIE}=", f"{VISITOR_COOKIE}=me", '=;=,"', f"{VISITOR_COOKIE}={'a' * 23}"]
+)
+def test_what_is_no_name_is_replaced(site: Site, cookie: str) -> None:
+    assert site.ask("/", cookie=cookie).headers["set-cookie"].startswith(f"{VISITOR_COOKIE}=")
+
+
+@pytest.mark.parametrize("path", ["/static/js/index.AbC123.js", "/static/css/index.AbC123.css", "/_stcore/health"])
 def test_nothing_else_sets_a_cookie(site: Site, path: str) -> None:
     assert "set-cookie" not in site.ask(path, accept_encoding="gzip").headers
 

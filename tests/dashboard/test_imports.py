@@ -32,8 +32,9 @@ def loaded(statement: str, *wanted: str) -> set[str]:
 
 def test_the_measurement_engine_needs_neither_streamlit_nor_pandas() -> None:
     everything = (
-        "from benchmark.endpoints import answer, catalog, endpoint, observe, rows; from benchmark.record import store; "
-        "from benchmark.monitor import counts, drift, scrape; from benchmark.agreement import audit"
+        "from benchmark.endpoints import answer, catalog, endpoint, rows; from benchmark.record import history, store; "
+        "from benchmark.observation import observe, process; from benchmark.monitor import counts, drift, scrape; "
+        "from benchmark.agreement import audit"
     )
     heavy = ("streamlit", "pandas", "numpy", "plotly", "scipy", "prometheus_client")
     assert loaded(everything, "httpx", *heavy) == {"httpx"}

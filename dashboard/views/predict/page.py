@@ -1,15 +1,16 @@
 """The Predict page: send one input to all endpoints at once, and see their answers and the history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.observe import new_comparison_id, observe
 from benchmark.endpoints.sample import Comparison, Sample, utc_now
-from benchmark.record.store import StoreError
+from benchmark.observation.observe import new_comparison_id, observe
+from benchmark.observation.sender import SenderError
+from benchmark.record.store import NOBODY, Store, StoreError
 from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources
 from dashboard.components import markup, sample_text
@@ -23,11 +24,14 @@ from inference.card import Feature, ModelCard
 HISTORY_LENGTH = 500
 """How many comparisons the charts show; the export has all of them."""
 _CARD_WAIT_S = 1.5
+_PATIENCE_S = 0.2
+"""How long the last answers stay while new ones are on their way. Most are there sooner, and until then neither this
+process nor the browser takes the processor from what is being measured."""
 _TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
 _OWN_KEYS = (
     *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear", "record"),
-    *("charts", "comparison", "compared_inputs", "compared_version"),
+    *("charts", "comparison", "compared_inputs", "compared_version", "history", "histories", "visitor"),
 )
 
 
@@ -135,32 +139,14 @@ def _answers(
     inputs: tuple[float, ...],
     wanted: bool,
 ) -> None:
-    slots = {
-        endpoint.key: cell.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
-        for endpoint, cell in zip(endpoints, cells(len(endpoints)), strict=True)
-    }
     known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
-    by_key = {endpoint.key: endpoint for endpoint in endpoints}
-    shown: Comparison | None = st.session_state.get("comparison")
-    if wanted or st.session_state.get("compared_version") != card.version:
-        shown = None
     if wanted:
-        for endpoint in endpoints:
-            _waiting_card(slots[endpoint.key], endpoint)
-        at_utc = utc_now()
-        found: dict[str, Sample] = {}
-        for sample in observe(resources.client(), endpoints, card, inputs):
-            found[sample.endpoint] = sample
-            _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
-        samples = tuple(found[endpoint.key] for endpoint in endpoints)
-        shown = Comparison(new_comparison_id(), at_utc, card.name, inputs, samples)
-        st.session_state.comparison = shown
-        st.session_state.compared_inputs = inputs
-        st.session_state.compared_version = card.version
-        _verdict(say.verdict(endpoints, samples, card), inputs, inputs)
-        _record(shown)
-        _notice_other_versions(endpoints, samples, card)
-    elif shown:
+        _new_answers(endpoints, known, card, inputs)
+        return
+    slots = _slots(endpoints)
+    shown: Comparison | None = st.session_state.get("comparison")
+    if shown and st.session_state.get("compared_version") == card.version:
+        by_key = {endpoint.key: endpoint for endpoint in endpoints}
         for sample in shown.samples:
             _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
         _verdict(say.verdict(endpoints, shown.samples, card), shown.inputs, inputs)
@@ -169,6 +155,54 @@ def _answers(
             _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
         with st.container(border=True, key="verdict"):
             st.markdown(f":gray[{say.invitation(len(endpoints))}]")
+
+
+def _slots(endpoints: Sequence[Endpoint]) -> dict[str, DeltaGenerator]:
+    """A place for the card of each endpoint."""
+    return {
+        endpoint.key: cell.container(border=True, key=f"card-{endpoint.key}", height="stretch").empty()
+        for endpoint, cell in zip(endpoints, cells(len(endpoints)), strict=True)
+    }
+
+
+def _new_answers(
+    endpoints: Sequence[Endpoint], known: Mapping[str, Served | None], card: ModelCard, inputs: tuple[float, ...]
+) -> None:
+    """Ask all endpoints, and show and record their answers."""
+    by_key = {endpoint.key: endpoint for endpoint in endpoints}
+    found: dict[str, Sample] = {}
+    slots: dict[str, DeltaGenerator] = {}
+    at_utc = utc_now()
+    try:
+        observation = observe(resources.sender(), endpoints, card, inputs)
+        arrived = observation.wait(_PATIENCE_S)
+        slots = _slots(endpoints)
+        if not observation.is_complete:
+            for endpoint in endpoints:
+                _waiting_card(slots[endpoint.key], endpoint)
+        while True:
+            for sample in arrived:
+                found[sample.endpoint] = sample
+                _answer_card(slots[sample.endpoint], by_key[sample.endpoint], sample, known[sample.endpoint], card)
+            if observation.is_complete:
+                break
+            arrived = observation.wait()
+    except SenderError as error:
+        st.session_state.compared_inputs = inputs  # or Live would send it again whatever is clicked next
+        slots = slots or _slots(endpoints)
+        for endpoint in endpoints:
+            _empty_card(slots[endpoint.key], endpoint, known[endpoint.key])
+        with st.container(border=True, key="verdict"):
+            st.error(markup.plain(f"This comparison failed: {error}. Press Compare to try again."))
+        return
+    samples = tuple(found[endpoint.key] for endpoint in endpoints)
+    shown = Comparison(new_comparison_id(), at_utc, card.name, inputs, samples)
+    st.session_state.comparison = shown
+    st.session_state.compared_inputs = inputs
+    st.session_state.compared_version = card.version
+    _verdict(say.verdict(endpoints, samples, card), inputs, inputs)
+    _record(shown)
+    _notice_other_versions(endpoints, samples, card)
 
 
 def _waiting_card(slot: DeltaGenerator, endpoint: Endpoint) -> None:
@@ -255,7 +289,7 @@ def _record(comparison: Comparison) -> None:
     if resources.settings().read_only:  # the history says so
         return
     try:
-        resources.store().add(comparison)
+        resources.store().add(comparison, resources.visitor())
     except StoreError as error:
         st.warning(markup.plain(f"This comparison was not saved: {error}."))
 
@@ -273,32 +307,23 @@ def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Samp
 
 def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
     store = resources.store()
-    unrecorded = store.read_only
-    try:
-        comparisons, total = store.history(card.name, HISTORY_LENGTH)
-    except StoreError as error:
-        st.warning(markup.plain(f"The history cannot be read: {error}. You can still compare."))
-        comparisons, total, unrecorded = [], 0, True
-    shown = st.session_state.get("comparison")
-    if unrecorded and shown and shown.model == card.name:
-        comparisons, total = [*comparisons, shown], total + 1
-    if not comparisons:
-        st.caption(
-            "After your first comparison, charts of latency and of your input among the training data appear here."
-        )
-        return
-    if _charts_wanted():
-        # Imported here, because charts take most of a second to import and the first view needs none.
-        from dashboard.views.predict.panels import charts
-
-        charts(endpoints, card, comparisons, total, inputs)
+    above = st.container(key="charts-of-history")  # filled last, because the line below says whose history it is
     with st.container(horizontal=True, vertical_alignment="center", key="record"):
+        # In a read-only record nothing is one's own.
+        owner = resources.visitor() if not store.read_only and _only_own(store, card) else None
+        comparisons, total = _recorded(store, card, owner, above)
+        if not comparisons:
+            st.caption(
+                "After your first comparison, charts of latency and of your input among the training data appear here.",
+                width="content",
+            )
+            return
         counted = markup.counted(total, "comparison")
         said = f"{markup.READ_ONLY}: comparisons are not saved." if store.read_only else f"{counted} in the history."
         st.caption(said, width="content")
         st.download_button(
             "Export CSV",
-            lambda: comparisons_to_csv(store.latest(card.name), card.feature_names, card.classes),
+            lambda: comparisons_to_csv(store.latest(card.name, owner=owner), card.feature_names, card.classes),
             file_name=f"faceoff-{card.name}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -306,9 +331,65 @@ def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float
             type="tertiary",
         )
         if not store.read_only:
-            with st.popover("Clear", icon=":material/delete:", type="tertiary"):
-                st.markdown(f"Delete {counted}?")
-                st.button("Delete the history", on_click=_clear, args=(card,), key="clear")
+            _clearing(store, card, owner, total)
+    with above:
+        if _charts_wanted():
+            # Imported here, because charts take most of a second to import and the first view needs none.
+            from dashboard.views.predict.panels import charts
+
+            charts(endpoints, card, comparisons, total, inputs)
+
+
+def _only_own(store: Store, card: ModelCard) -> bool:
+    """Whether to show the comparisons of this browser alone. One can choose if there are any at all."""
+    try:
+        if not store.has_comparisons(card.name):
+            return True
+    except StoreError:  # what reads the history says so
+        return True
+    chosen = st.segmented_control(
+        "Whose comparisons",
+        list(say.WHOSE),
+        default=say.OWN,
+        required=True,
+        format_func=say.WHOSE.__getitem__,
+        key="history",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return chosen == say.OWN
+
+
+def _recorded(store: Store, card: ModelCard, owner: str | None, place: DeltaGenerator) -> tuple[list[Comparison], int]:
+    """The last comparisons by `owner`, or everyone, and how many there are; with the one shown if none is recorded.
+
+    A record that cannot be read is said at `place`.
+    """
+    unrecorded = store.read_only
+    try:
+        comparisons, total = resources.history(card.name, owner, HISTORY_LENGTH).read(store)
+    except StoreError as error:
+        place.warning(markup.plain(f"The history cannot be read: {error}. You can still compare."))
+        comparisons, total, unrecorded = [], 0, True
+    shown = st.session_state.get("comparison")
+    if unrecorded and shown and shown.model == card.name:
+        comparisons, total = [*comparisons, shown], total + 1
+    return comparisons, total
+
+
+def _clearing(store: Store, card: ModelCard, owner: str | None, total: int) -> None:
+    """Offer to delete what is shown, as far as it is this browser's or nobody's."""
+    try:
+        own = total if owner else store.count(card.name, resources.visitor())
+        unowned = 0 if owner else store.count(card.name, NOBODY)
+    except StoreError:  # the history says so
+        return
+    if not own + unowned:
+        return
+    with st.popover("Clear", icon=":material/delete:", type="tertiary"):
+        st.markdown(say.deletion(own, unowned))
+        owners = [resources.visitor()] if owner else [resources.visitor(), NOBODY]
+        st.button("Delete the history", on_click=_clear, args=(card, owners), key="clear")
 
 
 def _charts_wanted() -> bool:
@@ -322,9 +403,9 @@ def _show_charts() -> None:
     st.session_state.charts = True
 
 
-def _clear(card: ModelCard) -> None:
+def _clear(card: ModelCard, owners: Sequence[str]) -> None:
     try:
-        resources.store().clear(card.name)
+        resources.store().clear(card.name, owners)
         st.session_state.pop("comparison", None)
     except StoreError as error:
         st.toast(markup.plain(f"Not cleared: {error}"), icon=":material/error:")

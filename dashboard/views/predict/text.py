@@ -5,6 +5,7 @@ from itertools import combinations, pairwise
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Answer, Sample, Temperature
+from benchmark.record.plan import MARGIN_PCT, default_margin_ms
 from benchmark.statistics.text import in_words, listed
 from dashboard.components import markup
 from dashboard.components.markup import Statement
@@ -12,6 +13,10 @@ from inference.card import ModelCard
 
 # Smaller differences come from rounding and count as agreement.
 SAME_PROBABILITY = 1e-5
+
+OWN = "own"
+WHOSE = {OWN: "Yours", "everyone": "Everyone's"}
+"""Whose comparisons the history shows, and how the page and its address say so."""
 
 
 def title(card: ModelCard, endpoints: int) -> str:
@@ -37,6 +42,13 @@ def invitation(endpoints: int) -> str:
     return f"Press **Compare** or Ctrl+Enter to send the same input to {markup.endpoints(endpoints)} at the same time."
 
 
+def deletion(own: int, unowned: int) -> str:
+    """What is deleted with the history, and what is not: `own` comparisons of this browser, `unowned` of nobody."""
+    parts = [f"your {markup.counted(own, 'comparison')}"] if own else []
+    parts += [f"{markup.counted(unowned, 'comparison')} of an earlier version"] if unowned else []
+    return f"Delete {listed(parts)}? Comparisons of other browsers stay."
+
+
 def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: ModelCard) -> Statement:
     """Compare one sample of each endpoint, as a single observation."""
     names = {endpoint.key: endpoint.name for endpoint in endpoints}
@@ -55,7 +67,7 @@ def verdict(endpoints: Sequence[Endpoint], samples: Sequence[Sample], card: Mode
             return Statement("unknown", "One endpoint", f"{names[only.endpoint]} answered in {took}.")
         return Statement("unknown", "One answer", f"Only {names[only.endpoint]} answered, in {took}. {see}")
     agree, difference = _agreement(list(answered.values()), card)
-    said = [difference, _speed(names, list(answered))]
+    said = [difference, _speed(names, list(answered), default_margin_ms(endpoints))]
     if not agree and len(answered) > 2:
         said.insert(0, _dissent([names[sample.endpoint] for sample in answered], list(answered.values()), card))
     if silent:
@@ -131,10 +143,15 @@ def _shown(answer: Answer, card: ModelCard) -> str:
     return answer.label or f"class {answer.prediction}" if card.is_classifier else f"{answer.prediction:.7g}"
 
 
-def _speed(names: dict[str, str], samples: Sequence[Sample]) -> str:
+def _speed(names: dict[str, str], samples: Sequence[Sample], margin_ms: float) -> str:
     fastest, second, *_ = ranked = sorted(samples, key=lambda sample: sample.latency_ms)
     gap = markup.duration(second.latency_ms - fastest.latency_ms)
-    if len(ranked) == 2:
+    # The margin of a run's verdict: a smaller difference is not relevant there, and means less in a single observation.
+    margin_ms = max(margin_ms, MARGIN_PCT / 100 * fastest.latency_ms)
+    if second.latency_ms - fastest.latency_ms < margin_ms:
+        who = "Neither" if len(ranked) == 2 else "None"
+        sentence = f"{who} was faster by {markup.duration(margin_ms)} ms or more in this single observation"
+    elif len(ranked) == 2:
         sentence = f"{names[fastest.endpoint]} was faster by {gap} ms in this single observation"
     else:
         sentence = (

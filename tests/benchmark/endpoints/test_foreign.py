@@ -15,10 +15,11 @@ from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.configured import split_protocol
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.fairness import conditions, facts
-from benchmark.endpoints.observe import observe
 from benchmark.endpoints.sample import Failure, utc_now
 from benchmark.monitor.history import Unread
 from benchmark.monitor.scrape import scrape
+from benchmark.observation.observe import observe
+from benchmark.observation.sender import Sender
 from benchmark.record.store import Store
 from inference.card import ModelCard
 from inference.model import Model
@@ -46,14 +47,16 @@ def arguments(theirs: LittleServer, foreign: Foreign, ours: LittleServer | None,
 
 
 @every_protocol
-def test_each_class_is_read(client: httpx.Client, serve: Serve, iris_model: Model, foreign: Foreign) -> None:
+def test_each_class_is_read(
+    sender: Sender, client: httpx.Client, serve: Serve, iris_model: Model, foreign: Foreign
+) -> None:
     theirs = endpoint(serve(foreign.conversation(iris_model)), foreign)
     known = fetch(client, theirs)
     assert known.card is None
     assert known.problem == "gives no model card"
     assert {one.comparison for one in conditions([facts(known), facts(known)])} == {"unknown"}
     for index, row in enumerate(ROWS):
-        (sample,) = observe(client, [theirs], iris_model.card, row)
+        (sample,) = observe(sender, [theirs], iris_model.card, row)
         assert sample.failure is None, sample.failure_detail
         assert sample.answer
         assert (sample.answer.prediction, sample.answer.label) == (index, iris_model.card.classes[index])
@@ -156,12 +159,12 @@ def test_an_answer_whose_form_changes_in_the_middle_fails_from_then_on(
 
 
 def test_another_model_is_not_sent_what_the_metadata_excludes(
-    client: httpx.Client, serve: Serve, iris_model: Model, tea: ModelCard
+    sender: Sender, client: httpx.Client, serve: Serve, iris_model: Model, tea: ModelCard
 ) -> None:
     foreign = FOREIGN["oip"]
     theirs = endpoint(serve(foreign.conversation(iris_model)), foreign)
     known = fetch(client, theirs)
-    (sample,) = observe(client, [theirs], tea, tea.defaults)
+    (sample,) = observe(sender, [theirs], tea, tea.defaults)
     assert (sample.failure, sample.failure_detail) == (
         Failure.WRONG_SCHEMA,
         "takes 4 values, not the 3 of this input",
@@ -170,11 +173,13 @@ def test_another_model_is_not_sent_what_the_metadata_excludes(
     assert list(known.example) == ["X_0", "X_1", "X_2", "X_3"]
 
 
-def test_names_in_metadata_are_cleaned_before_they_are_said(client: httpx.Client, serve: Serve, tea: ModelCard) -> None:
+def test_names_in_metadata_are_cleaned_before_they_are_said(
+    sender: Sender, client: httpx.Client, serve: Serve, tea: ModelCard
+) -> None:
     inputs = [{"name": f"{at}\x1b[2J" + "x" * 99, "datatype": "FP64", "shape": [-1]} for at in range(2)]
     theirs = Endpoint("a", "A", serve(always(json_reply({"name": "m", "inputs": inputs}))).url, protocol="oip")
     fetch(client, theirs)
-    (sample,) = observe(client, [theirs], tea, tea.defaults)
+    (sample,) = observe(sender, [theirs], tea, tea.defaults)
     detail = sample.failure_detail or ""
     assert detail.startswith("takes other inputs than this model's: 0\N{REPLACEMENT CHARACTER}[2Jxxx")
     assert len(detail) < 150

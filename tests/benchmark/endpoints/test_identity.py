@@ -15,12 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.configured import ConfigurationError
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import AccessToken, GoogleIdentity, TokenError, expiry
-from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.sample import Failure
+from benchmark.observation.observe import observe
+from benchmark.observation.sender import Sender
 from dashboard.components.sample_text import what_to_try
 from dashboard.settings import Settings
 from inference.card import ModelCard
@@ -280,14 +282,16 @@ def private(seen: list[str]) -> Callable[[str, Any], tuple[int, dict[str, str], 
     return answer
 
 
-def test_a_private_service_lets_in_who_brings_its_token(identity: GoogleIdentity, iris_card: ModelCard) -> None:
+def test_a_private_service_lets_in_who_brings_its_token(
+    identity: GoogleIdentity, sender: Sender, iris_card: ModelCard
+) -> None:
     seen: list[str] = []
     with LocalServer(private(seen)) as server, new_client() as client:
         url = f"http://{server.address}"
         with_token, without = (Endpoint("api", "API", url, identity=who) for who in (identity, None))
         elsewhere = Endpoint("api", "API", url, token=a_token("https://somebody.else"))
         statuses = [
-            next(iter(observe(client, [endpoint], iris_card, iris_card.defaults))).status
+            next(iter(observe(sender, [endpoint], iris_card, iris_card.defaults))).status
             for endpoint in (with_token, without, elsewhere)
         ]
         assert statuses == [200, 401, 403]
@@ -297,14 +301,16 @@ def test_a_private_service_lets_in_who_brings_its_token(identity: GoogleIdentity
 
 
 @pytest.mark.parametrize("kind", ["identity", "token", "nothing"])
-def test_a_refusal_says_what_to_grant(kind: str, identity: GoogleIdentity, iris_card: ModelCard) -> None:
+def test_a_refusal_says_what_to_grant(
+    kind: str, identity: GoogleIdentity, sender: Sender, iris_card: ModelCard
+) -> None:
     seen: list[str] = []
 
     def refuse(path: str, headers: Any) -> tuple[int, dict[str, str], str]:
         private(seen)(path, headers)
         return 403, {}, "{}"
 
-    with LocalServer(refuse) as server, new_client() as client:
+    with LocalServer(refuse) as server:
         endpoint = Endpoint(
             "api",
             "API",
@@ -312,7 +318,7 @@ def test_a_refusal_says_what_to_grant(kind: str, identity: GoogleIdentity, iris_
             token=a_token() if kind == "token" else None,
             identity=identity if kind == "identity" else None,
         )
-        (sample,) = observe(client, [endpoint], iris_card, iris_card.defaults)
+        (sample,) = observe(sender, [endpoint], iris_card, iris_card.defaults)
         words = what_to_try(sample, endpoint, None, iris_card)
     assert "roles/run.invoker" in words and "403" in words
     assert {"identity": "account that the dashboard runs as", "token": "expired", "nothing": "GOOGLE_ID_TOKENS=1"}[
@@ -322,7 +328,7 @@ def test_a_refusal_says_what_to_grant(kind: str, identity: GoogleIdentity, iris_
 
 
 def test_without_a_token_nothing_is_sent_and_the_other_endpoint_is_asked(
-    identity: GoogleIdentity, google: Google, iris_card: ModelCard
+    identity: GoogleIdentity, sender: Sender, google: Google, iris_card: ModelCard
 ) -> None:
     seen: list[str] = []
     google.error = TokenError("no service account is available")
@@ -330,7 +336,7 @@ def test_without_a_token_nothing_is_sent_and_the_other_endpoint_is_asked(
         url = f"http://{server.address}"
         one = Endpoint("api", "API", url, identity=identity)
         other = Endpoint("function", "Function", url, token=a_token(url))
-        samples = {sample.endpoint: sample for sample in observe(client, [one, other], iris_card, iris_card.defaults)}
+        samples = {sample.endpoint: sample for sample in observe(sender, [one, other], iris_card, iris_card.defaults)}
         assert fetch(client, one).problem == "cannot be asked: no service account is available"
     assert samples["api"].failure is Failure.NO_IDENTITY
     words = what_to_try(samples["api"], one, None, iris_card)

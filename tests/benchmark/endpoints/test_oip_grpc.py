@@ -16,9 +16,10 @@ from benchmark.__main__ import main
 from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.inference_messages import NotAMessage, infer_json, infer_request, new, parsed
-from benchmark.endpoints.observe import observe
 from benchmark.endpoints.protocols import NotEncodable
 from benchmark.endpoints.sample import Failure
+from benchmark.observation.observe import observe
+from benchmark.observation.sender import Sender
 from inference.model import Model
 from inference.service import Service
 from tests.benchmark.conftest import Serve
@@ -103,12 +104,12 @@ def endpoint(address: str, **options: Any) -> Endpoint:
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_an_answer_is_read_from_values_and_from_raw_contents(
-    client: httpx.Client, start: Start, iris_model: Model, raw: bool
+    sender: Sender, client: httpx.Client, start: Start, iris_model: Model, raw: bool
 ) -> None:
     handler = Infer(lambda _, rows: outputs(iris_model, rows, raw=raw))
     theirs = endpoint(start(handler))
     assert fetch(client, theirs).example == {f"X_{at}": 0.0 for at in range(4)}
-    first, second = (next(observe(client, [theirs], iris_model.card, (6.3, 2.5, 5.0, 1.9))) for _ in range(2))
+    first, second = (next(iter(observe(sender, [theirs], iris_model.card, (6.3, 2.5, 5.0, 1.9)))) for _ in range(2))
     assert first.answer and first.failure is None
     assert first.answer.label == "virginica"
     assert first.answer.probabilities == pytest.approx(next(iter(iris_model.predict([(6.3, 2.5, 5.0, 1.9)]))))
@@ -155,6 +156,7 @@ def test_it_is_measured_and_agrees_beside_ours(
     ],
 )
 def test_a_failure_has_its_kind_with_and_without_asyncio(
+    sender: Sender,
     client: httpx.Client,
     serve: Serve,
     start: Start,
@@ -174,7 +176,7 @@ def test_a_failure_has_its_kind_with_and_without_asyncio(
     address = start(Infer(answer))
     theirs = endpoint(address)
     assert fetch(client, theirs).example
-    (sample,) = observe(client, [theirs], iris_model.card, iris_model.card.defaults)
+    (sample,) = observe(sender, [theirs], iris_model.card, iris_model.card.defaults)
     assert sample.failure == failure
     out = tmp_path / "out.json"
     given = ["--endpoint", f"a={address}", "--protocol", "a=oip-grpc", "--endpoint", f"b={serve(serving(service)).url}"]
@@ -183,10 +185,10 @@ def test_a_failure_has_its_kind_with_and_without_asyncio(
     assert json.loads(out.read_text())["endpoints"]["a"]["errors"] == {failure: 3}
 
 
-def test_nobody_there_is_refused(client: httpx.Client, nobody: str, iris_model: Model) -> None:
+def test_nobody_there_is_refused(sender: Sender, client: httpx.Client, nobody: str, iris_model: Model) -> None:
     theirs = endpoint(nobody.removeprefix("http://") + "/iris")
     assert fetch(client, theirs).problem == "did not answer"
-    (sample,) = observe(client, [theirs], iris_model.card, iris_model.card.defaults)
+    (sample,) = observe(sender, [theirs], iris_model.card, iris_model.card.defaults)
     assert sample.failure is Failure.REFUSED
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmark.__main__ import main
+from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
-from benchmark.endpoints.observe import new_client, observe
 from benchmark.endpoints.protocols import PROTOCOLS, UnknownProtocol, protocol_named
 from benchmark.endpoints.sample import Failure
+from benchmark.observation.observe import observe
+from benchmark.observation.sender import Sender
 from benchmark.record.store import Store
 from inference.card import ModelCard
 from tests.benchmark.altered import good
@@ -34,13 +36,15 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROTOCOLS, "rows", "tests.benchmark.endpoints.rows_protocol")
 
 
-def test_an_endpoint_of_another_protocol_is_observed_beside_one_of_ours(serve: Serve, tea: ModelCard) -> None:
+def test_an_endpoint_of_another_protocol_is_observed_beside_one_of_ours(
+    serve: Serve, sender: Sender, tea: ModelCard
+) -> None:
     endpoints = [
         Endpoint("rows", "Rows", serve(rows_server).url, protocol="rows"),
         Endpoint("ours", "Ours", serve(good(tea)).url),
     ]
+    samples = {one.endpoint: one for one in observe(sender, endpoints, tea, tea.defaults)}
     with new_client() as client:
-        samples = {one.endpoint: one for one in observe(client, endpoints, tea, tea.defaults)}
         assert fetch(client, endpoints[0]).problem == "gives no model card"
     assert samples["rows"].answer is not None and samples["rows"].answer.label == "oolong"
     assert samples["ours"].answer is not None
@@ -61,10 +65,9 @@ def test_it_is_compared_and_loaded(tea: ModelCard, tmp_path: Path) -> None:
         assert json.loads(out.read_text())["compared"] > 0
 
 
-def test_an_answer_of_another_protocol_is_a_wrong_schema(serve: Serve, tea: ModelCard) -> None:
+def test_an_answer_of_another_protocol_is_a_wrong_schema(serve: Serve, sender: Sender, tea: ModelCard) -> None:
     endpoint = Endpoint("rows", "Rows", serve(rows_server).url)
-    with new_client() as client:
-        (sample,) = observe(client, [endpoint], tea, tea.defaults)
+    (sample,) = observe(sender, [endpoint], tea, tea.defaults)
     assert sample.failure is Failure.WRONG_SCHEMA
 
 

@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from benchmark.endpoints.answer import TooLarge
-from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure
-from benchmark.endpoints.observe import new_client
+from benchmark.endpoints.bounded import EXCHANGE_ERRORS, exchange_failure, new_client
 from benchmark.endpoints.readable import is_readable, name, readable
 from benchmark.endpoints.sample import Failure
 from tests.benchmark.little_server import Connection, Conversation, LittleServer, always, reply

@@ -113,15 +113,6 @@ def test_the_last_ones_come_oldest_first(store: Store) -> None:
     assert store.count("tea") == 5
 
 
-def test_the_history_is_the_last_ones_and_how_many_there_are_in_all(store: Store) -> None:
-    assert store.history("tea", 2) == ([], 0)
-    for number in range(3):
-        store.add(comparison(number))
-    found, total = store.history("tea", 2)
-    assert ([item.id for item in found], total) == (["tea-1", "tea-2"], 3)
-    assert len(store.latest("tea")) == 3
-
-
 def test_models_are_recorded_apart_also_where_they_take_turns(store: Store) -> None:
     for number in range(4):
         store.add(comparison(number, model=("tea", "mileage")[number % 2]))

@@ -251,6 +251,29 @@ def test_all_of_many_agree(count: int, headline: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "gap_ms", "base_ms", "said"),
+    [
+        ("http://127.0.0.1", 0.19, 1.0, "Neither was faster by 0.20 ms or more in this single observation."),
+        ("http://127.0.0.1", 0.21, 1.0, "A was faster by 0.21 ms in this single observation."),
+        ("http://127.0.0.1", 0.49, 10.0, "Neither was faster by 0.50 ms or more in this single observation."),
+        ("https://a.example", 4.9, 10.0, "Neither was faster by 5.00 ms or more in this single observation."),
+        ("https://a.example", 5.1, 10.0, "A was faster by 5.10 ms in this single observation."),
+    ],
+)
+def test_below_the_margin_of_a_verdict_nobody_is_called_faster(
+    url: str, gap_ms: float, base_ms: float, said: str
+) -> None:
+    endpoints = [Endpoint(key, key.upper(), url) for key in "ab"]
+    samples = [
+        replace(API_SAMPLE, endpoint=key, latency_ms=base_ms + late) for key, late in (("a", 0.0), ("b", gap_ms))
+    ]
+    assert say.verdict(endpoints, samples, TEA).sentence.endswith(said)
+    three = [*endpoints, Endpoint("c", "C", url)]
+    slow = replace(API_SAMPLE, endpoint="c", latency_ms=base_ms + 100)
+    assert ("None was" in say.verdict(three, [*samples, slow], TEA).sentence) == ("Neither" in said)
+
+
 def test_the_one_that_differs_from_the_others_is_named() -> None:
     verdict = many(API_SAMPLE, GREEN, API_SAMPLE, API_SAMPLE)
     assert (verdict.outcome, verdict.headline) == ("disagree", "They disagree")
@@ -278,7 +301,7 @@ def test_values_of_many_are_compared_from_the_least_to_the_most() -> None:
 def test_those_that_answered_are_compared_where_others_did_not() -> None:
     verdict = many(API_SAMPLE, FAILED, API_SAMPLE)
     assert (verdict.outcome, verdict.headline) == ("unknown", "2 of 3 answered")
-    assert verdict.sentence.startswith("Largest probability difference 0. B: see its card. A was faster by")
+    assert verdict.sentence.startswith("Largest probability difference 0. B: see its card. Neither was faster by")
     assert many(FAILED, FAILED, GREEN).sentence == "Only C answered, in 10.0 ms. A and B: see their cards."
     assert many(FAILED, FAILED, FAILED).sentence.startswith("None of the endpoints answered")
     assert many(API_SAMPLE, FAILED, GREEN).outcome == "disagree"

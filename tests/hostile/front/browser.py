@@ -1,7 +1,6 @@
 """A real browser over hostile runs, endpoints and addresses: whether anything in them is taken for more than text."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from playwright.sync_api import BrowserContext, Dialog, Error, Page, Route, sync
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import LittleServer
 from tests.browser.settling import DESKTOP, WATCH, rerun, settle
-from tests.hostile.front import imports
+from tests.hostile.front import imports, watched_sender
 from tests.hostile.front.command_line import OURS, Terminal
 from tests.hostile.front.figures import Problem
 from tests.hostile.front.hostile_texts import ELSEWHERE, TEXTS
@@ -135,7 +134,7 @@ def run_browser(terminal: Terminal, documents: Mapping[str, Any], *, thorough: b
         visitor = Visitor(url, context)
         page = visitor.new_page()
         for name in _visits(visitor, page, shown, report):
-            problems[f"browser: {name}"] = [*visitor.problems, *_taken(told)]
+            problems[f"browser: {name}"] = [*visitor.problems, *watched_sender.taken(told)]
             visitor.problems = []
         context.close()
         browser.close()
@@ -202,12 +201,6 @@ def _import(terminal: Terminal, document: Any, text: str, run_id: str) -> str:
     file.write_text(json.dumps({**replaced, "id": run_id}))
     terminal.type("import", str(file), "--results", str(terminal.results), may_be=(0,))
     return run_id
-
-
-def _taken(told: Path) -> list[Problem]:
-    lines = told.read_text().splitlines()
-    os.truncate(told, 0)
-    return [Problem(**json.loads(line)) for line in lines]
 
 
 def _refuse(route: Route) -> None:

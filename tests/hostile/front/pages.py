@@ -19,6 +19,7 @@ from tests.benchmark.altered import good
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import Conversation, LittleServer
 from tests.dashboard.page import Page
+from tests.hostile.front import watched_sender
 from tests.hostile.front.asking import MOST_BYTES, counting
 from tests.hostile.front.command_line import CONTROL, OURS, Terminal
 from tests.hostile.front.figures import Problem, Problems
@@ -119,9 +120,14 @@ def dashboard(terminal: Terminal, api: str, function: str) -> Iterator[Dashboard
         "RESULTS_DIR": str(terminal.results),
         "MODEL_DIR": str(model),
     }
+    told = terminal.directory / "sender.jsonl"
+    told.touch()
+    sender = watched_sender.command(told)
+    terminal.may_run = [*terminal.may_run, sender]
     st.cache_resource.clear()
     with (
         patch.dict(os.environ, variables),
+        patch("benchmark.observation.sender.COMMAND", sender),
         # AppTest has no browser: without this every cookie that is asked for seems to be there.
         patch.object(ContextProxy, "cookies", property(lambda _: {})),
         # No page uses a component; looking for one in all installed packages takes longer than the page.
@@ -129,6 +135,7 @@ def dashboard(terminal: Terminal, api: str, function: str) -> Iterator[Dashboard
     ):
         yield Dashboard(terminal)
     st.cache_resource.clear()
+    terminal.problems += watched_sender.taken(told)
 
 
 def show_import(pages: Dashboard, run_id: str) -> None:

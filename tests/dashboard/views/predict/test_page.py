@@ -1,7 +1,10 @@
 """The Predict page in all its states, over real HTTP endpoints that answer by the contract, or do not."""
 
+import os
+import signal
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,10 @@ import pytest
 import streamlit as st
 
 from benchmark.record.store import Store
+from dashboard import resources
 from dashboard.components.theme import DARK, LIGHT
 from dashboard.frontend import CHARTS_COOKIE
+from dashboard.visitor import VISITOR_COOKIE, new_secret
 from inference.card import ModelCard
 from tests.benchmark.cards import (
     MILEAGE_ROWS,
@@ -708,6 +713,87 @@ def test_history_survives_a_restart_of_the_dashboard(page: Page) -> None:
     assert "in the history." in Page().open().read()
 
 
+def test_another_browser_has_its_own_history_and_can_choose_to_see_everyones(
+    page: Page, cookies: dict[str, str], results_dir: Path
+) -> None:
+    page.open().compare().compare()
+    first = dict(cookies)
+    cookies[VISITOR_COOKIE] = new_secret()
+    other = Page().open()
+    assert "in the history." not in other.read()
+    assert "After your first comparison" in other.read("record")
+    other.compare()
+    assert "1 comparison in the history." in other.read("record")
+    other.whose("everyone")
+    assert "3 comparisons in the history." in other.read("record")
+    assert "Delete your 1 comparison? Comparisons of other browsers stay." in other.read("record")
+    assert [len(trace["x"]) for trace in other.figure("latency")["data"]] == [3, 3]
+    other.press("Delete the history")
+    assert "2 comparisons in the history." in other.read("record")
+    assert "Clear" not in other.read("record"), "nothing there is this browser's"
+    assert other.whose("own").read("record").count("in the history") == 0
+    cookies.update(first)
+    assert "2 comparisons in the history." in page.rerun().read("record")
+
+
+def test_the_choice_of_whose_history_survives_a_refresh(page: Page, cookies: dict[str, str]) -> None:
+    page.open().compare()
+    cookies[VISITOR_COOKIE] = new_secret()
+    assert "1 comparison in the history." in Page().open(history="Everyone's").read("record")
+
+
+def test_comparisons_of_an_earlier_version_are_everyones_and_everyone_can_delete_them(
+    page: Page, results_dir: Path
+) -> None:
+    page.open().compare()
+    (kept,) = Store(results_dir).latest("tea")
+    Store(results_dir).add(replace(kept, id="old"))
+    assert "1 comparison in the history." in page.rerun().read("record")
+    page.whose("everyone")
+    assert "Delete your 1 comparison and 1 comparison of an earlier version?" in page.read("record")
+    page.press("Delete the history")
+    assert Store(results_dir).latest("tea") == []
+
+
+def test_a_browser_without_cookies_has_the_history_of_its_session(page: Page, cookies: dict[str, str]) -> None:
+    cookies.clear()
+    page.open().compare()
+    assert "1 comparison in the history." in page.read("record")
+    assert "in the history." not in Page().open().read("record")
+
+
+def test_no_secret_of_a_browser_is_in_the_record(page: Page, cookies: dict[str, str], results_dir: Path) -> None:
+    page.open().compare()
+    secret = cookies[VISITOR_COOKIE].encode()
+    assert not [file for file in results_dir.iterdir() if secret in file.read_bytes()]
+
+
+def test_a_comparison_whose_sending_process_ends_says_so_and_the_next_one_works(
+    page: Page, visit: Visit, serve: Serve, tea: ModelCard, results_dir: Path
+) -> None:
+    def answer(request: Request) -> bytes:
+        process_id = resources.sender().process_id
+        if request.method == "POST" and process_id and not killed:
+            killed.append(process_id)
+            os.kill(process_id, signal.SIGKILL)
+        return good(request)
+
+    killed: list[int] = []
+    service = make_service(tea, tea_outputs)
+
+    def good(request: Request) -> bytes:
+        made = service.respond(request.method, request.path, request.body, request.headers.get("content-type"))
+        return reply(made.body, made.status)
+
+    url = serve(answering(answer)).url
+    page = visit(url, url).open().compare()
+    assert killed
+    assert "This comparison failed: the sending process has ended. Press Compare to try again." in page.read()
+    assert Store(results_dir).count("tea") == 0
+    page.compare()
+    assert "Both agree" in page.read("verdict")
+
+
 def test_what_was_compared_is_what_is_recorded(page: Page, results_dir: Path, tea: ModelCard) -> None:
     page.open().move("leaf_length", 6.5).compare()
     (comparison,) = Store(results_dir).latest("tea", 10)
@@ -740,7 +826,7 @@ def test_clearing_deletes_this_models_history_and_no_other(
 
 def test_clearing_asks_first(page: Page) -> None:
     page.open().compare()
-    assert "Delete 1 comparison?" in page.read()
+    assert "Delete your 1 comparison? Comparisons of other browsers stay." in page.read()
     assert "Delete the history" in page.read()
 
 

@@ -3,19 +3,22 @@
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
-import httpx
 import pytest
 
 from benchmark.endpoints.answer import MAX_ANSWER_BYTES
 from benchmark.endpoints.bodies import request_body
-from benchmark.endpoints.observe import new_client, observe
+from benchmark.endpoints.endpoint import Endpoint
+from benchmark.endpoints.identity import GoogleIdentity, TokenError
+from benchmark.endpoints.protocols import PROTOCOLS
 from benchmark.endpoints.sample import Answer, Failure, Sample, Temperature
+from benchmark.observation.observe import observe
+from benchmark.observation.sender import Sender
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
 from tests.benchmark.conftest import Serve, endpoint
+from tests.benchmark.endpoints.rows_protocol import Rows
 from tests.benchmark.little_server import Connection, Conversation, always, json_reply, reply, serving
 
 INPUTS = (5.0, 2.0, 3.5)
@@ -28,11 +31,11 @@ MINIMAL = json_reply({"prediction": 0})
 
 
 @pytest.fixture
-def ask(client: httpx.Client, serve: Serve, tea: ModelCard) -> Callable[..., Sample]:
+def ask(sender: Sender, serve: Serve, tea: ModelCard) -> Callable[..., Sample]:
     """Serve a conversation at one endpoint and give the sample that comes of it."""
 
     def ask(conversation: Conversation, timeout_s: float = FAR_S) -> Sample:
-        (sample,) = observe(client, [endpoint(serve(conversation).url, timeout_s=timeout_s)], tea, INPUTS)
+        (sample,) = observe(sender, [endpoint(serve(conversation).url, timeout_s=timeout_s)], tea, INPUTS)
         return sample
 
     return ask
@@ -57,10 +60,10 @@ def sending(data: bytes) -> Conversation:
 
 
 def test_a_complete_answer_is_recorded_with_everything_that_the_server_says(
-    client: httpx.Client, serve: Serve, tea: ModelCard
+    sender: Sender, serve: Serve, tea: ModelCard
 ) -> None:
     server = serve(serving(make_service(tea, tea_outputs)))
-    (sample,) = observe(client, [endpoint(server.url)], tea, INPUTS)
+    (sample,) = observe(sender, [endpoint(server.url)], tea, INPUTS)
     assert (sample.endpoint, sample.status, sample.failure, sample.failure_detail) == ("api", 200, None, None)
     expected = tuple(tea_outputs(INPUTS))
     assert sample.answer == Answer(1, "oolong", max(expected), expected, tea.version)
@@ -88,6 +91,11 @@ def test_headers_are_read_exactly(ask: Callable[..., Sample]) -> None:
         3,
     )
     assert sample.temperature is Temperature.WARM
+
+
+def test_a_header_that_comes_in_parts_is_read_whole(ask: Callable[..., Sample]) -> None:
+    headers = [("Server-Timing", "cdn;dur=1"), ("server-timing", "model;dur=2"), ("Server-Timing", "total;dur=3.5")]
+    assert ask(always(json_reply({"prediction": 0}, headers=headers))).server_ms == 3.5
 
 
 def test_a_bare_prediction_without_any_header_is_a_success_of_which_little_is_known(ask: Callable[..., Sample]) -> None:
@@ -216,27 +224,25 @@ def test_a_body_without_an_end_is_given_up_as_too_large(ask: Callable[..., Sampl
 # --- Connections
 
 
-def test_a_port_where_nothing_listens_is_refused(client: httpx.Client, nobody: str, tea: ModelCard) -> None:
-    (sample,) = observe(client, [endpoint(nobody)], tea, INPUTS)
+def test_a_port_where_nothing_listens_is_refused(sender: Sender, nobody: str, tea: ModelCard) -> None:
+    (sample,) = observe(sender, [endpoint(nobody)], tea, INPUTS)
     assert (sample.failure, sample.status, sample.answer) == (Failure.REFUSED, None, None)
     assert sample.latency_ms > 0
 
 
-def test_an_address_that_cannot_be_reached_is_unreachable(client: httpx.Client, tea: ModelCard) -> None:
+def test_an_address_that_cannot_be_reached_is_unreachable(sender: Sender, tea: ModelCard) -> None:
     # No system routes a connection to the broadcast address: this never leaves the machine.
-    (sample,) = observe(client, [endpoint("http://255.255.255.255:9")], tea, INPUTS)
+    (sample,) = observe(sender, [endpoint("http://255.255.255.255:9")], tea, INPUTS)
     assert sample.failure is Failure.UNREACHABLE
 
 
-def test_plain_http_behind_an_https_address_is_a_tls_failure(
-    client: httpx.Client, serve: Serve, tea: ModelCard
-) -> None:
+def test_plain_http_behind_an_https_address_is_a_tls_failure(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     def refuses_the_handshake(connection: Connection) -> None:
         connection.send(json_reply({"error": "this is no HTTP"}, 400))
         connection.hold()
 
     url = serve(refuses_the_handshake).url.replace("http://", "https://")
-    (sample,) = observe(client, [endpoint(url)], tea, INPUTS)
+    (sample,) = observe(sender, [endpoint(url)], tea, INPUTS)
     assert sample.failure is Failure.TLS
 
 
@@ -252,24 +258,24 @@ def test_plain_http_behind_an_https_address_is_a_tls_failure(
     ids=["reset", "closed", "cut in the headers", "cut in the body", "not http"],
 )
 def test_a_connection_that_ends_without_a_complete_answer_is_a_reset_and_not_tried_again(
-    client: httpx.Client, serve: Serve, tea: ModelCard, conversation: Conversation
+    sender: Sender, serve: Serve, tea: ModelCard, conversation: Conversation
 ) -> None:
     server = serve(conversation)
-    (sample,) = observe(client, [endpoint(server.url)], tea, INPUTS)
+    (sample,) = observe(sender, [endpoint(server.url)], tea, INPUTS)
     assert (sample.failure, sample.answer, sample.connection_reused) == (Failure.RESET, None, False)
     assert len(server.requests) == 1
 
 
 def test_the_first_request_opens_a_connection_and_the_next_ones_reuse_it(
-    client: httpx.Client, serve: Serve, tea: ModelCard
+    sender: Sender, serve: Serve, tea: ModelCard
 ) -> None:
     sides = [endpoint(serve(always(MINIMAL)).url)]
-    reused = [sample.connection_reused for _ in range(3) for sample in observe(client, sides, tea, INPUTS)]
+    reused = [sample.connection_reused for _ in range(3) for sample in observe(sender, sides, tea, INPUTS)]
     assert reused == [False, True, True]
 
 
 def test_an_idle_connection_that_the_server_closes_is_replaced_once_and_that_is_no_failure(
-    client: httpx.Client, serve: Serve, tea: ModelCard
+    sender: Sender, serve: Serve, tea: ModelCard
 ) -> None:
     def conversation(connection: Connection) -> None:
         while connection.receive() is not None:
@@ -279,15 +285,15 @@ def test_an_idle_connection_that_the_server_closes_is_replaced_once_and_that_is_
 
     server = serve(conversation)
     sides = [endpoint(server.url)]
-    (first,) = observe(client, sides, tea, INPUTS)
-    (second,) = observe(client, sides, tea, INPUTS)
+    (first,) = observe(sender, sides, tea, INPUTS)
+    (second,) = observe(sender, sides, tea, INPUTS)
     assert (first.failure, second.failure) == (None, None)
     assert second.answer == Answer(0, "green")
     assert second.connection_reused is False
     assert len(server.requests) == 3
 
 
-def test_a_request_is_repeated_no_more_than_once(client: httpx.Client, serve: Serve, tea: ModelCard) -> None:
+def test_a_request_is_repeated_no_more_than_once(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     def conversation(connection: Connection) -> None:
         while connection.receive() is not None:
             if len(server.requests) > 1:
@@ -296,18 +302,18 @@ def test_a_request_is_repeated_no_more_than_once(client: httpx.Client, serve: Se
 
     server = serve(conversation)
     sides = [endpoint(server.url)]
-    list(observe(client, sides, tea, INPUTS))
-    (second,) = observe(client, sides, tea, INPUTS)
+    list(observe(sender, sides, tea, INPUTS))
+    (second,) = observe(sender, sides, tea, INPUTS)
     assert second.failure is Failure.RESET
     assert len(server.requests) == 3
 
 
 def test_a_failed_answer_over_a_reused_connection_is_not_asked_again(
-    client: httpx.Client, serve: Serve, tea: ModelCard
+    sender: Sender, serve: Serve, tea: ModelCard
 ) -> None:
     server = serve(always(json_reply({"error": {}}, 503)))
     sides = [endpoint(server.url)]
-    samples = [sample for _ in range(2) for sample in observe(client, sides, tea, INPUTS)]
+    samples = [sample for _ in range(2) for sample in observe(sender, sides, tea, INPUTS)]
     assert [sample.failure for sample in samples] == [Failure.SERVER_ERROR] * 2
     assert len(server.requests) == 2
 
@@ -339,13 +345,13 @@ SLOW = pytest.mark.parametrize("slow", [silent, header_drip, body_drip, stops_in
 
 @SLOW
 def test_an_endpoint_that_never_finishes_is_a_timeout_and_the_other_ones_answer_comes_first(
-    client: httpx.Client, serve: Serve, tea: ModelCard, slow: Callable[[Connection], None]
+    sender: Sender, serve: Serve, tea: ModelCard, slow: Callable[[Connection], None]
 ) -> None:
     sides = [
         endpoint(serve(after_request(slow)).url, "api", SOON_S),
         endpoint(serve(always(MINIMAL)).url, "function", SOON_S),
     ]
-    samples = list(observe(client, sides, tea, INPUTS))
+    samples = list(observe(sender, sides, tea, INPUTS))
     assert [(sample.endpoint, sample.failure) for sample in samples] == [
         ("function", None),
         ("api", Failure.TIMEOUT),
@@ -355,13 +361,13 @@ def test_an_endpoint_that_never_finishes_is_a_timeout_and_the_other_ones_answer_
 
 @SLOW
 def test_each_endpoint_has_its_own_patience(
-    client: httpx.Client, serve: Serve, tea: ModelCard, slow: Callable[[Connection], None]
+    sender: Sender, serve: Serve, tea: ModelCard, slow: Callable[[Connection], None]
 ) -> None:
     sides = [
         endpoint(serve(after_request(slow)).url, "api", SOON_S),
         endpoint(serve(always(MINIMAL)).url, "function", FAR_S),
     ]
-    samples = list(observe(client, sides, tea, INPUTS))
+    samples = list(observe(sender, sides, tea, INPUTS))
     assert [(sample.endpoint, sample.failure) for sample in samples] == [
         ("function", None),
         ("api", Failure.TIMEOUT),
@@ -370,7 +376,7 @@ def test_each_endpoint_has_its_own_patience(
 
 
 def test_a_patient_endpoint_may_answer_after_the_other_ones_timeout(
-    client: httpx.Client, serve: Serve, tea: ModelCard
+    sender: Sender, serve: Serve, tea: ModelCard
 ) -> None:
     given_up = threading.Event()
 
@@ -379,7 +385,7 @@ def test_a_patient_endpoint_may_answer_after_the_other_ones_timeout(
             given_up.wait()
             connection.send(MINIMAL)
 
-    def on_time_out(samples: Iterator[Sample]) -> Iterator[Sample]:
+    def on_time_out(samples: Iterable[Sample]) -> Iterator[Sample]:
         for sample in samples:
             given_up.set()
             yield sample
@@ -388,7 +394,7 @@ def test_a_patient_endpoint_may_answer_after_the_other_ones_timeout(
         endpoint(serve(after_request(silent)).url, "api", SOON_S),
         endpoint(serve(when_the_other_is_given_up).url, "function", FAR_S),
     ]
-    samples = list(on_time_out(observe(client, sides, tea, INPUTS)))
+    samples = list(on_time_out(observe(sender, sides, tea, INPUTS)))
     assert [(sample.endpoint, sample.failure) for sample in samples] == [
         ("api", Failure.TIMEOUT),
         ("function", None),
@@ -396,33 +402,53 @@ def test_a_patient_endpoint_may_answer_after_the_other_ones_timeout(
 
 
 def test_a_failed_connection_does_not_touch_the_other_answer(
-    client: httpx.Client, serve: Serve, nobody: str, tea: ModelCard
+    sender: Sender, serve: Serve, nobody: str, tea: ModelCard
 ) -> None:
     sides = [endpoint(nobody, "api"), endpoint(serve(always(MINIMAL)).url, "function")]
-    failures = {sample.endpoint: sample.failure for sample in observe(client, sides, tea, INPUTS)}
+    failures = {sample.endpoint: sample.failure for sample in observe(sender, sides, tea, INPUTS)}
     assert failures == {"api": Failure.REFUSED, "function": None}
 
 
 def test_a_request_that_cannot_even_be_made_is_that_endpoints_failure_alone(
-    client: httpx.Client, serve: Serve, tea: ModelCard, nobody: str, monkeypatch: pytest.MonkeyPatch
+    sender: Sender, serve: Serve, tea: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = client.build_request
+    def refuse(_: object, named: bytes) -> bytes:
+        raise ValueError("not for this protocol")
 
-    def refuse(method: str, url: str, **more: Any) -> httpx.Request:
-        if url.startswith(nobody):
-            raise httpx.InvalidURL("not for this client")
-        return build(method, url, **more)
-
-    monkeypatch.setattr(client, "build_request", refuse)
-    sides = [endpoint(nobody, "api", SOON_S), endpoint(serve(always(MINIMAL)).url, "function", SOON_S)]
-    samples = {sample.endpoint: sample for sample in observe(client, sides, tea, INPUTS)}
+    monkeypatch.setitem(PROTOCOLS, "rows", "tests.benchmark.endpoints.rows_protocol")
+    monkeypatch.setattr(Rows, "encode", refuse)
+    servers = [serve(always(MINIMAL)) for _ in range(2)]
+    sides = [Endpoint("api", "API", servers[0].url, protocol="rows"), endpoint(servers[1].url, "function")]
+    samples = {sample.endpoint: sample for sample in observe(sender, sides, tea, INPUTS)}
     assert samples["function"].failure is None
     assert samples["api"].failure is Failure.UNREACHABLE
+    assert servers[0].requests == []
 
 
-def test_both_requests_are_on_their_way_before_either_is_answered(
-    client: httpx.Client, serve: Serve, tea: ModelCard
-) -> None:
+def test_nothing_is_sent_while_a_token_is_fetched(sender: Sender, serve: Serve, tea: ModelCard) -> None:
+    arrived = threading.Event()
+    sent_early: list[bool] = []
+
+    def fetch(audience: str) -> str:
+        sent_early.append(arrived.wait(0.2))
+        raise TokenError("no token today")
+
+    def conversation(connection: Connection) -> None:
+        while connection.receive() is not None:
+            arrived.set()
+            connection.send(MINIMAL)
+
+    sides = [
+        endpoint(serve(conversation).url, "api"),
+        Endpoint("function", "Function", serve(conversation).url, identity=GoogleIdentity(fetch)),
+    ]
+    samples = {sample.endpoint: sample for sample in observe(sender, sides, tea, INPUTS)}
+    assert sent_early == [False]
+    assert (samples["api"].failure, samples["function"].failure) == (None, Failure.NO_IDENTITY)
+    assert samples["function"].latency_ms >= 200
+
+
+def test_both_requests_are_on_their_way_before_either_is_answered(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     both_arrived = threading.Barrier(2)
 
     def conversation(connection: Connection) -> None:
@@ -431,43 +457,20 @@ def test_both_requests_are_on_their_way_before_either_is_answered(
             connection.send(MINIMAL)
 
     sides = [endpoint(serve(conversation).url, key, 20) for key in ("api", "function")]
-    assert [sample.failure for sample in observe(client, sides, tea, INPUTS)] == [None, None]
+    assert [sample.failure for sample in observe(sender, sides, tea, INPUTS)] == [None, None]
 
 
-def test_neither_request_is_sent_before_both_are_ready(serve: Serve, tea: ModelCard) -> None:
-    arrived = threading.Event()
-    sent_early: list[bool] = []
-
-    def conversation(connection: Connection) -> None:
-        while connection.receive() is not None:
-            arrived.set()
-            connection.send(MINIMAL)
-
-    sides = [endpoint(serve(conversation).url, key, FAR_S) for key in ("api", "function")]
-
-    class SlowToPrepare(httpx.Client):
-        """A client that takes its time over the first endpoint's request."""
-
-        def build_request(self, method: str, url: httpx.URL | str, **more: Any) -> httpx.Request:
-            if str(url) == sides[0].predict_url:
-                sent_early.append(arrived.wait(0.2))
-            return super().build_request(method, url, **more)
-
-    with SlowToPrepare(trust_env=False) as client:
-        assert [sample.failure for sample in observe(client, sides, tea, INPUTS)] == [None, None]
-    assert sent_early == [False]
-
-
-def test_both_endpoints_get_the_same_bytes(client: httpx.Client, serve: Serve, tea: ModelCard) -> None:
+def test_both_endpoints_get_the_same_bytes(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     servers = [serve(always(MINIMAL)) for _ in range(2)]
     sides = [endpoint(server.url, key) for server, key in zip(servers, ("api", "function"), strict=True)]
-    list(observe(client, sides, tea, INPUTS))
+    list(observe(sender, sides, tea, INPUTS))
     (one,), (other,) = (server.requests for server in servers)
     assert one.body == other.body == b'{"leaf_length": 5.0, "leaf_width": 2.0, "steep_time": 3.5}'
     assert (one.method, one.path) == (other.method, other.path) == ("POST", "/predict")
     assert {**one.headers, "host": ""} == {**other.headers, "host": ""}
     assert one.headers["content-type"] == "application/json"
     assert one.headers["accept-encoding"] == "identity"
+    assert "x-traffic" not in one.headers, "a user wants the answer"
 
 
 def test_the_body_names_the_features_in_the_cards_order(tea: ModelCard) -> None:
@@ -478,21 +481,17 @@ def test_the_body_names_the_features_in_the_cards_order(tea: ModelCard) -> None:
     ]
 
 
-def test_a_token_goes_out_to_its_own_endpoint_and_to_no_other(
-    client: httpx.Client, serve: Serve, tea: ModelCard
-) -> None:
+def test_a_token_goes_out_to_its_own_endpoint_and_to_no_other(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     servers = [serve(always(MINIMAL)) for _ in range(2)]
     sides = [endpoint(servers[0].url, "api", token="secret"), endpoint(servers[1].url, "function")]  # noqa: S106
-    list(observe(client, sides, tea, INPUTS))
+    list(observe(sender, sides, tea, INPUTS))
     (one,), (other,) = (server.requests for server in servers)
     assert one.headers["authorization"] == "Bearer secret"
     assert "authorization" not in other.headers
     assert "secret" not in repr(other)
 
 
-def test_samples_come_as_they_arrive_not_in_the_endpoints_order(
-    client: httpx.Client, serve: Serve, tea: ModelCard
-) -> None:
+def test_samples_come_as_they_arrive_not_in_the_endpoints_order(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     may_answer = threading.Event()
 
     def waits(connection: Connection) -> None:
@@ -502,7 +501,7 @@ def test_samples_come_as_they_arrive_not_in_the_endpoints_order(
 
     sides = [endpoint(serve(waits).url, "api", FAR_S), endpoint(serve(always(MINIMAL)).url, "function", FAR_S)]
     arrived: list[str] = []
-    for sample in observe(client, sides, tea, INPUTS):
+    for sample in observe(sender, sides, tea, INPUTS):
         arrived.append(sample.endpoint)
         may_answer.set()
     assert arrived == ["function", "api"]
@@ -520,21 +519,20 @@ def test_proxies_from_the_environment_are_ignored(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     server = serve(always(MINIMAL))
-    with new_client() as client:
-        (sample,) = observe(client, [endpoint(server.url)], tea, INPUTS)
+    fresh = Sender()  # with this environment
+    (sample,) = observe(fresh, [endpoint(server.url)], tea, INPUTS)
+    fresh.close()
     assert sample.failure is None
     assert len(server.requests) == 1
     assert proxy.requests == []
 
 
-def test_no_cookie_of_one_answer_goes_out_with_the_next_request(
-    client: httpx.Client, serve: Serve, tea: ModelCard
-) -> None:
+def test_no_cookie_of_one_answer_goes_out_with_the_next_request(sender: Sender, serve: Serve, tea: ModelCard) -> None:
     with_a_cookie = json_reply({"prediction": 0}, headers=[("Set-Cookie", "who=me; Path=/")])
     servers = [serve(always(with_a_cookie)) for _ in range(2)]
     sides = [endpoint(server.url, key) for server, key in zip(servers, ("api", "function"), strict=True)]
     for _ in range(2):
-        list(observe(client, sides, tea, INPUTS))
+        list(observe(sender, sides, tea, INPUTS))
     sent = [request.headers for server in servers for request in server.requests]
     assert len(sent) == 4
     assert not any("cookie" in headers for headers in sent)
