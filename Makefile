@@ -6,8 +6,8 @@ PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving peers extras bench-engine \
-	hostile faults images bare clean clean-results .run-packages .all-packages
+.PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving bench-dashboard \
+	bench-engine peers extras hostile faults images bare clean clean-results .run-packages .all-packages
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' Makefile
@@ -70,10 +70,13 @@ lock: .all-packages ## compile requirements/ from pyproject.toml; to move the pi
 lock-check: .all-packages ## fail where requirements/ is not what pyproject.toml asks for
 	@tools/lock.sh --check
 
-bench-serving: .all-packages artifacts/iris/model.json ## cold start, throughput, memory and the page, against reference servers
+bench-serving: .all-packages artifacts/iris/model.json ## cold start, throughput and memory, against reference servers
 	@$(PY) -m tools.bench_serving
+
+bench-dashboard: .all-packages artifacts/iris/model.json ## what the pages cost, and how exactly Predict observes
 	@tools/chromium.sh
 	@$(PY) -m tools.bench_dashboard
+	@$(PY) -m tools.bench_observation
 
 peers: .run-packages artifacts/iris/model.json ## compare other servers of the same model: make peers PEERS="mlserver litserve"
 	@$(PY) -m tools.peers $(PEERS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.endpoints.configured import ConfigurationError
 from benchmark.monitor.sampler import When
+from dashboard.memory import give_memory_back
 from dashboard.settings import Settings
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(f"refusing to start: {error}")
 
+    give_memory_back()
     from starlette.middleware import Middleware
     from streamlit.starlette import App
 

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from benchmark.runs import UnknownKind, kind_named
+from dashboard.memory import freeze_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class Page:
     module: str
 
     def draw(self) -> None:
-        import_module(self.module).page()
+        module = import_module(self.module)
+        freeze_imports()  # also those of the last run, which were made when the first chart or table was drawn
+        module.page()
 
     def link(self, *, default: bool = False) -> StreamlitPage:
         """The page as Streamlit's navigation and links take it. The default page has the address without a path."""

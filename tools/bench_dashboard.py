@@ -1,21 +1,20 @@
-"""`python -m tools.bench_dashboard`: what the Predict page costs, in a real Chromium over the programs as deployed.
+"""`python -m tools.bench_dashboard`: what the pages cost, in a real Chromium over the programs as deployed.
 
 - From the click on Compare until both cards are complete, against a click on a Streamlit page that does nothing else
   than change as many elements as the two cards have. Both are clicked in turn, in random order, and the time is taken
   inside of the page: from the click's own time stamp to the change of the document that completed the last element.
-- What the first look at the page takes over the wire, with nothing in the browser's cache.
+- What the first look at each page takes over the wire, with nothing in the browser's cache (`bench_pages.py`).
 - When the dashboard's process imports its heavy libraries, which the first look should not wait for.
+- The CPU time of each change under Live, and the memory that is left when visitors have gone (`bench_sessions.py`).
 
-Absolute times say more about the machine than about the code, so only the ratio of the medians is judged.
+Times on the clock say more about the machine than about the code, so only the ratio of their medians is judged.
 """
 
 import argparse
-import base64
 import json
 import os
 import platform
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -25,31 +24,31 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Literal
+from typing import Literal
 
 from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
 
 from benchmark.endpoints.sample import Answer, Comparison, Sample
 from benchmark.record.store import Store
 from inference.card import CARD_FILE, ModelCard, parse_card
+from tools.bench_pages import DRAWING, TABLES, Addresses, FirstLooks, Transferred, first_looks
 from tools.bench_serving import BenchError, align, end_with_status_143, progress
-from tools.browser import NoBrowser, launch
+from tools.bench_sessions import VISITORS, Sessions, measure_sessions
+from tools.browser import STEP_LIMIT_MS, NoBrowser, launch, open_page, settle
 from tools.processes import HOST, NotServing, Program, Server, bare_environ, free_ports
 from tools.run import ROOT, RunSettings, programs, stage_function
 from tools.supervisor import StartError
 
 FORMAT_VERSION = 1
 RATIO_LIMIT = 2.0
-FIRST_LOAD_LIMIT_BYTES = 2_000_000
+PAGE_LIMIT_BYTES = 1_300_000
+CHANGE_LIMIT_MS = 60.0
+MEMORY_LIMIT = 1.2
 HISTORY = 500
 """As many comparisons as the charts show at most."""
 WARM_UP = 5
 RESAMPLES = 2000
-DRAWING = "dashboard.components.plotting"
-"""Stands for Plotly, which Streamlit itself imports in part wherever it is installed."""
-TABLES = ("pandas", "pyarrow")
 START_LIMIT_S = 90.0
-STEP_LIMIT_MS = 60_000
 
 Arm = Literal["empty page", "predict", "predict, long history"]
 ARMS: tuple[Arm, ...] = ("empty page", "predict", "predict, long history")
@@ -64,33 +63,6 @@ class Target:
     limit: str
     is_met: bool
     interval: str = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Transferred:
-    """What a page has received."""
-
-    requests: int
-    http_bytes: int
-    """headers and bodies, compressed as they came"""
-    websocket_bytes: int
-    """payloads"""
-
-    @property
-    def total_bytes(self) -> int:
-        return self.http_bytes + self.websocket_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FirstLooks:
-    """What first-time visitors received, and what the dashboard had imported by then."""
-
-    fresh: Transferred
-    with_history: Transferred
-    with_charts: Transferred
-    """fresh, and then the first Compare, which brings the charts"""
-    imported_by_load: list[str]
-    imported_by_compare: list[str]
 
 
 # What the numbers say: no input or output from here to the next heading.
@@ -111,12 +83,6 @@ def interval(rounds: Rounds, arm: Arm, seed: int) -> tuple[float, float]:
     return resampled[round(0.025 * RESAMPLES)], resampled[round(0.975 * RESAMPLES) - 1]
 
 
-def imported(log: str) -> list[str]:
-    """The watched modules that appear in the output of `python -X importtime`."""
-    modules = set(re.findall(r"^import time:[ \d]+\|[ \d]+\| *([\w.]+)$", log, re.MULTILINE))
-    return [name for name in (DRAWING, *TABLES) if name in modules]
-
-
 def click_table(rounds: Rounds) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("click to complete", "n", "p50 ms", "p25 ms", "p75 ms", "ratio of p50")]
     for arm in ARMS:
@@ -129,11 +95,10 @@ def click_table(rounds: Rounds) -> list[tuple[str, ...]]:
 
 def transfer_table(looks: FirstLooks) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("received", "requests", "HTTP bytes", "WebSocket bytes", "total")]
-    for name, one in (
-        ("first load, no history", looks.fresh),
-        ("first load, with a history", looks.with_history),
-        ("first load and Compare, with charts", looks.with_charts),
-    ):
+    loads = {f"first load, {title}": one for title, one in looks.pages.items()}
+    loads["first load, Predict with a history"] = looks.with_history
+    loads["first load and Compare, with charts"] = looks.with_charts
+    for name, one in loads.items():
         counts = (one.requests, one.http_bytes, one.websocket_bytes, one.total_bytes)
         rows.append((name, *(f"{count:,}" for count in counts)))
     return rows
@@ -161,9 +126,19 @@ def click_target(rounds: Rounds, arm: Arm, seed: int) -> Target:
 
 def load_target(name: str, transferred: Transferred) -> Target:
     total = transferred.total_bytes
+    return Target(f"first load, {name}, bytes", f"{total:,}", f"<= {PAGE_LIMIT_BYTES:,}", total <= PAGE_LIMIT_BYTES)
+
+
+def change_target(sessions: Sessions) -> Target:
+    spent_ms = sessions.mean_change_cpu_ms
     return Target(
-        f"first load, {name}, bytes", f"{total:,}", f"<= {FIRST_LOAD_LIMIT_BYTES:,}", total <= FIRST_LOAD_LIMIT_BYTES
+        "change under Live, CPU ms", f"{spent_ms:.1f}", f"<= {CHANGE_LIMIT_MS:g}", spent_ms <= CHANGE_LIMIT_MS
     )
+
+
+def memory_target(sessions: Sessions) -> Target:
+    name = f"memory after {VISITORS} sessions / before"
+    return Target(name, f"{sessions.growth:.2f}", f"<= {MEMORY_LIMIT:g}", sessions.growth <= MEMORY_LIMIT)
 
 
 def import_target(when: str, found: Sequence[str], unwanted: Sequence[str]) -> Target:
@@ -204,6 +179,8 @@ class Servers:
     predict_with_history: str
     traced: str
     traced_log: Path
+    used: Server
+    """the one with the history"""
 
 
 @contextmanager
@@ -242,13 +219,9 @@ def serving(scratch: Path) -> Iterator[Servers]:
             server.start()
         for server in servers:
             server.wait_until_healthy(START_LIMIT_S)
-        yield Servers(
-            empty_page.url,
-            predict.url,
-            f"{with_history.url}/?history=Everyone's",
-            traced.url,
-            scratch / traced.log_name,
-        )
+        used = servers[len(endpoints) + 1]
+        long_url = f"{used.url}/?history=Everyone's"
+        yield Servers(empty_page.url, predict.url, long_url, traced.url, scratch / traced.log_name, used)
 
 
 def _empty_page(environ: Mapping[str, str]) -> Program:
@@ -266,31 +239,7 @@ def _empty_page(environ: Mapping[str, str]) -> Program:
     return Program("empty-page", command, baselines, environ, port, health_path="/_stcore/health")
 
 
-# The browser.
-
-
-def open_page(browser: Browser, url: str) -> Page:
-    """The page at `url`, settled, in a fresh browser."""
-    page = new_page(browser)
-    page.goto(url)
-    settle(page)
-    return page
-
-
-def new_page(browser: Browser) -> Page:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(STEP_LIMIT_MS)
-    return context.new_page()
-
-
-def settle(page: Page) -> None:
-    """Wait until no script runs, nothing is still to come and the browser has nothing left to draw."""
-    app = page.locator(".stApp")
-    expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.get_by_test_id("stElementContainer").filter(visible=True).first).to_be_visible()
-    page.evaluate("new Promise(done => requestIdleCallback(done, {timeout: 5000}))")
+# The clicks.
 
 
 # Arms a stop watch: it starts at the next click and stops at the change that makes `complete` true.
@@ -381,67 +330,6 @@ def measure_clicks(browser: Browser, servers: Servers, clicks: int, seed: int) -
     return elements, rounds
 
 
-class Meter:
-    """Counts what a page receives from now on, as the browser's network stack has it."""
-
-    def __init__(self, page: Page) -> None:
-        self._requests = self._http_bytes = self._websocket_bytes = 0
-        session = page.context.new_cdp_session(page)
-        session.on("Network.loadingFinished", self._finished)
-        session.on("Network.webSocketFrameReceived", self._received)
-        session.send("Network.enable")
-
-    def read(self) -> Transferred:
-        return Transferred(self._requests, self._http_bytes, self._websocket_bytes)
-
-    def _finished(self, event: dict[str, Any]) -> None:
-        self._requests += 1
-        self._http_bytes += int(event["encodedDataLength"])
-
-    def _received(self, event: dict[str, Any]) -> None:
-        frame = event["response"]
-        text: str = frame["payloadData"]
-        self._websocket_bytes += len(text.encode() if frame["opcode"] == 1 else base64.b64decode(text))
-
-
-def first_looks(browser: Browser, servers: Servers) -> FirstLooks:
-    """Open the page as a first-time visitor does, step by step."""
-
-    def imported_so_far() -> list[str]:
-        return imported(servers.traced_log.read_text(errors="replace"))
-
-    page = new_page(browser)
-    meter = Meter(page)
-    _load(page, servers.traced)
-    fresh = meter.read()
-    imported_by_load = imported_so_far()
-    compare(page)
-    expect(page.get_by_role("figure").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    with_charts = meter.read()
-    imported_by_compare = imported_so_far()
-    page.get_by_role("button", name="Table").first.click()
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    settle(page)
-    page.context.close()
-    if missing := {DRAWING, *TABLES} - set(imported_so_far()):
-        raise BenchError(
-            f"charts and a table were shown without {', '.join(missing)}: the list of imports cannot be trusted"
-        )
-
-    page = new_page(browser)
-    meter = Meter(page)
-    _load(page, servers.predict_with_history)
-    with_history = meter.read()
-    page.context.close()
-    return FirstLooks(fresh, with_history, with_charts, imported_by_load, imported_by_compare)
-
-
-def _load(page: Page, url: str) -> None:
-    page.goto(url, wait_until="networkidle")
-    settle(page)
-
-
 # The run.
 
 
@@ -471,17 +359,21 @@ def conditions(options: Options, elements: int, chromium: str) -> dict[str, obje
     }
 
 
-def judge(rounds: Rounds, looks: FirstLooks, seed: int) -> list[Target]:
+def judge(rounds: Rounds, looks: FirstLooks, sessions: Sessions, seed: int) -> list[Target]:
     return [
         click_target(rounds, "predict", seed),
         click_target(rounds, "predict, long history", seed),
-        load_target("no history", looks.fresh),
-        load_target("with a history", looks.with_history),
+        *(load_target(title, one) for title, one in looks.pages.items()),
+        load_target("Predict with a history", looks.with_history),
+        change_target(sessions),
+        memory_target(sessions),
         import_target("by the first look", looks.imported_by_load, (DRAWING, *TABLES)),
     ]
 
 
-def report(rounds: Rounds, looks: FirstLooks, targets: Sequence[Target], facts: dict[str, object]) -> str:
+def report(
+    rounds: Rounds, looks: FirstLooks, sessions: Sessions, targets: Sequence[Target], facts: dict[str, object]
+) -> str:
     """Everything measured and judged, as JSON."""
     document = {
         "format_version": FORMAT_VERSION,
@@ -491,7 +383,9 @@ def report(rounds: Rounds, looks: FirstLooks, targets: Sequence[Target], facts: 
             "first_load": asdict(looks.fresh),
             "first_load_with_history": asdict(looks.with_history),
             "first_load_and_compare": asdict(looks.with_charts),
+            "pages": {title: asdict(one) for title, one in looks.pages.items()},
         },
+        "sessions": asdict(sessions),
         "imported": {
             "first_load": looks.imported_by_load,
             "first_load_and_compare": looks.imported_by_compare,
@@ -513,16 +407,19 @@ def main(arguments: list[str] | None = None) -> int:
             with serving(Path(scratch)) as servers, sync_playwright() as playwright:
                 browser = launch(playwright)
                 progress("first looks")
-                looks = first_looks(browser, servers)
+                addresses = Addresses(servers.predict, servers.predict_with_history, servers.traced)
+                looks = first_looks(browser, addresses, servers.traced_log, compare)
                 elements, rounds = measure_clicks(browser, servers, options.clicks, options.seed)
                 facts = conditions(options, elements, browser.version)
                 browser.close()
+                progress("visitors")
+                sessions = measure_sessions(servers.used, servers.predict_with_history, options.seed)
         except (BenchError, NotServing, NoBrowser, Error, AssertionError) as error:
             print(f"not measured: {error}", file=sys.stderr)
             return 2
-    targets = judge(rounds, looks, options.seed)
+    targets = judge(rounds, looks, sessions, options.seed)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(report(rounds, looks, targets, facts))
+    options.json.write_text(report(rounds, looks, sessions, targets, facts))
     print(align(click_table(rounds)))
     print()
     print(align(transfer_table(looks)))
@@ -531,6 +428,10 @@ def main(arguments: list[str] | None = None) -> int:
     print()
     print(
         f"{elements} elements on the empty page, as in both cards together; {HISTORY} comparisons in the long history."
+    )
+    print(
+        f"A change under Live sends {sessions.change_bytes:,.0f} bytes. Memory: {sessions.before_mib:.0f} MiB before, "
+        f"{sessions.after_mib:.0f} MiB after {VISITORS} sessions at once."
     )
     print(f"Raw numbers: {options.json}")
     return 0 if all(target.is_met for target in targets) else 1

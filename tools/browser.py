@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect
 
 # In the order in which tools/chromium.sh looks for them.
 _ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -18,6 +18,8 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _START_MS = 60_000
+STEP_LIMIT_MS = 60_000
+"""The most time that a step on a page may take."""
 
 
 class NoBrowser(Exception):
@@ -34,3 +36,27 @@ def launch(playwright: Playwright) -> Browser:
         except Error as error:
             refusals.append(f"{executable or 'its own'}: {error.message}")
     raise NoBrowser("\n".join(["Playwright can start no Chromium; tools/chromium.sh gets one.", *refusals]))
+
+
+def open_page(browser: Browser, url: str) -> Page:
+    """The page at `url`, settled, in a fresh browser."""
+    page = new_page(browser)
+    page.goto(url)
+    settle(page)
+    return page
+
+
+def new_page(browser: Browser) -> Page:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(STEP_LIMIT_MS)
+    return context.new_page()
+
+
+def settle(page: Page) -> None:
+    """Wait until no script runs, nothing is still to come and the browser has nothing left to draw."""
+    app = page.locator(".stApp")
+    expect(app).to_have_attribute("data-test-connection-state", "CONNECTED")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    expect(page.get_by_test_id("stElementContainer").filter(visible=True).first).to_be_visible()
+    page.evaluate("new Promise(done => requestIdleCallback(done, {timeout: 5000}))")

@@ -1,22 +1,13 @@
-"""The common look of all charts, and the parts that several charts share. No Streamlit here."""
+"""What several charts share: marks, bins, logarithmic axes and intervals. No Streamlit here."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-# Imported for its side effect: Plotly inspects pandas if it is in memory, even while another session's thread is still
-# importing it. Importing it here first waits until that import is complete.
-import pandas  # noqa: F401
-import plotly.graph_objects as go
-
 from benchmark.statistics.estimates import Estimate
-from dashboard.components.theme import Palette
+from dashboard.components.figure import Trace, bar, scatter
 
-FONT = "Inter, sans-serif"
-HEIGHT_PX = 240
-TALL_PX = 300
-_LEGEND_ROW_PX = 18
 FILLED_AT_MOST = 2
 """How many histograms can overlap and remain readable."""
 
@@ -25,40 +16,16 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS = ("", "/", "x", "\\", ".", "|")
 
-
-def styled(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
-    """Apply the common look: transparent, quiet axes, legend above. Changes and returns `figure`.
-
-    With more than two `endpoints`, `height_px` grows by the additional lines of the legend. The legend of a single
-    endpoint is also shown, because it contains n.
-    """
-    axis: Mapping[str, Any] = {
-        "gridcolor": palette.grid,
-        "linecolor": palette.grid,
-        "zeroline": False,
-        "tickfont": {"size": 11, "color": palette.muted},
-        "title": {"font": {"size": 12, "color": palette.muted}, "standoff": 6},
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    return figure.update_layout(
-        template="none",
-        showlegend=True if endpoints == 1 else None,
-        height=height_px + _LEGEND_ROW_PX * max(0, endpoints - 2),
-        margin={"l": 50, "r": 6, "t": 26, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": FONT, "color": palette.text, "size": 12},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.0,
-            "yanchor": "bottom",
-            "font": {"size": 11},
-            "tracegroupgap": 0,
-        },
-        hoverlabel={"font": {"family": FONT}},
+VIRIDIS = tuple(
+    (index / 9, color)
+    for index, color in enumerate(
+        (
+            *("#440154", "#482878", "#3e4989", "#31688e", "#26828e"),
+            *("#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"),
+        )
     )
+)
+"""Matplotlib's scale of colours for values, light where they are large."""
 
 
 def nth(marks: Sequence[str], index: int) -> str:
@@ -66,8 +33,7 @@ def nth(marks: Sequence[str], index: int) -> str:
     return marks[index % len(marks)]
 
 
-def add_histogram(
-    figure: go.Figure,
+def histogram_trace(
     index: int,
     counts: Sequence[int],
     edges: Sequence[float],
@@ -76,12 +42,12 @@ def add_histogram(
     filled: bool,
     hover: str = "",
     **more: Any,
-) -> None:
+) -> Trace:
     """How many values of the endpoint at `index` are in each bin, as overlapping bars, or as an outline if there are
-    too many endpoints for bars. `more` are Plotly's settings of the trace and its place."""
+    too many endpoints for bars. `more` are Plotly's settings of the trace."""
     hovertemplate = f"%{{y}} requests around %{{x:.2f}} ms<extra>{hover}</extra>"
     if filled:
-        figure.add_bar(
+        return bar(
             x=[math.sqrt(low * high) for low, high in pairwise(edges)],
             y=list(counts),
             width=[high - low for low, high in pairwise(edges)],
@@ -89,8 +55,7 @@ def add_histogram(
             hovertemplate=hovertemplate,
             **more,
         )
-        return
-    figure.add_scatter(
+    return scatter(
         x=[edges[0], *edges],
         y=[0, *counts, 0],
         mode="lines",

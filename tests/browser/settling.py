@@ -98,3 +98,9 @@ def _resize(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("watched.changed_ms = performance.now()")
     settle(page)
+
+
+def show_charts(page: Page) -> None:
+    """Ask for the charts of a page that waits with them."""
+    with rerun(page):
+        page.get_by_role("button", name="Show the charts").click()

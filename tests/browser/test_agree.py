@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from dashboard.components.theme import DARK, LIGHT, Palette
 from inference.card import ModelCard
 from tests.browser.conftest import NewVisitor
-from tests.browser.settling import DESKTOP, PHONE, picture, rerun, settle
+from tests.browser.settling import DESKTOP, PHONE, picture, rerun, settle, show_charts
 
 MAPS = ("surface-0", "surface-1", "surface-difference")
 
@@ -48,6 +48,7 @@ def test_both_endpoints_agree_wherever_they_are_asked(new_visitor: NewVisitor, c
 
     # Whoever comes next finds what was checked.
     other = new_visitor(color_scheme="dark").open("agree")
+    show_charts(other)
     _expect_maps(other, card, DARK)
     for scheme, shown in (("light", page), ("dark", other)):
         for size in (DESKTOP, PHONE):

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dashboard.components.theme import DARK, LIGHT
 from tests.browser.conftest import NewVisitor, Visitor
-from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun
+from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun, show_charts
 
 
 def chart(page: Page) -> Locator:
@@ -26,6 +26,9 @@ def test_the_cost_page_fits_the_window(new_visitor: NewVisitor, scheme: str, siz
     visitor = new_visitor(color_scheme=scheme, viewport={"width": width, "height": height})
     page = visitor.open("cost?function_vcpu=0.1666&function_memory_gib=0.25&function_concurrency=1")
 
+    expect(page.locator(".st-key-chart-break-even")).to_contain_text("Gross cost in USD a month over requests a month")
+    picture(page, f"cost-closed-{scheme}", size)
+    show_charts(page)
     expect(chart(page).locator(".main-svg").first).to_be_visible()
     palette = {"light": LIGHT, "dark": DARK}[scheme]
     plot = page.locator(".st-key-chart-break-even .js-plotly-plot")
@@ -60,6 +63,7 @@ def test_what_is_typed_changes_the_bill_the_chart_and_the_address(visitor: Visit
     # 1 000 000 s x (0.1666 x 0.000024 + 0.25 x 0.0000025) + 4.00.
     expect(gross(page, "function")).to_have_text("8.62")
     expect(page.locator(".st-key-verdict")).to_contain_text("Cloud Function costs less")
+    show_charts(page)
     expect(chart(page)).to_have_accessible_name(re.compile("From 16.8 million requests a month, FastAPI, in"))
 
     page.get_by_role("button", name="Table").click()

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from dashboard.components.theme import DARK, LIGHT
 from inference.card import DATA_FILE, ModelCard
 from tests.browser.conftest import ARTIFACT, NewVisitor, Stack, Visitor
-from tests.browser.settling import DESKTOP, PHONE, picture, settle
+from tests.browser.settling import DESKTOP, PHONE, picture, settle, show_charts
 from tools.processes import Server
 
 TIME_CHARTS = ("requests", "server-latency", "failures", "memory")
@@ -66,6 +66,7 @@ def test_the_page_shows_what_both_endpoints_counted(new_visitor: NewVisitor, sta
     # Opened now, a page has charts of both readings at once: an open one draws them anew every ten seconds.
     for scheme, visitor, palette in (("light", light, LIGHT), ("dark", new_visitor(color_scheme="dark"), DARK)):
         page = visitor.open("monitor")
+        show_charts(page)
         for chart in (*TIME_CHARTS, *COUNT_CHARTS):
             expect(_figure(page, chart)).to_be_visible()
             assert len(_figure(page, chart).get_attribute("aria-label") or "") > 20

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
+from dashboard.frontend import CHARTS_COOKIE
 from dashboard.visitor import VISITOR_COOKIE, new_secret
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
 from tests.benchmark.little_server import Conversation, LittleServer
@@ -40,6 +41,12 @@ def tea_dir(tmp_path: Path) -> Path:
 def cookies() -> dict[str, str]:
     """What the browser sends: the sessions of a test are of one browser. A test may change it."""
     return {VISITOR_COOKIE: new_secret()}
+
+
+@pytest.fixture
+def charts_wanted(cookies: dict[str, str]) -> None:
+    """The browser has Plotly from another visit, so that charts come at once."""
+    cookies[CHARTS_COOKIE] = "1"
 
 
 @pytest.fixture

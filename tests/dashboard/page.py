@@ -82,6 +82,10 @@ class Page:
         button.click()
         return self.rerun()
 
+    def open_popover(self, key: str) -> "Page":
+        self.app.session_state[key] = True
+        return self.rerun()
+
     # --- What a person reads
 
     def texts(self, key: str | None = None) -> list[Text]:

@@ -46,15 +46,7 @@ def test_a_cost_is_computed_by_the_standard_library_alone() -> None:
 
 def test_the_landing_page_needs_neither_pandas_nor_figures() -> None:
     # Streamlit itself registers a template with Plotly; the figures, which take most of its time, wait for a chart.
-    figures = (
-        "dashboard.components.plotting",
-        "dashboard.views.predict.charts",
-        "dashboard.views.cost.charts",
-        "dashboard.views.benchmark.charts",
-        "dashboard.components.panels",
-        "plotly.graph_objs._figure",
-        "plotly.subplots",
-    )
+    figures = ("dashboard.views.benchmark.charts", "plotly.graph_objs._figure", "plotly.subplots")
     statement = "import dashboard.resources; from dashboard.pages import PAGES; import importlib; "
     statement += "[importlib.import_module(page.module) for page in PAGES]"
     assert loaded(statement, "streamlit", "pandas", "pyarrow", "prometheus_client", *figures) == {"streamlit"}
@@ -82,6 +74,7 @@ def test_what_is_pure_needs_no_streamlit(module: str) -> None:
 
 
 CHARTS = (
+    "components.figure",
     "components.plotting",
     "views.predict.charts",
     "views.monitor.charts",
@@ -93,16 +86,32 @@ CHARTS = (
 
 
 @pytest.mark.parametrize("module", CHARTS)
-def test_charts_need_plotly_but_no_streamlit(module: str) -> None:
-    assert loaded(f"import dashboard.{module}", "plotly.graph_objs._figure", "streamlit") == {
-        "plotly.graph_objs._figure"
-    }
+def test_charts_need_neither_plotly_nor_streamlit(module: str) -> None:
+    name = f"dashboard.{module}"
+    assert loaded(f"import {name}", name, "plotly", "streamlit", "pandas") == {name}
+
+
+DRAWN = """
+import dashboard.resources
+from dashboard.components import panels
+from dashboard.components.figure import figure, scatter
+from dashboard.components.theme import LIGHT
+
+panels.plot("chart", figure([scatter(x=[1.0, 2.0], y=[3.0, 4.0])], LIGHT), "A line")
+"""
+
+
+def test_a_chart_is_drawn_without_pandas() -> None:
+    assert loaded(DRAWN, "plotly.graph_objs._figure", "pandas", "pyarrow") == {"plotly.graph_objs._figure"}
 
 
 TABLE_BESIDE_CHART = """
 import importlib, importlib.util, sys, threading, time
 import dashboard.resources
 import streamlit as st
+from dashboard.components import panels
+from dashboard.components.figure import figure, scatter
+from dashboard.components.theme import LIGHT
 
 half_imported, over = threading.Event(), threading.Event()
 
@@ -135,12 +144,7 @@ def waits_for_an_import(thread):
 def draw():
     try:
         half_imported.wait()
-        importlib.import_module("dashboard.{module}")
-        import plotly.graph_objects as go
-        from dashboard.components import plotting
-        from dashboard.components.theme import LIGHT
-
-        plotting.styled(go.Figure().add_scatter(x=[1.0, 2.0], y=[3.0, 4.0]), LIGHT)
+        panels.plot("chart", figure([scatter(x=[1.0, 2.0], y=[3.0, 4.0])], LIGHT), "A line")
         print("drawn")
     finally:
         over.set()
@@ -149,16 +153,15 @@ def draw():
 chart = threading.Thread(target=draw)
 sys.meta_path.insert(0, HalfWay())
 chart.start()
-st.dataframe([{{"a": 1}}])
+st.dataframe([{"a": 1}])
 chart.join()
 assert half_imported.is_set()
 print("shown")
 """
 
 
-@pytest.mark.parametrize("module", CHARTS)
-def test_a_chart_can_be_drawn_while_another_session_imports_what_a_table_needs(module: str) -> None:
-    done = fresh_process(TABLE_BESIDE_CHART.format(module=module))
+def test_a_chart_can_be_drawn_while_another_session_imports_what_a_table_needs() -> None:
+    done = fresh_process(TABLE_BESIDE_CHART)
     assert done.stdout.split() == ["drawn", "shown"], done.stderr
 
 

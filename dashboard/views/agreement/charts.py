@@ -1,24 +1,22 @@
-"""Charts of the Agreement page: pure functions from a decision surface to Plotly figures. No Streamlit here."""
+"""Charts of the Agreement page: pure functions from a decision surface to figures. No Streamlit here."""
 
 from collections.abc import Sequence
 from typing import Any
-
-import plotly.graph_objects as go
 
 from benchmark.agreement.audit import Surface
 from benchmark.agreement.compare import TOLERANCE, Difference, Kind
 from benchmark.agreement.outcomes import InputOutcome
 from benchmark.agreement.text import between, describe, detail
 from dashboard.components import markup
-from dashboard.components.plotting import TALL_PX, colorbar, html_text, styled
+from dashboard.components.figure import TALL_PX, Figure, Trace, axis, figure, heatmap, note, scatter
+from dashboard.components.plotting import VIRIDIS, colorbar, html_text
 from dashboard.components.theme import Palette
 
 _OTHER_ANSWER = frozenset({Kind.STATUS, Kind.LABEL, Kind.CLASS_ORDER})
 
 
-def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
+def surface_of(surface: Surface, side: int, palette: Palette) -> Figure:
     """What the endpoint at position `side` predicts over two features: classes, named in their regions, or values."""
-    figure = go.Figure()
     outcomes = surface.outcomes[side]
     across, up = (surface.card.features[index] for index in (surface.x, surface.y))
     hover = f"{html_text(across.title)} %{{x:.3g}}<br>{html_text(up.title)} %{{y:.3g}}<br>%{{text}}<extra></extra>"
@@ -32,65 +30,70 @@ def surface_of(surface: Surface, side: int, palette: Palette) -> go.Figure:
     if surface.card.is_classifier:
         count = len(surface.card.classes)
         steps = [(edge / count, palette.class_color(index)) for index in range(count) for edge in (index, index + 1)]
-        figure.add_heatmap(**common, colorscale=steps, zmin=-0.5, zmax=count - 0.5, showscale=False, opacity=0.55)
-        for index, name in enumerate(surface.card.classes):
-            _name_region(figure, surface, outcomes, index, name, palette)
-    else:
-        values = [outcome.answer.prediction for several in surface.outcomes for outcome in several if outcome.answer]
-        figure.add_heatmap(
-            **common,
-            colorscale="Viridis",
-            zmin=min(values, default=0),
-            zmax=max(values, default=1),
-            colorbar=colorbar(surface.card.target_title),
-        )
-    return _framed(figure, surface, palette)
+        regions = heatmap(**common, colorscale=steps, zmin=-0.5, zmax=count - 0.5, showscale=False, opacity=0.55)
+        names = [
+            _region_name(surface, outcomes, index, name, palette) for index, name in enumerate(surface.card.classes)
+        ]
+        return _framed([regions], surface, palette, annotations=[name for name in names if name])
+    values = [outcome.answer.prediction for several in surface.outcomes for outcome in several if outcome.answer]
+    shades = heatmap(
+        **common,
+        colorscale=VIRIDIS,
+        zmin=min(values, default=0),
+        zmax=max(values, default=1),
+        colorbar=colorbar(surface.card.target_title),
+    )
+    return _framed([shades], surface, palette)
 
 
-def difference(surface: Surface, palette: Palette) -> go.Figure:
+def difference(surface: Surface, palette: Palette) -> Figure:
     """The difference between the answers over two features. A cross marks different labels and statuses."""
-    figure = go.Figure()
     gaps = gaps_of(surface)
     known = [gap for gap in gaps if gap is not None]
     largest = max(known, default=0.0)
-    figure.add_heatmap(
-        x=list(surface.across),
-        y=list(surface.up),
-        z=_rows(surface, gaps),
-        colorscale=[(0, palette.grid), (1, palette.muted)],
-        zmin=0,
-        zmax=max(largest, TOLERANCE),
-        colorbar=colorbar(gap_title(surface), exponentformat="e", showexponent="all"),
-        hovertemplate="%{x:.3g}, %{y:.3g}<br>difference %{z:.2g}<extra></extra>",
-        showscale=largest > 0,
-    )
+    traces = [
+        heatmap(
+            x=list(surface.across),
+            y=list(surface.up),
+            z=_rows(surface, gaps),
+            colorscale=[(0, palette.grid), (1, palette.muted)],
+            zmin=0,
+            zmax=max(largest, TOLERANCE),
+            colorbar=colorbar(gap_title(surface), exponentformat="e", showexponent="all"),
+            hovertemplate="%{x:.3g}, %{y:.3g}<br>difference %{z:.2g}<extra></extra>",
+            showscale=largest > 0,
+        )
+    ]
     other = [one for one in _worst(surface).values() if _OTHER_ANSWER & set(one.kinds)]
     if other:
         points = [surface.inputs[one.index].values for one in other]
-        figure.add_scatter(
-            x=[values[surface.x] for values in points],
-            y=[values[surface.y] for values in points],
-            mode="markers",
-            marker={"symbol": "x", "size": 5, "color": palette.text},
-            text=[html_text(_differing(surface, one)) for one in other],
-            name=f"different answer (n = {markup.count(len(other))})",
-            showlegend=True,
-            hovertemplate="%{x:.3g}, %{y:.3g}<br>%{text}<extra></extra>",
+        traces.append(
+            scatter(
+                x=[values[surface.x] for values in points],
+                y=[values[surface.y] for values in points],
+                mode="markers",
+                marker={"symbol": "x", "size": 5, "color": palette.text},
+                text=[html_text(_differing(surface, one)) for one in other],
+                name=f"different answer (n = {markup.count(len(other))})",
+                showlegend=True,
+                hovertemplate="%{x:.3g}, %{y:.3g}<br>%{text}<extra></extra>",
+            )
         )
-    if not surface.agreement.differing:
-        compared = surface.agreement.compared
-        figure.add_annotation(
-            text=f"no difference at {markup.count(compared)} points" if compared else "nothing to compare",
-            x=0.5,
-            y=0.5,
-            xref="paper",
-            yref="paper",
-            showarrow=False,
-            font={"size": 13, "color": palette.text},
-            bgcolor=palette.background,
-            borderpad=4,
-        )
-    return _framed(figure, surface, palette)
+    if surface.agreement.differing:
+        return _framed(traces, surface, palette)
+    compared = surface.agreement.compared
+    said = note(
+        f"no difference at {markup.count(compared)} points" if compared else "nothing to compare",
+        13,
+        palette.text,
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        bgcolor=palette.background,
+        borderpad=4,
+    )
+    return _framed(traces, surface, palette, annotations=[said])
 
 
 def gaps_of(surface: Surface) -> list[float | None]:
@@ -156,37 +159,36 @@ def _said(outcome: InputOutcome) -> str:
     return html_text(answer.label) + (f", {answer.confidence:.1%}" if answer.confidence is not None else "")
 
 
-def _name_region(
-    figure: go.Figure, surface: Surface, outcomes: Sequence[InputOutcome], index: int, name: str, palette: Palette
-) -> None:
-    """Write the name of a class at the point of its region closest to the middle."""
+def _region_name(
+    surface: Surface, outcomes: Sequence[InputOutcome], index: int, name: str, palette: Palette
+) -> dict[str, Any] | None:
+    """The name of a class at the point of its region closest to the middle; None if the region is too small."""
     width, height = len(surface.across), len(surface.up)
     places = [
         (place % width / width, place // width / height, place)
         for place, outcome in enumerate(outcomes)
         if outcome.answer and outcome.answer.prediction == index
     ]
-    if len(places) < width * height / 50:  # too small for a name
-        return
-    middle = [sum(place[axis] for place in places) / len(places) for axis in (0, 1)]
+    if len(places) < width * height / 50:
+        return None
+    middle = [sum(place[way] for place in places) / len(places) for way in (0, 1)]
     *_, nearest = min(places, key=lambda place: (place[0] - middle[0]) ** 2 + (place[1] - middle[1]) ** 2)
-    figure.add_annotation(
+    return note(
+        f"<b>{html_text(name)}</b>",
+        12,
+        palette.text,
         x=surface.across[nearest % width],
         y=surface.up[nearest // width],
-        text=f"<b>{html_text(name)}</b>",
-        showarrow=False,
-        font={"size": 12, "color": palette.text},
         bgcolor=palette.background,
         opacity=0.85,
         borderpad=2,
     )
 
 
-def _framed(figure: go.Figure, surface: Surface, palette: Palette) -> go.Figure:
-    for update, index, values in (
-        (figure.update_xaxes, surface.x, surface.across),
-        (figure.update_yaxes, surface.y, surface.up),
-    ):
-        # Set the range, because a map without answers has none.
-        update(title_text=html_text(surface.card.features[index].title), showgrid=False, range=[values[0], values[-1]])
-    return styled(figure, palette).update_layout(height=TALL_PX)
+def _framed(traces: Sequence[Trace], surface: Surface, palette: Palette, **layout: Any) -> Figure:
+    across, up = (
+        # With a range, because a map without answers has none.
+        axis(html_text(surface.card.features[index].title), showgrid=False, range=[values[0], values[-1]])
+        for index, values in ((surface.x, surface.across), (surface.y, surface.up))
+    )
+    return figure(traces, palette, height_px=TALL_PX, xaxis=across, yaxis=up, **layout)

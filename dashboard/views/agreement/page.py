@@ -16,8 +16,10 @@ from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.background import Background, Report
 from dashboard.components.feature_pair import Pair, choose_feature_pair, feature_pair
+from dashboard.components.panels import command_popover, want_charts
 from dashboard.components.progress import progress
 from dashboard.views.agreement import text as say
+from dashboard.views.agreement.panels import surface_panels
 from dashboard.views.predict.page import slider_key
 from inference.card import ModelCard
 
@@ -50,7 +52,7 @@ def page() -> None:
     if resources.settings().read_only:
         st.info(f"{markup.READ_ONLY}. A check sends hundreds of requests to each endpoint: run it from a terminal.")
         command = "python -m benchmark agree " + " ".join(f"--endpoint {one.key}=URL" for one in endpoints)
-        st.code(command, language="bash", wrap_lines=True)
+        command_popover("agree", command)
         return
     checked = checks().state.result
     if checked and checked.audit.card.version != card.version:
@@ -60,9 +62,6 @@ def page() -> None:
         st.warning(f"The check {problem}.")
     if checked:
         _result(checked.audit)
-        # Imported here, because charts take most of a second to import.
-        from dashboard.views.agreement.panels import surface_panels
-
         surface_panels(checked.surface)
     # Imported here too, because results need pandas.
     from dashboard.views.agreement.batch import batch
@@ -83,6 +82,7 @@ def _control(
         pair = feature_pair(card, "map-features")
         redraw = checked and st.button("Draw the map", icon=":material/map:", key="draw-map", disabled=running)
     if pressed:
+        want_charts()  # of the map that the check ends with
         training = resources.training_rows(card)
         # Line 1 is the header.
         rows = [Row(line, values) for line, values in enumerate(training.inputs, 2)] if training else []

@@ -1,16 +1,18 @@
-"""The maps of the Agreement page, in their own module so that Plotly is imported only to draw."""
+"""The maps of the Agreement page."""
+
+from functools import partial
 
 from benchmark.agreement.audit import Surface
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.grid import cells
-from dashboard.components.panels import panel
+from dashboard.components.panels import charts_wanted, panel
 from dashboard.views.agreement import charts as draw
 
 
 def surface_panels(surface: Surface) -> None:
     """A map of what each endpoint predicts over two features and, if there are several, one of their differences."""
-    colors = resources.palette()
+    colors, is_shown = resources.palette(), charts_wanted()
     across, up = (surface.card.features[index].title for index in (surface.x, surface.y))
     over = f"by {across} and {up}, all else at its default"
     maps = cells(max(2, len(surface.names) + (len(surface.names) > 1)))
@@ -20,9 +22,10 @@ def surface_panels(surface: Surface) -> None:
             panel(
                 f"surface-{side}",
                 f"{markup.plain(name)} (n = {markup.count(count)})",
-                draw.surface_of(surface, side, colors),
+                partial(draw.surface_of, surface, side, colors),
                 f"Map of what {name} predicts at {count} points {over}.",
                 lambda: draw.surface_table(surface),
+                is_shown=is_shown,
             )
     if len(surface.names) == 1:
         return
@@ -31,8 +34,9 @@ def surface_panels(surface: Surface) -> None:
         panel(
             "surface-difference",
             f"Difference (n = {markup.count(agreement.compared)})",
-            draw.difference(surface, colors),
+            lambda: draw.difference(surface, colors),
             f"Map of how far the answers are apart at {agreement.compared} points {over}: "
             f"{len(agreement.differing)} disagree, the largest difference is {agreement.largest_gap:.2g}.",
             lambda: draw.surface_table(surface),
+            is_shown=is_shown,
         )

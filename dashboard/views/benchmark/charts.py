@@ -1,4 +1,4 @@
-"""The charts of a run: pure functions from its samples and summary to Plotly figures. No Streamlit here."""
+"""The charts of a run: pure functions from its samples and summary to figures. No Streamlit here."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from benchmark.record.plan import ComparePlan
@@ -17,20 +16,19 @@ from benchmark.statistics.estimates import Estimate, min_samples
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import bounds
 from benchmark.summary.summarise import Figures, Summary
+from dashboard.components.figure import TALL_PX, Figure, axis, band, bar, figure, level, note, scatter, upright
 from dashboard.components.pairs import MINUS, pair_name
 from dashboard.components.plotting import (
     DASHES,
     FILLED_AT_MOST,
     PATTERNS,
     SYMBOLS,
-    TALL_PX,
-    add_histogram,
     beside,
+    histogram_trace,
     html_text,
     log_axis,
     log_edges,
     nth,
-    styled,
     whiskers,
 )
 from dashboard.components.theme import Palette
@@ -120,89 +118,102 @@ def drawn(data: Sequence[Side]) -> str | None:
 
 def latency_over_time(
     data: Sequence[Side], palette: Palette, overhead_ms: float | None = None, span_s: float | None = None
-) -> go.Figure:
+) -> Figure:
     """Latency of every request at its scheduled time. Requests outside the figures have their own marks.
 
     `overhead_ms` is the time that the client itself takes; `span_s` is the minimum length of the time axis.
     """
-    figure = go.Figure()
+    traces = []
     for index, one in enumerate(data):
         color = one.color(palette)
         kept = thinned(one.latencies_ms, POINTS)
-        figure.add_scatter(
-            x=_rounded(one.times_s[kept]),
-            y=_rounded(one.latencies_ms[kept]),
-            mode="markers",
-            name=html_text(one.label),
-            legendgroup=one.key,
-            marker={"color": color, "size": 4.5, "symbol": nth(SYMBOLS, index), "opacity": 0.6},
-            hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=_rounded(one.times_s[kept]),
+                y=_rounded(one.latencies_ms[kept]),
+                mode="markers",
+                name=html_text(one.label),
+                legendgroup=one.key,
+                marker={"color": color, "size": 4.5, "symbol": nth(SYMBOLS, index), "opacity": 0.6},
+                hovertemplate="%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            )
         )
         for what, times, latencies in one.apart:
             symbol, size, width = MARKS[what]
             kept = thinned(latencies, POINTS // 3)
-            figure.add_scatter(
-                x=_rounded(times[kept]),
-                y=_rounded(latencies[kept]),
-                mode="markers",
-                name=f"{what} ({len(times)})" if len(data) == 1 else f"{html_text(one.name)}: {what} ({len(times)})",
-                showlegend=what != "warm-up",
-                marker={
-                    "color": color,
-                    "size": size,
-                    "symbol": symbol,
-                    "opacity": 0.45 if what == "warm-up" else 1,
-                    "line": {"width": width, "color": color},
-                },
-                hovertemplate=f"{what}, " + "%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            traces.append(
+                scatter(
+                    x=_rounded(times[kept]),
+                    y=_rounded(latencies[kept]),
+                    mode="markers",
+                    name=f"{what} ({len(times)})"
+                    if len(data) == 1
+                    else f"{html_text(one.name)}: {what} ({len(times)})",
+                    showlegend=what != "warm-up",
+                    marker={
+                        "color": color,
+                        "size": size,
+                        "symbol": symbol,
+                        "opacity": 0.45 if what == "warm-up" else 1,
+                        "line": {"width": width, "color": color},
+                    },
+                    hovertemplate=f"{what}, " + "%{x:.2f} s<br>%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+                )
             )
-    _overhead_line(figure, palette, overhead_ms)
     ends = [
         float(times[-1]) for one in data for times in (one.times_s, *(times for _, times, _ in one.apart)) if len(times)
     ]
     last_s = max([*ends, span_s or 0.0]) or 1.0
-    figure.update_xaxes(title_text="Time since the start (s)", range=[-0.01 * last_s, 1.01 * last_s])
-    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_all(data, overhead_ms)))
-    return styled(figure, palette, TALL_PX, len(data))
+    lines, notes = _overhead(palette, overhead_ms)
+    return figure(
+        traces,
+        palette,
+        height_px=TALL_PX,
+        endpoints=len(data),
+        xaxis=axis("Time since the start (s)", range=[-0.01 * last_s, 1.01 * last_s]),
+        yaxis=axis("Latency (ms, log scale)", **log_axis(_all(data, overhead_ms))),
+        shapes=lines,
+        annotations=notes,
+    )
 
 
-def latency_shares(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> go.Figure:
+def latency_shares(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> Figure:
     """The share of requests answered within a time."""
-    figure = go.Figure()
+    traces = []
     for index, one in enumerate(data):
         if not len(one.latencies_ms):
             continue
         times, shares = _steps(one.latencies_ms)
-        figure.add_scatter(
-            x=times,
-            y=shares,
-            mode="lines",
-            name=html_text(one.label),
-            line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
-            hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=times,
+                y=shares,
+                mode="lines",
+                name=html_text(one.label),
+                line={"color": one.color(palette), "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
+                hovertemplate="%{y:.1%} within %{x:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            )
         )
-    for name, share in PERCENTILES.items():
-        if name == "p99":
-            continue  # it would lie on p95
-        figure.add_hline(
-            y=share,
-            line={"color": palette.muted, "width": 1, "dash": "dot"},
-            annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "right", "x": 1},
-            annotation_position="bottom right",
-        )
-    _overhead_line(figure, palette, overhead_ms, upright=True)
-    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms)))
-    figure.update_yaxes(title_text="Share answered within", range=[0, 1.03], tickformat=".0%")
-    return styled(figure, palette, endpoints=len(data))
+    shown = {name: share for name, share in PERCENTILES.items() if name != "p99"}  # which would lie on p95
+    dotted = {"color": palette.muted, "width": 1, "dash": "dot"}
+    right = {"x": 1, "xref": "x domain", "xanchor": "right", "yref": "y", "yanchor": "top"}
+    lines, notes = _overhead(palette, overhead_ms, is_upright=True)
+    return figure(
+        traces,
+        palette,
+        endpoints=len(data),
+        xaxis=axis("Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms))),
+        yaxis=axis("Share answered within", range=[0, 1.03], tickformat=".0%"),
+        shapes=[*(level(share, dotted) for share in shown.values()), *lines],
+        annotations=[*(note(name, 10, palette.muted, y=share, **right) for name, share in shown.items()), *notes],
+    )
 
 
-def latency_distribution(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> go.Figure:
+def latency_distribution(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> Figure:
     """A histogram of the latency, in bins of a constant ratio."""
-    figure = go.Figure()
     edges = _edges(data)
-    for index, one in enumerate(data):
-        add_histogram(
-            figure,
+    traces = [
+        histogram_trace(
             index,
             np.histogram(one.latencies_ms, edges)[0].tolist(),
             edges,
@@ -211,18 +222,28 @@ def latency_distribution(data: Sequence[Side], palette: Palette, overhead_ms: fl
             hover=html_text(one.name),
             name=html_text(one.label),
         )
-    _overhead_line(figure, palette, overhead_ms, upright=True)
-    figure.update_xaxes(title_text="Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms)))
-    figure.update_yaxes(title_text="Requests", rangemode="tozero", nticks=5, tickformat="d")
-    return styled(figure.update_layout(barmode="overlay", bargap=0), palette, endpoints=len(data))
+        for index, one in enumerate(data)
+    ]
+    lines, notes = _overhead(palette, overhead_ms, is_upright=True)
+    return figure(
+        traces,
+        palette,
+        endpoints=len(data),
+        xaxis=axis("Latency (ms, log scale)", **log_axis(_usual(data, overhead_ms))),
+        yaxis=axis("Requests", rangemode="tozero", nticks=5, tickformat="d"),
+        shapes=lines,
+        annotations=notes,
+        barmode="overlay",
+        bargap=0,
+    )
 
 
-def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go.Figure:
+def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> Figure:
     """The slow tail: latency by percentile, as far as the number of requests allows and up to p99.9.
 
     The whiskers are the intervals of the summary.
     """
-    figure = go.Figure()
+    traces = []
     furthest = 0.5
     for index, one in enumerate(data):
         n = len(one.latencies_ms)
@@ -232,54 +253,63 @@ def latency_tail(data: Sequence[Side], summary: Summary, palette: Palette) -> go
         furthest = max(furthest, last)
         shares = 1 - np.geomspace(0.5, 1 - last, 120)
         color = one.color(palette)
-        figure.add_scatter(
-            x=_odds(shares),
-            y=_rounded(np.quantile(one.latencies_ms, shares)),
-            mode="lines",
-            name=html_text(one.label),
-            legendgroup=one.key,
-            line={"color": color, "width": 2, "dash": nth(DASHES, index)},
-            customdata=[f"p{100 * share:.4g}" for share in shares],
-            hovertemplate="%{customdata}: %{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=_odds(shares),
+                y=_rounded(np.quantile(one.latencies_ms, shares)),
+                mode="lines",
+                name=html_text(one.label),
+                legendgroup=one.key,
+                line={"color": color, "width": 2, "dash": nth(DASHES, index)},
+                customdata=[f"p{100 * share:.4g}" for share in shares],
+                hovertemplate="%{customdata}: %{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            )
         )
         known = [
-            (share, figure)
-            for share, figure in zip(PERCENTILES.values(), summary.endpoints[one.position].latency_ms, strict=True)
-            if figure.low is not None and figure.high is not None
+            (share, estimate)
+            for share, estimate in zip(PERCENTILES.values(), summary.endpoints[one.position].latency_ms, strict=True)
+            if estimate.low is not None and estimate.high is not None
         ]
-        figure.add_scatter(
-            # Side by side, so that whiskers do not hide each other.
-            x=_odds([share for share, _ in known], 1 + 0.08 * beside(index, len(data))),
-            y=[estimate.value for _, estimate in known],
-            error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
-            mode="markers",
-            name=html_text(one.name),
-            legendgroup=one.key,
-            showlegend=False,
-            marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index)},
-            hovertemplate="%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+        traces.append(
+            scatter(
+                # Side by side, so that whiskers do not hide each other.
+                x=_odds([share for share, _ in known], 1 + 0.08 * beside(index, len(data))),
+                y=[estimate.value for _, estimate in known],
+                error_y=whiskers([estimate for _, estimate in known], color, width_px=4),
+                mode="markers",
+                name=html_text(one.name),
+                legendgroup=one.key,
+                showlegend=False,
+                marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index)},
+                hovertemplate="%{y:.2f} ms<extra>" + html_text(one.name) + "</extra>",
+            )
         )
     ticks = [share for share in _TAIL_SHARES if share <= furthest]
-    figure.update_xaxes(
-        title_text="Percentile (log scale)",
-        type="log",
-        tickvals=_odds(ticks),
-        ticktext=[f"p{100 * share:g}" for share in ticks],
-        range=[math.log10(1.9), math.log10(1.15 / (1 - furthest))],
+    highest = [float(value) for trace in traces for value in trace["y"]]
+    intervals = [estimate for one in summary.endpoints for estimate in one.latency_ms]
+    highest += [estimate.high for estimate in intervals if estimate.high is not None]
+    lowest = [estimate.low for estimate in intervals if estimate.low is not None]
+    return figure(
+        traces,
+        palette,
+        endpoints=len(data),
+        xaxis=axis(
+            "Percentile (log scale)",
+            type="log",
+            tickvals=_odds(ticks),
+            ticktext=[f"p{100 * share:g}" for share in ticks],
+            range=[math.log10(1.9), math.log10(1.15 / (1 - furthest))],
+        ),
+        yaxis=axis("Latency (ms, log scale)", **log_axis([*highest, *lowest])),
     )
-    highest = [float(value) for trace in figure.data for value in trace.y]
-    highest += [figure.high for one in summary.endpoints for figure in one.latency_ms if figure.high is not None]
-    lowest = [figure.low for one in summary.endpoints for figure in one.latency_ms if figure.low is not None]
-    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis([*highest, *lowest]))
-    return styled(figure, palette, endpoints=len(data))
 
 
-def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
+def phases(endpoints: Sequence[Figures], palette: Palette) -> Figure:
     """Where the time of a typical request goes: the median of each phase, stacked.
 
     A phase that fewer than half of the requests had is left out, such as connecting when connections are reused.
     """
-    figure = go.Figure()
+    traces = []
     names = [name for name, _, _ in endpoints[0].phases_ms]
     shown = [
         name
@@ -288,28 +318,36 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> go.Figure:
     ]
     for number, name in enumerate(shown):
         medians = [dict((phase, median) for phase, median, _ in one.phases_ms)[name] for one in endpoints]
-        figure.add_bar(
-            y=[f"{html_text(one.name)}<br>(n = {one.n})" for one in endpoints],
-            x=[0.0 if median is None else round(median, 4) for median in medians],
-            orientation="h",
-            name=name,
-            text=["" if not median or median < 0.005 else f"{name} {median:.2f}" for median in medians],
-            textposition="inside",
-            insidetextanchor="middle",
-            textfont={"color": palette.background, "size": 11},
-            marker={
-                # In neutral colours: endpoints differ by position, phases by shade and pattern.
-                "color": palette.muted,
-                "opacity": 1 - 0.16 * number,
-                "pattern": {"shape": nth(PATTERNS, number), "solidity": 0.2},
-                "line": {"width": 1, "color": palette.background},
-            },
-            hovertemplate=f"{name}: " + "%{x:.3f} ms<extra>%{y}</extra>",
+        traces.append(
+            bar(
+                y=[f"{html_text(one.name)}<br>(n = {one.n})" for one in endpoints],
+                x=[0.0 if median is None else round(median, 4) for median in medians],
+                orientation="h",
+                name=name,
+                text=["" if not median or median < 0.005 else f"{name} {median:.2f}" for median in medians],
+                textposition="inside",
+                insidetextanchor="middle",
+                textfont={"color": palette.background, "size": 11},
+                marker={
+                    # In neutral colours: endpoints differ by position, phases by shade and pattern.
+                    "color": palette.muted,
+                    "opacity": 1 - 0.16 * number,
+                    "pattern": {"shape": nth(PATTERNS, number), "solidity": 0.2},
+                    "line": {"width": 1, "color": palette.background},
+                },
+                hovertemplate=f"{name}: " + "%{x:.3f} ms<extra>%{y}</extra>",
+            )
         )
-    figure.update_layout(barmode="stack", bargap=0.45, uniformtext={"minsize": 9, "mode": "hide"})
-    figure.update_xaxes(title_text="Time (ms, median of each phase)", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return styled(figure, palette, endpoints=len(endpoints)).update_yaxes(tickfont={"color": palette.text})
+    return figure(
+        traces,
+        palette,
+        endpoints=len(endpoints),
+        xaxis=axis("Time (ms, median of each phase)", rangemode="tozero"),
+        yaxis=axis(autorange="reversed", automargin=True, tickfont={"color": palette.text}),
+        barmode="stack",
+        bargap=0.45,
+        uniformtext={"minsize": 9, "mode": "hide"},
+    )
 
 
 def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:
@@ -336,7 +374,7 @@ def _differences(summary: Summary) -> list[tuple[str, Estimate, float]]:
     return [(name, effect, pair.margin_ms) for name, effect in lines]
 
 
-def differences(summary: Summary, palette: Palette) -> go.Figure:
+def differences(summary: Summary, palette: Palette) -> Figure:
     """The differences between endpoints with their intervals and the margins fixed before the run.
 
     An arrow marks an interval that timeouts leave open at one end.
@@ -346,14 +384,7 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
         for name, one, margin_ms in _differences(summary)
         if one.low is not None or one.high is not None
     ]
-    figure = go.Figure()
-    for row, (_, _, margin_ms) in enumerate(known):
-        figure.add_shape(
-            type="rect", x0=-margin_ms, x1=margin_ms, y0=row - 0.5, y1=row + 0.5,
-            fillcolor=palette.muted, opacity=0.14, line_width=0,
-        )  # fmt: skip
-    figure.add_vline(x=0, line={"color": palette.muted, "width": 1})
-    figure.add_scatter(
+    points = scatter(
         x=[_drawn_at(estimate) for _, estimate, _ in known],
         y=[name for name, _, _ in known],
         error_x=whiskers(
@@ -365,25 +396,34 @@ def differences(summary: Summary, palette: Palette) -> go.Figure:
         customdata=[_words(estimate) for _, estimate, _ in known],
         hovertemplate="%{y}: %{customdata[0]}<br>interval: %{customdata[1]}<br>n = %{customdata[2]}<extra></extra>",
     )
+    margins = [
+        band(-margin_ms, margin_ms, palette.muted, 0.14, y0=row - 0.5, y1=row + 0.5, yref="y")
+        for row, (_, _, margin_ms) in enumerate(known)
+    ]
     edges = [edge for _, one, margin_ms in known for edge in (one.low or 0, one.high or 0, _drawn_at(one), margin_ms)]
     reach = 1.15 * max([abs(edge) for edge in edges] + [1e-3])
-    for name, estimate, _ in known:
-        if not estimate.estimable:
-            figure.add_annotation(
-                x=reach if estimate.high is None else -reach, ax=_drawn_at(estimate), y=name, ay=name,
-                xref="x", axref="x", yref="y", ayref="y", text="", showarrow=True, arrowhead=2, arrowwidth=2,
-                arrowcolor=palette.text,
-            )  # fmt: skip
-    figure.update_xaxes(title_text="Difference (ms), margin shaded", range=[-reach, reach])
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    arrow = {"text": "", "showarrow": True, "arrowhead": 2, "arrowwidth": 2, "arrowcolor": palette.text}
+    on_axes = {"xref": "x", "axref": "x", "yref": "y", "ayref": "y"}
+    arrows = [
+        {"x": reach if one.high is None else -reach, "ax": _drawn_at(one), "y": name, "ay": name, **on_axes, **arrow}
+        for name, one, _ in known
+        if not one.estimable
+    ]
     names = [html_text(one.name) for one in summary.endpoints] if len(summary.endpoints) == 2 else ["first", "second"]
-    for anchor, where, text in (("left", 0.0, f"◂ {names[0]} faster"), ("right", 1.0, f"{names[1]} faster ▸")):
-        figure.add_annotation(
-            text=text, xref="paper", yref="paper", x=where, y=1.02, xanchor=anchor, yanchor="bottom", showarrow=False,
-            font={"size": 11, "color": palette.muted},
-        )  # fmt: skip
-    return styled(figure, palette, 60 + (34 if len(known) <= 4 else 30) * max(2, len(known))).update_layout(
-        margin={"b": 44, "t": 24}
+    above = {"xref": "paper", "yref": "paper", "y": 1.02, "yanchor": "bottom"}
+    directions = [
+        note(text, 11, palette.muted, x=x, xanchor=anchor, **above)
+        for anchor, x, text in (("left", 0.0, f"◂ {names[0]} faster"), ("right", 1.0, f"{names[1]} faster ▸"))
+    ]
+    return figure(
+        [points],
+        palette,
+        height_px=60 + (34 if len(known) <= 4 else 30) * max(2, len(known)),
+        margin={"b": 44, "t": 24},
+        xaxis=axis("Difference (ms), margin shaded", range=[-reach, reach]),
+        yaxis=axis(autorange="reversed", automargin=True),
+        shapes=[*margins, upright(0, {"color": palette.muted, "width": 1})],
+        annotations=[*arrows, *directions],
     )
 
 
@@ -461,23 +501,21 @@ def phase_table(endpoints: Sequence[Figures]) -> list[dict[str, Any]]:
     ]
 
 
-def _overhead_line(figure: go.Figure, palette: Palette, overhead_ms: float | None, *, upright: bool = False) -> None:
+def _overhead(
+    palette: Palette, overhead_ms: float | None, *, is_upright: bool = False
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The line at the time that the client itself takes, if it is known, and its name."""
     if overhead_ms is None or overhead_ms <= 0:
-        return
-    # Plotly places lines on a logarithmic axis by value, but annotations by exponent.
-    note = {
-        "text": f"client overhead {overhead_ms:.2g} ms",
-        "font": {"size": 10, "color": palette.muted},
-        "showarrow": False,
-    }
+        return [], []
     line = {"color": palette.muted, "width": 1, "dash": "dashdot"}
+    # Plotly places lines on a logarithmic axis by value, but annotations by exponent.
     at = math.log10(overhead_ms)
-    if upright:
-        figure.add_vline(x=overhead_ms, line=line)
-        figure.add_annotation(note, x=at, y=0.98, yref="paper", textangle=-90, xanchor="left", yanchor="top")
+    if is_upright:
+        place = {"x": at, "xanchor": "left", "y": 0.98, "yref": "paper", "yanchor": "top", "textangle": -90}
     else:
-        figure.add_hline(y=overhead_ms, line=line)
-        figure.add_annotation(note, x=1, xref="paper", y=at, xanchor="right", yanchor="bottom")
+        place = {"x": 1, "xref": "paper", "xanchor": "right", "y": at, "yanchor": "bottom"}
+    name = note(f"client overhead {overhead_ms:.2g} ms", 10, palette.muted, **place)
+    return [upright(overhead_ms, line) if is_upright else level(overhead_ms, line)], [name]
 
 
 def _steps(latencies_ms: Floats) -> tuple[list[float], list[float]]:

@@ -74,7 +74,7 @@ def live(store: Store, run: Run) -> None:
     panel(
         "time",
         "Latency so far",
-        draw.latency_over_time(data, resources.palette(), span_s=span_s),
+        lambda: draw.latency_over_time(data, resources.palette(), span_s=span_s),
         f"Latency in milliseconds of each request over time in seconds, for {counts}.",
         lambda: draw.time_table(data),
     )
@@ -268,7 +268,7 @@ def _charts(found: Report) -> None:
     panel(
         "time",
         f"{latency} over time",
-        draw.latency_over_time(data, colors, overhead_ms),
+        lambda: draw.latency_over_time(data, colors, overhead_ms),
         f"{latency} in milliseconds of each request over time in seconds, for {counts}.",
         lambda: draw.time_table(data),
     )
@@ -280,21 +280,21 @@ def _charts(found: Report) -> None:
         (
             "shares",
             "Answered within",
-            draw.latency_shares(data, colors, overhead_ms),
+            lambda: draw.latency_shares(data, colors, overhead_ms),
             f"Cumulative distribution of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.share_table(data),
         ),
         (
             "distribution",
             "Distribution",
-            draw.latency_distribution(data, colors, overhead_ms),
+            lambda: draw.latency_distribution(data, colors, overhead_ms),
             f"Histogram of the {latency.lower()} in milliseconds, for {counts}.",
             lambda: draw.distribution_table(data),
         ),
         (
             "tail",
             "Tail, with 95% intervals",
-            draw.latency_tail(data, summary, colors),
+            lambda: draw.latency_tail(data, summary, colors),
             f"{latency} in milliseconds by percentile, as far as n allows, for {counts}.",
             lambda: say.percentiles(summary),
         ),
@@ -318,7 +318,7 @@ def _conditions(found: Report) -> None:
             panel(
                 "phases",
                 "Where the time goes",
-                draw.phases(summary.endpoints, resources.palette()),
+                lambda: draw.phases(summary.endpoints, resources.palette()),
                 f"Median of each phase of a request: {spoken}.",
                 lambda: draw.phase_table(summary.endpoints),
             )

@@ -1,27 +1,14 @@
-"""Charts of the Cold start page: pure functions from a summary to Plotly figures. No Streamlit here."""
+"""Charts of the Cold start page: pure functions from a summary to figures. No Streamlit here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import plotly.graph_objects as go
 
 from benchmark.coldstart.plan import gap_text
 from benchmark.coldstart.summary import ColdSummary, part_names
 from dashboard.components import markup
-from dashboard.components.plotting import (
-    DASHES,
-    HEIGHT_PX,
-    PATTERNS,
-    SYMBOLS,
-    TALL_PX,
-    beside,
-    html_text,
-    log_axis,
-    nth,
-    styled,
-    whiskers,
-)
+from dashboard.components.figure import HEIGHT_PX, TALL_PX, Figure, Trace, axis, band, bar, figure, scatter
+from dashboard.components.plotting import DASHES, PATTERNS, SYMBOLS, beside, html_text, log_axis, nth, whiskers
 from dashboard.components.theme import Palette
 
 _NICE_GAPS_S = (
@@ -32,11 +19,12 @@ _MAX_TICKS = 6
 _ROW_PX = 46
 
 
-def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
+def populations(summary: ColdSummary, palette: Palette) -> Figure:
     """Cold and warm answers of each endpoint on one log axis: a point per answer, and medians with intervals."""
-    figure = go.Figure()
+    traces = []
     labels: list[str] = []
     everything: list[float] = []
+    line = {"width": 2, "color": palette.text}
     for index, side in enumerate(summary.endpoints):
         for word, values, estimate in (
             (side.cold_word, side.cold_values_ms, side.cold_ms[0]),
@@ -47,98 +35,134 @@ def populations(summary: ColdSummary, palette: Palette) -> go.Figure:
             labels.append(f"{html_text(side.name)}<br>{word} (n = {markup.count(len(values))})")
             everything += values
             color = palette.endpoint_color(side.key, index)
-            figure.add_scatter(
-                x=list(values),
-                y=[row + _spread(number) for number in range(len(values))],
-                mode="markers",
-                name=name,
-                marker={"color": color, "symbol": _marker(index, word == side.cold_word), "size": 7, "opacity": 0.55},
-                hovertemplate="%{x:.4~g} ms<extra>" + name + "</extra>",
+            traces.append(
+                scatter(
+                    x=list(values),
+                    y=[row + _spread(number) for number in range(len(values))],
+                    mode="markers",
+                    name=name,
+                    marker={
+                        "color": color,
+                        "symbol": _marker(index, word == side.cold_word),
+                        "size": 7,
+                        "opacity": 0.55,
+                    },
+                    hovertemplate="%{x:.4~g} ms<extra>" + name + "</extra>",
+                )
             )
             if values:
-                figure.add_scatter(
-                    x=[estimate.value],
-                    y=[row],
-                    mode="markers",
-                    name=f"median of {name}",
-                    marker={"color": palette.text, "symbol": "line-ns", "size": 20, "line": {"width": 2}},
-                    error_x=whiskers([estimate], palette.text, thickness_px=2, width_px=0),
-                    hovertemplate="median %{x:.4~g} ms<extra>" + name + "</extra>",
+                traces.append(
+                    scatter(
+                        x=[estimate.value],
+                        y=[row],
+                        mode="markers",
+                        name=f"median of {name}",
+                        marker={"color": palette.text, "symbol": "line-ns", "size": 20, "line": line},
+                        error_x=whiskers([estimate], palette.text, thickness_px=2, width_px=0),
+                        hovertemplate="median %{x:.4~g} ms<extra>" + name + "</extra>",
+                    )
                 )
-    figure.update_traces(marker_line_color=palette.text, selector={"marker.symbol": "line-ns"})
-    figure.update_xaxes(title_text="Time to the answer (ms, log scale)", **log_axis(everything))
-    figure.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, automargin=True)
-    figure.update_yaxes(range=[len(labels) - 0.45, -0.55], showgrid=False)
-    return _framed(figure, palette, 70 + _ROW_PX * max(len(labels), 2)).update_layout(showlegend=False, margin_t=8)
-
-
-def split_bars(summary: ColdSummary, palette: Palette) -> go.Figure:
-    """The parts of a cold start: one bar per endpoint, with the median of each part."""
-    figure = go.Figure()
-    for pattern, (name, values) in zip(PATTERNS[:3], _parts(summary), strict=True):
-        shape = {"shape": pattern, "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.75, "size": 7}
-        figure.add_bar(
-            y=[f"{html_text(side.name)}<br>(n = {side.split_n})" for side in summary.endpoints],
-            x=values,
-            orientation="h",
-            name=name,
-            marker={
-                "color": [palette.endpoint_color(side.key, index) for index, side in enumerate(summary.endpoints)],
-                "pattern": shape,
-            },
-            hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
-            showlegend=False,
-        )
-        # The legend explains the patterns, so it has a neutral colour.
-        figure.add_bar(
-            y=[None],
-            x=[None],
-            orientation="h",
-            name=name,
-            marker={"color": palette.muted, "pattern": shape},
-        )
-    figure.update_xaxes(title_text="Median of each part (ms)", rangemode="tozero", nticks=6)
-    figure.update_yaxes(automargin=True, autorange="reversed")
-    figure.update_layout(barmode="stack", bargap=0.35)
-    return _framed(figure, palette, 70 + _ROW_PX * max(4, len(summary.endpoints) + 2)).update_layout(
-        legend_traceorder="normal"
+    return _framed(
+        traces,
+        palette,
+        height_px=70 + _ROW_PX * max(len(labels), 2),
+        showlegend=False,
+        margin={"t": 8},
+        xaxis=axis("Time to the answer (ms, log scale)", **log_axis(everything)),
+        yaxis=axis(
+            tickvals=list(range(len(labels))),
+            ticktext=labels,
+            automargin=True,
+            range=[len(labels) - 0.45, -0.55],
+            showgrid=False,
+        ),
     )
 
 
-def in_order(summary: ColdSummary, palette: Palette) -> go.Figure:
+def split_bars(summary: ColdSummary, palette: Palette) -> Figure:
+    """The parts of a cold start: one bar per endpoint, with the median of each part."""
+    traces = []
+    for pattern, (name, values) in zip(PATTERNS[:3], _parts(summary), strict=True):
+        shape = {"shape": pattern, "fillmode": "overlay", "fgcolor": palette.background, "fgopacity": 0.75, "size": 7}
+        traces.append(
+            bar(
+                y=[f"{html_text(side.name)}<br>(n = {side.split_n})" for side in summary.endpoints],
+                x=values,
+                orientation="h",
+                name=name,
+                marker={
+                    "color": [palette.endpoint_color(side.key, index) for index, side in enumerate(summary.endpoints)],
+                    "pattern": shape,
+                },
+                hovertemplate=name + " %{x:.4~g} ms (median)<extra>%{y}</extra>",
+                showlegend=False,
+            )
+        )
+        # The legend explains the patterns, so it has a neutral colour.
+        traces.append(
+            bar(
+                y=[None],
+                x=[None],
+                orientation="h",
+                name=name,
+                marker={"color": palette.muted, "pattern": shape},
+            )
+        )
+    return _framed(
+        traces,
+        palette,
+        height_px=70 + _ROW_PX * max(4, len(summary.endpoints) + 2),
+        legend={"traceorder": "normal"},
+        barmode="stack",
+        bargap=0.35,
+        xaxis=axis("Median of each part (ms)", rangemode="tozero", nticks=6),
+        yaxis=axis(automargin=True, autorange="reversed"),
+    )
+
+
+def in_order(summary: ColdSummary, palette: Palette) -> Figure:
     """Each cold start in the order of the run, which makes drift visible. Failures are crosses at 0."""
-    figure = go.Figure()
+    traces = []
     for index, side in enumerate(summary.endpoints):
         color = palette.endpoint_color(side.key, index)
         cold = [probe for probe in side.probes if probe.is_cold]
-        figure.add_scatter(
-            x=[probe.step + 1 for probe in cold],
-            y=[probe.response_ms for probe in cold],
-            mode="markers",
-            name=f"{html_text(side.name)} (n = {len(cold)})",
-            marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 8},
-            hovertemplate="%{y:.4~g} ms<extra>" + html_text(side.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=[probe.step + 1 for probe in cold],
+                y=[probe.response_ms for probe in cold],
+                mode="markers",
+                name=f"{html_text(side.name)} (n = {len(cold)})",
+                marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 8},
+                hovertemplate="%{y:.4~g} ms<extra>" + html_text(side.name) + "</extra>",
+            )
         )
         if side.failed:
-            figure.add_scatter(
-                x=[probe.step + 1 for probe in side.probes if probe.failure],
-                y=[0] * side.failed,
-                mode="markers",
-                name=f"{html_text(side.name)} failed ({side.failed})",
-                cliponaxis=False,
-                marker={"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": color}},
-                hovertemplate="failed<extra>" + html_text(side.name) + "</extra>",
+            traces.append(
+                scatter(
+                    x=[probe.step + 1 for probe in side.probes if probe.failure],
+                    y=[0] * side.failed,
+                    mode="markers",
+                    name=f"{html_text(side.name)} failed ({side.failed})",
+                    cliponaxis=False,
+                    marker={"symbol": "x-thin", "size": 10, "line": {"width": 2, "color": color}},
+                    hovertemplate="failed<extra>" + html_text(side.name) + "</extra>",
+                )
             )
     count = max((probe.step + 1 for side in summary.endpoints for probe in side.probes), default=1)
-    figure.update_xaxes(title_text="Cold start in order", range=[0.5, count + 0.5], dtick=1 if count <= 10 else None)
-    figure.update_yaxes(title_text="Cold start (ms)", rangemode="tozero", nticks=6)
-    return _framed(figure, palette, endpoints=len(summary.endpoints))
+    ticks = {"dtick": 1} if count <= 10 else {}
+    return _framed(
+        traces,
+        palette,
+        endpoints=len(summary.endpoints),
+        xaxis=axis("Cold start in order", range=[0.5, count + 0.5], **ticks),
+        yaxis=axis("Cold start (ms)", rangemode="tozero", nticks=6),
+    )
 
 
-def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
+def idle_scatter(summary: ColdSummary, palette: Palette) -> Figure:
     """Response time by measured idle gap. Filled marks are cold, dotted ones suspected cold, hollow ones warm or
     presumed warm. A band shows where an endpoint turns cold."""
-    figure = go.Figure()
+    traces, bands = [], []
     gaps_s: list[float] = []
     times_ms: list[float] = []
     for index, side in enumerate(summary.endpoints):
@@ -154,52 +178,65 @@ def idle_scatter(summary: ColdSummary, palette: Palette) -> go.Figure:
                 continue
             gaps_s += [gap_s for gap_s, _ in found]
             times_ms += [time_ms for _, time_ms in found]
-            figure.add_scatter(
-                x=[gap_s for gap_s, _ in found],
-                y=[time_ms for _, time_ms in found],
-                mode="markers",
-                name=f"{html_text(side.name)} {word} (n = {len(found)})",
-                marker={
-                    "color": color,
-                    "symbol": mark,
-                    "size": 9,
-                    # The dot has to stand out from its mark.
-                    "line": {"width": 1.5, "color": palette.background if mark.endswith("-dot") else color},
-                },
-                customdata=[gap_text(gap_s) for gap_s, _ in found],
-                hovertemplate="%{y:.4~g} ms after %{customdata}<extra>" + f"{html_text(side.name)}, {word}</extra>",
+            traces.append(
+                scatter(
+                    x=[gap_s for gap_s, _ in found],
+                    y=[time_ms for _, time_ms in found],
+                    mode="markers",
+                    name=f"{html_text(side.name)} {word} (n = {len(found)})",
+                    marker={
+                        "color": color,
+                        "symbol": mark,
+                        "size": 9,
+                        # The dot has to stand out from its mark.
+                        "line": {"width": 1.5, "color": palette.background if mark.endswith("-dot") else color},
+                    },
+                    customdata=[gap_text(gap_s) for gap_s, _ in found],
+                    hovertemplate="%{y:.4~g} ms after %{customdata}<extra>" + f"{html_text(side.name)}, {word}</extra>",
+                )
             )
         if side.threshold:
-            figure.add_vrect(
-                x0=side.threshold.low_s, x1=side.threshold.high_s, fillcolor=color, opacity=0.1, line_width=0
-            )
-    figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(gaps_s or summary.plan.idle_s))
-    figure.update_yaxes(title_text="Response (ms, log scale)", **log_axis(times_ms))
-    return _framed(figure, palette, TALL_PX, len(summary.endpoints))
+            bands.append(band(side.threshold.low_s, side.threshold.high_s, color, 0.1))
+    return _framed(
+        traces,
+        palette,
+        height_px=TALL_PX,
+        endpoints=len(summary.endpoints),
+        xaxis=axis("Idle gap (log scale)", **_gap_axis(gaps_s or summary.plan.idle_s)),
+        yaxis=axis("Response (ms, log scale)", **log_axis(times_ms)),
+        shapes=bands,
+    )
 
 
-def cold_share(summary: ColdSummary, palette: Palette) -> go.Figure:
+def cold_share(summary: ColdSummary, palette: Palette) -> Figure:
     """The share of cold probes after each idle gap, with Wilson's 95% interval."""
-    figure = go.Figure()
+    traces = []
     for index, side in enumerate(summary.endpoints):
         classified = [gap for gap in side.gaps if gap.share.n]
         color = palette.endpoint_color(side.key, index)
         # Slightly apart, so that intervals do not hide each other.
         shift = 1.07 ** beside(index, len(summary.endpoints))
-        figure.add_scatter(
-            x=[gap.idle_s * shift for gap in classified],
-            y=[gap.share.value for gap in classified],
-            mode="lines+markers",
-            name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in classified)})",
-            line={"color": color, "width": 1.5, "dash": nth(DASHES, index)},
-            marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 9},
-            error_y=whiskers([gap.share for gap in classified], color),
-            customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in classified],
-            hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=[gap.idle_s * shift for gap in classified],
+                y=[gap.share.value for gap in classified],
+                mode="lines+markers",
+                name=f"{html_text(side.name)} (n = {sum(gap.share.n for gap in classified)})",
+                line={"color": color, "width": 1.5, "dash": nth(DASHES, index)},
+                marker={"color": color, "symbol": nth(SYMBOLS, index), "size": 9},
+                error_y=whiskers([gap.share for gap in classified], color),
+                customdata=[f"{gap.cold} of {gap.share.n} after {gap_text(gap.idle_s)}" for gap in classified],
+                hovertemplate="%{y:.0%}: %{customdata}<extra>" + html_text(side.name) + "</extra>",
+            )
         )
-    figure.update_xaxes(title_text="Idle gap (log scale)", **_gap_axis(summary.plan.idle_s))
-    figure.update_yaxes(title_text="Share of cold probes", tickformat=".0%", range=[-0.04, 1.04], nticks=6)
-    return _framed(figure, palette, TALL_PX, len(summary.endpoints))
+    return _framed(
+        traces,
+        palette,
+        height_px=TALL_PX,
+        endpoints=len(summary.endpoints),
+        xaxis=axis("Idle gap (log scale)", **_gap_axis(summary.plan.idle_s)),
+        yaxis=axis("Share of cold probes", tickformat=".0%", range=[-0.04, 1.04], nticks=6),
+    )
 
 
 # --- The numbers behind them
@@ -302,6 +339,15 @@ def _tick(gap_s: float) -> str:
     return gap_text(gap_s) if gap_s < 60 else f"{gap_s / 60:g} min" if gap_s < 3600 else f"{gap_s / 3600:g} h"
 
 
-def _framed(figure: go.Figure, palette: Palette, height_px: int = HEIGHT_PX, endpoints: int = 2) -> go.Figure:
-    """Apply the common look, with room for the last label and a legend of `endpoints`."""
-    return styled(figure, palette, height_px, endpoints).update_layout(margin={"r": 18})
+def _framed(
+    traces: Sequence[Trace],
+    palette: Palette,
+    *,
+    height_px: int = HEIGHT_PX,
+    endpoints: int = 2,
+    margin: Mapping[str, int] | None = None,
+    **layout: Any,
+) -> Figure:
+    """The common look, with room for the last label and a legend of `endpoints`."""
+    room = {"r": 18, **(margin or {})}
+    return figure(traces, palette, height_px=height_px, endpoints=endpoints, margin=room, **layout)

@@ -109,7 +109,7 @@ def _charts(summary: ColdSummary) -> None:
             panel(
                 "idle",
                 "Response time by idle gap",
-                draw.idle_scatter(summary, colors),
+                lambda: draw.idle_scatter(summary, colors),
                 "Response time in milliseconds by the idle gap before it, both on log axes. "
                 + " ".join(threshold_text(side) for side in summary.endpoints),
                 lambda: draw.probe_table(summary),
@@ -118,7 +118,7 @@ def _charts(summary: ColdSummary) -> None:
             panel(
                 "share",
                 "Share of cold probes",
-                draw.cold_share(summary, colors),
+                lambda: draw.cold_share(summary, colors),
                 f"Share of cold probes after each idle gap, with 95% intervals. {counts}.",
                 lambda: draw.share_table(summary),
             )
@@ -132,7 +132,7 @@ def _charts(summary: ColdSummary) -> None:
             panel(
                 "split",
                 "Parts of a cold start",
-                draw.split_bars(summary, colors),
+                lambda: draw.split_bars(summary, colors),
                 " ".join(f"{side.name}: {_split_text(summary, side)}" for side in summary.endpoints),
                 lambda: draw.split_table(summary),
             )
@@ -141,7 +141,7 @@ def _charts(summary: ColdSummary) -> None:
     panel(
         "order",
         "Cold starts in order",
-        draw.in_order(summary, colors),
+        lambda: draw.in_order(summary, colors),
         f"Each cold start in milliseconds in the order of the run. {counts}.",
         lambda: draw.probe_table(summary),
     )
@@ -151,7 +151,7 @@ def _populations(summary: ColdSummary, counts: str) -> None:
     panel(
         "populations",
         "Cold and warm",
-        draw.populations(summary, resources.palette()),
+        lambda: draw.populations(summary, resources.palette()),
         f"Time to the answer in milliseconds on a log axis, cold and warm apart, with medians. {counts}.",
         lambda: draw.population_table(summary),
     )

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import plotly.graph_objects as go
-
 from benchmark.cost.bill import CostError, Crossing, crossings, grid
-from dashboard.components.plotting import html_text, log_ticks, styled
+from dashboard.components.figure import TALL_PX, Figure, axis, figure, note, scatter, upright
+from dashboard.components.plotting import html_text, log_ticks
 from dashboard.components.theme import Palette
 from dashboard.views.cost.text import count
 
 _POINTS = 73
 _LEAST_USD = 0.01
 _READABLE_RATIO = 2.5
-HEIGHT_PX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,81 +74,95 @@ def break_even(
     requests: int,
     span: tuple[int, int],
     palette: Palette,
-) -> go.Figure:
+) -> Figure:
     """Cost of each option over requests a month, from `span[0]` to `span[1]`; `requests` is the number on the page.
 
     Amounts below a cent are not drawn, because a logarithmic axis has no zero.
     """
-    figure = go.Figure()
+    traces = []
     lines = {option.label: line(option, *span) for option in options}
     # Each line is narrower than the one before, so that lines with the same cost are all visible.
     drawn_last = list(dict.fromkeys(option.endpoint for option in options))[::-1]
     step = 3 if len(drawn_last) == 2 else 1.5
     for option in options:
         xs, ys = lines[option.label]
-        figure.add_scatter(
-            x=xs,
-            y=ys,
-            mode="lines",
-            name=html_text(option.label),
-            line={
-                "color": palette.endpoint_color(option.endpoint, option.position),
-                "width": 2 + step * drawn_last.index(option.endpoint) if option.chosen else 1.5,
-                "dash": "solid" if option.chosen else "dash",
-            },
-            opacity=1 if option.chosen else 0.85,
-            hovertemplate="%{x:,.0f} requests: %{y:,.2f} USD<extra>" + html_text(option.label) + "</extra>",
+        traces.append(
+            scatter(
+                x=xs,
+                y=ys,
+                mode="lines",
+                name=html_text(option.label),
+                line={
+                    "color": palette.endpoint_color(option.endpoint, option.position),
+                    "width": 2 + step * drawn_last.index(option.endpoint) if option.chosen else 1.5,
+                    "dash": "solid" if option.chosen else "dash",
+                },
+                opacity=1 if option.chosen else 0.85,
+                hovertemplate="%{x:,.0f} requests: %{y:,.2f} USD<extra>" + html_text(option.label) + "</extra>",
+            )
         )
     drawn = [one for one in found if one.at.usd >= _LEAST_USD]
     if drawn:
-        figure.add_scatter(
-            x=[one.at.requests_per_month for one in drawn],
-            y=[one.at.usd for one in drawn],
-            mode="markers+text",
-            name="break-even",
-            showlegend=False,
-            text=_labels([one.at.requests_per_month for one in drawn]),
-            textposition=["top left" if index % 2 == 0 else "bottom right" for index in range(len(drawn))],
-            textfont={"size": 11, "color": palette.text},
-            marker={
-                "color": palette.text,
-                "symbol": "diamond",
-                "size": 9,
-                "line": {"width": 1.5, "color": palette.background},
-            },
-            hovertext=[
-                f"from {count(one.at.requests_per_month)} on {html_text(one.cheaper.label)} costs less" for one in drawn
-            ],
-            hoverinfo="text",
-        )
-    if span[0] <= requests <= span[1]:
-        figure.add_vline(x=requests, line={"color": palette.muted, "width": 1, "dash": "dot"})
-        # Drawn separately: on a logarithmic axis annotations are placed by logarithm, lines by value.
-        figure.add_annotation(
-            text="your traffic",
-            x=math.log10(requests),
-            y=0,
-            yref="y domain",
-            xanchor="left" if requests < math.sqrt(span[0] * span[1]) else "right",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 10, "color": palette.muted},
+        traces.append(
+            scatter(
+                x=[one.at.requests_per_month for one in drawn],
+                y=[one.at.usd for one in drawn],
+                mode="markers+text",
+                name="break-even",
+                showlegend=False,
+                text=_labels([one.at.requests_per_month for one in drawn]),
+                textposition=["top left" if index % 2 == 0 else "bottom right" for index in range(len(drawn))],
+                textfont={"size": 11, "color": palette.text},
+                marker={
+                    "color": palette.text,
+                    "symbol": "diamond",
+                    "size": 9,
+                    "line": {"width": 1.5, "color": palette.background},
+                },
+                hovertext=[
+                    f"from {count(one.at.requests_per_month)} on {html_text(one.cheaper.label)} costs less"
+                    for one in drawn
+                ],
+                hoverinfo="text",
+            )
         )
     ticks = [10**power for power in range(math.ceil(math.log10(span[0])), math.floor(math.log10(span[1])) + 1)]
-    figure.update_xaxes(
-        title_text="Requests a month (log scale)",
-        type="log",
-        range=[math.log10(span[0]) - 0.02, math.log10(span[1]) + 0.02],
-        tickvals=ticks,
-        # Label every other tick: on a phone there is no room for all.
-        ticktext=[count(tick) if index % 2 == 0 else "" for index, tick in enumerate(ticks)],
-        tickangle=0,
+    return figure(
+        traces,
+        palette,
+        height_px=TALL_PX,
+        margin={"l": 62, "r": 14},
+        xaxis=axis(
+            "Requests a month (log scale)",
+            type="log",
+            range=[math.log10(span[0]) - 0.02, math.log10(span[1]) + 0.02],
+            tickvals=ticks,
+            # Label every other tick: on a phone there is no room for all.
+            ticktext=[count(tick) if index % 2 == 0 else "" for index, tick in enumerate(ticks)],
+            tickangle=0,
+        ),
+        yaxis=axis("USD a month (log scale)", **_money_axis([y for _, ys in lines.values() for y in ys])),
+        **(_your_traffic(requests, span, palette) if span[0] <= requests <= span[1] else {}),
     )
-    figure.update_yaxes(
-        title_text="USD a month (log scale)", **_money_axis([y for _, ys in lines.values() for y in ys])
+
+
+def _your_traffic(requests: int, span: tuple[int, int], palette: Palette) -> dict[str, Any]:
+    """A line at the number of requests on the page, with its name."""
+    # On a logarithmic axis annotations are placed by logarithm, lines by value.
+    name = note(
+        "your traffic",
+        10,
+        palette.muted,
+        x=math.log10(requests),
+        y=0,
+        yref="y domain",
+        xanchor="left" if requests < math.sqrt(span[0] * span[1]) else "right",
+        yanchor="bottom",
     )
-    styled(figure, palette)
-    return figure.update_layout(height=HEIGHT_PX, margin={"l": 62, "r": 14})
+    return {
+        "shapes": [upright(requests, {"color": palette.muted, "width": 1, "dash": "dot"})],
+        "annotations": [name],
+    }
 
 
 def _labels(numbers: Sequence[int]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import streamlit as st
 
@@ -25,10 +25,10 @@ from benchmark.endpoints.fairness import facts, region
 from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.grid import wide_cells
+from dashboard.components.panels import charts_wanted, panel
+from dashboard.views.cost import charts as draw
 from dashboard.views.cost import text as cost_text
-
-if TYPE_CHECKING:
-    from dashboard.views.cost.charts import Option
+from dashboard.views.cost.charts import Option
 
 PRESETS: dict[str, Callable[[str], Configuration]] = {
     "Same size": lambda _: EQUAL,
@@ -342,10 +342,6 @@ def _verdict(endpoints: Sequence[Endpoint], costs: Sequence[Cost | None], reques
 
 
 def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], requests: int) -> None:
-    # Imported here, because Plotly takes most of a second to import.
-    from dashboard.components.panels import panel
-    from dashboard.views.cost import charts as draw
-
     # The switch is in the header of the chart, so in the first run its value is only in the address.
     shown = st.session_state.get("cost_basis") or st.query_params.get("cost_basis")
     basis: cost_text.Basis = "net" if shown == "Net" else "gross"
@@ -369,15 +365,19 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
 
     sentences = [cost_text.crossing(one.cheaper.label, one.dearer.label, one.at) for one in found]
     labels = ", ".join(option.label for option in options)
+    is_shown = charts_wanted()
     panel(
         "break-even",
         "Break-even",
-        draw.break_even(options, found, requests, span, resources.palette()),
+        lambda: draw.break_even(options, found, requests, span, resources.palette()),
         f"{basis.capitalize()} cost in USD a month over requests a month, from {cost_text.count(span[0])} to "
         f"{cost_text.count(span[1])}, for {labels}. " + " ".join(sentences or ["No two of them cross."]),
         lambda: draw.table(options, span),
         choose_basis,
+        is_shown=is_shown,
     )
+    if not is_shown:  # the panel has the sentences
+        return
     with st.container(key="crossings", gap="xsmall"):
         for sentence in sentences or ["No two lines cross: the order by cost is always the same."]:
             st.caption(markup.plain(sentence))
@@ -387,10 +387,8 @@ def _break_even(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], re
         )
 
 
-def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis: cost_text.Basis) -> "list[Option]":
+def _options(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str], basis: cost_text.Basis) -> list[Option]:
     """What the chart compares: each endpoint with its settings and, for up to two, with the other kind of billing."""
-    from dashboard.views.cost.charts import Option
-
     chosen, other = [], []
     seen: set[Offer] = set()
     for position, (endpoint, offer) in enumerate(zip(endpoints, offers, strict=True)):

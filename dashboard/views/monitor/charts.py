@@ -1,25 +1,14 @@
-"""Charts of the Monitor page: pure functions from readings to Plotly figures. No Streamlit here."""
+"""Charts of the Monitor page: pure functions from readings to figures. No Streamlit here."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
 from benchmark.monitor.counts import Interval, bucket_quantile
 from benchmark.monitor.drift import LARGE, MODERATE, Drift
 from dashboard.components import markup
-from dashboard.components.plotting import (
-    DASHES,
-    HEIGHT_PX,
-    PATTERNS,
-    SYMBOLS,
-    beside,
-    html_text,
-    log_axis,
-    nth,
-    styled,
-)
+from dashboard.components.figure import HEIGHT_PX, Figure, Trace, axis, band, bar, figure, scatter, upright
+from dashboard.components.plotting import DASHES, PATTERNS, SYMBOLS, beside, html_text, log_axis, nth
 from dashboard.components.theme import Palette
 from dashboard.views.monitor import text as say
 from dashboard.views.monitor.snapshot import EndpointSnapshot
@@ -41,53 +30,59 @@ _MOST_HOLES = 20
 """The most gaps of one endpoint that are shaded, newest first: more would shade the whole chart."""
 
 
-def requests_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+def requests_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> Figure:
     """Prediction requests per second between one reading and the next; test requests are dotted.
 
     A failed reading is a cross at 0. Time without readings is shaded, because its requests cannot be placed in it.
     """
-    figure = go.Figure()
+    traces = []
     for one in data:
         color, name = _color(one, palette), html_text(one.endpoint.name)
         at_s, steps = _points(one, now_s, with_start=True)
         line = {"color": color, "width": 2, "dash": nth(_DASHES, one.position), "shape": "vh"}
-        figure.add_scatter(
-            x=at_s,
-            y=[step and step.requests_per_s for step in steps],
-            mode="lines",
-            line=line,
-            name=f"{name} (n = {markup.count(one.timeline.counts)})",
-            hovertemplate="%{y:.2f} requests/s<extra>" + name + "</extra>",
+        traces.append(
+            scatter(
+                x=at_s,
+                y=[step and step.requests_per_s for step in steps],
+                mode="lines",
+                line=line,
+                name=f"{name} (n = {markup.count(one.timeline.counts)})",
+                hovertemplate="%{y:.2f} requests/s<extra>" + name + "</extra>",
+            )
         )
         if one.timeline.tests:
-            figure.add_scatter(
-                x=at_s,
-                y=[step and step.tests_per_s for step in steps],
-                mode="lines",
-                line={**line, "width": 1.5, "dash": "dot"},
-                name=f"{name} tests (n = {markup.count(one.timeline.tests)})",
-                showlegend=not _is_crowded(data),
-                hovertemplate="%{y:.2f} test requests/s<extra>" + name + "</extra>",
+            traces.append(
+                scatter(
+                    x=at_s,
+                    y=[step and step.tests_per_s for step in steps],
+                    mode="lines",
+                    line={**line, "width": 1.5, "dash": "dot"},
+                    name=f"{name} tests (n = {markup.count(one.timeline.tests)})",
+                    showlegend=not _is_crowded(data),
+                    hovertemplate="%{y:.2f} test requests/s<extra>" + name + "</extra>",
+                )
             )
         if one.failures:
-            figure.add_scatter(
-                x=[failure.taken_s - now_s for failure in one.failures],
-                y=[0] * len(one.failures),
-                mode="markers",
-                marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
-                name="not read",
-                showlegend=False,
-                hovertemplate="could not be read<extra>" + name + "</extra>",
+            traces.append(
+                scatter(
+                    x=[failure.taken_s - now_s for failure in one.failures],
+                    y=[0] * len(one.failures),
+                    mode="markers",
+                    marker={"color": color, "size": 9, "symbol": "x-thin", "line": {"width": 2, "color": color}},
+                    name="not read",
+                    showlegend=False,
+                    hovertemplate="could not be read<extra>" + name + "</extra>",
+                )
             )
     if any(one.timeline.tests for one in data):
-        _explain_dots(figure, data, "tests", palette)
-    figure.update_yaxes(title_text="Requests per second", rangemode="tozero", nticks=5)
-    return _over_time(figure, data, now_s, palette)
+        traces += _explained_dots(data, "tests", palette)
+    requests_per_s = axis("Requests per second", rangemode="tozero", nticks=5)
+    return _over_time(traces, requests_per_s, data, now_s, palette)
 
 
-def failures_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+def failures_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> Figure:
     """The shares of the requests between two readings that failed (5xx) and that were refused (4xx, dotted)."""
-    figure = go.Figure()
+    traces = []
     highest = 0.0
     for one in data:
         color = _color(one, palette)
@@ -95,29 +90,31 @@ def failures_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: 
         for hundreds, what, dash in ((5, "failed", "solid"), (4, "refused", "dot")):
             shares = [point and point.counts.share_of_requests(hundreds) for point in points]
             highest = max([highest, *(share for share in shares if share)])
-            figure.add_scatter(
-                x=at_s,
-                y=shares,
-                mode="lines+markers",
-                line={"color": color, "width": 2 if what == "failed" else 1.5, "dash": dash},
-                marker={"size": 4},
-                name=f"{html_text(one.endpoint.name)} {what} (n = {markup.count(one.timeline.counts)})",
-                showlegend=what == "failed" or not _is_crowded(data),
-                hovertemplate=f"%{{y:.1%}} {what}<extra>{html_text(one.endpoint.name)}</extra>",
+            traces.append(
+                scatter(
+                    x=at_s,
+                    y=shares,
+                    mode="lines+markers",
+                    line={"color": color, "width": 2 if what == "failed" else 1.5, "dash": dash},
+                    marker={"size": 4},
+                    name=f"{html_text(one.endpoint.name)} {what} (n = {markup.count(one.timeline.counts)})",
+                    showlegend=what == "failed" or not _is_crowded(data),
+                    hovertemplate=f"%{{y:.1%}} {what}<extra>{html_text(one.endpoint.name)}</extra>",
+                )
             )
-    _explain_dots(figure, data, "refused", palette)
-    figure.update_yaxes(
-        title_text="Share of requests (%)",
+    traces += _explained_dots(data, "refused", palette)
+    shares_axis = axis(
+        "Share of requests (%)",
         tickformat=".0%" if highest > 0.05 else ".1%",
         range=[-0.02 * max(highest, 0.01), 1.1 * max(highest, 0.01)],
         nticks=5,
     )
-    return _over_time(figure, data, now_s, palette)
+    return _over_time(traces, shares_axis, data, now_s, palette)
 
 
-def latency_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+def latency_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> Figure:
     """The estimated p50 (line) and p95 (dotted) of the server's own time, between one reading and the next."""
-    figure = go.Figure()
+    traces = []
     values_ms: list[float] = []
     for one in data:
         color = _color(one, palette)
@@ -125,27 +122,29 @@ def latency_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: P
         for name, share, dash in (("p50", 0.5, "solid"), ("p95", 0.95, "dot")):
             found = [point and bucket_quantile(point.counts.latency, share) for point in points]
             values_ms += [estimate.value_s * 1000 for estimate in found if estimate and estimate.value_s > 0]
-            figure.add_scatter(
-                x=at_s,
-                y=[estimate and estimate.value_s * 1000 for estimate in found],
-                customdata=[
-                    estimate and _bounds_ms(estimate.above_s, estimate.upto_s, estimate.count) for estimate in found
-                ],
-                mode="lines+markers",
-                line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
-                marker={"size": 5, "symbol": nth(SYMBOLS, one.position)},
-                name=f"{html_text(one.endpoint.name)} {name} (n = {markup.count(one.timeline.counts)})",
-                showlegend=name == "p50" or not _is_crowded(data),
-                hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
+            traces.append(
+                scatter(
+                    x=at_s,
+                    y=[estimate and estimate.value_s * 1000 for estimate in found],
+                    customdata=[
+                        estimate and _bounds_ms(estimate.above_s, estimate.upto_s, estimate.count) for estimate in found
+                    ],
+                    mode="lines+markers",
+                    line={"color": color, "width": 2 if name == "p50" else 1.5, "dash": dash},
+                    marker={"size": 5, "symbol": nth(SYMBOLS, one.position)},
+                    name=f"{html_text(one.endpoint.name)} {name} (n = {markup.count(one.timeline.counts)})",
+                    showlegend=name == "p50" or not _is_crowded(data),
+                    hovertemplate=f"{name} about %{{y:.2f}} ms, %{{customdata}}<extra></extra>",
+                )
             )
-    _explain_dots(figure, data, "p95", palette)
-    figure.update_yaxes(title_text="Server's time (ms, log scale)", **log_axis(values_ms or [0.1, 1.0]))
-    return _over_time(figure, data, now_s, palette)
+    traces += _explained_dots(data, "p95", palette)
+    times_axis = axis("Server's time (ms, log scale)", **log_axis(values_ms or [0.1, 1.0]))
+    return _over_time(traces, times_axis, data, now_s, palette)
 
 
-def memory_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
+def memory_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> Figure:
     """The resident memory of the process that answered each reading."""
-    figure = go.Figure()
+    traces = []
     for one in data:
         at_s: list[float | None] = []
         mib: list[float | None] = []
@@ -155,52 +154,63 @@ def memory_over_time(data: Sequence[EndpointSnapshot], now_s: float, palette: Pa
                 mib.append(None if snapshot.memory_bytes is None else snapshot.memory_bytes / 2**20)
             at_s.append(None)
             mib.append(None)
-        figure.add_scatter(
-            x=at_s[:-1],
-            y=mib[:-1],
-            mode="lines",
-            line={"color": _color(one, palette), "width": 2, "dash": nth(_DASHES, one.position)},
-            name=f"{html_text(one.endpoint.name)} (n = {markup.count(sum(value is not None for value in mib))})",
-            hovertemplate="%{y:.1f} MiB<extra>" + html_text(one.endpoint.name) + "</extra>",
+        traces.append(
+            scatter(
+                x=at_s[:-1],
+                y=mib[:-1],
+                mode="lines",
+                line={"color": _color(one, palette), "width": 2, "dash": nth(_DASHES, one.position)},
+                name=f"{html_text(one.endpoint.name)} (n = {markup.count(sum(value is not None for value in mib))})",
+                hovertemplate="%{y:.1f} MiB<extra>" + html_text(one.endpoint.name) + "</extra>",
+            )
         )
-    figure.update_yaxes(title_text="Memory (MiB)", rangemode="tozero", nticks=5)
-    return _over_time(figure, data, now_s, palette)
+    return _over_time(traces, axis("Memory (MiB)", rangemode="tozero", nticks=5), data, now_s, palette)
 
 
 def predictions(
     data: Sequence[EndpointSnapshot], card: ModelCard, prior: Mapping[str, int] | None, palette: Palette
-) -> go.Figure:
+) -> Figure:
     """The share of each class among the predictions, next to its share of the training rows."""
-    figure = go.Figure()
+    traces = []
     names = [html_text(name) for name in card.classes]
     if prior:
         total = sum(prior.values())
-        figure.add_bar(
-            x=names,
-            y=[prior[name] / total for name in card.classes],
-            name=f"Training (n = {markup.count(total)})",
-            marker={"color": palette.muted, "opacity": 0.55},
-            hovertemplate="%{y:.1%} of the training rows<extra></extra>",
+        traces.append(
+            bar(
+                x=names,
+                y=[prior[name] / total for name in card.classes],
+                name=f"Training (n = {markup.count(total)})",
+                marker={"color": palette.muted, "opacity": 0.55},
+                hovertemplate="%{y:.1%} of the training rows<extra></extra>",
+            )
         )
     for one in data:
         counts = _counted(one).get("predictions", {})
         total = sum(counts.get(name, 0) for name in card.classes)
-        figure.add_bar(
-            x=names,
-            y=[counts.get(name, 0) / total if total else None for name in card.classes],
-            name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
-            marker=_bar(one, palette),
-            hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
+        traces.append(
+            bar(
+                x=names,
+                y=[counts.get(name, 0) / total if total else None for name in card.classes],
+                name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
+                marker=_bar(one, palette),
+                hovertemplate="%{y:.1%} of the predictions<extra>" + html_text(one.endpoint.name) + "</extra>",
+            )
         )
-    figure.update_xaxes(title_text=html_text(card.target_label))
-    figure.update_yaxes(title_text="Share", tickformat=".0%", rangemode="tozero", nticks=5)
-    figure.update_layout(barmode="group", bargap=0.3)
-    return _roomy(styled(figure, palette), data, _TALL_PX)
+    return _roomy(
+        traces,
+        data,
+        palette,
+        _TALL_PX,
+        xaxis=axis(html_text(card.target_label)),
+        yaxis=axis("Share", tickformat=".0%", rangemode="tozero", nticks=5),
+        barmode="group",
+        bargap=0.3,
+    )
 
 
-def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelCard, palette: Palette) -> go.Figure:
+def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelCard, palette: Palette) -> Figure:
     """The PSI of each feature on a log scale, one row each. A tick marks the largest PSI that chance explains."""
-    figure = go.Figure()
+    traces = []
     rows = {name: index for index, name in enumerate(reversed(card.feature_names))}
     values: list[float] = [MODERATE, LARGE]
     for index, (one, found) in enumerate(data):
@@ -210,72 +220,88 @@ def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelC
         place = -_ROW_HEIGHT * beside(index, len(data)) / max(2, len(data))  # the first endpoint is at the top
         places = [rows[each.feature] + place for each, _, _ in shown]
         count = max((each.count for each in found), default=0)
-        figure.add_scatter(
-            y=places,
-            x=[psi for _, psi, _ in shown],
-            mode="markers",
-            name=f"{html_text(one.endpoint.name)} (n = {markup.count(count)})",
-            customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
-            marker={"color": color, "symbol": nth(SYMBOLS, one.position), "size": 10},
-            hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
+        traces.append(
+            scatter(
+                y=places,
+                x=[psi for _, psi, _ in shown],
+                mode="markers",
+                name=f"{html_text(one.endpoint.name)} (n = {markup.count(count)})",
+                customdata=[f"PSI {each.psi:.3f}, {html_text(say.drift_state(each))}" for each, _, _ in shown],
+                marker={"color": color, "symbol": nth(SYMBOLS, one.position), "size": 10},
+                hovertemplate="%{customdata}<extra>" + html_text(one.endpoint.name) + "</extra>",
+            )
         )
-        figure.add_scatter(
-            y=places,
-            x=[chance for _, _, chance in shown],
-            mode="markers",
-            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
-            name="chance explains up to",
-            showlegend=index == len(data) - 1,
-            hovertemplate="chance explains up to %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
+        traces.append(
+            scatter(
+                y=places,
+                x=[chance for _, _, chance in shown],
+                mode="markers",
+                marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": palette.muted}},
+                name="chance explains up to",
+                showlegend=index == len(data) - 1,
+                hovertemplate="chance explains up to %{x:.3f}<extra>" + html_text(one.endpoint.name) + "</extra>",
+            )
         )
-    for value in (MODERATE, LARGE):
-        figure.add_vline(x=value, line={"color": palette.muted, "width": 1, "dash": "dot"})
     ticks = (0.001, 0.01, MODERATE, LARGE, 1.0, 10.0)
-    figure.update_xaxes(
-        title_text="PSI (log scale)",
-        type="log",
-        range=[math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15],
-        tickvals=ticks,
-        ticktext=[f"{tick:g}" for tick in ticks],
-        tickangle=0,
+    return _roomy(
+        traces,
+        [one for one, _ in data],
+        palette,
+        _TALL_PX + _rows_px(len(data), card),
+        xaxis=axis(
+            "PSI (log scale)",
+            type="log",
+            range=[math.log10(min(values)) - 0.15, math.log10(max(values)) + 0.15],
+            tickvals=ticks,
+            ticktext=[f"{tick:g}" for tick in ticks],
+            tickangle=0,
+        ),
+        yaxis=axis(
+            tickvals=list(rows.values()),
+            ticktext=[html_text(feature.label) for feature in reversed(card.features)],
+            range=[-0.6, len(rows) - 0.4],
+            automargin=True,
+        ),
+        shapes=[upright(value, {"color": palette.muted, "width": 1, "dash": "dot"}) for value in (MODERATE, LARGE)],
     )
-    figure.update_yaxes(
-        tickvals=list(rows.values()),
-        ticktext=[html_text(feature.label) for feature in reversed(card.features)],
-        range=[-0.6, len(rows) - 0.4],
-        automargin=True,
-    )
-    return _roomy(styled(figure, palette), [one for one, _ in data], _TALL_PX, _rows_px(len(data), card))
 
 
-def out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, palette: Palette) -> go.Figure:
+def out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, palette: Palette) -> Figure:
     """The share of the predicted rows whose value of a feature was outside the training range."""
-    figure = go.Figure()
+    traces = []
     for one in data:
         counts = _counted(one)
         total = sum(counts.get("predictions", {}).values())
         outside = [counts.get("out_of_range", {}).get(name, 0) for name in card.feature_names]
-        figure.add_bar(
-            y=[html_text(feature.label) for feature in card.features],
-            x=[count / total if total else None for count in outside],
-            orientation="h",
-            customdata=outside,
-            name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
-            marker=_bar(one, palette),
-            hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
-            + html_text(one.endpoint.name)
-            + "</extra>",
+        traces.append(
+            bar(
+                y=[html_text(feature.label) for feature in card.features],
+                x=[count / total if total else None for count in outside],
+                orientation="h",
+                customdata=outside,
+                name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
+                marker=_bar(one, palette),
+                hovertemplate="%{y}: %{x:.1%}, %{customdata} of the rows<extra>"
+                + html_text(one.endpoint.name)
+                + "</extra>",
+            )
         )
-    figure.update_xaxes(title_text="Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5)
-    # Reversed as a whole, so that the first endpoint's bar is also at the top of each group.
-    figure.update_yaxes(
-        categoryorder="array",
-        categoryarray=[html_text(feature.label) for feature in card.features],
-        autorange="reversed",
-        automargin=True,
+    return _roomy(
+        traces,
+        data,
+        palette,
+        _TALL_PX + _rows_px(len(data), card),
+        xaxis=axis("Share of inputs out of range", tickformat=".0%", rangemode="tozero", nticks=5),
+        # Reversed as a whole, so that the first endpoint's bar is also at the top of each group.
+        yaxis=axis(
+            categoryorder="array",
+            categoryarray=[html_text(feature.label) for feature in card.features],
+            autorange="reversed",
+            automargin=True,
+        ),
+        barmode="group",
+        bargap=0.35,
     )
-    figure.update_layout(barmode="group", bargap=0.35)
-    return _roomy(styled(figure, palette), data, _TALL_PX, _rows_px(len(data), card))
 
 
 # --- The numbers behind them
@@ -384,11 +410,12 @@ def _is_crowded(data: Sequence[EndpointSnapshot]) -> bool:
     return len(data) > 2
 
 
-def _explain_dots(figure: go.Figure, data: Sequence[EndpointSnapshot], name: str, palette: Palette) -> None:
-    """Add one legend entry for all dotted lines if the legend does not list each of them."""
-    if _is_crowded(data):
-        line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
-        figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=name, hoverinfo="skip")
+def _explained_dots(data: Sequence[EndpointSnapshot], name: str, palette: Palette) -> list[Trace]:
+    """One legend entry for all dotted lines if the legend does not list each of them."""
+    if not _is_crowded(data):
+        return []
+    line = {"color": palette.muted, "width": 1.5, "dash": "dot"}
+    return [scatter(x=[None], y=[None], mode="lines", line=line, name=name, hoverinfo="skip")]
 
 
 def _rows_px(endpoints: int, card: ModelCard) -> int:
@@ -396,10 +423,12 @@ def _rows_px(endpoints: int, card: ModelCard) -> int:
     return max(0, _MARK_PX * endpoints * len(card.features) + 90 - _TALL_PX) if endpoints > 2 else 0
 
 
-def _roomy(figure: go.Figure, data: Sequence[EndpointSnapshot], height_px: int, more_px: int = 0) -> go.Figure:
-    """Make room for the last label of the axis and a legend of several lines."""
+def _roomy(
+    traces: Sequence[Trace], data: Sequence[EndpointSnapshot], palette: Palette, height_px: int, **layout: Any
+) -> Figure:
+    """The common look, with room for the last label of the axis and a legend of several lines."""
     legend_px = _LEGEND_PX * max(0, len(data) - 2)
-    return figure.update_layout(height=height_px + legend_px + more_px, margin={"r": 18})
+    return figure(traces, palette, height_px=height_px + legend_px, margin={"r": 18}, **layout)
 
 
 def _counted(one: EndpointSnapshot) -> dict[str, Mapping[str, int]]:
@@ -409,21 +438,27 @@ def _counted(one: EndpointSnapshot) -> dict[str, Mapping[str, int]]:
     return {"predictions": one.interval.counts.predictions, "out_of_range": one.interval.counts.out_of_range}
 
 
-def _over_time(figure: go.Figure, data: Sequence[EndpointSnapshot], now_s: float, palette: Palette) -> go.Figure:
-    """Add the axis and the shaded gaps that all charts over time share. Changes and returns `figure`."""
-    axis = _time_axis(data, now_s)
-    figure.update_xaxes(**axis)
-    for one in data:
-        for hole in one.timeline.counted_holes[-_MOST_HOLES:]:
-            figure.add_vrect(
-                x0=max(hole.from_s - now_s, axis["range"][0]),
-                x1=hole.to_s - now_s,
-                fillcolor=palette.muted,
-                opacity=0.14,
-                layer="below",
-                line_width=0,
-            )
-    return _roomy(styled(figure, palette), data, HEIGHT_PX)
+def _over_time(
+    traces: Sequence[Trace],
+    up: dict[str, Any],
+    data: Sequence[EndpointSnapshot],
+    now_s: float,
+    palette: Palette,
+) -> Figure:
+    """The traces over the time axis and the shaded gaps that all charts over time share."""
+    times = _time_axis(data, now_s)
+    holes = [
+        band(
+            max(hole.from_s - now_s, times["range"][0]),
+            hole.to_s - now_s,
+            palette.muted,
+            0.14,
+            layer="below",
+        )
+        for one in data
+        for hole in one.timeline.counted_holes[-_MOST_HOLES:]
+    ]
+    return _roomy(traces, data, palette, HEIGHT_PX, yaxis=up, xaxis=times, shapes=holes)
 
 
 def _points(
@@ -464,9 +499,9 @@ def _time_axis(data: Sequence[EndpointSnapshot], now_s: float) -> dict[str, Any]
     step_s = next((step for step in _TICKS_S if span_s / step <= 6), 14400)
     ticks = [-step_s * index for index in range(int(span_s // step_s) + 1)]
     unit_s, title = (60, "min:s") if step_s < 600 else (3600, "h:min")
-    return {
-        "title_text": f"Time ago ({title})",
-        "range": [-span_s, 0.02 * span_s],
-        "tickvals": ticks,
-        "ticktext": [f"{-tick // unit_s}:{-tick % unit_s * 60 // unit_s:02d}" if tick else "now" for tick in ticks],
-    }
+    return axis(
+        f"Time ago ({title})",
+        range=[-span_s, 0.02 * span_s],
+        tickvals=ticks,
+        ticktext=[f"{-tick // unit_s}:{-tick % unit_s * 60 // unit_s:02d}" if tick else "now" for tick in ticks],
+    )

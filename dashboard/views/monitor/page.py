@@ -11,6 +11,7 @@ from dashboard import resources
 from dashboard.components import markup
 from dashboard.components.grid import cells
 from dashboard.views.monitor import text as say
+from dashboard.views.monitor.panels import panels
 from dashboard.views.monitor.snapshot import EndpointSnapshot, Window, endpoint_snapshot
 
 _CHARTS_EVERY_S = 10.0
@@ -93,9 +94,6 @@ def _charts(window: Window, traffic: Traffic) -> None:
     if not any(one.snapshots for one in data):
         st.caption("Requests, latency, predictions and drift over time appear here as soon as an endpoint answers.")
         return
-    # Imported here, because charts take most of a second to import.
-    from dashboard.views.monitor.panels import panels
-
     panels(data, traffic, monotonic())
 
 

@@ -1,9 +1,9 @@
-"""The charts of the Monitor page, in their own module so that Plotly is imported only to draw."""
+"""The charts of the Monitor page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from benchmark.monitor.counts import Traffic, training_prior
@@ -11,8 +11,9 @@ from benchmark.monitor.drift import Drift, drift
 from benchmark.statistics.text import listed
 from dashboard import resources
 from dashboard.components import markup
+from dashboard.components.figure import Figure
 from dashboard.components.grid import cells
-from dashboard.components.panels import empty_panel, panel
+from dashboard.components.panels import charts_wanted, empty_panel, panel
 from dashboard.components.theme import Palette
 from dashboard.views.monitor import charts as draw
 from dashboard.views.monitor import text as say
@@ -24,7 +25,7 @@ from inference.card import ModelCard
 class _Chart:
     key: str
     title: str
-    draw: Callable[[Sequence[EndpointSnapshot], float, Palette], go.Figure]
+    draw: Callable[[Sequence[EndpointSnapshot], float, Palette], Figure]
     alt: str
 
 
@@ -48,7 +49,7 @@ _OVER_TIME = (
 
 def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> None:
     """Draw requests, latency, failures and memory over time, then the predictions and inputs of the chosen time."""
-    colors = resources.palette()
+    colors, is_shown = resources.palette(), charts_wanted()
     read = [one for one in data if one.snapshots]
     for row in (_OVER_TIME[:2], _OVER_TIME[2:]):
         for chart, column in zip(row, st.columns(2, gap="medium"), strict=True):
@@ -56,9 +57,10 @@ def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> 
                 panel(
                     chart.key,
                     chart.title,
-                    chart.draw(read, now_s, colors),
+                    partial(chart.draw, read, now_s, colors),
                     f"{chart.alt} {_over_time(read, traffic)}",
                     lambda: draw.time_table(read, now_s),
+                    is_shown=is_shown,
                 )
     if unplaced := say.unplaced(read):
         st.caption(markup.plain(unplaced))
@@ -73,14 +75,16 @@ def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> 
     charts = cells(3 if card.is_classifier else 2)
     if card.is_classifier:
         with charts[0]:
-            _predictions(alike, card, traffic, colors)
+            _predictions(alike, card, traffic, colors, is_shown)
     with charts[-2]:
-        _drift(alike, card, colors)
+        _drift(alike, card, colors, is_shown)
     with charts[-1]:
-        _out_of_range(alike, card, traffic, colors)
+        _out_of_range(alike, card, traffic, colors, is_shown)
 
 
-def _predictions(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+def _predictions(
+    data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette, is_shown: bool
+) -> None:
     prior = training_prior(card.document, card.classes)
     if not _predicted(data):
         empty_panel("predictions", "Predictions", say.nothing_asked(traffic))
@@ -88,13 +92,14 @@ def _predictions(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Tra
     panel(
         "predictions",
         "Predictions",
-        draw.predictions(data, card, prior, colors),
+        lambda: draw.predictions(data, card, prior, colors),
         f"Share of each class among the predictions, next to its share of the training rows: {_counts(data)}.",
         lambda: draw.prediction_table(data, card, prior),
+        is_shown=is_shown,
     )
 
 
-def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette) -> None:
+def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette, is_shown: bool) -> None:
     found: list[tuple[EndpointSnapshot, Sequence[Drift]]] = [
         (one, drift(card, one.interval.counts.binned if one.interval else {})) for one in data
     ]
@@ -108,7 +113,7 @@ def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette) -
     panel(
         "drift",
         "Drift of the inputs",
-        draw.drift(found, card, colors),
+        lambda: draw.drift(found, card, colors),
         f"Population stability index of each feature against the training data. {states}.",
         lambda: draw.drift_table(found),
         note="  \n".join(
@@ -117,10 +122,13 @@ def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette) -
                 say.PSI_METHOD,
             ]
         ),
+        is_shown=is_shown,
     )
 
 
-def _out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette) -> None:
+def _out_of_range(
+    data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette, is_shown: bool
+) -> None:
     if not _predicted(data):
         empty_panel("range", "Inputs out of range", say.nothing_asked(traffic))
         return
@@ -130,9 +138,10 @@ def _out_of_range(data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Tr
     panel(
         "range",
         "Inputs out of range",
-        draw.out_of_range(data, card, colors),
+        lambda: draw.out_of_range(data, card, colors),
         f"Share of the inputs outside the training range, by feature: {_counts(data)}.",
         lambda: draw.range_table(data, card),
+        is_shown=is_shown,
     )
 
 

@@ -156,8 +156,8 @@ def readings(when: When, is_paused: bool, are_local: bool) -> str:
         return "Readings are paused until the run in progress ends, because they would affect its results."
     text = {
         When.OFF: "Readings are off.",
-        When.OPEN: f"Read from `/metrics` every {OPEN_S:g} s while this page is open.",
-        When.ALWAYS: f"Read from `/metrics` every {OPEN_S:g} s while this page is open, else every {SELDOM_S:g} s.",
+        When.OPEN: f"Read from /metrics every {OPEN_S:g} s while this page is open.",
+        When.ALWAYS: f"Read from /metrics every {OPEN_S:g} s while this page is open, else every {SELDOM_S:g} s.",
     }[when]
     if are_local:
         return text

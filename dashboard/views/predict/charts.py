@@ -1,4 +1,4 @@
-"""Charts of the Predict page: pure functions from the record to Plotly figures. No Streamlit here."""
+"""Charts of the Predict page: pure functions from the record to figures. No Streamlit here."""
 
 import math
 from bisect import bisect_right
@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
-
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison, Sample
+from dashboard.components.figure import Figure, axis, figure, level, note, scatter
 from dashboard.components.plotting import (
     DASHES,
     FILLED_AT_MOST,
     SYMBOLS,
-    add_histogram,
+    VIRIDIS,
     colorbar,
+    histogram_trace,
     html_text,
     log_axis,
     log_edges,
     nth,
-    styled,
 )
 from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows
@@ -68,139 +66,159 @@ def series(endpoints: Sequence[Endpoint], comparisons: Sequence[Comparison], fir
     return result
 
 
-def latency_per_request(data: Sequence[Series], palette: Palette) -> go.Figure:
+def latency_per_request(data: Sequence[Series], palette: Palette) -> Figure:
     """Latency of every request in order; a failed one is a cross at the time it took to fail."""
-    figure = go.Figure()
+    traces = []
     for index, one in enumerate(data):
         color = palette.endpoint_color(one.endpoint.key, index)
-        figure.add_scatter(
-            x=one.requests,
-            y=one.latencies_ms,
-            mode="markers",
-            name=html_text(one.label),
-            marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index), "opacity": 0.85},
-            hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
-        )
-        if one.failed_requests:
-            figure.add_scatter(
-                x=one.failed_requests,
-                y=one.failed_latencies_ms,
+        traces.append(
+            scatter(
+                x=one.requests,
+                y=one.latencies_ms,
                 mode="markers",
                 name=html_text(one.label),
-                showlegend=not one.requests,
-                marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
-                hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
+                marker={"color": color, "size": 7, "symbol": nth(SYMBOLS, index), "opacity": 0.85},
+                hovertemplate="request %{x}<br>%{y:.2f} ms<extra>" + html_text(one.endpoint.name) + "</extra>",
             )
-    figure.update_xaxes(title_text="Request", tickvals=request_ticks(data))
-    figure.update_yaxes(title_text="Latency (ms, log scale)", **log_axis(_latencies(data)))
-    return styled(figure, palette, endpoints=len(data))
+        )
+        if one.failed_requests:
+            traces.append(
+                scatter(
+                    x=one.failed_requests,
+                    y=one.failed_latencies_ms,
+                    mode="markers",
+                    name=html_text(one.label),
+                    showlegend=not one.requests,
+                    marker={"color": color, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": color}},
+                    hovertemplate="request %{x}<br>failed after %{y:.2f} ms<extra></extra>",
+                )
+            )
+    return figure(
+        traces,
+        palette,
+        endpoints=len(data),
+        xaxis=axis("Request", tickvals=request_ticks(data)),
+        yaxis=axis("Latency (ms, log scale)", **log_axis(_latencies(data))),
+    )
 
 
-def latency_distribution(data: Sequence[Series], palette: Palette) -> go.Figure:
+def latency_distribution(data: Sequence[Series], palette: Palette) -> Figure:
     """A histogram above the cumulative distribution, on one time axis."""
-    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.42, 0.58], vertical_spacing=0.06)
+    traces = []
     edges = log_edges([latency for one in data for latency in one.latencies_ms])
+    counts = [histogram(one.latencies_ms, edges) for one in data]
     for index, one in enumerate(data):
         color = palette.endpoint_color(one.endpoint.key, index)
-        add_histogram(
-            figure,
-            index,
-            histogram(one.latencies_ms, edges),
-            edges,
-            color,
-            filled=len(data) <= FILLED_AT_MOST,
-            name=html_text(one.label),
-            legendgroup=one.endpoint.key,
-            row=1,
-            col=1,
-        )
+        common = {"name": html_text(one.label), "legendgroup": one.endpoint.key}
+        filled = len(data) <= FILLED_AT_MOST
+        upper = {"xaxis": "x", "yaxis": "y"}
+        traces.append(histogram_trace(index, counts[index], edges, color, filled=filled, **common, **upper))
         times, shares = ecdf(one.latencies_ms)
-        figure.add_scatter(
-            x=times,
-            y=shares,
-            mode="lines",
-            line={"color": color, "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
-            name=html_text(one.label),
-            legendgroup=one.endpoint.key,
-            showlegend=False,
-            hovertemplate="%{y:.0%} within %{x:.2f} ms<extra></extra>",
-            row=2,
-            col=1,
+        traces.append(
+            scatter(
+                x=times,
+                y=shares,
+                mode="lines",
+                line={"color": color, "width": 2, "shape": "hv", "dash": nth(DASHES, index)},
+                showlegend=False,
+                hovertemplate="%{y:.0%} within %{x:.2f} ms<extra></extra>",
+                xaxis="x2",
+                yaxis="y2",
+                **common,
+            )
         )
-    for share, name in ((0.5, "p50"), (0.95, "p95")):
-        figure.add_hline(
-            y=share,
-            row=2,
-            col=1,
-            line={"color": palette.muted, "width": 1, "dash": "dot"},
-            annotation={"text": name, "font": {"size": 10, "color": palette.muted}, "xanchor": "left", "x": 0},
-            annotation_position="top left",
-        )
-    figure.update_xaxes(**log_axis(_latencies(data)))
-    figure.update_xaxes(title_text="Latency (ms, log scale)", row=2, col=1)
-    tallest = max((max(histogram(one.latencies_ms, edges)) for one in data), default=0)
-    figure.update_yaxes(title_text="Requests", row=1, col=1, rangemode="tozero", nticks=4, tickformat="d")
-    if tallest < 4:
-        figure.update_yaxes(dtick=1, row=1, col=1)
-    figure.update_yaxes(title_text="Share within", row=2, col=1, range=[0, 1.02], tickformat=".0%", nticks=4)
-    figure.update_layout(barmode="overlay", bargap=0)
-    return styled(figure, palette, endpoints=len(data))
+    dotted = {"color": palette.muted, "width": 1, "dash": "dot"}
+    marks = {"p50": 0.5, "p95": 0.95}
+    left = {"x": 0, "xref": "x2 domain", "xanchor": "left", "yref": "y2", "yanchor": "bottom"}
+    times_axis = log_axis(_latencies(data))
+    tallest = max((max(found) for found in counts), default=0)
+    return figure(
+        traces,
+        palette,
+        endpoints=len(data),
+        xaxis=axis(**times_axis, anchor="y", domain=[0, 1], matches="x2", showticklabels=False),
+        yaxis=axis(
+            "Requests",
+            anchor="x",
+            domain=[0.6052, 1],
+            rangemode="tozero",
+            nticks=4,
+            tickformat="d",
+            **({"dtick": 1} if tallest < 4 else {}),
+        ),
+        xaxis2=axis("Latency (ms, log scale)", **times_axis, anchor="y2", domain=[0, 1]),
+        yaxis2=axis("Share within", anchor="x2", domain=[0, 0.5452], range=[0, 1.02], tickformat=".0%", nticks=4),
+        shapes=[level(share, dotted, axes="2") for share in marks.values()],
+        annotations=[note(name, 10, palette.muted, y=share, **left) for name, share in marks.items()],
+        barmode="overlay",
+        bargap=0,
+    )
 
 
 def training_map(
     card: ModelCard, rows: TrainingRows, point: Sequence[float], x: int, y: int, palette: Palette, endpoints: int = 2
-) -> go.Figure:
+) -> Figure:
     """The training rows over two features (indices `x`, `y`) with the current input.
 
     It is as high as the charts of so many `endpoints` beside it.
     """
-    figure = go.Figure()
+    traces = []
     if card.is_classifier:
         for index, name in enumerate(card.classes):
             members = [row for row, target in zip(rows.inputs, rows.targets, strict=True) if target == index]
-            figure.add_scatter(
-                x=[row[x] for row in members],
-                y=[row[y] for row in members],
-                mode="markers",
-                name=f"{html_text(name)} (n = {len(members)})",
-                marker={
-                    "color": palette.class_color(index),
-                    "symbol": nth(SYMBOLS, index),
-                    "size": 7,
-                    "opacity": 0.75,
-                },
-                hovertemplate="%{x}, %{y}<extra>" + html_text(name) + "</extra>",
+            traces.append(
+                scatter(
+                    x=[row[x] for row in members],
+                    y=[row[y] for row in members],
+                    mode="markers",
+                    name=f"{html_text(name)} (n = {len(members)})",
+                    marker={
+                        "color": palette.class_color(index),
+                        "symbol": nth(SYMBOLS, index),
+                        "size": 7,
+                        "opacity": 0.75,
+                    },
+                    hovertemplate="%{x}, %{y}<extra>" + html_text(name) + "</extra>",
+                )
             )
     else:
-        figure.add_scatter(
-            x=[row[x] for row in rows.inputs],
-            y=[row[y] for row in rows.inputs],
-            mode="markers",
-            name=f"training rows (n = {len(rows.inputs)})",
-            marker={
-                "color": rows.targets,
-                "colorscale": "Viridis",
-                "size": 7,
-                "colorbar": colorbar(card.target_title),
-            },
-            hovertemplate="%{x}, %{y}<br>%{marker.color}<extra></extra>",
+        traces.append(
+            scatter(
+                x=[row[x] for row in rows.inputs],
+                y=[row[y] for row in rows.inputs],
+                mode="markers",
+                name=f"training rows (n = {len(rows.inputs)})",
+                marker={
+                    "color": rows.targets,
+                    "colorscale": VIRIDIS,
+                    "size": 7,
+                    "colorbar": colorbar(card.target_title),
+                },
+                hovertemplate="%{x}, %{y}<br>%{marker.color}<extra></extra>",
+            )
         )
-    figure.add_scatter(
-        x=[point[x]],
-        y=[point[y]],
-        mode="markers",
-        name="your input",
-        marker={
-            "color": palette.text,
-            "symbol": "star",
-            "size": 16,
-            "line": {"width": 1.5, "color": palette.background},
-        },
-        hovertemplate="your input: %{x}, %{y}<extra></extra>",
+    traces.append(
+        scatter(
+            x=[point[x]],
+            y=[point[y]],
+            mode="markers",
+            name="your input",
+            marker={
+                "color": palette.text,
+                "symbol": "star",
+                "size": 16,
+                "line": {"width": 1.5, "color": palette.background},
+            },
+            hovertemplate="your input: %{x}, %{y}<extra></extra>",
+        )
     )
-    figure.update_xaxes(title_text=html_text(card.features[x].title))
-    figure.update_yaxes(title_text=html_text(card.features[y].title))
-    return styled(figure, palette, endpoints=endpoints)
+    return figure(
+        traces,
+        palette,
+        endpoints=endpoints,
+        xaxis=axis(html_text(card.features[x].title)),
+        yaxis=axis(html_text(card.features[y].title)),
+    )
 
 
 def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The charts below the answers, in their own module so that Plotly is imported only to draw."""
+"""The charts below the answers."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def charts(
         panel(
             "latency",
             "Latency per request",
-            draw.latency_per_request(data, colors),
+            lambda: draw.latency_per_request(data, colors),
             f"Latency in milliseconds of each request in order, for {counts}.",
             lambda: draw.latency_table(data),
         )
@@ -40,7 +40,7 @@ def charts(
         panel(
             "distribution",
             "Distribution of latency",
-            draw.latency_distribution(data, colors),
+            lambda: draw.latency_distribution(data, colors),
             f"Histogram and cumulative distribution of the latency in milliseconds, for {counts}.",
             lambda: draw.quantile_table(data),
         )
@@ -55,7 +55,7 @@ def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ..
     panel(
         "map",
         "Training data",
-        draw.training_map(card, rows, inputs, x, y, resources.palette(), endpoints),
+        lambda: draw.training_map(card, rows, inputs, x, y, resources.palette(), endpoints),
         f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
         lambda: draw.training_table(card, rows),
         lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),

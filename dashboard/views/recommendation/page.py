@@ -30,6 +30,7 @@ from dashboard import resources
 from dashboard.components import markup, run_text
 from dashboard.components.grid import cells
 from dashboard.components.markup import Badge
+from dashboard.components.panels import command_popover
 from dashboard.components.run_actions import run_link
 from dashboard.pages import page_at
 from dashboard.views.cost import text as cost_text
@@ -318,11 +319,12 @@ def _missing(missing: Sequence[Missing]) -> None:
         return
     with st.container(border=True, key="note-missing"):
         st.markdown("**Missing measurements**")
-        for one in missing:
+        for index, one in enumerate(missing):
             st.markdown(markup.plain(one.what))
-            st.code(one.command, language="bash", wrap_lines=True)
             page = page_at(one.page)
-            st.page_link(page.link(), label=f"Open the {page.title} page", icon=":material/arrow_forward:")
+            with st.container(horizontal=True, vertical_alignment="center", key=f"measure-{index}"):
+                st.page_link(page.link(), label=f"Open the {page.title} page", icon=":material/arrow_forward:")
+                command_popover(str(index), one.command)
 
 
 def _passed_over(passed_over: Sequence[PassedOver]) -> None:

@@ -18,12 +18,13 @@ from benchmark.summary.summarise import summarise
 from dashboard.components import markup
 from dashboard.components.pairs import pairs_table
 from dashboard.components.theme import LIGHT
-from dashboard.views.benchmark import charts as draw
+from dashboard.views.benchmark import charts
 from inference.card import ModelCard
 from tests.benchmark.cards import make_service, tea_outputs
 from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.little_server import LittleServer, serving
 from tests.dashboard.conftest import Serve
+from tests.dashboard.figures import with_validation
 from tests.dashboard.page import Page
 from tests.dashboard.runs import simulated_many
 
@@ -149,7 +150,7 @@ def test_a_table_says_what_is_claimed_of_each_pair() -> None:
 def test_the_difference_of_each_pair_is_drawn_beside_its_margin() -> None:
     run, samples = simulated_many(3)
     summary: Any = replace(summarise(run, samples), verdict=SimpleNamespace(pairs=PAIRS))  # type: ignore[arg-type]
-    figure = draw.differences(summary, LIGHT)
+    figure = with_validation(charts).differences(summary, LIGHT)
     assert list(figure.data[0].y) == [f"{one} \N{MINUS SIGN}<br>{other}" for one, other in ("AB", "AC", "BC")]
     assert list(figure.data[0].x) == [-8.0, 0.25, 2.5]
     margins = [shape for shape in figure.layout.shapes if shape.type == "rect"]

@@ -13,11 +13,14 @@ from benchmark.agreement.models import ModelDifference, OtherCards
 from benchmark.agreement.outcomes import InputOutcome, InvalidResult, Refusal
 from benchmark.endpoints.sample import Answer, Failure
 from dashboard.components.theme import DARK, LIGHT, Palette
-from dashboard.views.agreement import charts as draw
+from dashboard.views.agreement import charts
 from dashboard.views.agreement import text as say
 from inference.card import ModelCard
 from tests.benchmark.cards import make_card, mileage_document, mileage_outputs, tea_document, tea_outputs
+from tests.dashboard.figures import with_validation
 from tests.dashboard.views.predict.test_charts import titles
+
+draw = with_validation(charts)
 
 TEA = make_card(tea_document())
 MILEAGE = make_card(mileage_document())

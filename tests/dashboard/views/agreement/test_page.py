@@ -178,6 +178,8 @@ def test_a_dashboard_that_is_read_only_sends_no_check_and_no_rows(
     assert "This dashboard is read-only" in page.app.info[0].value
     assert not page.app.button and not page.app.get("file_uploader")
     assert not any(request.method == "POST" for server in servers for request in server.requests)
+    (command,) = [code.value for code in page.open_popover("command-agree").app.code]
+    assert command == "python -m benchmark agree --endpoint api=URL --endpoint function=URL"
 
 
 def test_the_last_check_is_still_there_in_another_session(serve: Serve, agree: Agree, tea: ModelCard) -> None:

@@ -15,8 +15,11 @@ from benchmark.record.plan import ComparePlan
 from benchmark.record.samples import COLD, FAILURES, QUEUED, empty
 from benchmark.summary.summarise import summarise
 from dashboard.components.theme import DARK, LIGHT, Palette
-from dashboard.views.benchmark import charts as draw
+from dashboard.views.benchmark import charts
+from tests.dashboard.figures import with_validation
 from tests.dashboard.runs import LOAD, simulated, summary_of, with_trouble
+
+draw = with_validation(charts)
 
 SUMMARY, SAMPLES = summary_of(ComparePlan(pairs=400, warmup=5))
 DATA = draw.sides(SUMMARY.run, SAMPLES)

@@ -9,9 +9,12 @@ from benchmark.coldstart.plan import ColdPlan, IdleSweepPlan, SpawnPlan
 from benchmark.coldstart.summary import ColdSummary, summarise
 from benchmark.record.run import RunState
 from dashboard.components.theme import DARK, LIGHT, Palette
-from dashboard.views.coldstart import charts as draw
+from dashboard.views.coldstart import charts
 from tests.benchmark.cold_runs import TrueStart, cold_run
+from tests.dashboard.figures import with_validation
 from tests.dashboard.views.predict.test_charts import as_lists, titles
+
+draw = with_validation(charts)
 
 PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
 GAPS_S = (60.0, 300.0, 900.0)

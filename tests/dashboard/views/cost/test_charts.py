@@ -9,8 +9,11 @@ import pytest
 
 from benchmark.cost.bill import CostError, Crossing
 from dashboard.components.theme import DARK, LIGHT, Palette
-from dashboard.views.cost import charts as cost_charts
+from dashboard.views.cost import charts
 from dashboard.views.cost.charts import NamedCrossing, Option
+from tests.dashboard.figures import with_validation
+
+cost_charts = with_validation(charts)
 
 PALETTES = pytest.mark.parametrize("colors", [LIGHT, DARK], ids=["light", "dark"])
 SPAN = (10_000, 1_000_000_000)

@@ -31,6 +31,7 @@ class CostPage(Page):
 
 
 Visit = Callable[..., Page]
+with_charts = pytest.mark.usefixtures("charts_wanted")
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def page(visit: Visit) -> CostPage:
     return page
 
 
+@with_charts
 def test_it_starts_with_both_endpoints_alike_and_needs_neither(page: CostPage) -> None:
     # 5 000 000 x 0.1 s: 12.00 + 0.625 + 2.00; free 4.32 + 0.625 + 0.80.
     assert (
@@ -71,6 +73,7 @@ def test_the_platforms_own_defaults_are_a_preset(page: CostPage) -> None:
     assert page.metrics("function") == page.metrics("api")
 
 
+@with_charts
 def test_a_setting_changes_its_own_endpoints_bill_and_line(page: CostPage) -> None:
     before = page.lines()
     page.set("function_billing", "instance")
@@ -108,6 +111,7 @@ def test_a_region_of_tier_2_has_its_prices_and_an_unknown_one_is_said(page: Cost
     assert page.metrics("function")["Gross (USD / month)"] == "14.62"
 
 
+@with_charts
 def test_what_the_platform_does_not_offer_is_said_in_the_card_and_the_other_bill_stays(page: CostPage) -> None:
     page.set("function_vcpu", 0.1666)
     assert "Below 1 vCPU the platform allows a concurrency of 1 only." in page.read("card-function")
@@ -118,11 +122,22 @@ def test_what_the_platform_does_not_offer_is_said_in_the_card_and_the_other_bill
     assert not page.has("chart-break-even")
 
 
+@with_charts
 def test_the_chart_is_described_in_words_and_named_as_what_it_shows(page: CostPage) -> None:
     chart: Any = page.app.get_by_key("figure-break-even")
     assert json.loads(chart.proto.spec)["layout"]["yaxis"]["title"]["text"] == "USD a month (log scale)"
     assert chart.proto.alt.startswith("Gross cost in USD a month over requests a month, from 10")
     assert "From 16.8 million requests a month" in chart.proto.alt
+
+
+def test_until_charts_are_asked_for_the_chart_is_its_words_and_stays_once_it_is_there(page: CostPage) -> None:
+    assert not page.has("figure-break-even")
+    assert "From 16.8 million requests a month, FastAPI, instance-based costs less" in page.read("chart-break-even")
+    page.press("Show the charts")
+    assert page.has("figure-break-even")
+    page.set("api_vcpu", 2)
+    assert page.has("figure-break-even")
+    assert "Show the charts" not in page.read()
 
 
 def test_prices_have_a_date_and_a_source_and_wrong_claims_are_answered(page: CostPage) -> None:
@@ -134,6 +149,7 @@ def test_prices_have_a_date_and_a_source_and_wrong_claims_are_answered(page: Cos
     assert "8 times less" in claims
 
 
+@with_charts
 def test_an_address_restores_its_values(visit: Visit) -> None:
     visit("http://127.0.0.1:9", "http://127.0.0.1:9")
     page = CostPage()
@@ -164,6 +180,7 @@ def page_of(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Co
     return page_of
 
 
+@with_charts
 def test_one_endpoint_has_its_bill_and_no_comparison(page_of: Callable[[int], CostPage]) -> None:
     page = page_of(1)
     assert page.metrics("one")["Net (USD / month)"] == "8.88"
@@ -172,6 +189,7 @@ def test_one_endpoint_has_its_bill_and_no_comparison(page_of: Callable[[int], Co
     assert "One, instance-based" in page.lines() and "One, request-based" in page.lines()
 
 
+@with_charts
 def test_six_endpoints_have_their_own_settings_bills_and_lines(page_of: Callable[[int], CostPage]) -> None:
     page = page_of(6)
     assert [tab.label for tab in page.app.tabs] == ["One", "Two", "Three", "Four", "Five", "Six"]

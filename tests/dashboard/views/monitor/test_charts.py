@@ -13,10 +13,13 @@ from benchmark.monitor.counts import Bucket, Counts, Snapshot
 from benchmark.monitor.drift import Drift, DriftLevel
 from benchmark.monitor.history import Reading, Unread
 from dashboard.components.theme import DARK, LIGHT, Palette
-from dashboard.views.monitor import charts as draw
+from dashboard.views.monitor import charts
 from dashboard.views.monitor.snapshot import EndpointSnapshot, Window, endpoint_snapshot
 from tests.benchmark.cards import make_card, tea_document
+from tests.dashboard.figures import with_validation
 from tests.dashboard.views.predict.test_charts import as_lists, titles
+
+draw = with_validation(charts)
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
 FUNCTION = Endpoint("function", "Cloud <Function>", "http://127.0.0.1:8080")
@@ -69,7 +72,7 @@ def test_requests_per_second_are_drawn_over_the_time_ago(colors: Palette) -> Non
     assert (as_lists(function["x"]), as_lists(function["y"])) == ([-10, -6], [2, 2])
     assert (api["line"]["color"], function["line"]["color"]) == (colors.endpoints["api"], colors.endpoints["function"])
     assert api["line"]["dash"] != function["line"]["dash"]
-    assert titles(figure) == ["Requests per second", "Time ago (min:s)"]
+    assert titles(figure) == ["Time ago (min:s)", "Requests per second"]
 
 
 def test_a_failed_reading_is_a_cross() -> None:
@@ -103,7 +106,7 @@ def test_quantiles_are_drawn_in_ms_with_their_bounds_and_nothing_where_nothing_w
     assert as_lists(p95["y"])[0] == pytest.approx(0.95)
     assert as_lists(p95["y"])[2] == pytest.approx(1 + 9 * 0.95)
     assert as_lists(p95["customdata"])[2] == "between 1 and 10 ms, n = 4"
-    assert titles(figure) == ["Server's time (ms, log scale)", "Time ago (min:s)"]
+    assert titles(figure) == ["Time ago (min:s)", "Server's time (ms, log scale)"]
 
 
 def test_tests_are_a_dotted_line_of_their_own() -> None:
@@ -135,7 +138,7 @@ def test_failures_are_shares_of_the_requests_between_two_readings() -> None:
     found = traces(figure)
     assert as_lists(found["FastAPI failed (n = 10)"]["y"]) == [0.3, None]
     assert as_lists(found["FastAPI refused (n = 10)"]["y"]) == [0.1, None]
-    assert titles(figure) == ["Share of requests (%)", "Time ago (min:s)"]
+    assert titles(figure) == ["Time ago (min:s)", "Share of requests (%)"]
 
 
 def test_memory_is_drawn_at_each_reading_with_a_gap_at_a_restart() -> None:
@@ -146,7 +149,7 @@ def test_memory_is_drawn_at_each_reading_with_a_gap_at_a_restart() -> None:
         [one(API, sized(100, 50, "a"), sized(102, 60, "a"), sized(104, 40, "b"), sized(106, 41, "b"))], NOW_S, LIGHT
     )
     assert as_lists(traces(figure)["FastAPI (n = 4)"]["y"]) == [50, 60, None, 40, 41]
-    assert titles(figure) == ["Memory (MiB)", "Time ago (min:s)"]
+    assert titles(figure) == ["Time ago (min:s)", "Memory (MiB)"]
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,21 @@ def monitor(visit: Visit) -> Monitor:
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(monkeypatch: pytest.MonkeyPatch, charts_wanted: None) -> None:
     monkeypatch.setattr("dashboard.views.monitor.page._WAIT_S", 20.0)
     monkeypatch.setattr("benchmark.monitor.sampler.OPEN_S", 0.0)
+
+
+def test_until_charts_are_asked_for_each_is_its_words(
+    monitor: Monitor, serve: Serve, tea: ModelCard, cookies: dict[str, str]
+) -> None:
+    cookies.clear()
+    server = serve(counting(tea_service(tea)))
+    page = monitor(server.url, server.url)
+    assert not page.has("figure-memory")
+    assert "Resident memory of the process in MiB over time" in page.read("chart-memory")
+    page.press("Show the charts")
+    assert page.has("figure-memory") and page.has("figure-requests")
 
 
 def send(server: LittleServer, rows: list[list[float]], headers: Mapping[str, str] | None = None) -> None:
@@ -229,7 +241,7 @@ def test_visitors_of_a_read_only_dashboard_cannot_choose_when_to_read(serve: Ser
     page.app = AppTest.from_string(SCRIPT, default_timeout=60)
     page.open()
     assert not page.app.radio
-    assert ("Readings are off." if when == "off" else "Read from `/metrics` every 2 s") in page.read()
+    assert ("Readings are off." if when == "off" else "Read from /metrics every 2 s") in page.read()
     assert [button.key for button in page.app.button if button.key == "read-now"] == ["read-now"] * (when == "off")
 
 

@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Answer, Comparison, Failure, Sample
-from dashboard.components import plotting
+from dashboard.components.figure import FONT
+from dashboard.components.plotting import log_edges
 from dashboard.components.theme import DARK, LIGHT, Palette
 from dashboard.components.training_rows import TrainingRows
-from dashboard.views.predict import charts as draw
+from dashboard.views.predict import charts
 from dashboard.views.predict.charts import Series
 from tests.benchmark.cards import make_card, mileage_document, tea_document
+from tests.dashboard.figures import with_validation
+
+draw = with_validation(charts)
 
 API = Endpoint("api", "FastAPI", "http://127.0.0.1:8000")
 FUNCTION = Endpoint("function", "Cloud Function", "http://127.0.0.1:8080")
@@ -204,7 +208,7 @@ latencies = st.lists(st.floats(1e-3, 1e7), min_size=1, max_size=50)
 
 @given(latencies)
 def test_every_latency_is_counted_in_its_bin(values: list[float]) -> None:
-    edges = plotting.log_edges(values)
+    edges = log_edges(values)
     counts = draw.histogram(values, edges)
     assert sum(counts) == len(values)
     for count, (low, high) in zip(counts, pairwise(edges), strict=True):
@@ -323,7 +327,7 @@ def figures(colors: Palette) -> list[go.Figure]:
 def test_every_chart_wears_the_theme_and_names_every_axis(colors: Palette) -> None:
     for figure in figures(colors):
         layout = figure.layout
-        assert (layout.font.color, layout.font.family) == (colors.text, plotting.FONT)
+        assert (layout.font.color, layout.font.family) == (colors.text, FONT)
         assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
         for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
             assert axis.gridcolor == colors.grid

@@ -72,6 +72,8 @@ def test_without_runs_it_says_what_to_run_and_where(empty: DecidePage) -> None:
     assert "Not enough evidence" in empty.read("verdict")
     assert "no comparison has been measured" in empty.read("verdict").lower()
     assert empty.links_in("note-missing") == [("benchmark", "", "Open the Benchmark page")]
+    assert not empty.app.code
+    empty.open_popover("command-0")
     (command,) = [code.value for code in empty.app.code]
     assert command == (
         f"python -m benchmark compare --endpoint api={URLS['api']} --endpoint function={URLS['function']} --pairs 500"
@@ -166,6 +168,7 @@ def test_the_sensitivity_is_listed_and_what_is_missing_has_its_command(page: Dec
     assert "With a p95 objective of" in page.read("note-sensitivity")
     page.set("availability", 99.9)
     assert "Not enough evidence" in page.read("verdict")
+    page.open_popover("command-0")
     assert any("benchmark load" in code.value for code in page.app.code)
 
 
