@@ -19,17 +19,22 @@ help: ## show this list
 .all-packages:
 	@tools/install.sh all
 
+# An option with the value of a variable of make's command line; a shell may have a NAME or COLUMNS of its own.
+given = $(if $(filter command,$(origin $(1))),--$(2) "$$$(1)")
+
 artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
 
-extras: ## install what is optional: the packages of the protocol oip-grpc
+extras: ## install what is optional: the protocol oip-grpc, and estimators in the formats of skops and MLflow
 	@tools/install.sh extras
 
-run: .run-packages artifacts/iris/model.json ## start both endpoints (IDIOMATIC=1: a third) and the dashboard; Ctrl+C stops all
+run: .run-packages $(if $(MODEL),,artifacts/iris/model.json) ## start the endpoints and the dashboard; MODEL=houses: another model; IDIOMATIC=1: a third endpoint
 	@MAKE_PID=$$PPID exec $(PY) -m tools.run
 
-train: .run-packages ## train into artifacts/iris; other data: make train DATASET=diabetes
-	@$(PY) -m training $(if $(DATASET),--dataset $(DATASET))
+train: .run-packages ## train artifacts/iris; other data: make train CSV=houses.csv TARGET=price, or DATASET=diabetes
+	@$(PY) -m training $(if $(DATASET),--dataset $(DATASET)) $(call given,CSV,csv) $(call given,TARGET,target) \
+		$(call given,TASK,task) $(call given,DROP,drop) $(call given,COLUMNS,columns) $(call given,NAME,name) \
+		$(call given,ESTIMATOR,estimator) $(if $(TRUST),--trust)
 
 stage-function: .run-packages artifacts/iris/model.json ## fill build/function with exactly what is deployed
 	@$(PY) -m deploy.stage_function $(DEPLOY)

@@ -7,7 +7,7 @@ validation, so pydantic models would only be a detour to the same dictionaries.
 from collections.abc import Mapping
 from typing import Any
 
-from inference.card import Feature, ModelCard
+from inference.card import CategoryFeature, Feature, ModelCard
 from inference.contract import MAX_BODY_BYTES, MAX_DETAILS, MAX_INSTANCES, TEST_TRAFFIC, TRAFFIC_HEADER, answer
 
 Schema = dict[str, Any]
@@ -165,14 +165,31 @@ def _schemas(card: ModelCard) -> dict[str, Schema]:
 
 
 def _feature(feature: Feature) -> Schema:
+    if isinstance(feature, CategoryFeature):
+        return _category(feature)
     limits = feature.limits
     return {
-        "type": "number",
+        "type": ["number", "null"] if feature.accepts_missing else "number",
         "title": feature.title,
         "exclusiveMinimum" if limits.minimum_is_exclusive else "minimum": limits.minimum,
         "maximum": limits.maximum,
         "examples": [feature.default],
     }
+
+
+def _category(feature: CategoryFeature) -> Schema:
+    about = {"title": feature.title, "examples": [feature.default]}
+    null = [None] if feature.accepts_missing else []
+    if feature.accepts_unknown:
+        description = "The model ignores texts other than those it was trained on."
+        return {"type": ["string", "null"] if null else "string", **about, "minLength": 1, "description": description}
+    # Booleans and whole numbers may be written as JSON writes them.
+    in_json: list[Any] = []
+    if feature.type == "boolean":
+        in_json = [name == "true" for name in feature.categories]
+    elif feature.type == "integer":
+        in_json = [int(name) for name in feature.categories]
+    return {"enum": [*feature.categories, *in_json, *null], **about}
 
 
 def _prediction(card: ModelCard) -> Schema:

@@ -5,12 +5,11 @@ the input.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -66,7 +65,7 @@ class ContractError(Exception):
 class Rows:
     """The validated measurements of one request, in the card's order."""
 
-    values: Sequence[Sequence[float]]
+    values: Sequence[list[Value]]
     is_batch: bool = field(default=False)
 
 
@@ -121,7 +120,12 @@ def parse_rows(body: bytes, card: ModelCard) -> Rows:
     """
     document = _decode(body)
     try:
-        return _rows(document, card)
+        rows = _rows(document, card)
+        if card.categories:
+            for values in rows.values:
+                for place, feature in card.categories:
+                    values[place] = feature.read(values[place])
+        return rows
     except ContractError:
         # Depth is judged here, where valid bodies never come, and by our own limit: where the parser gives up
         # depends on how deep its caller already is, so the two endpoints would answer differently.
@@ -214,7 +218,7 @@ def _batch(document: dict[str, Any], card: ModelCard) -> Rows:
     return Rows(rows, is_batch=True)
 
 
-def _row(instance: Any, card: ModelCard, problems: list[Detail]) -> list[float]:
+def _row(instance: Any, card: ModelCard, problems: list[Detail]) -> list[Value]:
     """The features of one instance in the card's order; problems with it are added to `problems`."""
     if type(instance) is list:
         return _listed(instance, card, problems, "features")
@@ -231,7 +235,7 @@ def _row(instance: Any, card: ModelCard, problems: list[Detail]) -> list[float]:
     for feature in card.features:
         if feature.name in instance:
             value = instance[feature.name]
-            problem = _problem(value, feature.limits)
+            problem = feature.problem(value)
             if problem:
                 problems.append(Detail(feature.name, problem))
             values.append(value)
@@ -243,29 +247,16 @@ def _row(instance: Any, card: ModelCard, problems: list[Detail]) -> list[float]:
     return values
 
 
-def _listed(values: Any, card: ModelCard, problems: list[Detail], name: str) -> list[float]:
+def _listed(values: Any, card: ModelCard, problems: list[Detail], name: str) -> list[Value]:
     if type(values) is not list or len(values) != len(card.features):
-        problems.append(
-            Detail(name, f"must be a list of {len(card.features)} numbers: {', '.join(card.feature_names)}")
-        )
+        kind = "numbers" if card.is_numeric else "values"
+        problems.append(Detail(name, f"must be a list of {len(card.features)} {kind}: {', '.join(card.feature_names)}"))
         return []
     for index, (value, feature) in enumerate(zip(values, card.features, strict=True)):
-        problem = _problem(value, feature.limits)
+        problem = feature.problem(value)
         if problem:
             problems.append(Detail(f"{name}[{index}]", problem))
     return values
-
-
-def _problem(value: Any, limits: Any) -> str | None:
-    """What is wrong with one value. Booleans and numeric strings are not numbers."""
-    if type(value) is not float and type(value) is not int:
-        return "must be a number"
-    # An integer too long for a float is outside any limits; comparing it needs no conversion.
-    if type(value) is float and not math.isfinite(value):
-        return "must be a finite number"
-    if not limits.contain(value):
-        return f"must be {limits.describe()}"
-    return None
 
 
 def _shapes(card: ModelCard) -> str:

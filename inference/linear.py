@@ -1,7 +1,8 @@
 """Linear models in plain Python: no numpy to import, and for a few features faster than the call into a runtime.
 
-The file holds what training found: `weights` (outputs x features), `intercepts` (outputs) and a `link`. Scaling is
-part of the weights.
+The file holds what training found: a `link`, `intercepts` (outputs), and `weights` (outputs x features) or, where
+features are categories or may be missing, `terms` (one per feature). Scaling, imputation and encoding are part of the
+numbers: a term says what a value adds to the score of each output.
 """
 
 import json
@@ -10,7 +11,7 @@ from math import exp, isfinite
 from operator import mul
 from typing import Any, Literal, get_args
 
-from inference.card import ModelCard
+from inference.card import CategoryFeature, Feature, ModelCard, Value
 
 Link = Literal["identity", "sigmoid", "softmax"]
 """From scores to outputs: a value; the probabilities of two classes from one score; those of several."""
@@ -19,8 +20,14 @@ MAX_WEIGHTS = 640
 """Up to how many weights `auto` prefers this runtime. With so many, a request with one row takes 1.1 times as long as
 with ONNX Runtime, and one with 1000 rows 1.4 times (`python -m tools.bench_runtimes`)."""
 
-Predict = Callable[[Sequence[Sequence[float]]], list[list[float]]]
-"""n rows of features in the card's order -> n rows of outputs: class probabilities, or one value."""
+Predict = Callable[[Sequence[Sequence[Any]]], list[list[float]]]
+"""n rows of features in the card's order -> n rows of outputs: class probabilities, or one value.
+
+The values are numbers; where the card has them, also categories, and None for what is missing.
+"""
+
+Term = Callable[[Any], tuple[float, ...]]
+"""A value of one feature -> what it adds to each score."""
 
 
 def is_preferred(card: ModelCard) -> bool:
@@ -38,6 +45,17 @@ def load_linear(data: bytes, card: ModelCard) -> Predict:
     if (link == "identity") == card.is_classifier or (link == "sigmoid" and card.output_size != 2):
         raise ValueError("its link does not fit the task")
     intercepts = _numbers(document.get("intercepts"), outputs)
+    if "terms" in document:
+        terms = document["terms"]
+        if not isinstance(terms, list) or len(terms) != len(card.features):
+            raise ValueError("its terms do not fit the card")
+        return _sum(
+            [_term(term, feature, outputs) for term, feature in zip(terms, card.features, strict=True)],
+            intercepts,
+            {"identity": _value_of, "sigmoid": _sigmoid_of, "softmax": _softmax}[link],
+        )
+    if not card.is_numeric:
+        raise ValueError("it cannot read the card's features")
     weights = document.get("weights")
     if not isinstance(weights, list) or len(weights) != outputs:
         raise ValueError("its weights do not fit the outputs")
@@ -48,6 +66,46 @@ def load_linear(data: bytes, card: ModelCard) -> Predict:
     if link == "sigmoid":
         return lambda rows: [_sigmoid(sum(map(mul, weight, row), start)) for row in rows]
     return lambda rows: [[sum(map(mul, weight, row), start)] for row in rows]
+
+
+def _sum(terms: list[Term], start: tuple[float, ...], finish: Callable[[list[float]], list[float]]) -> Predict:
+    def predict(rows: Sequence[Sequence[Value]]) -> list[list[float]]:
+        return [
+            finish(
+                list(map(sum, zip(start, *(term(value) for term, value in zip(terms, row, strict=True)), strict=True)))
+            )
+            for row in rows
+        ]
+
+    return predict
+
+
+def _term(document: Any, feature: Feature, outputs: int) -> Term:
+    """Reads `weights` of a number or `values` of a category, and what is added for a `missing` or `unknown` one."""
+    if not isinstance(document, dict):
+        raise ValueError("holds something other than a term")
+    missing = _numbers(document.get("missing"), outputs) if feature.accepts_missing else ()
+    if not isinstance(feature, CategoryFeature):
+        weights = _numbers(document.get("weights"), outputs)
+        return lambda value: missing if value is None else tuple(weight * value for weight in weights)
+    values = document.get("values")
+    if not isinstance(values, dict) or set(values) != set(feature.categories):
+        raise ValueError("its categories do not fit the card")
+    known: dict[Value, tuple[float, ...]] = {name: _numbers(added, outputs) for name, added in values.items()}
+    if feature.accepts_missing:
+        known[None] = missing
+    if feature.accepts_unknown:
+        unknown = _numbers(document.get("unknown"), outputs)
+        return lambda value: known.get(value, unknown)
+    return known.__getitem__
+
+
+def _value_of(scores: list[float]) -> list[float]:
+    return scores
+
+
+def _sigmoid_of(scores: list[float]) -> list[float]:
+    return _sigmoid(scores[0])
 
 
 def _sigmoid(score: float) -> list[float]:

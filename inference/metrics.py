@@ -10,9 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import inf, nextafter
-from typing import Any
+from typing import Any, cast
 
-from inference.card import ModelCard, TrainingSummary
+from inference.card import CategoryFeature, ModelCard, NumberFeature, Value
 from inference.instance import Instance
 
 LATENCY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -28,6 +28,7 @@ class Metrics:
 
     def __init__(self, card: ModelCard, instance: Instance, runtime: str) -> None:
         self._card = card
+        self._is_numeric = card.is_numeric
         self._instance = instance
         self._runtime = runtime
         self._tallies = (_Tally(card), _Tally(card))
@@ -49,7 +50,7 @@ class Metrics:
             requests.sum_s += duration_s
 
     def count_predictions(
-        self, rows: Sequence[Sequence[float]], outputs: Sequence[Sequence[float]], is_test: bool = False
+        self, rows: Sequence[Sequence[Any]], outputs: Sequence[Sequence[float]], is_test: bool = False
     ) -> None:
         """The rows of one answered request and what the model gave for them."""
         tally = self._tallies[is_test]
@@ -58,7 +59,11 @@ class Metrics:
                 tally.predictions[output.index(max(output))] += 1
         else:
             tally.predictions[0] += len(outputs)
-        if len(rows) == 1:
+        if not self._is_numeric:
+            for row in rows:
+                for value, cells in zip(row, tally.cells, strict=True):
+                    cells.count(value)
+        elif len(rows) == 1:
             for value, cells in zip(rows[0], tally.cells, strict=True):
                 cells.counts[bisect_right(cells.edges, value)] += 1
         else:  # a sorted column is counted by its edges, which are far fewer than its values
@@ -115,7 +120,7 @@ class Metrics:
         )
         outside = CounterMetricFamily(
             "faceoff_inputs_out_of_range",
-            "Values outside the training data's range, by feature.",
+            "Values outside the training data's range or categories, by feature.",
             labels=("feature", "traffic"),
         )
         binned = CounterMetricFamily(
@@ -130,7 +135,7 @@ class Metrics:
             for name, count in zip(names, tally.predictions, strict=True):
                 predictions.add_metric((name, kind), count)
             for name, cells in zip(self._card.feature_names, tally.cells, strict=True):
-                outside.add_metric((name, kind), cells.counts[0] + cells.counts[-1])
+                outside.add_metric((name, kind), cells.outside())
                 for index, count in enumerate(cells.bins()):
                     binned.add_metric((name, str(index), kind), count)
         yield predictions
@@ -163,19 +168,32 @@ class _Tally:
     def __init__(self, card: ModelCard) -> None:
         self.routes: dict[str, _Requests] = {}
         self.predictions = [0] * max(1, len(card.classes))
-        self.cells = [_Cells(feature.training) for feature in card.features]
+        self.cells = [
+            _CategoryCells(feature) if isinstance(feature, CategoryFeature) else _Cells(feature)
+            for feature in card.features
+        ]
 
 
 class _Cells:
     """The values of one feature by the bins of its histogram, with a cell below them and one above."""
 
-    __slots__ = ("counts", "edges")
+    __slots__ = ("accepts_missing", "counts", "edges", "missing")
 
-    def __init__(self, training: TrainingSummary) -> None:
+    def __init__(self, feature: NumberFeature) -> None:
+        training = feature.training
         # As in the card's histogram a bin has its lower edge, and the last one both: 'up to' becomes 'below'.
         inner = training.histogram_edges[1:-1]
-        self.edges = (training.minimum, *inner, nextafter(training.maximum, inf))
+        self.edges: tuple[float, ...] = (training.minimum, *inner, nextafter(training.maximum, inf))
         self.counts = [0] * (len(self.edges) + 1)
+        self.accepts_missing = feature.accepts_missing
+        self.missing = 0
+
+    def count(self, value: Value) -> None:
+        """Count one value, which may be missing."""
+        if value is None:
+            self.missing += 1
+        else:
+            self.counts[bisect_right(self.edges, cast(float, value))] += 1
 
     def add(self, ordered: Sequence[float]) -> None:
         """Count values that are in order."""
@@ -186,12 +204,42 @@ class _Cells:
             before = below
         self.counts[-1] += len(ordered) - before
 
+    def outside(self) -> int:
+        """How many values were outside the training data."""
+        return self.counts[0] + self.counts[-1]
+
     def bins(self) -> list[int]:
-        """The bins alone; the first and the last include values outside the training data."""
+        """As `bin_counts` of the feature; the first and the last bin include values outside the training data."""
         counts = self.counts[1:-1]
         counts[0] += self.counts[0]
         counts[-1] += self.counts[-1]
-        return counts
+        return [*counts, self.missing] if self.accepts_missing else counts
+
+
+class _CategoryCells(_Cells):
+    """The values of one feature by category, with a cell for unknown ones."""
+
+    __slots__ = ("accepts_unknown", "index_of")
+
+    def __init__(self, feature: CategoryFeature) -> None:
+        self.edges = ()
+        self.index_of = feature.index_of
+        self.counts = [0] * (len(feature.categories) + 1)
+        self.accepts_missing, self.accepts_unknown = feature.accepts_missing, feature.accepts_unknown
+        self.missing = 0
+
+    def count(self, value: Value) -> None:
+        if value is None:
+            self.missing += 1
+        else:
+            self.counts[self.index_of.get(cast(str, value), -1)] += 1
+
+    def outside(self) -> int:
+        return self.counts[-1]
+
+    def bins(self) -> list[int]:
+        missing = [self.missing] if self.accepts_missing else []
+        return self.counts[:-1] + missing + (self.counts[-1:] if self.accepts_unknown else [])
 
 
 class _Requests:

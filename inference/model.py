@@ -8,8 +8,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from inference.card import CARD_FILE, JOBLIB_FILE, LINEAR_FILE, ONNX_FILE, CardError, ModelCard, parse_card
+from inference.card import (
+    CARD_FILE,
+    JOBLIB_FILE,
+    LINEAR_FILE,
+    ONNX_FILE,
+    CardError,
+    CategoryFeature,
+    CategoryType,
+    ModelCard,
+    Value,
+    parse_card,
+)
 from inference.linear import Predict as Predict
 from inference.linear import is_preferred, load_linear
 from inference.settings import Runtime, RuntimeChoice, quiet_native_libraries
@@ -24,6 +36,9 @@ _MODULES: dict[Runtime, tuple[str, ...]] = {
     "onnx": ("onnxruntime",),
     "sklearn": ("joblib", "sklearn"),
 }
+
+
+_TYPED: dict[CategoryType, Callable[[Any], object]] = {"text": str, "boolean": "true".__eq__, "integer": int}
 
 
 class ArtifactError(Exception):
@@ -103,7 +118,11 @@ def import_runtime(runtime: Runtime) -> None:
 
 
 def load_onnx(data: bytes, card: ModelCard) -> Predict:
-    """An ONNX Runtime session over `data`, one thread, reading only the output that the card describes."""
+    """An ONNX Runtime session over `data`, one thread, reading only the output that the card describes.
+
+    Its input is one tensor of numbers, NaN where one is missing; with categories it has one input for each feature, in
+    the card's order, in which a missing category is an empty text.
+    """
     quiet_native_libraries()
     import numpy as np
     import onnxruntime as ort
@@ -114,13 +133,26 @@ def load_onnx(data: bytes, card: ModelCard) -> Predict:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    (model_input,) = session.get_inputs()
-    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[model_input.type]
-    input_name = model_input.name
+    dtypes = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(string)": np.object_}
     # A converted classifier gives labels and probabilities; the label is the position of the largest probability.
     output_names = [session.get_outputs()[-1].name]
+    if card.categories:
+        columns = [(one.name, dtypes[one.type], one.type == "tensor(string)") for one in session.get_inputs()]
 
-    def predict(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+        def predict_columns(rows: Sequence[Sequence[Value]]) -> list[list[float]]:
+            inputs = {
+                name: np.array([["" if is_text and value is None else value] for value in values], dtype)
+                for (name, dtype, is_text), values in zip(columns, zip(*rows, strict=True), strict=True)
+            }
+            (outputs,) = session.run(output_names, inputs)
+            return outputs.tolist()  # type: ignore[no-any-return]
+
+        return predict_columns
+    (model_input,) = session.get_inputs()
+    dtype = dtypes[model_input.type]
+    input_name = model_input.name
+
+    def predict(rows: Sequence[Sequence[Value]]) -> list[list[float]]:
         (outputs,) = session.run(output_names, {input_name: np.array(rows, dtype)})
         return outputs.tolist()  # type: ignore[no-any-return]
 
@@ -128,7 +160,10 @@ def load_onnx(data: bytes, card: ModelCard) -> Predict:
 
 
 def load_sklearn(data: bytes, card: ModelCard) -> Predict:
-    """The fitted estimator itself, unpickled by joblib. `data` must have been verified by the caller."""
+    """The fitted estimator itself, unpickled by joblib. `data` must have been verified by the caller.
+
+    One that was fitted on a DataFrame gets a DataFrame, with the names and types of its columns.
+    """
     quiet_native_libraries()
     import joblib
     import numpy as np
@@ -136,12 +171,35 @@ def load_sklearn(data: bytes, card: ModelCard) -> Predict:
     estimator = joblib.load(io.BytesIO(data))
     method = estimator.predict_proba if card.is_classifier else estimator.predict
     width = card.output_size
+    names = getattr(estimator, "feature_names_in_", None)
+    types = [feature.type if isinstance(feature, CategoryFeature) else None for feature in card.features]
 
-    def predict(rows: Sequence[Sequence[float]]) -> list[list[float]]:
-        outputs = method(np.array(rows, np.float64)).reshape(len(rows), width)
+    def predict(rows: Sequence[Sequence[Value]]) -> list[list[float]]:
+        inputs = np.array(rows, np.float64) if names is None else data_frame(rows, types, names)
+        outputs = method(inputs).reshape(len(rows), width)
         return outputs.tolist()  # type: ignore[no-any-return]
 
     return predict
+
+
+def data_frame(rows: Sequence[Sequence[Value]], types: Sequence[CategoryType | None], names: Sequence[str]) -> Any:
+    """`rows` (n, features) as a pandas DataFrame with the columns `names`; `types` is None for a number.
+
+    Numbers are float64. Categories are objects: texts, booleans or integers as in the training table. What is missing
+    is NaN.
+    """
+    import numpy as np
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, kind, values in zip(names, types, zip(*rows, strict=True), strict=True):
+        if kind is None:
+            columns[str(name)] = np.array(values, np.float64)
+        else:
+            typed = _TYPED[kind]
+            objects = [np.nan if value is None else typed(value) for value in values]
+            columns[str(name)] = pd.Series(objects, dtype=object)
+    return pd.DataFrame(columns)
 
 
 def _read_card(directory: Path) -> ModelCard:

@@ -149,7 +149,7 @@ def import_target(when: str, found: Sequence[str], unwanted: Sequence[str]) -> T
 def history(card: ModelCard, length: int) -> Iterator[Comparison]:
     """A record as `length` comparisons leave it; the answers are the training data's middle, the times are drawn."""
     draw = random.Random(0)  # noqa: S311  a shape to draw, no secret
-    inputs = tuple(feature.default for feature in card.features)
+    inputs = card.defaults
     share = 1 / len(card.classes) if card.is_classifier else None
     for number in range(length):
         at_utc = f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00"

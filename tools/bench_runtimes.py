@@ -47,7 +47,7 @@ def services(features: int, classes: int) -> dict[str, Service]:
     )
     settings = ServingSettings.from_env({}, default_model_dir=Path())
     linear = load_linear(linear_bytes(estimator) or b"", card)
-    onnx = load_onnx(onnx_bytes(estimator, features, "double", "bench"), card)
+    onnx = load_onnx(onnx_bytes(estimator, [None] * features, "double", "bench"), card)
     return {
         "linear": Service(Model(card, "linear", linear), settings, "linear"),
         "onnx": Service(Model(card, "onnx", onnx), settings, "onnx"),

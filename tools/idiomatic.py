@@ -23,15 +23,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from api.settings import ListenSettings
-from inference.card import CARD_FILE, CardError, Feature, ModelCard, parse_card
+from inference.card import CARD_FILE, CardError, CategoryFeature, Feature, ModelCard, parse_card
 from inference.contract import answer
 from inference.model import Model, load_model
 from inference.settings import ServingSettings, SettingsError
@@ -80,10 +80,16 @@ def measurement_model(card: ModelCard) -> type[Measurement]:
 
 def _field(feature: Feature) -> tuple[Any, Any]:
     """The type of one feature with its limits, and what else its field says."""
-    limits = feature.limits
-    bounds: dict[str, Any] = {"gt" if limits.minimum_is_exclusive else "ge": limits.minimum, "le": limits.maximum}
+    kind: Any
+    if isinstance(feature, CategoryFeature):
+        kind = Annotated[str, Field(min_length=1)] if feature.accepts_unknown else Literal[feature.categories]
+        kind = Annotated[kind, BeforeValidator(feature.read)]  # true and 3 are categories too
+    else:
+        limits = feature.limits
+        bounds: dict[str, Any] = {"gt" if limits.minimum_is_exclusive else "ge": limits.minimum, "le": limits.maximum}
+        kind = Annotated[float, Field(**bounds)]
     described = Field(alias=feature.name, title=feature.title, examples=[feature.default])
-    return Annotated[float, Field(**bounds)], described
+    return kind | None if feature.accepts_missing else kind, described
 
 
 def loaded_model(request: Request) -> Model:

@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Collection, Mapping
@@ -29,6 +30,9 @@ from tools.processes import HOST, Program, shown
 from tools.supervisor import StartError, launch, say, why_not_available
 
 ROOT = Path(__file__).resolve().parents[1]
+ARTIFACTS = ROOT / "artifacts"
+DEFAULT_MODEL_DIR = ARTIFACTS / "iris"
+_MODEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 DASHBOARD_COMMAND = (sys.executable, "-m", "dashboard")
 
 # Read by functions-framework, never set in production: a DEBUG in somebody's shell would change the server's kind.
@@ -63,9 +67,9 @@ class RunSettings:
     def from_env(cls, environ: Mapping[str, str]) -> "RunSettings":
         """Read API_PORT, FUNCTION_PORT, DASHBOARD_PORT, and MODEL_DIR and ENDPOINTS, which are made absolute.
 
-        With IDIOMATIC=1, also IDIOMATIC_PORT: by default the next port after the function's, without a file the next
-        free one. Raises SettingsError where a port is not usable, two are equal or the file lacks the third endpoint,
-        and ConfigurationError for the file.
+        MODEL=NAME is MODEL_DIR=artifacts/NAME. With IDIOMATIC=1, also IDIOMATIC_PORT: by default the next port after
+        the function's, without a file the next free one. Raises SettingsError where a port is not usable, two are equal
+        or the file lacks the third endpoint, and ConfigurationError for the file.
         """
         wanted = {"API_PORT": "8000", "FUNCTION_PORT": "8080", "DASHBOARD_PORT": "8501"}
         is_idiomatic = _switch("IDIOMATIC", environ)
@@ -78,7 +82,7 @@ class RunSettings:
                 raise SettingsError(f"{ports[port]} and {name} are both {port}; they must differ")
             ports[port] = name
         api_port, function_port, dashboard_port, *chosen = ports
-        model_dir, file = environ.get("MODEL_DIR"), environ.get(configured.VARIABLE)
+        file = environ.get(configured.VARIABLE)
         endpoints = configured.configured_endpoints(environ) if file else None
         local = (
             None if endpoints is None else frozenset(urlsplit(one.url).port or 0 for one in endpoints if one.is_local)
@@ -92,7 +96,7 @@ class RunSettings:
             api_port,
             function_port,
             dashboard_port,
-            Path(model_dir).absolute() if model_dir else None,
+            _model_dir(environ),
             Path(file).absolute() if file else None,
             local,
             chosen[0] if chosen else None,
@@ -111,6 +115,17 @@ class RunSettings:
     def is_wanted(self, port: int) -> bool:
         """Whether one of our programs is to listen here: without a file always, else where the file names it."""
         return self.local_ports is None or port in self.local_ports
+
+
+def _model_dir(environ: Mapping[str, str]) -> Path | None:
+    model, model_dir = environ.get("MODEL"), environ.get("MODEL_DIR")
+    if not model:
+        return Path(model_dir).absolute() if model_dir else None
+    if model_dir:
+        raise SettingsError("MODEL and MODEL_DIR both say what is served; set one of them")
+    if not _MODEL.fullmatch(model):
+        raise SettingsError("MODEL must be the name of a directory in artifacts/, such as iris")
+    return ARTIFACTS / model
 
 
 def _port(name: str, text: str) -> int:
@@ -139,7 +154,7 @@ def programs(settings: RunSettings, environ: Mapping[str, str]) -> tuple[Program
     Where a file says what is compared, the API and the function are left out unless it names their addresses. The
     third endpoint comes last, where it is wanted. Raises ConfigurationError where it would join invalid ones.
     """
-    common = {name: value for name, value in environ.items() if name != "MODEL_DIR"}
+    common = {name: value for name, value in environ.items() if name not in ("MODEL", "MODEL_DIR")}
     if settings.model_dir:
         common["MODEL_DIR"] = str(settings.model_dir)
     common |= {name: environ.get(name) or fact for name, fact in local_facts().items()}
@@ -241,18 +256,20 @@ def write_endpoints(settings: RunSettings, environ: Mapping[str, str]) -> None:
 
 def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
     """Stage the function with the model and runtime of the environment. Raises StartError, with the remedy."""
-    default = ROOT / "artifacts" / "iris"
-    model_dir = settings.model_dir or default
+    model_dir = settings.model_dir or DEFAULT_MODEL_DIR
     if not (model_dir / "model.json").is_file():
-        if model_dir == default:
+        if model_dir == DEFAULT_MODEL_DIR:
             command = "make train"
-        elif model_dir.parent == default.parent:
-            command = f"make train DATASET={model_dir.name}"
+        elif model_dir.parent == ARTIFACTS:
+            name = model_dir.name
+            command = f"make train DATASET={name}, or make train CSV={name}.csv TARGET=COLUMN"
         else:
             command = f".venv/bin/python -m training --output {shlex.quote(str(model_dir))}"
         raise StartError(f"There is no model.json in MODEL_DIR ({shown(model_dir)}). To train a model: {command}")
     try:
-        serving = ServingSettings.from_env({**environ, "MODEL_DIR": str(model_dir)}, default_model_dir=default)
+        serving = ServingSettings.from_env(
+            {**environ, "MODEL_DIR": str(model_dir)}, default_model_dir=DEFAULT_MODEL_DIR
+        )
         stage(settings.build_dir / "function", serving)
     except (ArtifactError, SettingsError, OSError) as error:
         raise StartError(f"The function cannot be staged: {error}") from error
@@ -264,6 +281,8 @@ def prepare(settings: RunSettings, environ: Mapping[str, str]) -> None:
         write_endpoints(settings, environ)
     if settings.is_wanted(settings.function_port):
         stage_function(settings, environ)
+    if settings.is_wanted(settings.function_port) or settings.is_wanted(settings.api_port):
+        say(f"Model: {shown(settings.model_dir or DEFAULT_MODEL_DIR)}")
     if settings.file_is_needed:
         say(f"For commands in another terminal: export {configured.VARIABLE}={shown(settings.own_endpoints_file)}")
 

@@ -1,17 +1,20 @@
 """Check that both exports give the same answers, for every training row and a grid over the training range."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 from inference.model import Predict
 
 TOLERANCE = 1e-5
 """Largest accepted difference: absolute for a probability, relative for a regressor's value."""
 
 _GRID_POINTS = 20_000
+_MISSING_SHARE = 0.1
 
 
 class ParityError(Exception):
@@ -37,12 +40,47 @@ def grid(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.unique(low * (1 - shares) + high * shares, axis=0)
 
 
-def check_parity(card: ModelCard, inputs: NDArray[np.float64], reference: Predict, candidate: Predict) -> float:
+def mixed_grid(columns: Sequence[NDArray[Any]], accepts_unknown: Sequence[bool]) -> list[tuple[Value, ...]]:
+    """At most 20 000 points over `columns` (each (n,): numbers with NaN, or categories with None), as requests.
+
+    Numbers are those of `grid`. Each category is drawn with a fixed seed from its values and, where it is accepted, one
+    that is unknown. A column that has missing values misses one in ten.
+    """
+    drawn = np.random.default_rng(0)
+    numbers = [column for column in columns if column.dtype != object]
+    if numbers:
+        ends = np.array([[np.nanmin(column), np.nanmax(column)] for column in numbers]).T
+        points = grid(ends)
+        count = len(points)
+        by_column = iter(points.T)
+    else:
+        count = _GRID_POINTS
+    found: list[list[Value]] = []
+    for column, is_open in zip(columns, accepts_unknown, strict=True):
+        if column.dtype == object:
+            known = sorted({value for value in column.tolist() if value is not None})
+            values = drawn.choice(np.array([*known, *(["?"] if is_open else [])], object), count)
+            has_missing = any(value is None for value in column.tolist())
+        else:
+            values = next(by_column).astype(object)
+            has_missing = bool(np.isnan(column).any())
+        if has_missing:
+            values[drawn.random(count) < _MISSING_SHARE] = None
+        found.append(values.tolist())
+    return list(zip(*found, strict=True))
+
+
+def check_parity(
+    card: ModelCard,
+    inputs: NDArray[np.float64] | Sequence[Sequence[Value]],
+    reference: Predict,
+    candidate: Predict,
+) -> float:
     """Compare two predict functions over `inputs` (n, features); return the largest difference.
 
     Raises ParityError if a label differs or a difference exceeds TOLERANCE.
     """
-    rows = inputs.tolist()
+    rows: Any = inputs.tolist() if isinstance(inputs, np.ndarray) else inputs
     expected, actual = np.array(reference(rows)), np.array(candidate(rows))
     if expected.shape != actual.shape:
         raise ParityError(f"the outputs have the shapes {expected.shape} and {actual.shape}")

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Literal
 
-from inference.card import Feature, ModelCard
+from inference.card import CategoryFeature, Feature, ModelCard, NumberFeature, Value
 from inference.contract import MAX_BODY_BYTES, MAX_DEPTH, MAX_INSTANCES
 
 Source = Literal["rows", "grid", "limits", "boundary", "uniform", "noise", "known"]
-Values = tuple[float, ...]
+Values = tuple[Value, ...]
 
 DRAWN: tuple[Source, ...] = ("uniform", "noise")
 """Random samples, which bound the share of disagreements among all inputs like them. Other inputs are only counted."""
@@ -75,34 +75,58 @@ def grid(card: ModelCard, count: int) -> list[Input]:
 
 
 def limits(card: ModelCard) -> list[Input]:
-    """Each feature at its lowest and at its highest allowed value, the others at their defaults."""
+    """Each feature at its lowest and at its highest allowed value, or at each category, the others at their defaults.
+
+    Also missing, where that is allowed.
+    """
     inputs = []
     for index, feature in enumerate(card.features):
-        lowest = feature.limits.minimum
-        if feature.limits.minimum_is_exclusive:
-            lowest += min(feature.step, (feature.limits.maximum - lowest) / 2)
+        missing = (None,) if feature.accepts_missing else ()
         inputs += [
-            (*card.defaults[:index], value, *card.defaults[index + 1 :]) for value in (lowest, feature.limits.maximum)
+            (*card.defaults[:index], value, *card.defaults[index + 1 :]) for value in (*_extremes(feature), *missing)
         ]
     return distinct(Input("limits", values) for values in inputs)
 
 
+def _extremes(feature: Feature) -> tuple[Value, ...]:
+    if isinstance(feature, CategoryFeature):
+        return feature.categories
+    lowest = feature.limits.minimum
+    if feature.limits.minimum_is_exclusive:
+        lowest += min(feature.step, (feature.limits.maximum - lowest) / 2)
+    return lowest, feature.limits.maximum
+
+
 def uniform(card: ModelCard, count: int, seed: int) -> list[Input]:
-    """`count` inputs drawn independently and uniformly over the ranges that `grid` covers, not rounded to the step."""
+    """`count` inputs drawn independently and uniformly over the ranges that `grid` covers, not rounded to the step.
+
+    Categories are equally likely.
+    """
     drawn = random.Random(f"uniform {seed}")  # noqa: S311
-    spans = [_span(feature) for feature in card.features]
-    return [Input("uniform", tuple(drawn.uniform(low, high) for low, high in spans)) for _ in range(count)]
+    choices = [one.categories if isinstance(one, CategoryFeature) else _span(one) for one in card.features]
+    return [
+        Input(
+            "uniform",
+            tuple(
+                drawn.choice(some) if isinstance(feature, CategoryFeature) else drawn.uniform(*some)
+                for feature, some in zip(card.features, choices, strict=True)
+            ),
+        )
+        for _ in range(count)
+    ]
 
 
 def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> list[Input]:
     """`count` of the `rows`, drawn independently with replacement, each value with Gaussian noise; none without rows.
 
     The noise has a tenth of the feature's standard deviation in the training data. A value that the noise would move
-    past the card's limits stays as it is.
+    past the card's limits stays as it is, and so do categories and what is missing.
     """
     drawn = random.Random(f"noise {seed}")  # noqa: S311
 
-    def moved(feature: Feature, value: float) -> float:
+    def moved(feature: Feature, value: Value) -> Value:
+        if isinstance(feature, CategoryFeature) or value is None:
+            return value
         found = value + drawn.gauss(0, NOISE * feature.training.standard_deviation)
         return found if feature.limits.contain(found) else value
 
@@ -115,9 +139,9 @@ def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> lis
 def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], list[float], list[Input]]:
     """A grid over the features number `x` and `y`, the others at their defaults: both axes, and the inputs row by row.
 
-    The range of each axis is that of `grid`; the values are not rounded to the step.
+    Both are numbers. The range of each axis is that of `grid`; the values are not rounded to the step.
     """
-    ends = [(_span(card.features[index])) for index in (x, y)]
+    ends = [_span(one) for index in (x, y) if isinstance(one := card.features[index], NumberFeature)]
     across, up = ([low + (high - low) * index / (per_side - 1) for index in range(per_side)] for low, high in ends)
     inputs = []
     for vertical, horizontal in product(up, across):
@@ -127,7 +151,7 @@ def plane(card: ModelCard, x: int, y: int, per_side: int) -> tuple[list[float], 
     return across, up, inputs
 
 
-def _span(feature: Feature) -> tuple[float, float]:
+def _span(feature: NumberFeature) -> tuple[float, float]:
     training, allowed, step = feature.training, feature.limits, feature.step
     reach = _MARGIN * (training.maximum - training.minimum) or step
     low, high = training.minimum - reach, min(training.maximum + reach, allowed.maximum)
@@ -136,7 +160,9 @@ def _span(feature: Feature) -> tuple[float, float]:
     return low, high
 
 
-def _between(feature: Feature, share: float) -> float:
+def _between(feature: Feature, share: float) -> Value:
+    if isinstance(feature, CategoryFeature):
+        return feature.categories[min(int(share * len(feature.categories)), len(feature.categories) - 1)]
     low, high = _span(feature)
     value = low + share * (high - low)
     rounded = round(round(value / feature.step) * feature.step, 10)
@@ -156,7 +182,11 @@ class Bracket:
 
     @property
     def middle(self) -> Values:
-        return tuple((one + other) / 2 for one, other in zip(self.inside, self.outside, strict=True))
+        """Half-way between the numbers; what is a category or missing is that of the inside."""
+        return tuple(
+            (one + other) / 2 if isinstance(one, float | int) and isinstance(other, float | int) else one
+            for one, other in zip(self.inside, self.outside, strict=True)
+        )
 
     def narrowed(self, label: float | None) -> "Bracket":
         """The half that contains the boundary if the middle has class `label`; unchanged if that is unknown."""
@@ -202,20 +232,14 @@ class Invalid:
 
 def invalid_inputs(card: ModelCard) -> list[Invalid]:
     """Requests that every endpoint must refuse in the same way."""
-    name = card.feature_names[0]
     named = dict(zip(card.feature_names, card.defaults, strict=True))
-    feature = card.features[0]
-    width = feature.limits.maximum - feature.limits.minimum
-
-    def with_first(value: object) -> bytes:
-        return json.dumps({**named, name: value}).encode()
-
     good = json.dumps(named).encode()
-    twice = f'{{"{name}": {feature.default}, '.encode() + good[1:]
+    first = card.features[0]
+    twice = f"{{{json.dumps(first.name)}: {json.dumps(first.default)}, ".encode() + good[1:]
     return [
         Invalid("nothing", b"", everywhere=True),
         Invalid("not JSON", b"{", everywhere=True),
-        Invalid("not UTF-8", b'{"' + name.encode() + b'": "\xff"}', everywhere=True),
+        Invalid("not UTF-8", b'{"' + first.name.encode() + b'": "\xff"}', everywhere=True),
         Invalid("a list instead of an object", json.dumps(list(card.defaults)).encode()),
         Invalid("null", b"null"),
         Invalid("an empty object", b"{}"),
@@ -224,14 +248,7 @@ def invalid_inputs(card: ModelCard) -> list[Invalid]:
         Invalid("a field twice", twice),
         Invalid("a list that is too short", json.dumps({"features": list(card.defaults[1:])}).encode()),
         Invalid("a list that is too long", json.dumps({"features": [*card.defaults, 1.0]}).encode()),
-        Invalid("text instead of a number", with_first("one"), is_named=True, everywhere=True),
-        Invalid("a number as text", with_first(str(feature.default))),
-        Invalid("true instead of a number", with_first(True)),
-        Invalid("null instead of a number", with_first(None)),
-        Invalid("NaN", with_first(math.nan)),
-        Invalid("infinity as 1e999", good.replace(json.dumps(feature.default).encode(), b"1e999", 1)),
-        Invalid("below the limit", with_first(feature.limits.minimum - width)),
-        Invalid("above the limit", with_first(feature.limits.maximum + width)),
+        *_invalid_values(card, named),
         Invalid("no instances", b'{"instances": []}'),
         Invalid("too many instances", json.dumps({"instances": [[0]] * (MAX_INSTANCES + 1)}).encode()),
         Invalid("one bad instance", json.dumps({"instances": [list(card.defaults), []]}).encode()),
@@ -239,3 +256,38 @@ def invalid_inputs(card: ModelCard) -> list[Invalid]:
         Invalid("a body that is too large", b" " * MAX_BODY_BYTES + good),
         Invalid("a form instead of JSON", good, "application/x-www-form-urlencoded"),
     ]
+
+
+def _invalid_values(card: ModelCard, named: Mapping[str, Value]) -> list[Invalid]:
+    """Wrong values of the first number and of the first category."""
+    found = []
+
+    def bad(name: str, feature: Feature, value: object) -> Invalid:
+        return Invalid(name, json.dumps({**named, feature.name: value}).encode())
+
+    number = next((one for one in card.features if isinstance(one, NumberFeature)), None)
+    if number:
+        width = number.limits.maximum - number.limits.minimum
+        whole = json.dumps({**named, number.name: number.default}).encode()
+        place = f"{json.dumps(number.name)}: ".encode()
+        found += [
+            replace(bad("text instead of a number", number, "one"), is_named=True, everywhere=True),
+            bad("a number as text", number, str(number.default)),
+            bad("true instead of a number", number, True),
+            *([] if number.accepts_missing else [bad("null instead of a number", number, None)]),
+            bad("NaN", number, math.nan),
+            Invalid(
+                "infinity as 1e999", whole.replace(place + json.dumps(number.default).encode(), place + b"1e999", 1)
+            ),
+            bad("below the limit", number, number.limits.minimum - width),
+            bad("above the limit", number, number.limits.maximum + width),
+        ]
+    category = next((one for one in card.features if isinstance(one, CategoryFeature)), None)
+    if category:
+        found += [
+            bad("a number instead of a category", category, 0.5),
+            bad("an empty category", category, ""),
+            *([] if category.accepts_unknown else [bad("an unknown category", category, "".join(category.categories))]),
+            *([] if category.accepts_missing else [bad("null instead of a category", category, None)]),
+        ]
+    return found

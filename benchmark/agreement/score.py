@@ -164,7 +164,9 @@ def _interleaved(scorers: Sequence[Scorer], card: ModelCard, count: int) -> Iter
 
 def _rows_in_one(card: ModelCard) -> int:
     """How many rows fit into a request, and their answers into a reply, with a margin."""
-    row_bytes = 26 * len(card.features) + 4
+    row_bytes = (
+        26 * len(card.features) + 4 + sum(len(json.dumps(max(one.categories, key=len))) for _, one in card.categories)
+    )
     answer_bytes = 200 + sum(len(json.dumps(name)) + 26 for name in card.classes)
     return max(1, min(_CHUNK_ROWS, MAX_BODY_BYTES // 2 // row_bytes, MAX_ANSWER_BYTES // 2 // answer_bytes))
 

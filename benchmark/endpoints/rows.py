@@ -231,9 +231,9 @@ def within_limits(table: Table, card: ModelCard) -> Table:
     rows, bad = [], list(table.bad)
     for row in table.rows:
         problems = [
-            f"{feature.name} must be {feature.limits.describe()}"
+            f"{feature.name} {problem}"
             for feature, value in zip(card.features, row.values, strict=True)
-            if not feature.limits.contain(value)
+            if (problem := feature.problem(value))
         ]
         if problems:
             bad.append(BadRow(row.line, problems[0]))

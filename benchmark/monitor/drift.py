@@ -57,22 +57,22 @@ def drift(card: ModelCard, binned: Mapping[str, Sequence[int]]) -> list[Drift]:
     found = []
     for feature in card.features:
         counts = binned.get(feature.name, ())
-        training = feature.training
+        training = feature.bin_counts
         seen = sum(counts)
-        if counts and len(counts) != len(training.histogram_counts):
+        if counts and len(counts) != len(training):
             found.append(Drift(feature.name, seen, DriftLevel.UNREADABLE))
             continue
         if not counts:
             found.append(Drift(feature.name, 0, DriftLevel.UNREADABLE if binned else DriftLevel.TOO_FEW))
             continue
-        groups = merged(training.histogram_counts)
+        groups = merged(training)
         if len(groups) < 2:
             found.append(Drift(feature.name, seen, DriftLevel.ONE_BIN))
             continue
         if seen < ENOUGH:
             found.append(Drift(feature.name, seen, DriftLevel.TOO_FEW))
             continue
-        expected = [sum(training.histogram_counts[index] for index in group) for group in groups]
+        expected = [sum(training[index] for index in group) for group in groups]
         actual = [sum(counts[index] for index in group) for group in groups]
         value = psi(expected, actual)
         limit = chance(sum(expected), seen, len(groups), _FALSE_ALARM / len(card.features))

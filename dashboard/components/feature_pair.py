@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from inference.card import ModelCard
+from inference.card import ModelCard, NumberFeature
 
 Pair = tuple[int, int]
 
@@ -33,4 +33,5 @@ def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> N
 
 
 def _pairs(card: ModelCard) -> list[Pair]:
-    return list(combinations(range(len(card.features)), 2)) or [(0, 0)]
+    numbers = [place for place, feature in enumerate(card.features) if isinstance(feature, NumberFeature)]
+    return list(combinations(numbers, 2)) or [(place, place) for place in numbers[:1]] or [(0, 0)]

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.endpoints.rows import training_text
-from inference.card import ModelCard
+from inference.card import ModelCard, NumberFeature, Value
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """Inputs in the card's feature order; targets are class indices, or values."""
+    """Inputs in the card's feature order, None where one is missing; targets are class indices, or values."""
 
-    inputs: tuple[tuple[float, ...], ...]
+    inputs: tuple[tuple[Value, ...], ...]
     targets: tuple[float, ...]
 
 
@@ -25,7 +25,14 @@ def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:
     inputs, targets = [], []
     try:
         for row in csv.DictReader(io.StringIO(text)):
-            inputs.append(tuple(float(row[name]) for name in card.feature_names))
+            inputs.append(
+                tuple(
+                    (float(cell) if isinstance(feature, NumberFeature) else cell)
+                    if (cell := row[feature.name]) or not feature.accepts_missing
+                    else None
+                    for feature in card.features
+                )
+            )
             target = row["target"]
             targets.append(float(card.classes.index(target)) if card.is_classifier else float(target))
     except (ValueError, KeyError, TypeError):  # the card of an endpoint may name this file without fitting it

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.card import CARD_FILE, DATA_FILE, JOBLIB_FILE, ONNX_FILE, ModelCard, content_version, parse_card
+from inference.card import (
+    CARD_FILE,
+    DATA_FILE,
+    JOBLIB_FILE,
+    ONNX_FILE,
+    ModelCard,
+    NumberFeature,
+    content_version,
+    parse_card,
+)
 from inference.model import Model, Predict
 from inference.service import Service
 from inference.settings import ServingSettings
@@ -111,6 +120,12 @@ def files_of(rows: bytes) -> dict[str, Any]:
 
 def make_card(document: Mapping[str, Any]) -> ModelCard:
     return parse_card(json.loads(json.dumps(document)))
+
+
+def numbers(card: ModelCard) -> list[NumberFeature]:
+    """The features of a card that has numbers only."""
+    assert all(isinstance(feature, NumberFeature) for feature in card.features)
+    return [feature for feature in card.features if isinstance(feature, NumberFeature)]
 
 
 def write_artifact(directory: Path, document: Mapping[str, Any], rows: bytes) -> Path:

@@ -35,7 +35,7 @@ def earlier(card: ModelCard) -> Iterator[Comparison]:
             samples.append(
                 Sample(endpoint, "2026-01-01T00:00:00.000+00:00", latency_ms, failure=failure, answer=answer)
             )
-        inputs = tuple(feature.default for feature in card.features)
+        inputs = card.defaults
         yield Comparison(f"earlier-{number}", "2026-01-01T00:00:00.000+00:00", card.name, inputs, tuple(samples))
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.card import CardError, Limits, ModelCard, content_version, parse_card
+from tests.benchmark.cards import numbers
 
 Document = dict[str, Any]
 
@@ -38,8 +39,8 @@ def test_a_classifiers_card_is_read_whole(document: Document) -> None:
     assert card.is_classifier
     assert card.output_size == len(card.classes) == 3
     assert card.feature_names == ("sepal_length", "sepal_width", "petal_length", "petal_width")
-    assert card.features[0].title == "Sepal length (cm)"
-    assert card.features[0].limits == Limits(0.0, 30.0, minimum_is_exclusive=True)
+    assert numbers(card)[0].title == "Sepal length (cm)"
+    assert numbers(card)[0].limits == Limits(0.0, 30.0, minimum_is_exclusive=True)
     assert card.defaults == tuple(feature["default"] for feature in document["features"])
     assert [preset.label for preset in card.presets] == [preset["label"] for preset in document["presets"]]
     assert dict(card.sha256) == {name: entry["sha256"] for name, entry in document["files"].items()}
@@ -51,8 +52,8 @@ def test_a_regressors_card_is_read_whole(regressor: Document) -> None:
     assert not card.is_classifier
     assert card.output_size == 1
     assert card.classes == ()
-    assert len(card.features) == 10
-    assert not card.features[1].limits.minimum_is_exclusive
+    assert len(numbers(card)) == 10
+    assert not numbers(card)[1].limits.minimum_is_exclusive
 
 
 def test_a_title_without_a_unit_has_no_brackets(regressor: Document) -> None:
@@ -101,7 +102,7 @@ def test_what_is_no_object_is_no_card(not_a_card: object) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Document], object], str]] = {
-    "format": (lambda card: card.update(format_version=2), "format_version"),
+    "format": (lambda card: card.update(format_version=3), "format_version"),
     "task": (lambda card: card.update(task="clustering"), "task"),
     "empty-name": (lambda card: card.update(name=""), "name"),
     "long-title": (lambda card: card.update(title="x" * 201), "title"),

@@ -17,6 +17,7 @@ from inference.instance import Instance
 from inference.metrics import LATENCY_BUCKETS_S, Metrics
 from inference.model import Model
 from inference.service import Service
+from tests.benchmark.cards import numbers
 from tests.conftest import make_app, make_service
 from tests.contract.cases import ACCEPTED, VERSICOLOR
 
@@ -89,8 +90,8 @@ def test_a_regressors_predictions_are_counted_together(diabetes_card: ModelCard)
 
 
 def test_values_outside_the_training_range_are_counted_by_feature(metrics: Metrics, iris_card: ModelCard) -> None:
-    lows = [feature.training.minimum for feature in iris_card.features]
-    highs = [feature.training.maximum for feature in iris_card.features]
+    lows = [feature.training.minimum for feature in numbers(iris_card)]
+    highs = [feature.training.maximum for feature in numbers(iris_card)]
     beyond = [highs[0] + 0.1, *lows[1:3], lows[3] - 0.05]
     metrics.count_predictions([lows, highs, beyond, beyond], [[1.0, 0.0, 0.0]] * 4)
     found = samples(metrics)
@@ -221,7 +222,7 @@ def test_the_training_rows_fall_into_the_bins_of_the_card(service: Service, iris
 
     for feature in service.card.features:
         counts = [binned[feature.name, str(index)] for index in range(10)]
-        assert counts == list(feature.training.histogram_counts), feature.name
+        assert counts == list(feature.bin_counts), feature.name
 
 
 def test_what_is_outside_of_the_training_range_is_in_the_first_or_the_last_bin(service: Service) -> None:

@@ -117,7 +117,7 @@ def test_a_model_with_a_true_hash_and_wrong_answers_is_refused(runtime: Runtime,
     inputs, targets = load_iris(return_X_y=True)
     another = LogisticRegression(C=0.01).fit(inputs, targets)
     put(artifact, "model.joblib", joblib_bytes(another))
-    put(artifact, "model.onnx", onnx_bytes(another, 4, "double", "another"))
+    put(artifact, "model.onnx", onnx_bytes(another, [None] * 4, "double", "another"))
     put(artifact, "model.linear.json", linear_bytes(another) or b"")
     with pytest.raises(ArtifactError, match=f"{FILE_OF[runtime]}: known-answer test failed"):
         load_model(artifact, runtime)

@@ -33,7 +33,7 @@ def test_beginning_again_forgets_the_last_time() -> None:
 def test_a_whole_start_has_all_phases_and_adds_up_to_no_more_than_was_waited(iris_dir: Path) -> None:
     code = (
         "import json; from pathlib import Path; from inference.start import load_app, settle_memory\n"
-        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={{}})\n"
+        f"endpoint = load_app('t', default_model_dir=Path({str(iris_dir)!r}), environ={{'MODEL_RUNTIME': 'onnx'}})\n"
         "settle_memory()\n"
         "print(endpoint.service.respond('GET', '/model-info').body.decode())"
     )

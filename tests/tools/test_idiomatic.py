@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.endpoints.catalog import fetch
 from benchmark.endpoints.endpoint import Endpoint
-from inference.card import ModelCard, content_version, parse_card
+from inference.card import ModelCard, NumberFeature, content_version, parse_card
 from inference.model import KNOWN_ANSWER_TOLERANCE
 from tests.servers import PYTHON, ROOT, api_program, refuse, serve
 from tools.idiomatic import measurement_model
@@ -104,6 +104,7 @@ def test_its_openapi_document_has_the_limits_of_the_card(server: Server, card: M
     properties: Mapping[str, Any] = schemas["Measurement"]["properties"]
     assert list(properties) == list(card.feature_names)
     for feature in card.features:
+        assert isinstance(feature, NumberFeature)
         limits = feature.limits
         lower = "exclusiveMinimum" if limits.minimum_is_exclusive else "minimum"
         assert properties[feature.name][lower] == limits.minimum

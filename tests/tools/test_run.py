@@ -376,10 +376,21 @@ def test_the_function_gets_nothing_that_production_does_not_have() -> None:
     assert all(function.environ[name] == api.environ[name] == fact for name, fact in local_facts().items())
 
 
+def test_a_model_is_named_by_its_directory_in_artifacts() -> None:
+    settings = RunSettings.from_env({"MODEL": "houses"})
+    assert settings.model_dir == ROOT / "artifacts" / "houses"
+    for program in programs(settings, {"MODEL": "houses"}):
+        assert program.environ["MODEL_DIR"] == str(settings.model_dir)
+        assert "MODEL" not in program.environ
+    for environ in ({"MODEL": "../houses"}, {"MODEL": "/houses"}, {"MODEL": "houses", "MODEL_DIR": "elsewhere"}):
+        with pytest.raises(SettingsError, match="MODEL"):
+            RunSettings.from_env(environ)
+
+
 @pytest.mark.parametrize(
     ("model_dir", "command"),
     [
-        (ROOT / "artifacts" / "wine", "make train DATASET=wine"),
+        (ROOT / "artifacts" / "wine", "make train DATASET=wine, or make train CSV=wine.csv TARGET=COLUMN"),
         (Path("/nowhere/my model"), ".venv/bin/python -m training --output '/nowhere/my model'"),
     ],
 )

@@ -33,7 +33,7 @@ _KEPT = ("COLUMNS", "RESULTS_DIR", "TERM")
 
 
 class PeerError(Exception):
-    """A server cannot be installed; the message is the installer's."""
+    """A server cannot be installed, or the model cannot be given to any; the message says why."""
 
 
 def install(peer: Peer) -> Path:
@@ -99,9 +99,12 @@ def compare(addresses: Mapping[str, str], peers: Mapping[str, Peer], pairs: int,
 def run(peers: Mapping[str, Peer], pairs: int, model_dir: Path) -> int:
     """Install, start and compare servers, by name; returns the exit status: 0 where all of them were compared.
 
-    Raises ArtifactError, StartError, NotServing and OSError where our own endpoints cannot be started.
+    Raises PeerError for a model of anything but numbers, and ArtifactError, StartError, NotServing and OSError where
+    our own endpoints cannot be started.
     """
     card = load_model(model_dir).card  # hashes every file, before other servers load the pickle
+    if not card.is_numeric:
+        raise PeerError(f"{card.title} has categories or missing values; other servers get numbers only")
     logs = HOME / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="faceoff-peers-") as scratch, ExitStack() as running:
@@ -132,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model_dir = Path(os.environ.get("MODEL_DIR") or ROOT / "artifacts" / "iris").absolute()
     try:
         return run({name: PEERS[name] for name in names}, given.pairs, model_dir)
-    except (ArtifactError, StartError, NotServing, OSError) as error:
+    except (ArtifactError, PeerError, StartError, NotServing, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

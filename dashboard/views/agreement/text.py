@@ -19,7 +19,7 @@ from benchmark.agreement.text import (
 )
 from dashboard.components.inputs import slider
 from dashboard.components.markup import NOTHING, Statement, count, counted, markdown_table, plain
-from inference.card import ModelCard
+from inference.card import CategoryFeature, ModelCard
 
 SOURCES: dict[Source, str] = {
     "uniform": "Random, uniform",
@@ -197,7 +197,7 @@ def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
         query, exact = slider_query(audit.card, asked.values, slider_keys)
         source = f"{SOURCES[asked.source]}, line {asked.line}" if asked.line else SOURCES[asked.source]
         link = f"[{'Load' if exact else 'Load the nearest'}](./?{query})"
-        values = [plain(f"{value:.6g}") for value in asked.values]
+        values = [plain(f"{v:.6g}" if isinstance(v, float | int) else v or "missing") for v in asked.values]
         rows.append(
             [link, plain(", ".join(one.kinds)), plain(between(one, audit.names) + detail(one)), *values, plain(source)]
         )
@@ -223,6 +223,10 @@ def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[
     query: dict[str, str] = {}
     exact = True
     for index, (feature, value, key) in enumerate(zip(card.features, values, keys, strict=True)):
+        if isinstance(feature, CategoryFeature) or value is None:
+            exact = exact and value is not None
+            query[key] = value or ""
+            continue
         bounds = slider(feature, card, index)
         steps = round((value - bounds.minimum) / bounds.step)
         nearest = round(min(max(bounds.minimum + steps * bounds.step, bounds.minimum), bounds.maximum), 10)

@@ -12,7 +12,7 @@ from dashboard.components.plotting import DASHES, PATTERNS, SYMBOLS, beside, htm
 from dashboard.components.theme import Palette
 from dashboard.views.monitor import text as say
 from dashboard.views.monitor.snapshot import EndpointSnapshot
-from inference.card import ModelCard
+from inference.card import CategoryFeature, Feature, ModelCard
 
 _DASHES = tuple(dash for dash in DASHES if dash != "dot")
 """Without dots, which mark the second line of an endpoint in a chart."""
@@ -379,7 +379,7 @@ def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[
     return [
         {
             "feature": feature.title,
-            "training range": f"{feature.training.minimum:g} to {feature.training.maximum:g}",
+            "training range": _training_range(feature),
             **{
                 f"{one.endpoint.name} outside": _counted(one).get("out_of_range", {}).get(feature.name, 0)
                 for one in data
@@ -388,6 +388,12 @@ def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[
         }
         for feature in card.features
     ]
+
+
+def _training_range(feature: Feature) -> str:
+    if isinstance(feature, CategoryFeature):
+        return f"{len(feature.categories)} categories"
+    return f"{feature.training.minimum:g} to {feature.training.maximum:g}"
 
 
 def _bar(one: EndpointSnapshot, palette: Palette) -> dict[str, Any]:

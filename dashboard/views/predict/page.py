@@ -15,11 +15,11 @@ from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources
 from dashboard.components import markup, sample_text
 from dashboard.components.grid import cells
-from dashboard.components.inputs import outside_training, slider
+from dashboard.components.inputs import outside_training, slider, value_text
 from dashboard.components.theme import LIGHT
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.views.predict import text as say
-from inference.card import Feature, ModelCard
+from inference.card import CategoryFeature, Feature, ModelCard, Value
 
 HISTORY_LENGTH = 500
 """How many comparisons the charts show; the export has all of them."""
@@ -84,23 +84,9 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
             st.columns(2) if len(card.features) >= _TWO_COLUMNS_FROM else (st.container(gap="small"),)
         )
         values = []
-        for index, feature in enumerate(card.features):
-            bounds = slider(feature, card, index)
+        for index in range(len(card.features)):
             with places[index % len(places)]:
-                values.append(
-                    st.slider(
-                        markup.plain(feature.title),
-                        min_value=bounds.minimum,
-                        max_value=bounds.maximum,
-                        value=feature.default,
-                        step=bounds.step,
-                        format=bounds.format,
-                        key=slider_key(feature),
-                        # A slider alone sends nothing, because requests may cost money, unless Live is on.
-                        on_change="rerun" if live else "ignore",
-                        bind="query-params",
-                    )
-                )
+                values.append(_input(card, index, live))
         inputs = tuple(values)
         outside = outside_training(card, inputs)
         with st.container(horizontal=True, vertical_alignment="center", key="go"):
@@ -112,6 +98,32 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
             st.caption(f":material/info: Outside the training data: {markup.plain(', '.join(outside))}.")
     changed = live and inputs != st.session_state.get("compared_inputs")
     return inputs, pressed or changed
+
+
+def _input(card: ModelCard, index: int, live: bool) -> Value:
+    """The control of one feature, and its value. Alone it sends nothing, because requests may cost money, unless Live
+    is on."""
+    feature = card.features[index]
+    if isinstance(feature, CategoryFeature):
+        return st.selectbox(
+            markup.plain(feature.title),
+            [*feature.categories, *([None] if feature.accepts_missing else [])],
+            index=feature.index_of[feature.default],
+            format_func=lambda category: "missing" if category is None else category,
+            key=slider_key(feature),
+        )
+    bounds = slider(feature, card, index)
+    return st.slider(
+        markup.plain(feature.title),
+        min_value=bounds.minimum,
+        max_value=bounds.maximum,
+        value=feature.default,
+        step=bounds.step,
+        format=bounds.format,
+        key=slider_key(feature),
+        on_change="rerun" if live else "ignore",
+        bind="query-params",
+    )
 
 
 def slider_key(feature: Feature) -> str:
@@ -277,7 +289,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
 def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence[float]) -> None:
     """Show the verdict on the answers to `asked`. The sliders, now at `inputs`, may have moved since."""
     # Always shown, because moving a slider does not rerun this page.
-    values = markup.plain(", ".join(f"{value:g}" for value in asked))
+    values = markup.plain(", ".join(map(value_text, asked)))
     of = f":gray[:small[For {values}.]]"
     if tuple(asked) != tuple(inputs):
         of = f"**These answers are for {values}. Press Compare to send the new values.**"

@@ -8,18 +8,18 @@ import pytest
 from benchmark.agreement import inputs as asked
 from inference.card import ModelCard
 from inference.contract import ContractError, check_media_type, parse_rows
-from tests.benchmark.cards import feature, make_card, mileage_document, tea_outputs
+from tests.benchmark.cards import feature, make_card, mileage_document, numbers, tea_outputs
 
 
 def allowed(card: ModelCard, values: tuple[float, ...]) -> bool:
-    return all(one.limits.contain(value) for one, value in zip(card.features, values, strict=True))
+    return all(one.limits.contain(value) for one, value in zip(numbers(card), values, strict=True))
 
 
 def test_a_grid_covers_the_training_range_and_more_within_the_limits(tea: ModelCard) -> None:
     inputs = [one.values for one in asked.grid(tea, 125)]
     assert len(set(inputs)) == len(inputs) == 125
     assert all(allowed(tea, values) for values in inputs)
-    for index, one in enumerate(tea.features):
+    for index, one in enumerate(numbers(tea)):
         assert min(values[index] for values in inputs) < one.training.minimum
         assert max(values[index] for values in inputs) > one.training.maximum
         assert len({values[index] for values in inputs}) == 5
@@ -39,7 +39,7 @@ def test_with_many_features_a_lattice_takes_the_place_of_a_full_grid() -> None:
 
 def test_grid_values_are_multiples_of_the_step(tea: ModelCard) -> None:
     for one in asked.grid(tea, 216):
-        for its, value in zip(tea.features, one.values, strict=True):
+        for its, value in zip(numbers(tea), one.values, strict=True):
             assert round(value / its.step) * its.step == pytest.approx(value, abs=1e-9)
 
 
@@ -58,9 +58,9 @@ def test_uniform_draws_fill_the_ranges_of_the_grid_evenly_and_are_the_same_for_t
     assert len(set(inputs)) == 2000
     assert all(allowed(tea, values) for values in inputs)
     corners = [one.values for one in asked.grid(tea, 8)] + [one.values for one in asked.grid(tea, 27)]
-    for index in range(len(tea.features)):
+    for index in range(len(numbers(tea))):
         low, high = min(values[index] for values in corners), max(values[index] for values in corners)
-        step = tea.features[index].step
+        step = numbers(tea)[index].step
         shares = [(values[index] - low) / (high - low) for values in inputs]
         assert min(shares) > -step
         # Four standard errors of a proportion.
@@ -77,16 +77,16 @@ def test_noisy_draws_stay_near_the_rows_and_within_the_limits(tea: ModelCard) ->
     assert all(allowed(tea, values) for values in inputs)
     near = [min(rows, key=lambda row: abs(row[0] - values[0])) for values in inputs]
     assert near.count(rows[0]) == pytest.approx(500, abs=64)
-    for index, one in enumerate(tea.features):
+    for index, one in enumerate(numbers(tea)):
         moved = [values[index] - row[index] for values, row in zip(inputs, near, strict=True)]
         assert pstdev(moved) == pytest.approx(0.1 * one.training.standard_deviation, rel=0.1)
     assert asked.noisy(tea, [], 1000, 1) == []
 
 
 def test_noise_takes_no_row_past_the_limits(tea: ModelCard) -> None:
-    above = [1e-9 if one.limits.minimum_is_exclusive else 0.0 for one in tea.features]
-    lowest = tuple(one.limits.minimum + more for one, more in zip(tea.features, above, strict=True))
-    highest = tuple(one.limits.maximum for one in tea.features)
+    above = [1e-9 if one.limits.minimum_is_exclusive else 0.0 for one in numbers(tea)]
+    lowest = tuple(one.limits.minimum + more for one, more in zip(numbers(tea), above, strict=True))
+    highest = tuple(one.limits.maximum for one in numbers(tea))
     assert all(allowed(tea, one.values) for one in asked.noisy(tea, [lowest, highest], 300, 1))
 
 

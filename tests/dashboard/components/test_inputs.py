@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dashboard.components.inputs import Slider, outside_training, slider
-from inference.card import Feature, ModelCard
-from tests.benchmark.cards import feature, make_card, mileage_document, tea_document
+from inference.card import ModelCard, NumberFeature
+from tests.benchmark.cards import feature, make_card, mileage_document, numbers, tea_document
 
 STEPS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 
@@ -27,8 +27,8 @@ def card_of(
     )
 
 
-def bounds_of(card: ModelCard) -> tuple[Feature, Slider]:
-    return card.features[0], slider(card.features[0], card, 0)
+def bounds_of(card: ModelCard) -> tuple[NumberFeature, Slider]:
+    return numbers(card)[0], slider(numbers(card)[0], card, 0)
 
 
 @st.composite
