@@ -191,14 +191,14 @@ def test_types_of_a_skops_file_that_may_run_code_are_named_and_need_trust(
         load_estimator(tmp_path / "own.skops", trust=True)
 
 
-@pytest.mark.parametrize(("module", "package"), [("skops", "skops"), ("yaml", "pyyaml")])
+@pytest.mark.parametrize(("module", "package"), [("skops", "skops"), ("yaml", "PyYAML")])
 def test_a_package_that_is_missing_is_one_line(
     module: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     path = tmp_path / "own.skops"
     path.touch() if module == "skops" else path.mkdir()
-    with pytest.raises(TableError, match=f"which is not installed: pip install {package}"):
+    with pytest.raises(TableError, match=f"needs {package}, which is not installed: run make extras"):
         load_estimator(path, trust=True)
 
 
