@@ -6,6 +6,7 @@ The record keeps only a hash of it: whoever reads the record cannot pass for a b
 import hashlib
 import re
 import secrets
+from typing import TypeGuard
 
 VISITOR_COOKIE = "faceoff_visitor"
 _SECRET = re.compile(r"[\w-]{22}", re.ASCII)
@@ -16,9 +17,9 @@ def new_secret() -> str:
     return secrets.token_urlsafe(16)
 
 
-def is_secret(text: str | None) -> bool:
+def is_secret(text: object) -> TypeGuard[str]:
     """Whether `text` looks like one of ours; a browser can send anything."""
-    return text is not None and _SECRET.fullmatch(text) is not None
+    return isinstance(text, str) and _SECRET.fullmatch(text) is not None
 
 
 def owner_of(secret: str) -> str:

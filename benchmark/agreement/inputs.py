@@ -7,8 +7,9 @@ appear at the boundary between two classes, at the limits of valid values, and f
 import json
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 from typing import Literal
 
@@ -29,6 +30,8 @@ NOISE = 0.1
 BRACKETS = 30
 ROUNDS = 20
 """Bisections of a bracket, which narrow it to a millionth of the distance between two rows."""
+_ODD = 0.1
+"""The share of missing and unknown values among uniform draws, where they are allowed."""
 _MARGIN = 0.25
 """How far the grid extends past the training range, as a share of it; the same as the dashboard's sliders."""
 
@@ -77,7 +80,7 @@ def grid(card: ModelCard, count: int) -> list[Input]:
 def limits(card: ModelCard) -> list[Input]:
     """Each feature at its lowest and at its highest allowed value, or at each category, the others at their defaults.
 
-    Also missing, where that is allowed.
+    Also missing and unknown, where that is allowed.
     """
     inputs = []
     for index, feature in enumerate(card.features):
@@ -90,7 +93,7 @@ def limits(card: ModelCard) -> list[Input]:
 
 def _extremes(feature: Feature) -> tuple[Value, ...]:
     if isinstance(feature, CategoryFeature):
-        return feature.categories
+        return (*feature.categories, *_unknown(feature))
     lowest = feature.limits.minimum
     if feature.limits.minimum_is_exclusive:
         lowest += min(feature.step, (feature.limits.maximum - lowest) / 2)
@@ -100,20 +103,34 @@ def _extremes(feature: Feature) -> tuple[Value, ...]:
 def uniform(card: ModelCard, count: int, seed: int) -> list[Input]:
     """`count` inputs drawn independently and uniformly over the ranges that `grid` covers, not rounded to the step.
 
-    Categories are equally likely.
+    Categories are equally likely, and one in ten values is missing or unknown where that is allowed.
     """
     drawn = random.Random(f"uniform {seed}")  # noqa: S311
-    choices = [one.categories if isinstance(one, CategoryFeature) else _span(one) for one in card.features]
-    return [
-        Input(
-            "uniform",
-            tuple(
-                drawn.choice(some) if isinstance(feature, CategoryFeature) else drawn.uniform(*some)
-                for feature, some in zip(card.features, choices, strict=True)
-            ),
-        )
-        for _ in range(count)
+    usual: list[Callable[[], Value]] = [
+        partial(drawn.choice, one.categories)
+        if isinstance(one, CategoryFeature)
+        else partial(drawn.uniform, *_span(one))
+        for one in card.features
     ]
+    odd = [(*((None,) if one.accepts_missing else ()), *_unknown(one)) for one in card.features]
+
+    def values() -> Values:
+        return tuple(
+            drawn.choice(others) if others and drawn.random() < _ODD else draw()
+            for draw, others in zip(usual, odd, strict=True)
+        )
+
+    return [Input("uniform", values()) for _ in range(count)]
+
+
+def _unknown(feature: Feature) -> tuple[str, ...]:
+    """A category that training had not, if the feature accepts one."""
+    if isinstance(feature, NumberFeature) or not feature.accepts_unknown:
+        return ()
+    name = "unknown"
+    while name in feature.index_of:
+        name = f"un{name}"
+    return (name,)
 
 
 def noisy(card: ModelCard, rows: Sequence[Values], count: int, seed: int) -> list[Input]:

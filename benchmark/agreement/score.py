@@ -20,7 +20,7 @@ from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.protocols import DEFAULT, NotEncodable
 from benchmark.endpoints.sample import Failure
 from benchmark.endpoints.traffic import TEST_HEADERS
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 from inference.contract import MAX_BODY_BYTES
 
 _AT_ONCE = 8
@@ -86,7 +86,7 @@ def score(
     client: httpx.Client,
     scorers: Sequence[Scorer],
     card: ModelCard,
-    rows: Sequence[Sequence[float]],
+    rows: Sequence[Sequence[Value]],
     report: Progress = lambda _, __: None,
 ) -> list[list[InputOutcome]]:
     """The outcome of each row at each endpoint: a list for each endpoint, in the order of the rows.
@@ -172,7 +172,7 @@ def _rows_in_one(card: ModelCard) -> int:
 
 
 def _score_chunk(
-    client: httpx.Client, one: Scorer, card: ModelCard, rows: Sequence[Sequence[float]]
+    client: httpx.Client, one: Scorer, card: ModelCard, rows: Sequence[Sequence[Value]]
 ) -> list[InputOutcome]:
     if not one.takes_many:
         return [_alone(client, one, card, row, one.form) for row in rows]
@@ -185,13 +185,13 @@ def _score_chunk(
     return [_alone(client, one, card, row, _single(one.endpoint)) for row in rows]
 
 
-def _alone(client: httpx.Client, one: Scorer, card: ModelCard, row: Sequence[float], form: str) -> InputOutcome:
+def _alone(client: httpx.Client, one: Scorer, card: ModelCard, row: Sequence[Value], form: str) -> InputOutcome:
     reply = _ask(client, one, card, form, [row])
     outcomes = _read(reply, card, one.endpoint, form, 1)
     return outcomes[0] if outcomes else InputOutcome(failure=reply.failure)
 
 
-def _ask(client: httpx.Client, one: Scorer, card: ModelCard, form: str, rows: Sequence[Sequence[float]]) -> _Reply:
+def _ask(client: httpx.Client, one: Scorer, card: ModelCard, form: str, rows: Sequence[Sequence[Value]]) -> _Reply:
     body = one.endpoint.spoken.forms[form].encode(card.feature_names, rows)
     return _post(client, one.endpoint, one.headers, body)
 

@@ -18,6 +18,7 @@ from benchmark.endpoints.bodies import card_of, card_on_this_machine
 from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, Table, decode, read_rows, training_text, within_limits
 from benchmark.endpoints.sample import utc_now
+from benchmark.endpoints.values import shown_all
 from benchmark.engine.execute import ask
 from benchmark.record.plan import PlanError, check_hosts
 from benchmark.reports.export import rows_to_csv
@@ -128,7 +129,7 @@ def _table(file: Path | None, card: ModelCard) -> Table:
             else:
                 with file.open("rb") as opened:
                     data = opened.read(MAX_BYTES + 1)
-            return within_limits(read_rows(decode(data), card.feature_names), card)
+            return within_limits(read_rows(decode(data), card.features), card)
     except OSError as error:
         raise UsageError(f"--rows {file}: cannot be read ({type(error).__name__})") from error
     except RowsError as error:
@@ -137,7 +138,7 @@ def _table(file: Path | None, card: ModelCard) -> Table:
     for directory in [*([Path(named)] if named else ()), *sorted((ROOT / "artifacts").glob("*"))]:
         training = training_text(directory, card)
         if training is not None:
-            return within_limits(read_rows(training, card.feature_names), card)
+            return within_limits(read_rows(training, card.features), card)
     print(
         "the training rows of this model are not on this machine: use --rows FILE.csv to compare rows",
         file=sys.stderr,
@@ -206,8 +207,12 @@ def _print_worst(console: "Console", found: Audit) -> None:
     for one in found.agreement.worst(_SHOWN):
         asked = found.inputs[one.index]
         where = f"{asked.source} {asked.line}" if asked.line else asked.source
-        values = ", ".join(f"{value:.6g}" for value in asked.values)
-        lines.add_row(where, values, ", ".join(one.kinds), escape(text.between(one, found.names) + text.detail(one)))
+        lines.add_row(
+            where,
+            escape(shown_all(asked.values)),
+            ", ".join(one.kinds),
+            escape(text.between(one, found.names) + text.detail(one)),
+        )
     console.print(lines)
 
 

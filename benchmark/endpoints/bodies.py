@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.protocols import DEFAULT, named_body
-from benchmark.endpoints.rows import Column, RowsError, read_inputs
-from inference.card import CARD_FILE, CardError, Feature, ModelCard, parse_card
+from benchmark.endpoints.rows import RowsError, read_rows
+from inference.card import CARD_FILE, CardError, ModelCard, Value, parse_card
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,35 +36,29 @@ class Bodies:
         return hashlib.sha256(b"\n".join(self.bodies)).hexdigest()
 
 
-def request_body(card: ModelCard, inputs: Sequence[float]) -> bytes:
+def request_body(card: ModelCard, inputs: Sequence[Value]) -> bytes:
     """The JSON object of `inputs` (in the card's order) by their names."""
     return named_body(card.feature_names, inputs)
 
 
 def from_card(card: ModelCard) -> Bodies:
     """The card's default input and its presets."""
-    inputs = [tuple(feature.default for feature in card.features), *(preset.values for preset in card.presets)]
+    inputs = [card.defaults, *(preset.values for preset in card.presets)]
     return Bodies(f"card of {card.name}", tuple(request_body(card, values) for values in dict.fromkeys(inputs)))
 
 
 def from_csv(text: str, name: str, card: ModelCard | None) -> Bodies:
     """One body per row, with the columns of the card's features, or all columns without a card.
 
-    Categories are JSON strings, and missing values are null where the card accepts them. Raises BodyError.
+    A category is a JSON string, and a missing value is null. Raises BodyError.
     """
-    columns = None if card is None else [_column(feature) for feature in card.features]
     try:
-        inputs = read_inputs(text, columns)
+        table = read_rows(text, card.features if card else None)
     except RowsError as error:
         raise BodyError(f"{name} {error}") from None
-    if inputs.bad:
-        raise BodyError(f"{name}, line {inputs.bad[0].line}: {inputs.bad[0].problem}")
-    return Bodies(name, tuple(named_body(inputs.names, row) for row in inputs.rows))
-
-
-def _column(feature: Feature) -> Column:
-    """How a feature is written in a file. Features without categories are numbers, and have to be there."""
-    return Column(feature.name, hasattr(feature, "categories"), getattr(feature, "accepts_missing", False))
+    if table.bad:
+        raise BodyError(f"{name}, line {table.bad[0].line}: {table.bad[0].problem}")
+    return Bodies(name, tuple(named_body(table.names, row.values) for row in table.rows))
 
 
 def from_descriptions(endpoints: Sequence[Endpoint], served: Sequence[Served]) -> Bodies | None:

@@ -1,4 +1,4 @@
-"""Read rows of numbers, or of numbers and texts, from user-supplied text, and report unusable rows by line."""
+"""Read rows of numbers and categories from user-supplied text, and report unusable rows by line."""
 
 import codecs
 import csv
@@ -12,7 +12,7 @@ from itertools import islice
 from math import isfinite
 from pathlib import Path
 
-from inference.card import DATA_FILE, ModelCard
+from inference.card import DATA_FILE, CategoryFeature, Feature, ModelCard, Value
 
 MAX_ROWS = 10_000
 MAX_COLUMNS = 1000
@@ -36,16 +36,16 @@ _OTHER_FILES = (
     (b"%PDF", "is a PDF document: save the rows as CSV"),
 )
 
+_MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>"})
+"""What means missing in a column that accepts it: the same as in a table to train on."""
+
 _TOO_LARGE = f"is larger than {MAX_BYTES // 1024 // 1024} MiB"
 
 _NUMBER = r"[+-]?(?:\d+(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?"
 _WITH_POINT = re.compile(_NUMBER.format(point=r"\."), re.ASCII)
 _WITH_COMMA = re.compile(_NUMBER.format(point=","), re.ASCII)
+_WHOLE = re.compile(r"-?\d+(?:\.0*)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
-
-
-Value = float | str | None
-"""A number, a category, or a missing value."""
 
 
 class RowsError(ValueError):
@@ -53,20 +53,11 @@ class RowsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of inputs: numbers or texts, and whether a cell may be empty."""
-
-    name: str
-    is_text: bool
-    may_be_missing: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One row: its line in the text, counted from 1, and its values in the order of the requested names."""
 
     line: int
-    values: tuple[float, ...]
+    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +75,6 @@ class Table:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     bad: tuple[BadRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The same for columns of any kind."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[Value, ...], ...]
-    bad: tuple[BadRow, ...]
 
 
 def decode(data: bytes) -> str:
@@ -124,71 +106,20 @@ def _unmarked(data: bytes) -> str:
     return "utf-16-be" if not odd.count(0) and even.count(0) > len(even) // 2 else "utf-8"
 
 
-def read_rows(text: str, names: Sequence[str] | None = None) -> Table:
-    """The columns called `names` (without names: all of them) of comma-, semicolon- or tab-separated `text`.
+def read_rows(text: str, wanted: Sequence[str | Feature] | None = None) -> Table:
+    """The `wanted` columns (by default all of them) of comma-, semicolon- or tab-separated `text`.
 
-    The first line names the columns in any order, possibly with others between them. If it has only numbers, one for
-    each of the `names`, it counts as a row, and the columns are in the order of `names`. Lines are read independently,
+    A column that is wanted by its name has numbers, one that is wanted as a feature has what this feature accepts: an
+    empty cell is a missing value if it may be missing. Without `wanted`, columns without any number have text if
+    others have numbers.
+
+    The first line names the columns in any order, possibly with others between them. If it has only values, one for
+    each of the `wanted` columns, it counts as a row, and the columns are in that order. Lines are read independently,
     so an unclosed quote affects only its own row. Empty lines are skipped. Decimals have a point, or a comma
     throughout the text.
 
     Raises RowsError if a column is missing, or the text is empty or too large.
     """
-    wanted, found = _read_cells(text, names)
-    point = _decimal_point(cell for _, cells in found if not isinstance(cells, str) for cell in cells)
-    rows, bad = [], []
-    for number, cells in found:
-        read = cells if isinstance(cells, str) else _values(cells, wanted, point)
-        if isinstance(read, str):
-            bad.append(BadRow(number, read))
-        else:
-            rows.append(Row(number, read))
-    return Table(wanted, tuple(rows), tuple(bad))
-
-
-def read_inputs(text: str, columns: Sequence[Column] | None = None) -> Inputs:
-    """The rows of `text` in its `columns` (without columns: in all of them), with numbers, texts and missing values.
-
-    Without columns, one whose first filled cell is a number has numbers, any other one has texts, and cells of both may
-    be missing. Otherwise as for `read_rows`. Raises RowsError.
-    """
-    wanted, found = _read_cells(text, None if columns is None else [column.name for column in columns])
-    whole = [cells for _, cells in found if not isinstance(cells, str)]
-    if columns is None:
-        columns = [
-            Column(name, next((not _is_number(cells[at]) for cells in whole if cells[at]), False), True)
-            for at, name in enumerate(wanted)
-        ]
-    numbers = [at for at, column in enumerate(columns) if not column.is_text]
-    point = _decimal_point(cells[at] for cells in whole for at in numbers)
-    rows, bad = [], []
-    for number, cells in found:
-        read = cells if isinstance(cells, str) else _inputs(cells, columns, point)
-        if isinstance(read, str):
-            bad.append(BadRow(number, read))
-        else:
-            rows.append(read)
-    return Inputs(wanted, tuple(rows), tuple(bad))
-
-
-def _inputs(cells: Sequence[str], columns: Sequence[Column], point: str) -> tuple[Value, ...] | str:
-    """The values in `cells`, or the problem."""
-    values: list[Value] = []
-    for cell, column in zip(cells, columns, strict=True):
-        if not cell and column.may_be_missing:
-            values.append(None)
-        elif cell and column.is_text:
-            values.append(cell)
-        else:
-            read = _values([cell], [column.name], point)
-            if isinstance(read, str):
-                return read
-            values += read
-    return tuple(values)
-
-
-def _read_cells(text: str, names: Sequence[str] | None) -> tuple[tuple[str, ...], list[tuple[int, list[str] | str]]]:
-    """The names of the wanted columns, and each line with its cells, or with its problem; see `read_rows`."""
     if len(text) > MAX_BYTES:
         raise RowsError(_TOO_LARGE)
     if "\0" in text:
@@ -202,28 +133,44 @@ def _read_cells(text: str, names: Sequence[str] | None) -> tuple[tuple[str, ...]
         del lines[0]
     if not lines:
         raise RowsError("is empty")
-    delimiter = delimiter or _delimiter(lines[0][1], names)
+    columns = None if wanted is None else [_Column(one) for one in wanted]
+    delimiter = delimiter or _delimiter(lines[0][1], columns or ())
     header = [title.strip() for title in _cells(lines[0][1], delimiter) or ()]
     if not header:
         raise RowsError("has a first line that is not CSV")
-    wanted = tuple(header if names is None else names)
-    if names is None and len(wanted) > MAX_COLUMNS:
+    if columns is None and len(header) > MAX_COLUMNS:
         raise RowsError(f"has more than {MAX_COLUMNS} columns")
+    names = tuple(header if columns is None else [column.name for column in columns])
     # Names may be numbers: a line with all of them is a header.
-    is_row = all(map(_is_number, header)) and not set(wanted) <= set(header)
-    if is_row and len(header) != len(wanted):
-        raise RowsError(_too_many(len(header), len(wanted), delimiter) + ", and no header")
+    is_row = not set(names) <= set(header) and _is_row(header, columns or ())
+    if is_row and len(header) != len(names):
+        raise RowsError(_too_many(len(header), len(names), delimiter) + ", and no header")
     if is_row:
-        header = list(wanted)
+        header = list(names)
     else:
         del lines[0]
-    places = _places(header, wanted)
+    places = _places(header, names)
     if not lines:
         raise RowsError("has no rows")
     if len(lines) > MAX_ROWS:
         raise RowsError(f"has more than {MAX_ROWS} rows")
     found = [(number, _pick(_cells(line, delimiter), places, len(header), delimiter)) for number, line in lines]
-    return wanted, found
+    columns = columns or _guessed(names, [cells for _, cells in found if not isinstance(cells, str)])
+    point = _decimal_point(
+        cell
+        for _, cells in found
+        if not isinstance(cells, str)
+        for column, cell in zip(columns, cells, strict=True)
+        if column.has_numbers
+    )
+    rows, bad = [], []
+    for number, cells in found:
+        read = cells if isinstance(cells, str) else _values(cells, columns, point)
+        if isinstance(read, str):
+            bad.append(BadRow(number, read))
+        else:
+            rows.append(Row(number, read))
+    return Table(names, tuple(rows), tuple(bad))
 
 
 def within_limits(table: Table, card: ModelCard) -> Table:
@@ -256,13 +203,68 @@ def training_text(directory: Path, card: ModelCard) -> str | None:
         return None
 
 
-def _delimiter(line: str, names: Sequence[str] | None) -> str:
-    """The delimiter that splits the first line into `names`, or into as many numbers; else the most frequent one."""
-    wanted = frozenset(names or ())
+class _Column:
+    """A column to read: of numbers, of a feature, or of any text."""
+
+    __slots__ = ("feature", "has_numbers", "name")
+
+    def __init__(self, wanted: str | Feature, has_numbers: bool = True) -> None:
+        self.name = wanted if isinstance(wanted, str) else wanted.name
+        self.feature = None if isinstance(wanted, str) else wanted
+        self.has_numbers = has_numbers and not isinstance(wanted, CategoryFeature)
+
+    def accepts_missing(self, cell: str) -> bool:
+        """Whether `cell` says that the value is missing, where it may be."""
+        return self.feature is not None and self.feature.accepts_missing and cell in _MISSING
+
+    def is_known(self, cell: str) -> bool:
+        """Whether `cell` is certainly a value of this column, and not its name."""
+        if isinstance(self.feature, CategoryFeature):
+            return _category(cell, self.feature) in self.feature.index_of or self.accepts_missing(cell)
+        return _is_number(cell) or self.accepts_missing(cell)
+
+    def read(self, cell: str, point: str) -> Value:
+        """The value in `cell`. Raises _CellError."""
+        if isinstance(self.feature, CategoryFeature):
+            category = _category(cell, self.feature)
+            if category not in self.feature.index_of and self.accepts_missing(cell):
+                return None
+            if not cell:
+                raise _CellError("is missing")
+            if problem := self.feature.problem(category):
+                raise _CellError(problem)
+            return category
+        if self.accepts_missing(cell):
+            return None
+        if not cell:
+            raise _CellError("is missing")
+        return _number(cell, point) if self.has_numbers else cell
+
+
+class _CellError(ValueError):
+    """The cell has no value of its column; the message says why in a clause that follows the column's name."""
+
+
+def _is_row(cells: Sequence[str], columns: Sequence[_Column]) -> bool:
+    """Whether these are values: numbers, or a value for each column."""
+    return all(map(_is_number, cells)) or (
+        len(cells) == len(columns) and all(column.is_known(cell) for column, cell in zip(columns, cells, strict=True))
+    )
+
+
+def _guessed(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[_Column]:
+    """Columns without any number are text, unless all are: then the text is no table of inputs."""
+    numeric = [any(_is_number(row[place]) for row in rows) for place in range(len(names))]
+    return [_Column(name, is_numeric or not any(numeric)) for name, is_numeric in zip(names, numeric, strict=True)]
+
+
+def _delimiter(line: str, columns: Sequence[_Column]) -> str:
+    """The delimiter that splits the first line into names or values of the `columns`; else the most frequent one."""
+    wanted = frozenset(column.name for column in columns)
 
     def fits(delimiter: str) -> int:
         cells = [cell.strip() for cell in _cells(line, delimiter) or ()]
-        if len(cells) == len(wanted) and all(map(_is_number, cells)):
+        if len(cells) == len(columns) and _is_row(cells, columns):
             return len(cells)
         return len(wanted.intersection(cells))
 
@@ -311,21 +313,33 @@ def _decimal_point(cells: Iterable[str]) -> str:
     return "," if commas else "."
 
 
-def _values(cells: Sequence[str], names: Sequence[str], point: str) -> tuple[float, ...] | str:
-    """The numbers in `cells`, or the problem."""
-    pattern = _WITH_POINT if point == "." else _WITH_COMMA
+def _values(cells: Sequence[str], columns: Sequence[_Column], point: str) -> tuple[Value, ...] | str:
+    """The values in `cells`, or the problem."""
     values = []
-    for name, cell in zip(names, cells, strict=True):
-        if not cell:
-            return f"{name} is missing"
-        value = float(cell.replace(point, ".")) if pattern.fullmatch(cell) else float("nan")
-        if not isfinite(value):
-            mixed = point == "." and "," in cell and _WITH_COMMA.fullmatch(cell)
-            return (
-                f"{name} has a comma, though other numbers have points" if mixed else f"{name} is not a finite number"
-            )
-        values.append(value)
+    for column, cell in zip(columns, cells, strict=True):
+        try:
+            values.append(column.read(cell, point))
+        except _CellError as error:
+            return f"{column.name} {error}"
     return tuple(values)
+
+
+def _number(cell: str, point: str) -> float:
+    pattern = _WITH_POINT if point == "." else _WITH_COMMA
+    value = float(cell.replace(point, ".")) if pattern.fullmatch(cell) else float("nan")
+    if not isfinite(value):
+        mixed = point == "." and "," in cell and _WITH_COMMA.fullmatch(cell)
+        raise _CellError("has a comma, though other numbers have points" if mixed else "is not a finite number")
+    return value
+
+
+def _category(cell: str, feature: CategoryFeature) -> str:
+    """The category that `cell` means: tables write `True`, and `3.0` in a column with empty cells."""
+    if feature.type == "boolean":
+        return cell.lower()
+    if feature.type == "integer" and _WHOLE.fullmatch(cell):
+        return cell.partition(".")[0]
+    return cell
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:

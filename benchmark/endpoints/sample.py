@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from inference.card import Value
+
 
 class Failure(StrEnum):
     """Why a request gave no usable answer. Failures are counted, never dropped."""
@@ -96,10 +98,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One input sent to all endpoints at once; `samples` has one entry per endpoint, in their order."""
+    """One input sent to all endpoints at once; `samples` has one entry per endpoint, in their order.
+
+    `inputs` are in the order of the card of the model called `model`.
+    """
 
     id: str
     at_utc: str
     model: str
-    inputs: tuple[float, ...]
+    inputs: tuple[Value, ...]
     samples: tuple[Sample, ...]

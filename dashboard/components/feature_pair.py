@@ -10,18 +10,21 @@ from inference.card import ModelCard, NumberFeature
 Pair = tuple[int, int]
 
 
-def feature_pair(card: ModelCard, key: str) -> Pair:
-    """The chosen pair as the indices of x and y. The default is the last two features of the card.
+def feature_pair(card: ModelCard, key: str) -> Pair | None:
+    """The chosen pair as the indices of x and y. The default is the last two numbers among the features of the card.
 
-    For Iris these are the petals, which separate the species best.
+    For Iris these are the petals, which separate the species best. Twice the same index if the card has one number,
+    None if it has none.
     """
     pairs = _pairs(card)
+    if not pairs:
+        return None
     chosen: Pair | None = st.session_state.get(key)  # may belong to another card
     return chosen if chosen in pairs else pairs[-1]
 
 
 def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> None:
-    """The control that chooses the pair; `look` is passed to Streamlit."""
+    """The control that chooses the pair of a card with numbers; `look` is passed to Streamlit."""
     st.session_state[key] = feature_pair(card, key)
     st.selectbox(
         label,
@@ -34,4 +37,4 @@ def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> N
 
 def _pairs(card: ModelCard) -> list[Pair]:
     numbers = [place for place, feature in enumerate(card.features) if isinstance(feature, NumberFeature)]
-    return list(combinations(numbers, 2)) or [(place, place) for place in numbers[:1]] or [(0, 0)]
+    return list(combinations(numbers, 2)) or [(place, place) for place in numbers]

@@ -1,12 +1,103 @@
-"""Inputs from a model card: the range, step and number format of each slider."""
+"""Inputs from a model card, without Streamlit: sliders, choices, and how the address of the page names their values."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from inference.card import ModelCard, NumberFeature, Value
+from benchmark.endpoints.values import MISSING
+from dashboard.components.markup import plain
+from inference.card import CategoryFeature, Feature, ModelCard, NumberFeature, Value
 
 _MARGIN = 0.25
 """How far a slider extends beyond the training range, as a share of it: enough to see the model extrapolate."""
+
+NO_CATEGORY = ""
+"""The choice of a category that is missing: a card cannot have an empty category."""
+_SEGMENTS = 5
+_SEGMENT_PX, _CHARACTER_PX = 32, 8
+"""About the width of a choice without its text, and of a character of it."""
+
+# The page's own keys, those that it keeps in the session, and what Streamlit reads in an address itself.
+_TAKEN_KEYS = frozenset(
+    {
+        *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear", "record"),
+        *("charts", "comparison", "compared_inputs", "compared_version", "history", "histories", "visitor"),
+        *("embed", "embed_options"),
+    }
+)
+
+
+def input_key(feature: Feature) -> str:
+    """The key and query parameter of a feature's control: its name, unless a page may use that name itself."""
+    is_taken = "-" in feature.name or feature.name.lower() in _TAKEN_KEYS
+    return f"{feature.name}-input" if is_taken else feature.name
+
+
+def missing_key(feature: NumberFeature) -> str:
+    """The key and query parameter of the control that says that this number is missing."""
+    return f"{input_key(feature)}-missing"
+
+
+def input_query(card: ModelCard, values: Sequence[Value]) -> tuple[str, bool]:
+    """The query that opens the Predict page with `values`, and whether its controls can show them exactly."""
+    query: dict[str, str] = {}
+    exact = True
+    for index, (feature, value) in enumerate(zip(card.features, values, strict=True)):
+        if isinstance(feature, CategoryFeature):
+            query[input_key(feature)] = choice_title(feature, NO_CATEGORY if value is None else value)
+        elif value is None:
+            query[missing_key(feature)] = "true"
+        else:
+            bounds = slider(feature, card, index)
+            steps = round((value - bounds.minimum) / bounds.step)
+            nearest = round(min(max(bounds.minimum + steps * bounds.step, bounds.minimum), bounds.maximum), 10)
+            exact = exact and abs(nearest - value) <= 1e-9 * max(1.0, abs(value))
+            query[input_key(feature)] = f"{nearest:g}"
+    return urlencode(query), exact
+
+
+# --- Categories
+
+
+def choices(feature: CategoryFeature) -> tuple[str, ...]:
+    """The categories as they are offered, the most frequent first or by their value, and `NO_CATEGORY` if accepted."""
+    if feature.type == "integer":
+        categories: Sequence[str] = sorted(feature.categories, key=int)
+    elif feature.type == "boolean":
+        categories = sorted(feature.categories)
+    else:
+        categories = feature.categories
+    return (*categories, *((NO_CATEGORY,) if feature.accepts_missing else ()))
+
+
+def accepts(feature: CategoryFeature, choice: object) -> bool:
+    """Whether the feature accepts what a control was set to."""
+    return choice is not None and not feature.problem(None if choice == NO_CATEGORY else choice)
+
+
+def choice_title(feature: CategoryFeature, choice: str) -> str:
+    """What a control shows for `choice`, and what the address says."""
+    if choice != NO_CATEGORY:
+        return choice
+    title = MISSING
+    while title in feature.index_of:
+        title = f"({title})"
+    return title
+
+
+def is_segmented(feature: CategoryFeature, width_px: int) -> bool:
+    """Whether the choices fit side by side: few, short, and with no character that Markdown would have to escape."""
+    titles = [choice_title(feature, choice) for choice in choices(feature)]
+    return (
+        not feature.accepts_unknown
+        and len(titles) <= _SEGMENTS
+        and sum(_SEGMENT_PX + _CHARACTER_PX * len(title) for title in titles) <= width_px
+        and all(plain(title) == title for title in titles)
+    )
+
+
+# --- Numbers
 
 
 @dataclass(frozen=True, slots=True)

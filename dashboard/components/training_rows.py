@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,13 @@ class TrainingRows:
 
     inputs: tuple[tuple[Value, ...], ...]
     targets: tuple[float, ...]
+
+    def with_values_of(self, features: Collection[int]) -> "TrainingRows":
+        """The rows in which none of these features is missing."""
+        kept = [place for place, row in enumerate(self.inputs) if all(row[index] is not None for index in features)]
+        if len(kept) == len(self.inputs):
+            return self
+        return TrainingRows(tuple(self.inputs[place] for place in kept), tuple(self.targets[place] for place in kept))
 
 
 def load(model_dir: Path, card: ModelCard) -> TrainingRows | None:

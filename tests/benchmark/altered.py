@@ -6,7 +6,7 @@ from typing import Any
 
 from inference.card import ModelCard
 from inference.service import Service
-from tests.benchmark.cards import make_service, mileage_outputs, tea_outputs
+from tests.benchmark.cards import flat_outputs, make_service, mileage_outputs, tea_outputs
 from tests.benchmark.little_server import Conversation, Request, answering, json_reply, reply, serving
 
 Alter = Callable[[dict[str, Any]], None]
@@ -19,7 +19,8 @@ def good(card: ModelCard) -> Conversation:
 
 
 def service(card: ModelCard) -> Service:
-    return make_service(card, everywhere if card.is_classifier else mileage_outputs)
+    outputs = everywhere if card.is_classifier else flat_outputs if card.categories else mileage_outputs
+    return make_service(card, outputs)
 
 
 def everywhere(row: Sequence[float]) -> list[float]:

@@ -34,6 +34,14 @@ leaf_length,leaf_width,steep_time,target
 """
 MILEAGE_ROWS = b"weight,power,target\n900.0,40.0,3.9\n1400.0,90.0,6.4\n2100.0,190.0,11.0\n"
 
+FLAT_ROWS = """\
+area,rooms,city,heating,sea_view,target
+50.0,2.0,Oslo,1,false,280.0
+,3.0,Bergen,2,true,340.0
+80.0,3.0,,1,false,300.0
+120.0,5.0,Åsgårdstrand and surroundings,3,true,520.0
+""".encode()
+
 
 def feature(
     name: str, label: str, unit: str, low: float, high: float, default: float, **changes: Any
@@ -99,6 +107,69 @@ def mileage_document(**changes: Any) -> dict[str, Any]:
         },
         changes,
     )
+
+
+def category(name: str, label: str, counts: Mapping[str, int], **changes: Any) -> dict[str, Any]:
+    """A category's entry in a card: `counts` by category, the first is the default."""
+    return {
+        "name": name,
+        "label": label,
+        "kind": "category",
+        "type": "text",
+        "default": next(iter(counts)),
+        "categories": list(counts),
+        "accepts_missing": False,
+        "accepts_unknown": False,
+        "training": {"counts": list(counts.values()), "missing": 0},
+        **changes,
+    }
+
+
+def missing(entry: dict[str, Any], rows: int) -> dict[str, Any]:
+    """The feature, which so many training rows do not have."""
+    return {**entry, "accepts_missing": True, "training": {**entry["training"], "missing": rows}}
+
+
+def flat_document(**changes: Any) -> dict[str, Any]:
+    """The card of a regressor with numbers and categories, some of which may be missing or unknown."""
+    cities = {"Oslo": 2, "Bergen": 1, "Åsgårdstrand and surroundings": 1}
+    return _finished(
+        {
+            "format_version": 2,
+            "name": "flat",
+            "title": "Prices of flats",
+            "task": "regression",
+            "model_type": "Ridge",
+            "target": {"label": "Price", "unit": "kEUR"},
+            "features": [
+                missing(feature("area", "Area", "m²", 50.0, 120.0, 80.0, step=1.0), 1),
+                feature("rooms", "Rooms", "", 2.0, 5.0, 3.0, step=1.0),
+                {**missing(category("city", "City", cities), 1), "accepts_unknown": True},
+                missing(category("heating", "Heating", {"2": 2, "1": 1, "3": 1}, type="integer"), 1),
+                category("sea_view", "Sea view", {"false": 2, "true": 2}, type="boolean"),
+            ],
+            "classes": [],
+            "presets": [
+                {"label": "Small", "values": [50.0, 2.0, "Bergen", "1", "false"]},
+                {"label": "Unknown", "values": [None, 3.0, None, None, "true"]},
+            ],
+            "known_answers": [{"features": [80.0, 3.0, None, "1", "false"], "outputs": [310.0]}],
+            "files": files_of(FLAT_ROWS),
+        },
+        changes,
+    )
+
+
+def flat_outputs(row: Sequence[Any]) -> list[float]:
+    """The price: what is missing counts as usual."""
+    area, rooms, city, heating, sea_view = row
+    usual = 80.0 if area is None else area
+    return [3 * usual + 20 * rooms + (40 if city == "Oslo" else 0) + (heating == "1") * 10 + (sea_view == "true") * 50]
+
+
+def flat_outputs_but_where_missing(row: Sequence[Any]) -> list[float]:
+    """The price, another one for a flat without an area: what an imputer of other values does."""
+    return [flat_outputs(row)[0] * (2 if row[0] is None else 1)]
 
 
 def tea_outputs(row: Sequence[float]) -> list[float]:

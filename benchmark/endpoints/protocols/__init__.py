@@ -13,7 +13,7 @@ from typing import Any, cast
 from typing import Protocol as Structure
 
 from benchmark.endpoints.sample import Answer
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 
 PROTOCOLS: dict[str, str] = {
     "faceoff": "benchmark.endpoints.protocols.faceoff",
@@ -61,7 +61,7 @@ class Form:
     """A request format for rows: many rows in one request, or one row in each."""
 
     takes_many: bool
-    encode: Callable[[Sequence[str], Sequence[Sequence[float]]], bytes]
+    encode: Callable[[Sequence[str], Sequence[Sequence[Value]]], bytes]
     """the body for the features of these names and their rows. Raises NotEncodable"""
     split: Callable[[Any, int], list[Any] | None]
     """the reply as one document per row, for `read_answer`; None if it does not answer this many rows"""
@@ -95,7 +95,7 @@ class Protocol(Structure):
         """The answer to one input, checked against `card` if known. Raises WrongSchema."""
 
 
-def named_body(names: Sequence[str], values: Sequence[float | str | None]) -> bytes:
+def named_body(names: Sequence[str], values: Sequence[Value]) -> bytes:
     """One input as the JSON object of names and values that `Protocol.encode` takes."""
     return json.dumps(dict(zip(names, values, strict=True))).encode()
 

@@ -1,5 +1,7 @@
 """Your own rows on the Agreement page: a file or pasted text that every endpoint scores, with a table to download."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +46,7 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
         st.caption(
             f"CSV with the columns {markup.plain(', '.join(card.feature_names))} in any order, or these alone without "
             f"a header; at most {markup.count(MAX_ROWS)} rows. Rows that cannot be used are listed by line number; "
-            "the others are scored."
+            f"the others are scored.{_missing(card)}"
         )
         left, right = st.columns(2, gap="medium")
         with left:
@@ -72,15 +74,27 @@ def batch(endpoints: Sequence[Endpoint], card: ModelCard) -> None:
 
 
 def _example(card: ModelCard) -> str:
-    rows = [card.feature_names, *(map(str, preset.values) for preset in card.presets[:2])]
-    return "\n".join(",".join(row) for row in rows)
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(
+        [card.feature_names, *(preset.values for preset in card.presets[:2])]
+    )
+    return lines.getvalue().rstrip("\n")
+
+
+def _missing(card: ModelCard) -> str:
+    """Where cells may be empty, as a sentence."""
+    names = [feature.name for feature in card.features if feature.accepts_missing]
+    if not names:
+        return ""
+    which = "any column" if len(names) == len(card.features) else markup.plain(listed(names))
+    return f" An empty cell of {which} is a missing value."
 
 
 def _table(card: ModelCard, given: bytes | str) -> Table | None:
     """The rows to send, from a file or from text. Shows the reason if there are none."""
     try:
         text = decode(given) if isinstance(given, bytes) else given
-        table = within_limits(read_rows(text, card.feature_names), card)
+        table = within_limits(read_rows(text, card.features), card)
     except RowsError as error:
         st.error(markup.plain(f"The {'file' if isinstance(given, bytes) else 'text'} {error}."))
         return None

@@ -20,7 +20,6 @@ from dashboard.components.panels import command_popover, want_charts
 from dashboard.components.progress import progress
 from dashboard.views.agreement import text as say
 from dashboard.views.agreement.panels import surface_panels
-from dashboard.views.predict.page import slider_key
 from inference.card import ModelCard
 
 _CARD_WAIT_S = 1.5
@@ -32,7 +31,8 @@ class Checked:
     """A check and the last decision surface."""
 
     audit: Audit
-    surface: Surface
+    surface: Surface | None
+    """None for a model without two numbers"""
 
 
 @st.cache_resource
@@ -62,7 +62,10 @@ def page() -> None:
         st.warning(f"The check {problem}.")
     if checked:
         _result(checked.audit)
-        surface_panels(checked.surface)
+        if checked.surface:
+            surface_panels(checked.surface)
+        else:
+            st.caption("No map of the predictions: it needs two inputs that are numbers.")
     # Imported here too, because results need pandas.
     from dashboard.views.agreement.batch import batch
 
@@ -78,16 +81,20 @@ def _control(
         pressed = st.button(
             "Check agreement", type="primary", icon=":material/rule:", key="check-agreement", disabled=running
         )
-        choose_feature_pair(card, "map-features", "Features of the map", width=300)
         pair = feature_pair(card, "map-features")
-        redraw = checked and st.button("Draw the map", icon=":material/map:", key="draw-map", disabled=running)
+        if pair and pair[0] == pair[1]:
+            pair = None
+        if pair:
+            choose_feature_pair(card, "map-features", "Features of the map", width=300)
+            pair = feature_pair(card, "map-features")
+        redraw = pair and checked and st.button("Draw the map", icon=":material/map:", key="draw-map", disabled=running)
     if pressed:
         want_charts()  # of the map that the check ends with
         training = resources.training_rows(card)
         # Line 1 is the header.
         rows = [Row(line, values) for line, values in enumerate(training.inputs, 2)] if training else []
         _start_check(endpoints, served, card, rows, pair)
-    elif checked and redraw:
+    elif checked and pair and redraw:
         _start_map(endpoints, checked.audit, pair)
     progress(checks(), "check", "reading the model cards")
 
@@ -97,13 +104,13 @@ def _start_check(
     served: Sequence[Served | None],
     card: ModelCard,
     rows: Sequence[Row],
-    pair: Pair,
+    pair: Pair | None,
 ) -> None:
     client, at_utc = resources.client(), utc_now()
 
     def work(report: Report) -> Checked:
         found = audit(client, endpoints, served, card, rows, at_utc=at_utc, report=report)
-        return Checked(found, survey(client, endpoints, card, *pair, report=report))
+        return Checked(found, survey(client, endpoints, card, *pair, report=report) if pair else None)
 
     checks().start(work)
 
@@ -156,7 +163,7 @@ def _result(found: Audit) -> None:
         with st.container(border=True, key="card-worst"):
             differing = len(agreement.differing)
             st.markdown(f"**Worst differences** ({min(_WORST, differing)} of {markup.count(differing)})")
-            st.markdown(say.worst_table(found, _WORST, [slider_key(feature) for feature in found.card.features]))
+            st.markdown(say.worst_table(found, _WORST))
             st.caption(
                 "A link opens the Predict page with the sliders at this input, or at the nearest one they can reach."
             )

@@ -1,11 +1,10 @@
 """The text of the Agreement page: pure functions from the result of a check to sentences and Markdown tables."""
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from benchmark.agreement.audit import Audit
 from benchmark.agreement.compare import Agreement, PairAgreement, Tally, count_kinds
-from benchmark.agreement.inputs import Source, Values
+from benchmark.agreement.inputs import Source
 from benchmark.agreement.outcomes import InvalidResult
 from benchmark.agreement.text import (
     between,
@@ -17,9 +16,9 @@ from benchmark.agreement.text import (
     model_difference,
     refusal,
 )
-from dashboard.components.inputs import slider
+from benchmark.endpoints.values import shown
+from dashboard.components.inputs import input_query
 from dashboard.components.markup import NOTHING, Statement, count, counted, markdown_table, plain
-from inference.card import CategoryFeature, ModelCard
 
 SOURCES: dict[Source, str] = {
     "uniform": "Random, uniform",
@@ -50,11 +49,12 @@ def sources_note(audit: Audit) -> str:
     """Where the inputs come from and what their counts mean."""
     if len(audit.endpoints) == 1:
         return "These inputs, and the answers that the model gave in training, are in the model card."
+    mixed = "" if audit.card.is_numeric else " Categories are equally likely, and missing values one in ten."
     return (
         f"Random inputs (seed {audit.seed}) are drawn from the training range and a quarter beyond it, within the "
         'limits, and from the training rows with noise of a tenth of a standard deviation. "At most" is the share of '
         "all such inputs that can disagree (exact one-sided bound, Clopper and Pearson; about 3/n for none of n). The "
-        "other inputs are chosen, not drawn, so they have counts and no bound."
+        f"other inputs are chosen, not drawn, so they have counts and no bound.{mixed}"
     )
 
 
@@ -189,15 +189,15 @@ def kinds_table(agreement: Agreement) -> str:
     return markdown_table(["Kind of difference", "Inputs"], rows, numbers=1)
 
 
-def worst_table(audit: Audit, most: int, slider_keys: Sequence[str]) -> str:
+def worst_table(audit: Audit, most: int) -> str:
     """The worst differences, each with a link that opens the Predict page with this input."""
     rows = []
     for one in audit.agreement.worst(most):
         asked = audit.inputs[one.index]
-        query, exact = slider_query(audit.card, asked.values, slider_keys)
+        query, exact = input_query(audit.card, asked.values)
         source = f"{SOURCES[asked.source]}, line {asked.line}" if asked.line else SOURCES[asked.source]
         link = f"[{'Load' if exact else 'Load the nearest'}](./?{query})"
-        values = [plain(f"{v:.6g}" if isinstance(v, float | int) else v or "missing") for v in asked.values]
+        values = [plain(shown(value)) for value in asked.values]
         rows.append(
             [link, plain(", ".join(one.kinds)), plain(between(one, audit.names) + detail(one)), *values, plain(source)]
         )
@@ -216,20 +216,3 @@ def invalid_table(results: Sequence[InvalidResult], names: Sequence[str]) -> str
         for one in sorted(results, key=lambda one: one.same)
     ]
     return markdown_table(["Invalid input", *map(plain, names), "Same reply" if len(names) > 1 else "Refused"], rows)
-
-
-def slider_query(card: ModelCard, values: Values, keys: Sequence[str]) -> tuple[str, bool]:
-    """The query that opens the Predict page with `values`, and whether the sliders can show them exactly."""
-    query: dict[str, str] = {}
-    exact = True
-    for index, (feature, value, key) in enumerate(zip(card.features, values, keys, strict=True)):
-        if isinstance(feature, CategoryFeature) or value is None:
-            exact = exact and value is not None
-            query[key] = value or ""
-            continue
-        bounds = slider(feature, card, index)
-        steps = round((value - bounds.minimum) / bounds.step)
-        nearest = round(min(max(bounds.minimum + steps * bounds.step, bounds.minimum), bounds.maximum), 10)
-        exact = exact and abs(nearest - value) <= 1e-9 * max(1.0, abs(value))
-        query[key] = f"{nearest:g}"
-    return urlencode(query), exact

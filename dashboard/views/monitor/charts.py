@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.monitor.categories import by_category, odd_values
 from benchmark.monitor.counts import Interval, bucket_quantile
 from benchmark.monitor.drift import LARGE, MODERATE, Drift
 from dashboard.components import markup
@@ -26,6 +27,11 @@ _LEGEND_PX = 19
 _LEAST_PSI = 0.001
 """Smaller values are drawn at this one, because a log scale has no 0."""
 _TICKS_S = (15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+_MOST_CATEGORIES = 12
+"""Of one feature, in a chart of its values."""
+_LABEL_LENGTH = 22
+_BAR_PX, _BAR_GAP_PX = 7, 6
+"""The least height of a bar in a row of bars, and the distance of two rows."""
 _MOST_HOLES = 20
 """The most gaps of one endpoint that are shaded, newest first: more would shade the whole chart."""
 
@@ -208,6 +214,59 @@ def predictions(
     )
 
 
+def category_shares(data: Sequence[EndpointSnapshot], feature: CategoryFeature, palette: Palette) -> Figure:
+    """The share of each category among the values of one feature, a row each, under its share of the training rows."""
+    training = by_category(feature, feature.bin_counts, _MOST_CATEGORIES)
+    names = list(training)
+    total = max(1, sum(training.values()))
+    common = {"y": list(range(len(names))), "orientation": "h", "customdata": [html_text(name) for name in names]}
+    traces = [
+        bar(
+            **common,
+            x=[count / total for count in training.values()],
+            name=f"Training (n = {markup.count(total)})",
+            marker={"color": palette.muted, "opacity": 0.55},
+            hovertemplate="%{customdata}: %{x:.1%} of the training rows<extra></extra>",
+        )
+    ]
+    for one in data:
+        binned = one.interval.counts.binned if one.interval else {}
+        counts = by_category(feature, binned.get(feature.name, ()), _MOST_CATEGORIES)
+        total = sum(counts.values())
+        traces.append(
+            bar(
+                **common,
+                x=[counts[name] / total if total else None for name in names],
+                name=f"{html_text(one.endpoint.name)} (n = {markup.count(total)})",
+                marker=_bar(one, palette),
+                hovertemplate="%{customdata}: %{x:.1%} of the values<extra>"
+                + html_text(one.endpoint.name)
+                + "</extra>",
+            )
+        )
+    height_px = (_BAR_PX * (len(data) + 1) + _BAR_GAP_PX) * len(names) + 110
+    return _roomy(
+        traces,
+        data,
+        palette,
+        max(_TALL_PX, height_px),
+        xaxis=axis(f"Share of {html_text(feature.title)}", tickformat=".0%", rangemode="tozero", nticks=5),
+        # Rows are numbered, because two long names may be alike where they are cut.
+        yaxis=axis(
+            tickvals=common["y"],
+            ticktext=[html_text(_cut(name)) for name in names],
+            autorange="reversed",
+            automargin=True,
+        ),
+        barmode="group",
+        bargap=0.25,
+    )
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LABEL_LENGTH else f"{name[: _LABEL_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def drift(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]], card: ModelCard, palette: Palette) -> Figure:
     """The PSI of each feature on a log scale, one row each. A tick marks the largest PSI that chance explains."""
     traces = []
@@ -374,8 +433,32 @@ def drift_table(data: Sequence[tuple[EndpointSnapshot, Sequence[Drift]]]) -> lis
     ]
 
 
+def category_table(data: Sequence[EndpointSnapshot], feature: CategoryFeature) -> list[dict[str, Any]]:
+    """Training rows and values by category: all of them, also those that the chart counts together."""
+    training = by_category(feature, feature.bin_counts, len(feature.categories))
+    counted = {
+        one.endpoint.name: by_category(
+            feature, one.interval.counts.binned.get(feature.name, ()) if one.interval else (), len(feature.categories)
+        )
+        for one in data
+    }
+    return [
+        {
+            feature.title: name,
+            "training rows": count,
+            **{endpoint: counts.get(name, 0) for endpoint, counts in counted.items()},
+        }
+        for name, count in training.items()
+    ]
+
+
 def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[str, Any]]:
-    """The values outside the training range, by feature, with that range."""
+    """The values outside the training range, by feature, with that range, and the missing ones where some may be."""
+    missing = {
+        one.endpoint.name: {each.feature: each.missing for each in odd_values(card, one.interval.counts.binned)}
+        for one in data
+        if one.interval and any(feature.accepts_missing for feature in card.features)
+    }
     return [
         {
             "feature": feature.title,
@@ -384,6 +467,7 @@ def range_table(data: Sequence[EndpointSnapshot], card: ModelCard) -> list[dict[
                 f"{one.endpoint.name} outside": _counted(one).get("out_of_range", {}).get(feature.name, 0)
                 for one in data
             },
+            **{f"{name} missing": counts.get(feature.name) for name, counts in missing.items()},
             **{f"{one.endpoint.name} rows": sum(_counted(one).get("predictions", {}).values()) for one in data},
         }
         for feature in card.features

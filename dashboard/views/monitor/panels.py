@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from benchmark.monitor.categories import odd_values
 from benchmark.monitor.counts import Traffic, training_prior
 from benchmark.monitor.drift import Drift, drift
 from benchmark.statistics.text import listed
@@ -72,13 +73,16 @@ def panels(data: Sequence[EndpointSnapshot], traffic: Traffic, now_s: float) -> 
     if len(alike) < len(read):
         names = listed(one.endpoint.name for one in alike)
         st.caption(f"The charts below show only {markup.plain(names)}: the endpoints serve different models.")
-    charts = cells(3 if card.is_classifier else 2)
+    charts = iter(cells(2 + card.is_classifier + bool(card.categories)))
     if card.is_classifier:
-        with charts[0]:
+        with next(charts):
             _predictions(alike, card, traffic, colors, is_shown)
-    with charts[-2]:
+    if card.categories:
+        with next(charts):
+            _categories(alike, card, traffic, colors, is_shown)
+    with next(charts):
         _drift(alike, card, colors, is_shown)
-    with charts[-1]:
+    with next(charts):
         _out_of_range(alike, card, traffic, colors, is_shown)
 
 
@@ -97,6 +101,51 @@ def _predictions(
         lambda: draw.prediction_table(data, card, prior),
         is_shown=is_shown,
     )
+
+
+def _categories(
+    data: Sequence[EndpointSnapshot], card: ModelCard, traffic: Traffic, colors: Palette, is_shown: bool
+) -> None:
+    if not _predicted(data):
+        empty_panel("categories", "Categories", say.nothing_asked(traffic))
+        return
+    features = [feature for _, feature in card.categories]
+    titles = {feature.name: feature.title for feature in features}
+    chosen = st.session_state.get("monitor-category")  # may belong to another card
+    feature = next((one for one in features if one.name == chosen), features[0])
+
+    def choose() -> None:
+        st.session_state["monitor-category"] = feature.name
+        st.selectbox(
+            "Feature",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="monitor-category",
+            label_visibility="collapsed",
+            width=200,
+        )
+
+    panel(
+        "categories",
+        "Categories",
+        lambda: draw.category_shares(data, feature, colors),
+        f"Share of each category of {feature.title} among the values, next to its share of the training rows: "
+        f"{_counts(data)}.",
+        lambda: draw.category_table(data, feature),
+        choose if len(features) > 1 else None,
+        is_shown=is_shown,
+    )
+
+
+def _odd_values(data: Sequence[EndpointSnapshot], card: ModelCard) -> str:
+    """The missing and unknown values of each endpoint as Markdown; empty if there are none."""
+    labels = {feature.name: feature.label for feature in card.features}
+    said = [
+        say.odd_values(one.endpoint.name, odd_values(card, one.interval.counts.binned), labels)
+        for one in data
+        if one.interval
+    ]
+    return "  \n".join(markup.plain(sentence) for sentence in said if sentence)
 
 
 def _drift(data: Sequence[EndpointSnapshot], card: ModelCard, colors: Palette, is_shown: bool) -> None:
@@ -132,8 +181,13 @@ def _out_of_range(
     if not _predicted(data):
         empty_panel("range", "Inputs out of range", say.nothing_asked(traffic))
         return
+    odd = _odd_values(data, card)
     if not any(sum(one.interval.counts.out_of_range.values()) for one in data if one.interval):
-        empty_panel("range", "Inputs out of range", f"Every value was inside the training range: {_counts(data)}.")
+        empty_panel(
+            "range",
+            "Inputs out of range",
+            "  \n".join(filter(None, [f"Every value was inside the training range: {_counts(data)}.", odd])),
+        )
         return
     panel(
         "range",
@@ -141,6 +195,7 @@ def _out_of_range(
         lambda: draw.out_of_range(data, card, colors),
         f"Share of the inputs outside the training range, by feature: {_counts(data)}.",
         lambda: draw.range_table(data, card),
+        note=odd,
         is_shown=is_shown,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Failure, Sample
+from benchmark.monitor.categories import OddValues
 from benchmark.monitor.counts import BucketQuantile, Counts, Snapshot, Succession, Traffic, bucket_quantile
 from benchmark.monitor.drift import ENOUGH, LARGE, MODERATE, Drift, DriftLevel
 from benchmark.monitor.history import Unread
@@ -235,6 +236,21 @@ def drift_sentence(name: str, found: Sequence[Drift], labels: Mapping[str, str])
 
 def _by_psi(found: Drift) -> float:
     return -(found.psi or 0.0)
+
+
+def odd_values(name: str, found: Sequence[OddValues], labels: Mapping[str, str]) -> str:
+    """The missing and unknown values that one endpoint counted, in one sentence; empty if there are none."""
+    parts = []
+    for one in found:
+        if one.missing:
+            share = (
+                f"{markup.percent(one.missing / one.count)} %, in training {markup.percent(one.missing_in_training)} %"
+            )
+            parts.append(f"{markup.count(one.missing)} of {labels[one.feature].lower()} missing ({share})")
+        if one.unknown:
+            share = f"{markup.percent(one.unknown / one.count)} %"
+            parts.append(f"{markup.count(one.unknown)} of {labels[one.feature].lower()} unknown ({share})")
+    return f"{name}: {', '.join(parts)}." if parts else ""
 
 
 def no_drift(found: Sequence[Drift]) -> str:

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from benchmark.endpoints.catalog import Served
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison, Sample, utc_now
+from benchmark.endpoints.values import shown_all
 from benchmark.observation.observe import new_comparison_id, observe
 from benchmark.observation.sender import SenderError
 from benchmark.record.store import NOBODY, Store, StoreError
@@ -15,11 +16,12 @@ from benchmark.reports.export import comparisons_to_csv
 from dashboard import resources
 from dashboard.components import markup, sample_text
 from dashboard.components.grid import cells
-from dashboard.components.inputs import outside_training, slider, value_text
+from dashboard.components.input_controls import input_controls, set_inputs
+from dashboard.components.inputs import outside_training
 from dashboard.components.theme import LIGHT
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.views.predict import text as say
-from inference.card import CategoryFeature, Feature, ModelCard, Value
+from inference.card import ModelCard, Value
 
 HISTORY_LENGTH = 500
 """How many comparisons the charts show; the export has all of them."""
@@ -27,12 +29,7 @@ _CARD_WAIT_S = 1.5
 _PATIENCE_S = 0.2
 """How long the last answers stay while new ones are on their way. Most are there sooner, and until then neither this
 process nor the browser takes the processor from what is being measured."""
-_TWO_COLUMNS_FROM = 6
 _BARS_AT_MOST = 6
-_OWN_KEYS = (
-    *("inputs", "preset", "go", "compare", "live", "verdict", "axes", "clear", "record"),
-    *("charts", "comparison", "compared_inputs", "compared_version", "history", "histories", "visitor"),
-)
 
 
 def page() -> None:
@@ -66,8 +63,8 @@ def _no_model(endpoints: Sequence[Endpoint], served: Sequence[Served | None]) ->
 # --- Inputs
 
 
-def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
-    """The slider values in the card's order, and whether to compare now."""
+def _inputs(card: ModelCard) -> tuple[tuple[Value, ...], bool]:
+    """The values of the controls in the card's order, and whether to compare now."""
     with st.container(border=True, key="inputs"):
         if card.presets:
             st.pills(
@@ -80,63 +77,24 @@ def _inputs(card: ModelCard) -> tuple[tuple[float, ...], bool]:
                 label_visibility="collapsed",
             )
         live = st.session_state.get("live", False)
-        places: Sequence[DeltaGenerator] = (
-            st.columns(2) if len(card.features) >= _TWO_COLUMNS_FROM else (st.container(gap="small"),)
-        )
-        values = []
-        for index in range(len(card.features)):
-            with places[index % len(places)]:
-                values.append(_input(card, index, live))
-        inputs = tuple(values)
+        inputs = input_controls(card, live=live)
         outside = outside_training(card, inputs)
         with st.container(horizontal=True, vertical_alignment="center", key="go"):
             pressed = st.button(
                 "Compare", type="primary", icon=":material/bolt:", shortcut="Ctrl+Enter", width="stretch", key="compare"
             )
-            st.toggle("Live", key="live", help="Compare now and after every slider change.")
+            st.toggle("Live", key="live", help="Compare now and after every change.")
         if outside:
             st.caption(f":material/info: Outside the training data: {markup.plain(', '.join(outside))}.")
     changed = live and inputs != st.session_state.get("compared_inputs")
     return inputs, pressed or changed
 
 
-def _input(card: ModelCard, index: int, live: bool) -> Value:
-    """The control of one feature, and its value. Alone it sends nothing, because requests may cost money, unless Live
-    is on."""
-    feature = card.features[index]
-    if isinstance(feature, CategoryFeature):
-        return st.selectbox(
-            markup.plain(feature.title),
-            [*feature.categories, *([None] if feature.accepts_missing else [])],
-            index=feature.index_of[feature.default],
-            format_func=lambda category: "missing" if category is None else category,
-            key=slider_key(feature),
-        )
-    bounds = slider(feature, card, index)
-    return st.slider(
-        markup.plain(feature.title),
-        min_value=bounds.minimum,
-        max_value=bounds.maximum,
-        value=feature.default,
-        step=bounds.step,
-        format=bounds.format,
-        key=slider_key(feature),
-        on_change="rerun" if live else "ignore",
-        bind="query-params",
-    )
-
-
-def slider_key(feature: Feature) -> str:
-    """The slider's key and query parameter: the feature's name, unless the page uses that name itself."""
-    return f"{feature.name}-input" if feature.name in _OWN_KEYS else feature.name
-
-
 def _apply_preset(card: ModelCard) -> None:
     chosen = st.session_state.preset
     for preset in card.presets:
         if preset.label == chosen:
-            for feature, value in zip(card.features, preset.values, strict=True):
-                st.session_state[slider_key(feature)] = value
+            set_inputs(card, preset.values)
     # A preset is a shortcut, not a state: clear it, because the next slider change would make it wrong.
     st.session_state.preset = None
 
@@ -148,7 +106,7 @@ def _answers(
     endpoints: Sequence[Endpoint],
     served: Sequence[Served | None],
     card: ModelCard,
-    inputs: tuple[float, ...],
+    inputs: tuple[Value, ...],
     wanted: bool,
 ) -> None:
     known = {endpoint.key: entry for endpoint, entry in zip(endpoints, served, strict=True)}
@@ -230,9 +188,8 @@ def _empty_card(slot: DeltaGenerator, endpoint: Endpoint, served: Served | None)
         if served and served.problem:
             st.caption(f":material/error: {markup.plain(markup.sentence(served.problem))}")
         elif served and served.card:
-            st.caption(
-                markup.plain(f"Serves {served.card.title}, {served.card.model_type}, version {served.card.version}.")
-            )
+            serves = f"Serves {served.card.title}, {served.card.model_type}, version {served.card.version}."
+            st.caption(markup.plain(f"{serves} {served.card.without_onnx}"))
         else:
             st.caption("Has not answered yet.")
 
@@ -286,10 +243,10 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
                 st.progress(min(1.0, probability), text=f"**{markup.plain(markup.percent(probability))} %** {label}")
 
 
-def _verdict(verdict: markup.Statement, asked: Sequence[float], inputs: Sequence[float]) -> None:
+def _verdict(verdict: markup.Statement, asked: Sequence[Value], inputs: Sequence[Value]) -> None:
     """Show the verdict on the answers to `asked`. The sliders, now at `inputs`, may have moved since."""
     # Always shown, because moving a slider does not rerun this page.
-    values = markup.plain(", ".join(map(value_text, asked)))
+    values = markup.plain(shown_all(asked))
     of = f":gray[:small[For {values}.]]"
     if tuple(asked) != tuple(inputs):
         of = f"**These answers are for {values}. Press Compare to send the new values.**"
@@ -317,7 +274,7 @@ def _notice_other_versions(endpoints: Sequence[Endpoint], samples: Sequence[Samp
 # --- History
 
 
-def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[float, ...]) -> None:
+def _history(endpoints: Sequence[Endpoint], card: ModelCard, inputs: tuple[Value, ...]) -> None:
     store = resources.store()
     above = st.container(key="charts-of-history")  # filled last, because the line below says whose history it is
     with st.container(horizontal=True, vertical_alignment="center", key="record"):

@@ -6,13 +6,14 @@ import streamlit as st
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison
+from benchmark.endpoints.values import shown
 from benchmark.statistics.text import listed
 from dashboard import resources
-from dashboard.components.feature_pair import choose_feature_pair, feature_pair
+from dashboard.components.feature_pair import Pair, choose_feature_pair, feature_pair
 from dashboard.components.panels import panel
 from dashboard.components.training_rows import TrainingRows
 from dashboard.views.predict import charts as draw
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 
 
 def charts(
@@ -20,14 +21,15 @@ def charts(
     card: ModelCard,
     comparisons: Sequence[Comparison],
     total: int,
-    inputs: tuple[float, ...],
+    inputs: tuple[Value, ...],
 ) -> None:
-    """Draw the history: `comparisons` are the last of `total`, `inputs` are the slider values."""
+    """Draw the history: `comparisons` are the last of `total`, `inputs` are the values of the controls."""
     colors = resources.palette()
     data = draw.series(endpoints, comparisons, first_number=total - len(comparisons) + 1)
     rows = resources.training_rows(card)
     counts = listed(one.label for one in data)
-    columns = st.columns(3 if rows else 2, gap="medium")
+    pair = feature_pair(card, "axes")
+    columns = st.columns(3 if rows and pair else 2, gap="medium")
     with columns[0]:
         panel(
             "latency",
@@ -44,19 +46,26 @@ def charts(
             f"Histogram and cumulative distribution of the latency in milliseconds, for {counts}.",
             lambda: draw.quantile_table(data),
         )
-    if rows:
+    if rows and pair:
         with columns[2]:
-            _training_panel(card, rows, inputs, len(endpoints))
+            _training_panel(card, rows, pair, inputs, len(endpoints))
 
 
-def _training_panel(card: ModelCard, rows: TrainingRows, inputs: tuple[float, ...], endpoints: int) -> None:
-    x, y = feature_pair(card, "axes")
+def _training_panel(card: ModelCard, rows: TrainingRows, pair: Pair, inputs: tuple[Value, ...], endpoints: int) -> None:
+    x, y = pair
+    drawn = rows.with_values_of(pair)
+    left_out = len(rows.inputs) - len(drawn.inputs)
+    without = f" ({left_out} without one of them are left out)" if left_out else ""
+    if inputs[x] is None or inputs[y] is None:
+        yours = "your input has no place, because one of them is missing"
+    else:
+        yours = f"your input at {shown(inputs[x])} and {shown(inputs[y])}"
     across, up = card.features[x].title, card.features[y].title
     panel(
         "map",
         "Training data",
-        lambda: draw.training_map(card, rows, inputs, x, y, resources.palette(), endpoints),
-        f"{len(rows.inputs)} training rows by {across} and {up}, and your input at {inputs[x]:g} and {inputs[y]:g}.",
+        lambda: draw.training_map(card, drawn, inputs, x, y, resources.palette(), endpoints),
+        f"{len(drawn.inputs)} training rows by {across} and {up}{without}, and {yours}.",
         lambda: draw.training_table(card, rows),
         lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),
     )

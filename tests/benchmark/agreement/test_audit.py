@@ -32,9 +32,18 @@ from tests.benchmark.altered import (
     single_only,
     swap_first_two,
 )
-from tests.benchmark.cards import TEA_ROWS, make_card, tea_document, write_artifact
+from tests.benchmark.cards import (
+    FLAT_ROWS,
+    TEA_ROWS,
+    flat_document,
+    flat_outputs_but_where_missing,
+    make_card,
+    make_service,
+    tea_document,
+    write_artifact,
+)
 from tests.benchmark.conftest import Serve, endpoint
-from tests.benchmark.little_server import Conversation, LittleServer, answering, json_reply, reply
+from tests.benchmark.little_server import Conversation, LittleServer, answering, json_reply, reply, serving
 
 ROWS = [Row(2, (3.0, 1.0, 2.0)), Row(3, (5.0, 2.0, 3.5)), Row(4, (7.0, 3.0, 5.0))]
 GRID = 64
@@ -552,3 +561,30 @@ def test_strange_hosts_are_not_asked(
     assert run(twins[0].url, "http://example.com") == 2
     assert "example.com is not an allowed host" in capsys.readouterr().err
     assert twins[0].requests == []
+
+
+# --- Categories and missing values
+
+
+def test_the_command_checks_and_writes_categories_and_missing_values(
+    run: Run, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat, results = make_card(flat_document()), tmp_path / "results.csv"
+    monkeypatch.setenv("MODEL_DIR", str(write_artifact(tmp_path / "flat", flat_document(), FLAT_ROWS)))
+    assert run(serve(good(flat)).url, serve(good(flat)).url, "--csv", str(results)) == 0
+    assert "rows 4 (4 compared, 0 differ)" in capsys.readouterr().out
+    with results.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["area"], row["city"], row["heating"], row["agree"]) for row in found[:3]] == [
+        ("50.0", "Oslo", "1", "yes"),
+        ("", "Bergen", "2", "yes"),
+        ("80.0", "", "1", "yes"),
+    ]
+
+    other = serve(serving(make_service(flat, flat_outputs_but_where_missing))).url
+    assert run(serve(good(flat)).url, other) == 1
+    assert "missing, " in capsys.readouterr().out
+    assert run(serve(good(flat)).url, other, "--json", "-") == 1
+    inputs = [one["inputs"] for one in json.loads(capsys.readouterr().out)["worst"]]
+    assert inputs
+    assert all(one["area"] is None and one["sea_view"] in ("true", "false") for one in inputs)

@@ -8,7 +8,7 @@ import pytest
 from benchmark.agreement import inputs as asked
 from inference.card import ModelCard
 from inference.contract import ContractError, check_media_type, parse_rows
-from tests.benchmark.cards import feature, make_card, mileage_document, numbers, tea_outputs
+from tests.benchmark.cards import feature, flat_document, make_card, mileage_document, numbers, tea_outputs
 
 
 def allowed(card: ModelCard, values: tuple[float, ...]) -> bool:
@@ -144,3 +144,47 @@ def test_the_input_that_invalid_ones_are_made_from_is_valid(tea: ModelCard) -> N
     (form,) = (one for one in asked.invalid_inputs(tea) if one.content_type != "application/json")
     assert parse_rows(form.body, tea).values
     assert json.loads(form.body) == dict(zip(tea.feature_names, tea.defaults, strict=True))
+
+
+# --- Categories and missing values
+
+FLAT = make_card(flat_document())
+
+
+def test_every_kind_of_input_has_categories_and_missing_values_that_the_card_accepts() -> None:
+    rows = [preset.values for preset in FLAT.presets]
+    kinds = {
+        "grid": asked.grid(FLAT, 300),
+        "limits": asked.limits(FLAT),
+        "uniform": asked.uniform(FLAT, 500, 1),
+        "noise": asked.noisy(FLAT, rows, 100, 1),
+        "plane": asked.plane(FLAT, 0, 1, 5)[2],
+    }
+    for name, inputs in kinds.items():
+        problems = [
+            one.problem(value)
+            for asked_for in inputs
+            for one, value in zip(FLAT.features, asked_for.values, strict=True)
+            if one.problem(value)
+        ]
+        assert not problems, name
+    for name in ("limits", "uniform"):
+        cities = {one.values[2] for one in kinds[name]}
+        assert cities == {"Oslo", "Bergen", "Åsgårdstrand and surroundings", None, "unknown"}, name
+        assert {one.values[3] for one in kinds[name]} == {"1", "2", "3", None}, name
+        assert any(one.values[0] is None for one in kinds[name]), name
+    assert {one.values[2:] for one in kinds["noise"]} == {row[2:] for row in rows}
+
+
+def test_uniform_draws_take_categories_evenly_and_one_in_ten_missing() -> None:
+    inputs = [one.values for one in asked.uniform(FLAT, 2000, 1)]
+    assert sum(values[0] is None for values in inputs) == pytest.approx(200, abs=54)
+    assert sum(values[4] == "true" for values in inputs) == pytest.approx(1000, abs=90)
+    for heating in "123":
+        assert sum(values[3] == heating for values in inputs) == pytest.approx(600, abs=82)
+
+
+def test_numbers_are_drawn_as_before_there_were_categories(tea: ModelCard) -> None:
+    assert asked.uniform(tea, 1, 0)[0].values == pytest.approx(
+        (3.233760794511327, 3.1513789407836033, 2.8144079358561847)
+    )

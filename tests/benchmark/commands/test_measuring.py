@@ -21,6 +21,8 @@ from benchmark.record.store import Store
 from benchmark.runs import kind_named
 from benchmark.runs.kind import Order
 from inference.service import Service
+from tests.benchmark.altered import good
+from tests.benchmark.cards import flat_document, make_card
 from tests.benchmark.commands.conftest import Command, document, endpoints
 from tests.benchmark.conftest import Serve
 from tests.benchmark.little_server import Connection, LittleServer, always, json_reply, reply
@@ -133,6 +135,24 @@ def test_bodies_come_from_a_file_by_the_names_of_its_columns(benchmark: Command,
     assert done.returncode == 0, done.stderr
     sent = [json.loads(request.body) for request in twins[0].requests if request.method == "POST"]
     assert sent[0] == {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+
+
+def test_bodies_of_a_file_may_have_categories_and_missing_values(
+    benchmark: Command, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(good(make_card(flat_document())))
+    rows = tmp_path / "rows.csv"
+    rows.write_text("sea_view,area,city,heating,rooms\nTrue,,Bergen,NA,4\n")
+    for command in (("compare", "--pairs", 5), ("load", "--rate", 20, "--duration", 1)):
+        before = len(server.requests)
+        done = benchmark(*command, *endpoints(server), "--body-from", rows)
+        assert done.returncode == 0, done.stderr
+        sent = [json.loads(request.body) for request in server.requests[before:] if request.method == "POST"]
+        assert sent[0] == {"area": None, "rooms": 4.0, "city": "Bergen", "heating": None, "sea_view": "true"}
+    rows.write_text("sea_view,area,city,heating,rooms\ntrue,1,Oslo,gas,4\n")
+    done = benchmark("compare", *endpoints(server), "--pairs", 5, "--body-from", rows)
+    assert done.returncode == 2
+    assert done.stderr.endswith("rows.csv, line 2: heating must be one of 2, 1, 3, or null\n")
 
 
 def test_an_open_loop_gives_response_times_and_its_rate(benchmark: Command, twins: Twins, tmp_path: Path) -> None:

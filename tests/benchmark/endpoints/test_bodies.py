@@ -1,13 +1,13 @@
 """Bodies are what every service of this kind accepts; a file of which none can be made says why, and where."""
 
 import json
-from dataclasses import dataclass, replace
 
 import pytest
 
 from benchmark.endpoints.bodies import BodyError, card_of, from_card, from_csv
 from benchmark.endpoints.rows import MAX_ROWS
 from inference.card import ModelCard
+from tests.benchmark.cards import flat_document, make_card
 
 HEADER = "leaf_length,leaf_width,steep_time\n"
 
@@ -34,34 +34,11 @@ def test_a_file_is_read_by_the_names_of_its_columns(tea: ModelCard) -> None:
     ]
 
 
-@dataclass(frozen=True)
-class Category:
-    """A feature with categories, as far as a file of inputs needs to know."""
-
-    name: str
-    categories: tuple[str, ...]
-    accepts_missing: bool
-
-
-def test_categories_are_texts_and_missing_values_null_where_the_card_accepts_them(tea: ModelCard) -> None:
-    kinds = Category("kind", ("1", "b"), True), Category("grade", ("x", "y"), False)
-    card = replace(tea, features=(*tea.features[:1], *kinds))  # type: ignore[arg-type]
-    text = 'grade,leaf_length,kind\nx,1.5,1\n"y, z",2,\n'
-    assert [json.loads(body) for body in from_csv(text, "rows.csv", card).bodies] == [
-        {"leaf_length": 1.5, "kind": "1", "grade": "x"},
-        {"leaf_length": 2.0, "kind": None, "grade": "y, z"},
-    ]
-    for row, problem in ((",1,b", "grade is missing"), ("x,,b", "leaf_length is missing")):
-        with pytest.raises(BodyError, match=f"^rows.csv, line 3: {problem}$"):
-            from_csv(f"grade,leaf_length,kind\nx,1,1\n{row}\n", "rows.csv", card)
-
-
-def test_without_a_card_a_column_is_what_its_first_filled_cell_is() -> None:
-    text = "size;colour;note\n1,5;red;\n;2;\n3;;\n"
+def test_without_a_card_a_column_without_any_number_is_text() -> None:
+    text = "size;colour\n1,5;red\n2;blue\n"
     assert [json.loads(body) for body in from_csv(text, "rows.csv", None).bodies] == [
-        {"size": 1.5, "colour": "red", "note": None},
-        {"size": None, "colour": "2", "note": None},
-        {"size": 3.0, "colour": None, "note": None},
+        {"size": 1.5, "colour": "red"},
+        {"size": 2.0, "colour": "blue"},
     ]
     with pytest.raises(BodyError, match=r"^rows\.csv, line 3: size is not a finite number$"):
         from_csv("size,colour\n1,red\nlarge,red\n", "rows.csv", None)
@@ -105,3 +82,19 @@ def test_the_same_bodies_in_the_same_order_have_the_same_sum(tea: ModelCard) -> 
 def test_answers_are_checked_against_the_first_card_there_is(tea: ModelCard, mileage: ModelCard) -> None:
     assert card_of([None, tea, mileage]) is tea
     assert card_of([None, None]) is None
+
+
+def test_categories_are_sent_as_text_and_what_is_missing_as_null() -> None:
+    flat = make_card(flat_document())
+    (body,) = from_csv("sea_view,area,city,heating,rooms\nTrue,,Bergen,NA,4\n", "rows.csv", flat).bodies
+    sent = {"area": None, "rooms": 4.0, "city": "Bergen", "heating": None, "sea_view": "true"}
+    assert json.loads(body) == sent
+    assert [json.loads(body) for body in from_card(flat).bodies][2] == {
+        "area": None,
+        "rooms": 3.0,
+        "city": None,
+        "heating": None,
+        "sea_view": "true",
+    }
+    with pytest.raises(BodyError, match=r"^rows\.csv, line 2: heating must be one of 2, 1, 3, or null$"):
+        from_csv("sea_view,area,city,heating,rooms\ntrue,1,Oslo,gas,4\n", "rows.csv", flat)

@@ -23,7 +23,7 @@ from benchmark.endpoints.rows import (
     within_limits,
 )
 from inference.card import DATA_FILE, ModelCard
-from tests.benchmark.cards import TEA_ROWS
+from tests.benchmark.cards import FLAT_ROWS, TEA_ROWS, category, flat_document, make_card
 
 NAMES = ("a", "b")
 
@@ -245,3 +245,91 @@ def test_whatever_is_uploaded_is_read_or_refused_in_one_line(data: bytes) -> Non
     else:
         assert all(len(row.values) == 2 and all(map(isfinite, row.values)) for row in table.rows)
         assert all("\n" not in bad.problem for bad in table.bad)
+
+
+# --- Categories and missing values
+
+FLAT = make_card(flat_document())
+HEADER = "area,rooms,city,heating,sea_view\n"
+
+
+def test_the_training_rows_of_a_table_with_categories_are_read_as_the_card_says() -> None:
+    table = read_rows(FLAT_ROWS.decode(), FLAT.features)
+    assert [row.values for row in table.rows] == [
+        (50.0, 2.0, "Oslo", "1", "false"),
+        (None, 3.0, "Bergen", "2", "true"),
+        (80.0, 3.0, None, "1", "false"),
+        (120.0, 5.0, "Åsgårdstrand and surroundings", "3", "true"),
+    ]
+    assert within_limits(table, FLAT) == table
+
+
+@pytest.mark.parametrize(
+    ("row", "values"),
+    [
+        ("NA,2,N/A,nan,TRUE", (None, 2.0, None, None, "true")),
+        ("50,2,Paris,3.0,False", (50.0, 2.0, "Paris", "3", "false")),
+        ('50,2,"Oslo, west",1,true', (50.0, 2.0, "Oslo, west", "1", "true")),
+    ],
+)
+def test_a_cell_may_be_written_as_other_programs_write_it(row: str, values: tuple[object, ...]) -> None:
+    (found,) = read_rows(HEADER + row + "\n", FLAT.features).rows
+    assert found.values == values
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("50,,Oslo,1,true", "rooms is missing"),
+        ("50,2,Oslo,1,", "sea_view is missing"),
+        ("50,NA,Oslo,1,true", "rooms is not a finite number"),
+        ("fifty,2,Oslo,1,true", "area is not a finite number"),
+        ("50,2,Oslo,4,true", "heating must be one of 2, 1, 3, or null"),
+        ("50,2,Oslo,1,maybe", "sea_view must be one of false, true"),
+        (
+            f"50,2,{'x' * 201},1,true",
+            "city must be a text, such as Oslo, Bergen, Åsgårdstrand and surroundings, or null",
+        ),
+        ("50,2,a\x1b[31m,1,true", "city must be a text, such as Oslo, Bergen, Åsgårdstrand and surroundings, or null"),
+    ],
+)
+def test_a_row_that_the_model_does_not_accept_says_why(row: str, problem: str) -> None:
+    assert read_rows(f"{HEADER}{row}\n50,2,Oslo,1,true\n", FLAT.features).bad == (BadRow(2, problem),)
+
+
+def test_rows_with_categories_need_no_header_where_each_value_is_known() -> None:
+    table = read_rows("50;2;Oslo;;true\n60,5;2;Bergen;2;false\n", FLAT.features)
+    assert [row.values for row in table.rows] == [
+        (50.0, 2.0, "Oslo", None, "true"),
+        (60.5, 2.0, "Bergen", "2", "false"),
+    ]
+    with pytest.raises(RowsError, match="has no column area, rooms, city, heating, sea_view"):
+        read_rows("50,2,Atlantis,1,true\n", FLAT.features)
+
+
+def test_commas_in_categories_are_no_decimals() -> None:
+    table = read_rows(HEADER.replace(",", ";") + "50.5;2;1,5;1;true\n", FLAT.features)
+    assert table.rows[0].values == (50.5, 2.0, "1,5", "1", "true")
+
+
+def test_a_category_that_is_called_like_a_missing_value_is_a_category() -> None:
+    counts = {"None": 2, "some": 2}
+    named = make_card(
+        flat_document(
+            features=[*FLAT.document["features"][:4], category("sea_view", "View", counts)],
+            presets=[],
+            known_answers=[{"features": [1.0, 3.0, None, None, "None"], "outputs": [1.0]}],
+        )
+    )
+    (row,) = read_rows(HEADER + "NA,3,NA,NA,None\n", named.features).rows
+    assert row.values == (None, 3.0, None, None, "None")
+
+
+def test_without_a_card_a_column_without_numbers_is_text() -> None:
+    table = read_rows("city,rooms\nOslo,2\nBergen,3\n")
+    assert [row.values for row in table.rows] == [("Oslo", 2.0), ("Bergen", 3.0)]
+    assert read_rows("city,rooms\nOslo,2\n7,x\n").bad == (
+        BadRow(2, "city is not a finite number"),
+        BadRow(3, "rooms is not a finite number"),
+    )
+    assert not read_rows("dear\nreader\n").rows, "a letter is no table"

@@ -7,9 +7,29 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dashboard.components.inputs import Slider, outside_training, slider
-from inference.card import ModelCard, NumberFeature
-from tests.benchmark.cards import feature, make_card, mileage_document, numbers, tea_document
+from dashboard.components.inputs import (
+    NO_CATEGORY,
+    Slider,
+    accepts,
+    choice_title,
+    choices,
+    input_key,
+    input_query,
+    is_segmented,
+    outside_training,
+    slider,
+)
+from inference.card import CategoryFeature, ModelCard, NumberFeature, is_column_name
+from tests.benchmark.cards import (
+    category,
+    feature,
+    flat_document,
+    make_card,
+    mileage_document,
+    missing,
+    numbers,
+    tea_document,
+)
 
 STEPS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 
@@ -126,6 +146,13 @@ def test_the_format_shows_every_step_as_another_number(step: float) -> None:
     assert [float(bounds.format % value) for value in values] == pytest.approx(values)
 
 
+def test_a_link_says_where_the_sliders_can_only_come_near() -> None:
+    entry = feature("live", "Leaf length", "cm", 3.0, 7.0, 5.0)
+    tea = make_card(tea_document(features=[entry, *tea_document()["features"][1:]]))
+    assert input_query(tea, (3.2, 1.1, 2.2)) == ("live-input=3.2&leaf_width=1.1&steep_time=2.2", True)
+    assert input_query(tea, (3.2123, 3000.0, 2.2)) == ("live-input=3.2&leaf_width=3.5&steep_time=2.2", False)
+
+
 TEA: dict[str, Any] = tea_document()
 
 
@@ -145,3 +172,78 @@ def test_what_is_outside_the_training_range_is_named_in_the_cards_order(
     inputs: tuple[float, ...], labels: list[str]
 ) -> None:
     assert outside_training(make_card(TEA), inputs) == labels
+
+
+# --- Categories and missing values
+
+
+def category_of(counts: dict[str, int], **changes: Any) -> CategoryFeature:
+    entry = {**category("kind", "Kind", counts), **changes}
+    answers = [{"features": [entry["default"]], "outputs": [1.0]}]
+    (found,) = make_card(flat_document(features=[entry], presets=[], known_answers=answers)).features
+    assert isinstance(found, CategoryFeature)
+    return found
+
+
+def test_categories_are_offered_in_the_order_in_which_one_looks_for_them() -> None:
+    assert choices(category_of({"Oslo": 5, "Bergen": 3})) == ("Oslo", "Bergen")
+    assert choices(category_of({"10": 5, "9": 3, "-1": 1}, type="integer")) == ("-1", "9", "10")
+    assert choices(category_of({"true": 5, "false": 3}, type="boolean")) == ("false", "true")
+    assert choices(category_of({"Oslo": 5}, accepts_missing=True)) == ("Oslo", NO_CATEGORY)
+
+
+def test_a_missing_category_is_told_from_one_that_is_called_so() -> None:
+    named = category_of({"missing": 5, "(missing)": 3}, accepts_missing=True)
+    titles = [choice_title(named, choice) for choice in choices(named)]
+    assert titles == ["missing", "(missing)", "((missing))"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "is_wide_enough"),
+    [
+        ({"Oslo": 1, "Bergen": 1, "Ås": 1}, {"accepts_missing": True}, True),
+        ({str(number): 1 for number in range(5)}, {}, True),
+        ({str(number): 1 for number in range(6)}, {}, False),
+        ({"a long name of a city": 1, "another long name": 1}, {}, False),
+        ({"*a*": 1, "b": 1}, {}, False),
+        ({"a": 1, "b": 1}, {"accepts_unknown": True}, False),
+    ],
+)
+def test_only_few_short_and_plain_categories_stand_side_by_side(
+    counts: dict[str, int], changes: dict[str, Any], is_wide_enough: bool
+) -> None:
+    assert is_segmented(category_of(counts, **changes), 340) is is_wide_enough
+    assert not is_segmented(category_of(counts, **changes), 60)
+
+
+def test_a_control_accepts_what_the_card_does() -> None:
+    closed, open_ = category_of({"a": 1}), category_of({"a": 1}, accepts_unknown=True, accepts_missing=True)
+    assert [accepts(closed, choice) for choice in ("a", "b", NO_CATEGORY, None)] == [True, False, False, False]
+    assert [accepts(open_, choice) for choice in ("a", "b", NO_CATEGORY, None)] == [True, True, True, False]
+    assert not accepts(open_, "x" * 201)
+
+
+def test_an_input_is_named_in_an_address_as_the_controls_name_it() -> None:
+    flat = make_card(flat_document())
+    values = (None, 4.0, "New York & Co", None, "true")
+    query = "area-missing=true&rooms=4&city=New+York+%26+Co&heating=missing&sea_view=true"
+    assert input_query(flat, values) == (query, True)
+    assert input_query(flat, (81.4, 4.0, "Oslo", "2", "true"))[1] is False, "the slider has whole steps"
+
+
+@given(st.lists(st.from_regex(r"\A[a-c]{1,2}((-input)|(-missing)){0,2}\Z"), min_size=2, max_size=8, unique=True))
+def test_no_two_columns_have_one_key(names: list[str]) -> None:
+    names += ["live", "live-input", "Embed"]
+    entries = [missing(feature(name, name, "", 1.0, 3.0, 2.0), 1) for name in dict.fromkeys(names)]
+    assert all(is_column_name(entry["name"]) for entry in entries)
+    answers = [{"features": [2.0] * len(entries), "outputs": [1.0]}]
+    found = make_card(flat_document(features=entries, presets=[], known_answers=answers)).features
+    keys = [input_key(one) for one in found] + [f"{input_key(one)}-missing" for one in found]
+    assert len(set(keys)) == len(keys)
+    assert not {"live", "Embed"} & set(keys)
+
+
+def test_what_training_did_not_have_is_named_and_what_is_missing_is_not() -> None:
+    flat = make_card(flat_document())
+    assert outside_training(flat, (None, 3.0, None, None, "true")) == []
+    assert outside_training(flat, (200.0, 3.0, "Trondheim", "2", "true")) == ["Area", "City"]

@@ -168,21 +168,11 @@ def test_which_model_is_served_comes_first() -> None:
 
 def test_every_worst_difference_links_to_its_input() -> None:
     found = audit(to_black)
-    lines = say.worst_table(found, 3, TEA.feature_names).splitlines()
+    lines = say.worst_table(found, 3).splitlines()
     assert len(lines) == 2 + 3
     query = lines[2].partition("](./?")[2].partition(")")[0]
     values = found.inputs[found.agreement.worst(1)[0].index].values
     assert [float(parse_qs(query)[name][0]) for name in TEA.feature_names] == pytest.approx(values, abs=0.05 + 1e-9)
-
-
-def test_a_link_says_where_the_sliders_can_only_come_near() -> None:
-    assert say.slider_query(TEA, (3.2, 1.1, 2.2), TEA.feature_names) == (
-        "leaf_length=3.2&leaf_width=1.1&steep_time=2.2",
-        True,
-    )
-    query, exact = say.slider_query(TEA, (3.2123, 3000.0, 2.2), ("leaf_length-input", "leaf_width", "steep_time"))
-    assert query == "leaf_length-input=3.2&leaf_width=3.5&steep_time=2.2"
-    assert not exact
 
 
 def test_other_people_s_text_stays_in_its_cell() -> None:
@@ -223,9 +213,7 @@ def test_of_three_the_pairs_with_the_first_are_listed_and_the_others_that_disagr
 
 
 def test_the_worst_of_three_name_their_pair() -> None:
-    assert "FastAPI and Cloud \\<Function\\>\\: " in say.worst_table(
-        audit(shown=surface_of_three(to_black)), 1, TEA.feature_names
-    )
+    assert "FastAPI and Cloud \\<Function\\>\\: " in say.worst_table(audit(shown=surface_of_three(to_black)), 1)
 
 
 def test_failures_are_told_with_their_number() -> None:

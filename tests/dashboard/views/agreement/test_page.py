@@ -17,7 +17,15 @@ from dashboard.settings import Settings
 from dashboard.views.agreement.page import checks
 from inference.card import ModelCard
 from tests.benchmark.altered import altered, call_itself, good, round_to_2
-from tests.benchmark.cards import make_card, make_service, mileage_document, tea_outputs
+from tests.benchmark.cards import (
+    category,
+    flat_document,
+    flat_outputs_but_where_missing,
+    make_card,
+    make_service,
+    mileage_document,
+    tea_outputs,
+)
 from tests.benchmark.little_server import Conversation, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
@@ -348,3 +356,42 @@ def test_the_result_for_another_model_is_neither_shown_nor_drawn_on(
     page = agree(serve(good(mileage)).url, serve(good(mileage)).url)
     assert not page.has("card-verdict")
     assert "Draw the map" not in page.read("check")
+
+
+# --- Categories and missing values
+
+
+def test_categories_and_missing_values_are_checked_and_shown(serve: Serve, agree: Agree) -> None:
+    flat = make_card(flat_document())
+    other = serving(make_service(flat, flat_outputs_but_where_missing))
+    page = checked(agree(serve(good(flat)).url, serve(other).url))
+    assert "They disagree" in page.read("card-verdict")
+    worst = page.read("card-worst").splitlines()[3:-1]
+    assert len(worst) == 10
+    assert all("](./?area-missing=true&" in line and "| missing |" in line for line in worst)
+    assert "Categories are equally likely" in page.read("card-asked")
+    assert page.app.selectbox(key="map-features").options == ["Rooms over Area"]
+    assert all(page.has(f"figure-{name}") for name in MAPS)
+
+
+def test_a_model_with_fewer_than_two_numbers_has_no_map(serve: Serve, agree: Agree) -> None:
+    entries = [flat_document()["features"][1], category("sea_view", "Sea view", {"no": 2, "yes": 2})]
+    answers = [{"features": [3.0, "no"], "outputs": [1.0]}]
+    card = make_card(flat_document(features=entries, presets=[], known_answers=answers))
+    same = serving(make_service(card, lambda row: [row[0]]))
+    page = checked(agree(serve(same).url, serve(same).url))
+    assert "They agree" in page.read("card-verdict")
+    assert "No map of the predictions: it needs two inputs that are numbers." in page.read()
+    assert not any(page.has(f"figure-{name}") for name in MAPS)
+    assert not page.app.selectbox
+
+
+def test_pasted_rows_may_have_categories_and_empty_cells(serve: Serve, agree: Agree) -> None:
+    flat = make_card(flat_document())
+    page = agree(serve(good(flat)).url, serve(good(flat)).url)
+    assert "An empty cell of area, city and heating is a missing value." in page.read("card-batch")
+    example = str(page.app.text_area(key="rows-text").placeholder)
+    assert example.splitlines()[1:] == ["50.0,2.0,Bergen,1,false", ",3.0,,,true"]
+    score(page, f"{example}\n60,2,Paris,9,true\n")
+    assert "2 of 3 rows compared" in page.read("card-batch")
+    assert "line 4: heating must be one of 2, 1, 3, or null" in " ".join(page.warnings())

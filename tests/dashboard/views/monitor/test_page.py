@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,16 @@ from benchmark.monitor.sampler import Measuring
 from dashboard import resources
 from dashboard.settings import Settings
 from inference.card import ModelCard
-from tests.benchmark.cards import feature, make_card, make_service, mileage_document, mileage_outputs, tea_document
+from tests.benchmark.cards import (
+    feature,
+    flat_document,
+    flat_outputs,
+    make_card,
+    make_service,
+    mileage_document,
+    mileage_outputs,
+    tea_document,
+)
 from tests.benchmark.little_server import LittleServer, Request, answering, json_reply, reply
 from tests.benchmark.metrics_text import counting, tea_service
 from tests.dashboard.conftest import Serve
@@ -59,7 +69,7 @@ def test_until_charts_are_asked_for_each_is_its_words(
     assert page.has("figure-memory") and page.has("figure-requests")
 
 
-def send(server: LittleServer, rows: list[list[float]], headers: Mapping[str, str] | None = None) -> None:
+def send(server: LittleServer, rows: list[list[Any]], headers: Mapping[str, str] | None = None) -> None:
     with httpx.Client(trust_env=False, headers=headers) as client:
         for row in rows:
             client.post(f"{server.url}/predict", json={"features": row}).raise_for_status()
@@ -285,3 +295,38 @@ def test_without_a_model_card_what_needs_it_says_so(serve: Serve, monitor: Monit
     page = monitor(server.url, server.url)
     assert "need the model card" in page.read()
     assert page.has("figure-requests")
+
+
+def test_categories_are_bars_and_missing_and_unknown_values_are_said(serve: Serve, monitor: Monitor) -> None:
+    flat = make_card(flat_document())
+    api, function = (serve(counting(make_service(flat, flat_outputs))) for _ in range(2))
+    page = monitor(api.url, function.url)
+    assert "send one on the Predict page" in page.read("chart-categories")
+
+    rows = [[80.0, 3.0, "Oslo", "1", "true"]] * 60 + [[None, 3.0, "Paris", None, "true"]] * 40
+    send(api, rows)
+    page.rerun()
+
+    training, bars, _ = page.figure("categories")["data"]
+    assert bars["customdata"] == ["Oslo", "Bergen", "Åsgårdstrand and surroundings", "missing", "unknown"]
+    labels = page.figure("categories")["layout"]["yaxis"]["ticktext"]
+    assert labels[1:4] == ["Bergen", "Åsgårdstrand and surr…", "missing"]
+    assert training["x"] == [0.4, 0.2, 0.2, 0.2, 0.0]
+    assert bars["x"] == [0.6, 0.0, 0.0, 0.0, 0.4]
+    said = page.read("chart-range")
+    assert "FastAPI: 40 of area missing (40.0 %, in training 16.7 %), 40 of city unknown (40.0 %)" in said
+    assert "40 of heating missing (40.0 %, in training 20.0 %)." in said
+    assert "large drift of heating (PSI " in page.read("chart-drift")
+    assert len(page.figure("drift")["data"][0]["x"]) == 4, "rooms has one bin in training"
+
+    page.app.selectbox(key="monitor-category").select("sea_view")
+    page.rerun()
+    assert page.figure("categories")["data"][1]["customdata"] == ["false", "true"]
+
+
+def test_a_model_of_numbers_has_no_categories(serve: Serve, monitor: Monitor) -> None:
+    api = serve(counting(tea_service()))
+    send(api, [GREEN])
+    page = monitor(api.url, api.url)
+    assert not page.has("chart-categories")
+    assert "missing" not in page.read("chart-range")

@@ -1,0 +1,19 @@
+"""The values of an input as people read them."""
+
+from collections.abc import Iterable
+
+from inference.card import Value
+
+MISSING = "missing"
+
+
+def shown(value: Value) -> str:
+    """A number with at most six digits, a category as it is, or `missing`."""
+    if value is None:
+        return MISSING
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def shown_all(values: Iterable[Value]) -> str:
+    """The values of one input in a line: `99.2, 4, Oslo, missing`."""
+    return ", ".join(map(shown, values))
