@@ -35,9 +35,9 @@ from inference.card import CARD_FILE, CardError, CategoryFeature, Feature, Model
 from inference.contract import answer
 from inference.model import Model, load_model
 from inference.settings import ServingSettings, SettingsError
-from tools.processes import HOST
 
 SERVICE = "idiomatic-fastapi"
+HOST = "127.0.0.1"
 PORT = 8001
 _DEFAULT_MODEL_DIR = Path(__file__).resolve().parents[1] / "artifacts" / "iris"
 

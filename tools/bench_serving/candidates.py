@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench_serving import BenchError, progress
+from tools.bench_serving.load import BODY, NAMED_BODY
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINES = ROOT / "tools" / "baselines"
@@ -27,6 +28,7 @@ class Candidate:
     """Where it is started."""
     variables: tuple[tuple[str, str], ...] = ()
     """Environment variables of its own."""
+    body: bytes = BODY
 
 
 def servers(scratch: Path) -> tuple[Candidate, ...]:
@@ -59,6 +61,7 @@ def servers(scratch: Path) -> tuple[Candidate, ...]:
         ),
         Candidate("bare-asgi", uvicorn("bare_asgi"), api, scratch),
         Candidate("fixed-fastapi", uvicorn("fixed_fastapi"), api, scratch),
+        Candidate("idiomatic-fastapi", ("python", "-m", "tools.idiomatic"), api, ROOT, body=NAMED_BODY),
         # As functions-framework is installed: without uvloop and httptools.
         Candidate("fixed-function", framework("fixed_function"), unpinned("functions-framework"), scratch),
         Candidate(

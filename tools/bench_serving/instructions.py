@@ -15,7 +15,7 @@ from pathlib import Path
 from tools.bench_serving import BenchError
 from tools.bench_serving.candidates import Candidate
 from tools.bench_serving.limits import Instructions
-from tools.bench_serving.load import REQUEST
+from tools.bench_serving.load import request
 from tools.bench_serving.visits import await_first_answer, running
 from tools.processes import HOST, Server, free_ports
 
@@ -83,7 +83,7 @@ def _dumped(server: Server, directory: Path, control: tuple[str, ...]) -> list[i
 def _ask(port: int, requests: int) -> None:
     with socket.create_connection((HOST, port), timeout=ANSWER_LIMIT_S) as connection:
         for _ in range(requests):
-            connection.sendall(REQUEST)
+            connection.sendall(request())
             _read_answer(lambda: connection.recv(65536))
 
 

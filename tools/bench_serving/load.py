@@ -9,11 +9,8 @@ from tools.bench_serving import BenchError
 from tools.processes import HOST
 
 BODY = b'{"features":[5.1,3.5,1.4,0.2]}'
-REQUEST = b"POST /predict HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-    HOST.encode(),
-    len(BODY),
-    BODY,
-)
+NAMED_BODY = b'{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}'
+"""The same flower for servers that take features by name alone."""
 CONNECTIONS = 32
 BLOCK_LIMIT_S = 1.0
 """A block of requests ends after so long, however few they were: the common designs are 100 times slower than ours,
@@ -22,11 +19,18 @@ ANSWER_LIMIT_S = 60.0
 """A server that has not answered for so long does not answer."""
 
 
+def request(body: bytes = BODY) -> bytes:
+    """A whole request with `body`."""
+    head = f"POST /predict HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 class Load:
     """A closed loop: each connection asks again as soon as its answer is complete, until enough were asked."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, body: bytes = BODY) -> None:
         self.lost = 0
+        self.request = request(body)
         self._port = port
         self._answered = 0
         self._unasked = 0
@@ -122,7 +126,7 @@ class Connection(asyncio.Protocol):
     def ask(self) -> None:
         self._is_waiting = True
         if self._transport is not None:
-            self._transport.write(REQUEST)
+            self._transport.write(self._load.request)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

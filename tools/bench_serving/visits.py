@@ -100,7 +100,7 @@ def _a_core_each(server: Server) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def await_first_answer(server: Server, port: int, within_s: float = START_LIMIT_S) -> None:
+def await_first_answer(server: Server, port: int, within_s: float = START_LIMIT_S, body: bytes = BODY) -> None:
     """Ask again and again until a prediction is answered with a 200."""
     deadline = time.perf_counter() + within_s
     status = None
@@ -111,7 +111,7 @@ def await_first_answer(server: Server, port: int, within_s: float = START_LIMIT_
             raise BenchError(f"no 200 within {within_s:.0f} s; the last status was {status}")
         connection = http.client.HTTPConnection(HOST, port, timeout=within_s)
         try:
-            connection.request("POST", "/predict", BODY, {"Content-Type": "application/json"})
+            connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
             status = answer.status
@@ -121,9 +121,9 @@ def await_first_answer(server: Server, port: int, within_s: float = START_LIMIT_
             connection.close()
 
 
-async def measure_load(server: Server, port: int, requests: int) -> tuple[int, int, float]:
+async def measure_load(server: Server, port: int, requests: int, body: bytes) -> tuple[int, int, float]:
     """(answered, lost, CPU µs per request) of a warm server: first a third as many are asked and not counted."""
-    load = Load(port)
+    load = Load(port, body)
     try:
         await load.run(requests // 3)
         before_s = cpu_s(server)
@@ -180,11 +180,11 @@ def visit(candidate: Candidate, python: Path, requests: int) -> Visit:
     (port,) = free_ports(1)
     spawned_s = time.perf_counter()
     with running(candidate, python, port) as server:
-        await_first_answer(server, port)
+        await_first_answer(server, port, body=candidate.body)
         cold_wall_ms = (time.perf_counter() - spawned_s) * 1e3
         cold_cpu_ms = cpu_s(server) * 1e3
         answered, lost, request_cpu_us = 0, 0, 0.0
         if requests:
             with _a_core_each(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                answered, lost, request_cpu_us = runner.run(measure_load(server, port, requests))
+                answered, lost, request_cpu_us = runner.run(measure_load(server, port, requests, candidate.body))
         return Visit(cold_cpu_ms, cold_wall_ms, answered, lost, request_cpu_us, memory_mib(server))
