@@ -151,7 +151,9 @@ def main() -> None:
     try:
         listen = ListenSettings.from_env({"HOST": HOST, "PORT": str(PORT), **os.environ})
         app = create_app()
-    except (SettingsError, CardError, OSError, ValueError) as error:
+    except OSError as error:
+        sys.exit(f"refusing to start: {error.filename}: {error.strerror}")
+    except (SettingsError, CardError, ValueError) as error:
         sys.exit(f"refusing to start: {error}")
     uvicorn.run(app, host=listen.host, port=listen.port)
 

@@ -261,8 +261,10 @@ def stage_function(settings: RunSettings, environ: Mapping[str, str]) -> None:
         if model_dir == DEFAULT_MODEL_DIR:
             command = "make train"
         elif model_dir.parent == ARTIFACTS:
+            from training.datasets import DATASETS  # imports scikit-learn
+
             name = model_dir.name
-            command = f"make train DATASET={name}, or make train CSV={name}.csv TARGET=COLUMN"
+            command = f"make train DATASET={name}" if name in DATASETS else f"make train CSV={name}.csv TARGET=COLUMN"
         else:
             command = f".venv/bin/python -m training --output {shlex.quote(str(model_dir))}"
         raise StartError(f"There is no model.json in MODEL_DIR ({shown(model_dir)}). To train a model: {command}")

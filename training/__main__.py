@@ -225,7 +225,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not trained: {error}", file=sys.stderr)
         return 1
     except (ParityError, ArtifactError, OSError) as error:
-        print(f"not trained, {directory} is unchanged: {error}", file=sys.stderr)
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)  # OSError names a file of the moment
+        print(f"not trained, {directory} is unchanged: {reason}", file=sys.stderr)
         return 1
     return 0
 

@@ -101,6 +101,11 @@ def read_table(
         if feature_name != column:
             notes.append(f"Requests call the column {_show(str(column))} {feature_name}")
         series, feature = _feature(reader, frame[column], feature_name, options.of(str(column)))
+        if isinstance(feature, CategoryInfo) and feature.type == "text" and series.nunique() > len(series) / 2:
+            notes.append(
+                f"{_show(str(column))} has {series.nunique()} texts in {len(series)} rows: "
+                f"leave out an id or a date with --drop {_quoted(str(column))}"
+            )
         frame[column] = series
         features.append(feature)
     width = sum(

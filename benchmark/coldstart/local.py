@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmark.coldstart.program import Command, ProgramError
+from inference.card import CARD_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"api": "FastAPI", "function": "Cloud Function"}
@@ -27,6 +28,17 @@ def programs(
         "api": Command((sys.executable, "-m", "api"), where["api"]),
         "function": Command((framework, "--target", "predict"), where["function"]),
     }
+
+
+def serve_the_same_model(commands: Mapping[str, Command], environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether both start with the same model card, as far as their files tell: MODEL_DIR, or else each its default."""
+    if environ.get("MODEL_DIR"):
+        return True
+    api, function = commands["api"].directory / "artifacts" / "iris", commands["function"].directory / "artifact"
+    try:
+        return (api / CARD_FILE).read_bytes() == (function / CARD_FILE).read_bytes()
+    except OSError:  # starting them says it
+        return True
 
 
 def require_directories(commands: Mapping[str, Command]) -> None:

@@ -64,6 +64,8 @@ class LocalProgram:
         self.url = f"http://{HOST}:{self.port}"
         facts = {name: environ.get(name) or fact for name, fact in local_facts(min_instances=0).items()}
         kept = {name: value for name, value in environ.items() if name not in _DROPPED} | facts
+        if kept.get("MODEL_DIR"):  # from here, not from the program's directory
+            kept["MODEL_DIR"] = str(Path(kept["MODEL_DIR"]).absolute())
         path = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH") or os.defpath))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by `stop`
         self._gone = False

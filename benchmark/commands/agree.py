@@ -131,7 +131,7 @@ def _table(file: Path | None, card: ModelCard) -> Table:
                     data = opened.read(MAX_BYTES + 1)
             return within_limits(read_rows(decode(data), card.features), card)
     except OSError as error:
-        raise UsageError(f"--rows {file}: cannot be read ({type(error).__name__})") from error
+        raise UsageError(f"--rows {file}: cannot be read ({error.strerror or type(error).__name__})") from error
     except RowsError as error:
         raise UsageError(f"--rows {file} {error}") from error
     named = os.environ.get("MODEL_DIR")

@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--resume",
         metavar="ID",
-        help="resume an interrupted run; repeat its --endpoint, --command, --directory, --force, --drop-caches"
+        help="resume an interrupted run; repeat the --endpoint, --command, --directory, --force and --drop-caches "
         "that it was started with",
     )
     add(
@@ -194,6 +194,10 @@ def _commands(arguments: argparse.Namespace) -> list[Target]:
         found[key] = Command(argv, directories.pop(key, ROOT))
     if not found:
         found = local.programs(os.environ, {key: directories.pop(key) for key in local.NAMES if key in directories})
+        if not local.serve_the_same_model(found):
+            print(
+                "The API and the staged function have different models: set MODEL_DIR=artifacts/NAME.", file=sys.stderr
+            )
     if directories:
         raise UsageError(f"--directory {next(iter(directories))}: no command has this name")
     return programs(found)

@@ -167,7 +167,8 @@ def read_traffic(shape: str) -> tuple[Traffic, int | None]:
         return read_csv(text, path.name), round(requests_per_month(text))
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(SHAPES)
-        raise UsageError(f"--shape {shape} is neither {known} nor a file that can be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"--shape {shape} is neither {known} nor a file that can be read: {reason}") from error
     except TrafficError as error:
         raise UsageError(f"--shape {shape}: {error}") from error
 

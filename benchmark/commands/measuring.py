@@ -150,7 +150,12 @@ def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = 
                 )
         endpoints.append(endpoint)
     if protocols:
-        raise UsageError(f"--protocol {next(iter(protocols))}: no --endpoint NAME=URL has this name")
+        key = next(iter(protocols))
+        if any(endpoint.key == key for endpoint in endpoints):
+            raise UsageError(
+                f"--protocol {key}: {configured.VARIABLE} names the file that says its protocol; set it there"
+            )
+        raise UsageError(f"--protocol {key}: no --endpoint NAME=URL has this name")
     if len(endpoints) > configured.MOST:
         raise UsageError(f"{len(endpoints)} endpoints exceed the maximum of {configured.MOST} for one run")
     if arguments.timeout is None:

@@ -87,7 +87,7 @@ def read_log(path: Path) -> Recording:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise LogError(f"cannot be read ({type(error).__name__})") from error
+        raise LogError(f"cannot be read ({error.strerror or type(error).__name__})") from error
     return parse_log(data, readable.name(path.name, 100))
 
 

@@ -390,7 +390,8 @@ class Store:
             with closing(self._connect()) as database:
                 yield database
         except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise StoreError(f"{self.path}: {reason}") from error
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite does not wait for some locks, for example while another process creates the file.

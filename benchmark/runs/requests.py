@@ -207,7 +207,7 @@ def read_bodies(
             with Path(source).open("rb") as file:
                 return from_csv(decode(file.read(MAX_BYTES + 1)), source, card)
     except OSError as error:
-        raise PlanError(f"--body-from {source}: cannot be read ({type(error).__name__})") from error
+        raise PlanError(f"--body-from {source}: cannot be read ({error.strerror or type(error).__name__})") from error
     except RowsError as error:
         raise PlanError(f"--body-from {source} {error}") from error
     except BodyError as error:

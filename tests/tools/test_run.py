@@ -390,13 +390,15 @@ def test_a_model_is_named_by_its_directory_in_artifacts() -> None:
 @pytest.mark.parametrize(
     ("model_dir", "command"),
     [
-        (ROOT / "artifacts" / "wine", "make train DATASET=wine, or make train CSV=wine.csv TARGET=COLUMN"),
+        (Path("/nowhere/artifacts/wine"), "make train DATASET=wine"),
+        (Path("/nowhere/artifacts/houses"), "make train CSV=houses.csv TARGET=COLUMN"),
         (Path("/nowhere/my model"), ".venv/bin/python -m training --output '/nowhere/my model'"),
     ],
 )
 def test_a_missing_artifact_is_answered_with_the_command_that_makes_it(
-    model_dir: Path, command: str, tmp_path: Path
+    model_dir: Path, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tools.run.ARTIFACTS", Path("/nowhere/artifacts"))
     with pytest.raises(StartError) as raised:
         stage_function(RunSettings(8000, 8080, 8501, model_dir, build_dir=tmp_path), {})
     assert str(raised.value).endswith(f"To train a model: {command}")

@@ -63,6 +63,11 @@ def test_rows_without_a_target_are_left_out_and_said(file: Path) -> None:
     assert dataset.notes == ("Left out 3 rows without y",)
 
 
+def test_a_column_of_texts_that_hardly_repeat_is_said(file: Path) -> None:
+    dataset = read_table(table(file, "id,half,y", lambda row: f"K{row},c{row // 2},{row / 4}"), "y")
+    assert dataset.notes == ("'id' has 30 texts in 30 rows: leave out an id or a date with --drop id",)
+
+
 def test_a_name_that_a_request_cannot_use_is_replaced_and_said(file: Path) -> None:
     dataset = read_table(
         table(file, "features,<b>,a:b,target,y", lambda row: f"{row},{row},{row},{row},{row / 4}"), "y"

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmark.coldstart import local
 from benchmark.coldstart.program import Command, LocalProgram, ProgramError
 
 HERE = Path(__file__).parents[1]
@@ -28,6 +29,31 @@ def test_it_is_open_when_it_is_waited_for_and_gone_when_it_is_stopped() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(program.pid, 0)
     program.kill()  # once more does nothing
+
+
+def test_a_relative_model_is_found_from_here_not_from_the_programs_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    say = Command((sys.executable, "-c", "import os, sys; sys.exit(os.environ['MODEL_DIR'])"), HERE)
+    program = LocalProgram(say, {**os.environ, "MODEL_DIR": "artifacts/wine"})
+    try:
+        with pytest.raises(ProgramError, match=f": {tmp_path}/artifacts/wine"):
+            asyncio.run(program.wait_until_open(20))
+    finally:
+        program.kill()
+
+
+def test_different_models_of_the_two_programs_are_noticed(tmp_path: Path) -> None:
+    commands = {"api": Command((), tmp_path / "api"), "function": Command((), tmp_path / "function")}
+    assert local.serve_the_same_model(commands, {})  # starting them says what is not there
+    for directory, text in ((tmp_path / "api/artifacts/iris", "iris"), (tmp_path / "function/artifact", "wine")):
+        directory.mkdir(parents=True)
+        (directory / "model.json").write_text(text)
+    assert not local.serve_the_same_model(commands, {})
+    assert local.serve_the_same_model(commands, {"MODEL_DIR": "artifacts/wine"})
+    (tmp_path / "function/artifact/model.json").write_text("iris")
+    assert local.serve_the_same_model(commands, {})
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,10 @@ def test_a_file_gives_the_shape_and_the_number_of_requests(tmp_path: Path) -> No
             "concurrency of 1 only",
         ),
         (("--requests-per-month", "9", "--service-ms", "5", "--shape", "flat"), "neither steady, office, bursts nor"),
+        (
+            ("--requests-per-month", "9", "--service-ms", "5", "--shape", "nowhere.csv"),
+            "a file that can be read: No such file or directory\n",
+        ),
         (("--requests-per-month", "9", "--run", "nobody"), "there is no run nobody"),
         (
             ("--requests-per-month", "9", "--service-ms", "5", "--json", "/nowhere/cost.json"),

@@ -79,6 +79,13 @@ def test_a_name_that_is_not_in_the_file_is_refused(parse: Parse) -> None:
         parse("--endpoint", "a", "--endpoint", "A=http://127.0.0.1")
 
 
+def test_the_protocol_of_an_endpoint_of_the_file_is_changed_there(parse: Parse) -> None:
+    with pytest.raises(UsageError, match=r"^--protocol b: ENDPOINTS names the file that says its protocol"):
+        parse("--endpoint", "b", "--protocol", "b=oip")
+    with pytest.raises(UsageError, match=r"^--protocol d: no --endpoint NAME=URL has this name"):
+        parse("--endpoint", "b", "--protocol", "d=oip")
+
+
 def test_where_endpoints_are_optional_none_are_taken_from_the_file_unasked(parse: Parse) -> None:
     assert parse(required=False)[1] == []
     assert [one.key for one in parse("--endpoint", "c", required=False)[1]] == ["c"]

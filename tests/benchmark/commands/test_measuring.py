@@ -109,6 +109,9 @@ def test_nothing_measured_is_an_error(benchmark: Command, nobody: str, tmp_path:
     done = benchmark("compare", *both, "--pairs", 6)
     assert done.returncode == 2
     assert "no endpoint gives a model card" in done.stderr
+    done = benchmark("compare", *both, "--body-from", tmp_path / "nowhere.csv")
+    assert done.returncode == 2
+    assert done.stderr.endswith("nowhere.csv: cannot be read (No such file or directory)\n")
 
 
 def test_an_endpoint_of_which_nothing_is_known_is_measured_all_the_same(

@@ -375,3 +375,10 @@ def test_a_former_model_of_the_same_name_does_not_move_the_columns() -> None:
     for line in (former, later):
         assert (line["endpoint"], line["label"], line["model_version"][:1]) == ("api", "oolong", "v")
         assert line["probability_green"] == line["probability_black"] == ""
+
+
+def test_a_directory_that_cannot_be_made_is_said_without_a_number(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as raised:
+        Store(tmp_path / "file" / "results").runs()
+    assert str(raised.value) == f"{tmp_path}/file/results/faceoff.sqlite3: Not a directory"
