@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "probe": "send one request to an endpoint, and show what was sent, what came back and what was read in it",
     "compare": "find out which endpoint is faster: paired requests in random order, one in flight",
     "load": "test endpoints under load: requests at a fixed rate (open loop) or waiting callers (closed loop)",
+    "capacity": "find the highest rate at which each endpoint keeps its SLOs, with an interval, and per dollar",
     "agree": "check that endpoints give the same answers to rows, a grid, random, boundary and invalid inputs",
     "coldstart": "measure how long a new instance takes to answer, and after which idle gap it stops",
     "selftest": "measure one server against itself to find the smallest difference that this machine can resolve",

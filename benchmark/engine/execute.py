@@ -219,7 +219,7 @@ class _Session:
         gc.freeze()
         # The thread that writes the record must not hold the interpreter for the usual 5 ms.
         sys.setswitchinterval(0.0002)
-        renewing = asyncio.create_task(_renew(self._clients))
+        renewing = asyncio.create_task(renew(self._clients))
         watch = Watch()
         try:
             await self._measure()
@@ -268,7 +268,8 @@ async def authorize(clients: Sequence[Client]) -> None:
             await client.authorize()
 
 
-async def _renew(clients: Sequence[Client]) -> None:
+async def renew(clients: Sequence[Client]) -> None:
+    """Refresh the tokens of `clients` once a minute, until it is cancelled."""
     while True:
         await asyncio.sleep(_RENEW_TOKENS_S)
         await authorize(clients)

@@ -46,12 +46,15 @@ async def measure_arrivals(
     progress: Progress,
     most: int,
     stop: asyncio.Event,
+    *,
+    began_ns: int | None = None,
 ) -> None:
     """An open loop: every request is sent when due, regardless of earlier requests, until `stop`.
 
     `arrivals` are the sends in order: due in ns since the start, the endpoint, and the number of its request. The first
     `warmup` to each endpoint are marked. With `most` in flight, the next one waits, because it would fail without a
     free file descriptor. Requests in flight at the `stop` are still waited for: they are likely the slowest.
+    `began_ns` is the start, in ns of `perf_counter_ns`, if it was earlier than now.
     """
     in_flight: set[asyncio.Task[None]] = set()
     defects: list[Exception] = []
@@ -60,14 +63,14 @@ async def measure_arrivals(
         body = bodies[number % len(bodies)]
         is_warmup = number < warmup
         try:
-            recorder.add(await clients[position].send(body, number, began_ns=began_ns, due_ns=due_ns, warmup=is_warmup))
+            recorder.add(await clients[position].send(body, number, began_ns=start_ns, due_ns=due_ns, warmup=is_warmup))
         except Exception as error:  # an error of ours: failures of an endpoint are in the row
             defects.append(error)
 
     async def send_all() -> None:
         with Pace() as pace:
             for since_began_ns, position, number in arrivals:
-                due_ns = began_ns + since_began_ns
+                due_ns = start_ns + since_began_ns
                 await pace.until(due_ns)
                 while len(in_flight) >= most:
                     await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
@@ -78,7 +81,7 @@ async def measure_arrivals(
                 task.add_done_callback(in_flight.discard)
 
     create_task = asyncio.get_running_loop().create_task
-    began_ns = perf_counter_ns()
+    start_ns = perf_counter_ns() if began_ns is None else began_ns
     async with written(recorder, progress, FLUSH_EVERY_S):
         try:
             await _until(stop, send_all())

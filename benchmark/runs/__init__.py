@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "load": "benchmark.runs.load",
     "selftest": "benchmark.runs.selftest",
     "coldstart": "benchmark.runs.coldstart",
+    "capacity": "benchmark.runs.capacity",
 }
 """The name of each kind, as the record holds it, and its module."""
 

@@ -17,6 +17,7 @@ from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, Pla
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import Store
 from benchmark.runs import KINDS, UnknownKind, kind_named, kind_of_run, plan_of
+from benchmark.runs.capacity.plan import CapacityPlan, Slo
 from benchmark.runs.job import Job, write_job
 from dashboard.pages import PAGES, page_of_run
 from tests.benchmark.runs.toy import CountPlan
@@ -108,6 +109,7 @@ PLANS: dict[str, list[Any]] = {
     "load": [OpenLoopPlan(rate=20.0), ClosedLoopPlan(2, 50)],
     "selftest": [ComparePlan(pairs=9)],
     "coldstart": [SpawnPlan(4), ForcedPlan(3), IdleSweepPlan(2, idle_s=(60.0, 300.0))],
+    "capacity": [CapacityPlan((Slo("p95_ms", 200.0), Slo("error_rate", 0.001)), max_rate=90.0)],
 }
 
 
