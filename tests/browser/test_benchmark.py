@@ -144,6 +144,7 @@ def test_the_report_fits_the_window_in_both_themes(new_visitor: NewVisitor, sche
     picture(page.page, f"benchmark-{scheme}", size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_aborted_load_in_stages_is_readable_at_any_size(new_visitor: NewVisitor, stack: Stack, scheme: str) -> None:
     plan = StagedPlan((Stage(20.0, 20.0), Stage(5.0, 100.0), Stage(10.0, 20.0)), goodput_ms=80.0)

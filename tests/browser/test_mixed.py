@@ -115,6 +115,7 @@ def test_a_shared_address_restores_categories_and_missing_values_and_no_nonsense
     expect(missing(predict)).not_to_be_checked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_the_controls_fit_the_page(visitor: Visitor, scheme: str, size: Size) -> None:

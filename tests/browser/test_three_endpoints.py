@@ -59,6 +59,7 @@ def rows(page: Page) -> int:
     return len({box["y"] for box in boxes if box})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "expected"), [(DESKTOP, 1), (PHONE, 3)], ids=["desktop", "phone"])
 def test_three_endpoints_fit(new_visitor: NewVisitor, three: Server, size: Size, expected: int) -> None:
     visitor = new_visitor(color_scheme="dark", viewport={"width": size[0], "height": size[1]})

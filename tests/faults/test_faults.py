@@ -21,6 +21,7 @@ KEPT_BYTES_PER_REQUEST = 1.0
 """The smallest thing that could be left behind by a request is a pointer in a list: 8 bytes."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", TITLES)
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "soak"])
 def test_the_endpoint_withstands(name: str, title: str, tmp_path: Path) -> None:

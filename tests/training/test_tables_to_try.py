@@ -95,6 +95,7 @@ def test_the_regression_of_the_first_course_answers_a_bare_list(tmp_path: Path) 
     assert predict(target, {"features": [1000.0]}).json()["prediction"] == pytest.approx(250, abs=5)
 
 
+@pytest.mark.slow
 def test_256_columns_and_20_classes_work(tmp_path: Path) -> None:
     drawn = np.random.default_rng(0)
     values = drawn.normal(size=(400, 256)).round(2)

@@ -89,6 +89,7 @@ def test_it_survives_export_and_import(benchmark: Command, tmp_path: Path, resul
     assert [entry["kind"] for entry in listed] == ["capacity"]
 
 
+@pytest.mark.slow
 def test_on_real_sockets_the_true_capacity_is_in_the_interval(
     benchmark: Command, tmp_path: Path, results: Path
 ) -> None:
