@@ -9,17 +9,13 @@ a capacity.
 
 import argparse
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
-from benchmark.commands import UsageError, add_results, results_store
-from benchmark.commands.measuring import add_endpoints, allowed_hosts, conduct, parse_endpoints
+from benchmark.commands import UsageError
+from benchmark.commands.measuring import add_endpoints, add_output, conduct_plan, parse_endpoints
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, PlanError, read_abort
-from benchmark.record.run import new_run_id
 from benchmark.runs.capacity import KIND
 from benchmark.runs.capacity.plan import ARRIVALS, CapacityPlan, read_slo
-from benchmark.runs.kind import Order
 
 _START_RATE = 20.0
 
@@ -97,16 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"maximum number of requests; the search ends before it (default {MAX_REQUESTS})",
     )
-    add("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
-    add("--name", default="", help="name of the run in the record")
-    add("--run-id", default=None, help=argparse.SUPPRESS)
-    add(
-        "--progress",
-        choices=("auto", "json", "none"),
-        default="auto",
-        help="progress as a bar on a terminal, or as JSON lines on standard output",
-    )
-    add_results(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -116,18 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = _plan(arguments, endpoints)
     except PlanError as error:
         raise UsageError(str(error)) from error
-    order = Order(
-        plan,
-        tuple(endpoints),
-        arguments.run_id or new_run_id(),
-        arguments.name,
-        body_from=arguments.body_from,
-        allowed_hosts=allowed_hosts(arguments),
-        max_requests=arguments.max_requests,
-        max_rate=arguments.max_rate,
-    )
-    store = results_store(arguments.results)
-    return conduct(KIND, partial(KIND.prepare, order, store), store, arguments)
+    return conduct_plan(KIND, plan, endpoints, arguments)
 
 
 def _plan(arguments: argparse.Namespace, endpoints: list[Endpoint]) -> CapacityPlan:

@@ -23,8 +23,8 @@ from benchmark.coldstart import local
 from benchmark.coldstart.plan import ColdPlan, ForcedPlan, IdleSweepPlan, SpawnPlan, parse_gaps
 from benchmark.coldstart.program import Command
 from benchmark.coldstart.target import Target
-from benchmark.commands import ROOT, UsageError, add_results, results_store
-from benchmark.commands.measuring import add_endpoints, allowed_hosts, conduct, parse_endpoints
+from benchmark.commands import ROOT, UsageError, results_store
+from benchmark.commands.measuring import add_endpoints, add_output, allowed_hosts, conduct, parse_endpoints
 from benchmark.endpoints.configured import KEY, is_in_a_file
 from benchmark.record.plan import MARGIN_PCT, REMOTE_MARGIN_MS, check_count
 from benchmark.record.run import Run, new_run_id
@@ -93,16 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="card|FILE.csv",
         help="inputs to send: card, or a CSV file (default card)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
-    add("--name", default="", help="name of the run in the record")
-    add("--run-id", default=None, help=argparse.SUPPRESS)
-    add(
-        "--progress",
-        choices=("auto", "json", "none"),
-        default="auto",
-        help="progress as a bar on a terminal, or as JSON lines on standard output",
-    )
-    add_results(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -113,16 +113,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-rate", type=float, default=MAX_RATE, metavar="N", help="maximum rate per second; refuse faster plans"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
-    parser.add_argument("--name", default="", help="name of the run in the record")
-    add_results(parser)
-    parser.add_argument("--run-id", default=None, help=argparse.SUPPRESS)
-    parser.add_argument(
+    add_output(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where a run and its figures go."""
+    add = parser.add_argument
+    add("--json", type=Path, metavar="FILE", help="write the figures as JSON; - for standard output")
+    add("--name", default="", help="name of the run in the record")
+    add("--run-id", default=None, help=argparse.SUPPRESS)
+    add(
         "--progress",
         choices=("auto", "json", "none"),
         default="auto",
-        help="progress as a bar on a terminal, or as one JSON object per line on standard output",
+        help="progress as a bar on a terminal, or as JSON lines on standard output",
     )
+    add_results(parser)
 
 
 def parse_endpoints(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> list[Endpoint]:
@@ -249,6 +255,17 @@ def measure(
         plan = make_plan(arguments, margin_ms)
     except PlanError as error:
         raise UsageError(str(error)) from error
+    return conduct_plan(kind_named(kind_name), plan, endpoints, arguments, recording)
+
+
+def conduct_plan(
+    kind: RunKind[Any, Any],
+    plan: Any,
+    endpoints: Sequence[Endpoint],
+    arguments: argparse.Namespace,
+    recording: Recording | None = None,
+) -> int:
+    """Carry out a run of `plan` as the arguments say. Returns the exit status; raises UsageError."""
     order = Order(
         plan,
         tuple(endpoints),
@@ -260,7 +277,7 @@ def measure(
         max_requests=arguments.max_requests,
         max_rate=arguments.max_rate,
     )
-    kind, store = kind_named(kind_name), results_store(arguments.results)
+    store = results_store(arguments.results)
     return conduct(kind, lambda: kind.prepare(order, store), store, arguments)
 
 
