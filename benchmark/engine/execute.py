@@ -7,7 +7,7 @@ import platform
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from time import perf_counter_ns
@@ -31,7 +31,7 @@ from benchmark.engine.client import Client, Instances
 from benchmark.engine.correctness import AtRest
 from benchmark.engine.generator import ProcessSnapshot, Watch, judge
 from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs, written
-from benchmark.engine.overhead import NullServerError, measure_overhead, null_server
+from benchmark.engine.overhead import measure_overhead, null_server_if_any
 from benchmark.engine.schedule import arrivals, replayed
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenPlan, Plan, PlanError, ReplayPlan
 from benchmark.record.recording import HEARTBEAT_S, Recorder, load_samples
@@ -112,12 +112,8 @@ def execute(
         recorder = Recorder(store, run.id, plan.requests(len(endpoints)), watchdog.add if watchdog else None)
         session = _Session(plan, endpoints, bodies, card, recorder, report, most, stop, times_s)
         try:
-            with ExitStack() as stack:
-                null_url = None
-                with suppress(NullServerError):
-                    null_url = stack.enter_context(null_server())
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    state = runner.run(session.run(cancellation, null_url))
+            with null_server_if_any() as null_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                state = runner.run(session.run(cancellation, null_url))
             recorder.flush()
             report(recorder.progress)
             samples, _ = load_samples(store, run.id)

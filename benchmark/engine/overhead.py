@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter_ns
 
@@ -51,3 +51,13 @@ async def measure_overhead(url: str, body: bytes, connection: Connection, reques
     samples = from_rows(rows)
     measured = samples[~samples["warmup"] & (samples["failure"] == 0)]
     return [float(value) for value in measured["service_ms"]]
+
+
+@contextmanager
+def null_server_if_any() -> Iterator[str | None]:
+    """The URL of a null server, or None if none can be started."""
+    with ExitStack() as stack:
+        url = None
+        with suppress(NullServerError):
+            url = stack.enter_context(null_server())
+        yield url

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
@@ -22,7 +22,7 @@ from benchmark.engine.execute import authorize, renew
 from benchmark.engine.generator import Watch
 from benchmark.engine.generator import judge as judge_generator
 from benchmark.engine.loops import connections_at_most, measure_arrivals
-from benchmark.engine.overhead import NullServerError, measure_overhead, null_server
+from benchmark.engine.overhead import measure_overhead, null_server_if_any
 from benchmark.record.plan import AbortRule, OpenLoopPlan
 from benchmark.record.recording import Recorder
 from benchmark.record.run import Run, RunState
@@ -89,12 +89,8 @@ def execute(
         recorder = _Steps(store, run.id, plan.steps * len(endpoints))
         session = _Session(plan, endpoints, bodies.bodies, card, recorder, report)
         try:
-            with ExitStack() as stack:
-                null_url = None
-                with suppress(NullServerError):
-                    null_url = stack.enter_context(null_server())
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    state = runner.run(session.run(cancellation, null_url))
+            with null_server_if_any() as null_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                state = runner.run(session.run(cancellation, null_url))
             recorder.flush()
             report(recorder.progress)
             outcome = session.outcome

@@ -437,7 +437,7 @@ def test_a_signal_before_the_loop_is_up_cancels(
         raise NullServerError
         yield ""
 
-    monkeypatch.setattr("benchmark.engine.execute.null_server", null_server)
+    monkeypatch.setattr("benchmark.engine.overhead.null_server", null_server)
     before = signal.getsignal(signal.SIGINT)
     server = serve(always(GOOD))
     run, samples = measure(OpenLoopPlan(rate=50, duration_s=60, warmup=0), [server])
