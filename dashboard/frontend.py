@@ -51,18 +51,18 @@ class FrontEnd:
         if scope["type"] == "http" and scope["method"] == "GET":
             path: str = scope["path"]
             if _PAGE.fullmatch(path):
-                await self._document(scope, receive, send)
+                await self._document(scope, send)
                 return
             conditional = _CONDITIONAL & dict(scope["headers"]).keys()
             if path.startswith(_PREFIX) and path.endswith(_COMPRESSIBLE) and _accepts_gzip(scope) and not conditional:
-                await self._bundle(scope, receive, send)
+                await self._bundle(scope, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _document(self, scope: Scope, send: Send) -> None:
         # Request the whole, uncompressed document, because its bytes are changed here.
         headers = [(name, value) for name, value in scope["headers"] if name not in _NEGOTIATING]
-        start, body = await _collect(self._app, {**scope, "headers": headers}, receive)
+        start, body = await _collect(self._app, {**scope, "headers": headers})
         if start["status"] == 200:
             body = body.replace(_HEAD, _HEAD + SERVER, 1)
             encoded = _accepts_gzip(scope)
@@ -74,11 +74,11 @@ class FrontEnd:
             start = {**start, "headers": headers}
         await _reply(start, body, send)
 
-    async def _bundle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _bundle(self, scope: Scope, send: Send) -> None:
         path: str = scope["path"]
         kept = self._kept.get(path)
         if kept is None:
-            start, body = await _collect(self._app, scope, receive)
+            start, body = await _collect(self._app, scope)
             if start["status"] != 200 or b"content-encoding" in dict(start["headers"]):
                 await _reply(start, body, send)
                 return
@@ -114,9 +114,21 @@ def _accepts_gzip(scope: Scope) -> bool:
     return False
 
 
-async def _collect(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+async def _collect(app: ASGIApp, scope: Scope) -> tuple[Message, bytes]:
+    """The whole answer of `app` to a GET request.
+
+    It is not told when the client leaves: it could stop in the middle, and the next client would get the part.
+    """
     start: Message = {}
     chunks: list[bytes] = []
+    is_read = False
+
+    async def receive() -> Message:
+        nonlocal is_read
+        if is_read:
+            await asyncio.Event().wait()
+        is_read = True
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def gather(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

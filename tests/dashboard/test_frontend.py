@@ -227,6 +227,34 @@ def test_browsers_that_come_at_once_all_get_the_bundle(site: Site) -> None:
     assert [gzip.decompress(raw(answer)) for answer in site.ask_all(*[request] * 8)] == [SCRIPT] * 8
 
 
+def test_a_browser_that_leaves_in_the_middle_leaves_no_part_behind() -> None:
+    async def stops_when_its_client_leaves(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        leaving = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        body = b"" if leaving.done() else SCRIPT
+        leaving.cancel()
+        await send({"type": "http.response.body", "body": body})
+
+    sent: list[Message] = []
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def take(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/static/js/index.AbC123.js",
+        "headers": [(b"accept-encoding", b"gzip")],
+    }
+    asyncio.run(FrontEnd(stops_when_its_client_leaves)(scope, gone, take))
+    assert gzip.decompress(sent[-1]["body"]) == SCRIPT
+
+
 def test_no_more_is_kept_than_fits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.frontend._MAX_KEPT_BYTES", 10)
     answers = [site.ask("/static/js/index.AbC123.js", accept_encoding="gzip") for _ in range(2)]
