@@ -8,10 +8,9 @@ import asyncio
 import gzip
 import re
 from collections.abc import MutableMapping
-from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.visitor import VISITOR_COOKIE, is_secret, new_secret
@@ -69,7 +68,7 @@ class FrontEnd:
             if encoded:
                 body = await asyncio.to_thread(gzip.compress, body, 9)
             headers = _changed_headers(start, len(body), encoded=encoded)
-            if not is_secret(_cookie(scope, VISITOR_COOKIE)):
+            if not is_secret(Request(scope).cookies.get(VISITOR_COOKIE)):
                 headers.append((b"set-cookie", _visitor_cookie(scope)))
             start = {**start, "headers": headers}
         await _reply(start, body, send)
@@ -92,13 +91,6 @@ class FrontEnd:
                 self._kept[path] = kept
                 self._kept_bytes += len(compressed)
         await _reply(*kept, send)
-
-
-def _cookie(scope: Scope, name: str) -> str | None:
-    cookies: SimpleCookie = SimpleCookie()
-    with suppress(CookieError):
-        cookies.load(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
-    return cookies[name].value if name in cookies else None
 
 
 def _visitor_cookie(scope: Scope) -> bytes:

@@ -1,6 +1,5 @@
 """What all sessions of one dashboard process share: settings, client, sender, catalog, sampler, record and launcher."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -9,6 +8,7 @@ import httpx
 import streamlit as st
 
 from benchmark.cost.prices import Prices, load_prices
+from benchmark.endpoints.bodies import card_in
 from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Catalog, Served
 from benchmark.launch import Launcher
@@ -23,7 +23,7 @@ from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows, load
 from dashboard.settings import Settings
 from dashboard.visitor import VISITOR_COOKIE, is_secret, new_secret, owner_of
-from inference.card import CARD_FILE, CardError, ModelCard, parse_card
+from inference.card import ModelCard
 
 
 @st.cache_resource(show_spinner=False)
@@ -79,9 +79,7 @@ def store() -> Store:
 def visitor() -> str:
     """The owner of this browser's comparisons; of this session's, if the browser keeps no cookies."""
     secret = st.context.cookies.get(VISITOR_COOKIE)
-    if not is_secret(secret):
-        secret = st.session_state.setdefault("visitor", new_secret())
-    return owner_of(str(secret))
+    return owner_of(secret if is_secret(secret) else st.session_state.setdefault("visitor", new_secret()))
 
 
 def history(model: str, owner: str | None, limit: int) -> History:
@@ -150,7 +148,4 @@ def shown_card(served: Sequence[Served | None]) -> ModelCard | None:
 
 def local_card() -> ModelCard | None:
     """The card of the local artifact, used if no endpoint has one."""
-    try:
-        return parse_card(json.loads((settings().model_dir / CARD_FILE).read_bytes()))
-    except (OSError, ValueError, CardError):
-        return None
+    return card_in(settings().model_dir)

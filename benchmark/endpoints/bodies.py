@@ -74,7 +74,11 @@ def from_descriptions(endpoints: Sequence[Endpoint], served: Sequence[Served]) -
 
 def card_on_this_machine(environ: Mapping[str, str] = os.environ) -> ModelCard | None:
     """The card of the artifact that MODEL_DIR names, or else of Iris."""
-    directory = Path(environ.get("MODEL_DIR") or _ROOT / "artifacts" / "iris")
+    return card_in(Path(environ.get("MODEL_DIR") or _ROOT / "artifacts" / "iris"))
+
+
+def card_in(directory: Path) -> ModelCard | None:
+    """The card of the artifact in `directory`; None if there is none that can be read."""
     try:
         return parse_card(json.loads((directory / CARD_FILE).read_bytes()))
     except (OSError, ValueError, CardError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from inference.card import Value
+from inference.card import CategoryFeature, Value
 
 MISSING = "missing"
 
@@ -17,3 +17,10 @@ def shown(value: Value) -> str:
 def shown_all(values: Iterable[Value]) -> str:
     """The values of one input in a line: `99.2, 4, Oslo, missing`."""
     return ", ".join(map(shown, values))
+
+
+def distinct(name: str, feature: CategoryFeature) -> str:
+    """`name`, in parentheses where a category is called so."""
+    while name in feature.index_of:
+        name = f"({name})"
+    return name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmark.endpoints.values import MISSING
+from benchmark.endpoints.values import MISSING, distinct
 from inference.card import CategoryFeature, Feature, ModelCard
 
 UNKNOWN = "unknown"
@@ -48,21 +48,14 @@ def by_category(feature: CategoryFeature, counts: Sequence[int], most: int) -> d
     kept = size if size <= most else most - 1
     found = dict(zip(feature.categories[:kept], counts, strict=False))
     if kept < size:
-        found[_distinct(OTHERS, feature)] = sum(counts[kept:size])
+        found[distinct(OTHERS, feature)] = sum(counts[kept:size])
     rest = list(counts[size:])
     if feature.accepts_missing:
-        found[_distinct(MISSING, feature)] = rest.pop(0)
+        found[distinct(MISSING, feature)] = rest.pop(0)
     if feature.accepts_unknown:
-        found[_distinct(UNKNOWN, feature)] = rest.pop(0)
+        found[distinct(UNKNOWN, feature)] = rest.pop(0)
     return found
 
 
 def _accepts_unknown(feature: Feature) -> bool:
     return isinstance(feature, CategoryFeature) and feature.accepts_unknown
-
-
-def _distinct(name: str, feature: CategoryFeature) -> str:
-    """`name`, in parentheses where a category is called so."""
-    while name in feature.index_of:
-        name = f"({name})"
-    return name

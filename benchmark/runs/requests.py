@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.endpoints import readable
 from benchmark.endpoints.bodies import Bodies, BodyError, card_for, from_card, from_csv, from_descriptions
 from benchmark.endpoints.endpoint import Endpoint
-from benchmark.endpoints.protocols import AUTO
+from benchmark.endpoints.protocols import AUTO, named_body
 from benchmark.endpoints.rows import MAX_BYTES, RowsError, decode
 from benchmark.endpoints.sample import utc_now
 from benchmark.engine.correctness import at_rest_requests
@@ -127,7 +127,7 @@ def recorded_bodies(recording: Recording, card: ModelCard | None) -> Bodies:
             raise PlanError(
                 f"--replay {recording.name}: a body has {len(document)} values, and the model takes {len(names)}"
             )
-        named[body] = json.dumps(dict(zip(names, document, strict=True))).encode()
+        named[body] = named_body(names, document)
     return Bodies(f"log {recording.name}", tuple(named[body] for body in recording.bodies))
 
 

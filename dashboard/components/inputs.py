@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from benchmark.endpoints.values import MISSING
+from benchmark.endpoints.values import MISSING, distinct
 from dashboard.components.markup import plain
 from inference.card import CategoryFeature, Feature, ModelCard, NumberFeature, Value
 
@@ -78,12 +78,7 @@ def accepts(feature: CategoryFeature, choice: object) -> bool:
 
 def choice_title(feature: CategoryFeature, choice: str) -> str:
     """What a control shows for `choice`, and what the address says."""
-    if choice != NO_CATEGORY:
-        return choice
-    title = MISSING
-    while title in feature.index_of:
-        title = f"({title})"
-    return title
+    return choice if choice != NO_CATEGORY else distinct(MISSING, feature)
 
 
 def is_segmented(feature: CategoryFeature, width_px: int) -> bool:
@@ -142,13 +137,6 @@ def _first_step(feature: NumberFeature) -> float:
     if limits.minimum_is_exclusive:
         return (math.floor(limits.minimum / step + 1e-9) + 1) * step
     return math.ceil(limits.minimum / step - 1e-9) * step
-
-
-def value_text(value: Value) -> str:
-    """A value as sentences show it: the number, the category, or that it is missing."""
-    if value is None:
-        return "missing"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def outside_training(card: ModelCard, inputs: tuple[Value, ...]) -> list[str]:

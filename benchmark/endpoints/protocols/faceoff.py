@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from benchmark.endpoints.protocols import Form, WrongSchema, named_body
 from benchmark.endpoints.protocols.predictions import SUM_TOLERANCE, is_number, is_probability
+from benchmark.endpoints.protocols.rest import alone, instances
 from benchmark.endpoints.readable import is_readable
 from benchmark.endpoints.sample import Answer
 from inference.card import ModelCard, parse_card
@@ -24,10 +25,6 @@ def _split_predictions(document: Any, count: int) -> list[Any] | None:
     return [{"model_version": version, **one} if isinstance(one, dict) else one for one in answers]
 
 
-def _instances(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
-    return json.dumps({"instances": [list(row) for row in rows]}).encode()
-
-
 def _features(_: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
     return json.dumps({"features": list(rows[0])}).encode()
 
@@ -36,9 +33,9 @@ class Faceoff:
     """The protocol as an object, for the registry."""
 
     forms: Mapping[str, Form] = {
-        "instances": Form(True, _instances, _split_predictions),
-        "named": Form(False, lambda names, rows: named_body(names, rows[0]), lambda document, _: [document]),
-        "features": Form(False, _features, lambda document, _: [document]),
+        "instances": Form(True, instances, _split_predictions),
+        "named": Form(False, lambda names, rows: named_body(names, rows[0]), alone),
+        "features": Form(False, _features, alone),
     }
 
     def predict_url(self, address: str) -> str:

@@ -136,7 +136,7 @@ def _slots(endpoints: Sequence[Endpoint]) -> dict[str, DeltaGenerator]:
 
 
 def _new_answers(
-    endpoints: Sequence[Endpoint], known: Mapping[str, Served | None], card: ModelCard, inputs: tuple[float, ...]
+    endpoints: Sequence[Endpoint], known: Mapping[str, Served | None], card: ModelCard, inputs: tuple[Value, ...]
 ) -> None:
     """Ask all endpoints, and show and record their answers."""
     by_key = {endpoint.key: endpoint for endpoint in endpoints}
