@@ -4,7 +4,6 @@ httpx's timeouts apply to each read: a server that sends a byte per second never
 """
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.util import find_spec
 from ssl import SSLContext, SSLError
 from time import monotonic, perf_counter_ns
 from typing import Any
@@ -13,6 +12,7 @@ import httpcore
 import httpx
 
 from benchmark.endpoints.answer import TooLarge
+from benchmark.endpoints.grpc_lazily import LazyGrpcTransport
 from benchmark.endpoints.sample import Failure
 
 
@@ -21,23 +21,15 @@ def new_client() -> httpx.Client:
 
     Cookies ignore ports, so a cookie of one local twin would also go to the other.
     """
+    grpc = LazyGrpcTransport()
     return httpx.Client(
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         trust_env=False,
         follow_redirects=False,
         headers={"user-agent": "faceoff", "accept": "application/json", "accept-encoding": "identity"},
-        mounts=_grpc_mounts(),
+        mounts={"grpc://": grpc, "grpcs://": grpc},
         transport=BoundedTransport(httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30)),
     )
-
-
-def _grpc_mounts() -> dict[str, httpx.BaseTransport | None]:
-    """Transports for gRPC addresses, if grpcio is installed."""
-    if not find_spec("grpc") or not find_spec("google.protobuf"):
-        return {}
-    from benchmark.endpoints.grpc_lazily import LazyGrpcTransport
-
-    return {"grpc://": LazyGrpcTransport(), "grpcs://": LazyGrpcTransport()}
 
 
 def read_body(response: httpx.Response, most_bytes: int, started_ns: int, timeout_s: float) -> bytes:
