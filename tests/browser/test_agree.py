@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.components.theme import DARK, LIGHT, Palette
@@ -15,6 +16,7 @@ from tests.browser.settling import DESKTOP, PHONE, picture, rerun, settle, show_
 MAPS = ("surface-0", "surface-1", "surface-difference")
 
 
+@pytest.mark.slow
 def test_both_endpoints_agree_wherever_they_are_asked(new_visitor: NewVisitor, card: ModelCard) -> None:
     page = new_visitor(color_scheme="light").open("agree")
     page.get_by_role("button", name="Check agreement").click()

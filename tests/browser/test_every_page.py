@@ -254,6 +254,7 @@ def test_the_figures_of_suspected_cold_starts_are_named_whole(visitor: Visitor, 
     assert cut_off(metrics) == []
 
 
+@pytest.mark.slow
 def test_answers_come_before_long_forms(phone: Visitor, empty: Stack, card: ModelCard) -> None:
     runs = fill(empty, card)
     page = phone.open("benchmark")

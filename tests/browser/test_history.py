@@ -3,6 +3,7 @@
 import csv
 from itertools import pairwise
 
+import pytest
 from playwright.sync_api import expect
 
 from inference.card import ModelCard
@@ -11,6 +12,7 @@ from tests.browser.predict_page import PredictPage
 from tests.browser.settling import rerun
 
 
+@pytest.mark.slow
 def test_the_history_of_a_browser_outlives_a_refresh_and_another_one_sees_it_among_everyones(
     predict: PredictPage, new_visitor: NewVisitor
 ) -> None:
@@ -40,6 +42,7 @@ def test_the_history_of_a_browser_outlives_a_refresh_and_another_one_sees_it_amo
     other.wait_for_comparison(1)
 
 
+@pytest.mark.slow
 def test_a_browser_has_its_history_after_a_restart_of_the_dashboard_and_deletes_only_its_own(
     predict: PredictPage, new_visitor: NewVisitor, stack: Stack, visitor: Visitor
 ) -> None:

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dashboard.components.theme import DARK, LIGHT
@@ -52,6 +53,7 @@ def _traces(page: Page, chart: str) -> dict[str, dict[str, Any]]:
     return {trace["name"]: trace for trace in found}
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_both_endpoints_counted(new_visitor: NewVisitor, stack: Stack, card: ModelCard) -> None:
     rows = _rows(card)
     light = new_visitor(color_scheme="light")

@@ -508,6 +508,7 @@ def test_a_selftest_without_an_answer_has_no_figures(
     assert found["floor_ms"] is found["resolution_ms"] is None
 
 
+@pytest.mark.slow
 def test_interrupting_what_measures_nothing_yet_is_no_traceback(environ: Mapping[str, str], serve: Serve) -> None:
     def conversation(connection: Connection) -> None:
         connection.receive()

@@ -489,6 +489,7 @@ def test_a_run_is_not_taken_for_lost_between_two_signs_of_life() -> None:
     assert HEARTBEAT_S + store_module._BUSY_TIMEOUT_S < store_module._LOST_AFTER_S
 
 
+@pytest.mark.slow
 def test_the_record_of_pairs_is_written_aside_and_is_no_lag(
     measure: Measure, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
