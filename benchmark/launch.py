@@ -17,7 +17,7 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.run import Run, RunState, new_run_id
 from benchmark.record.store import ReadOnly, Store, StoreError
 from benchmark.runs import kind_named, plan_of
-from benchmark.runs.job import Job, write_job
+from benchmark.runs.job import Job, Log, write_job
 from benchmark.runs.kind import Order
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -54,15 +54,17 @@ class Launcher:
         self._lock = threading.RLock()
         self._child: _Child | None = None
 
-    def start(self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "") -> str:
-        """Start `plan` and return the ID of the run, which is recorded once its endpoints have been contacted.
+    def start(self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "", log: Log | None = None) -> str:
+        """Start `plan`, with the requests of a `log` if it has one, and return the ID of the run, which is recorded
+        once its endpoints have been contacted.
 
         Raises LaunchError, and PlanError where the plan exceeds the limits.
         """
         kind, run_id = kind_named(plan.kind), new_run_id()
         hosts = frozenset(endpoint.host for endpoint in endpoints)
-        kind.check(Order(plan, tuple(endpoints), run_id, name, allowed_hosts=hosts))
-        self._spawn(Job(run_id, self._results, tuple(endpoints), kind.name, kind.write_plan(plan), name))
+        recording = log.recording(plan) if log else None
+        kind.check(Order(plan, tuple(endpoints), run_id, name, allowed_hosts=hosts, recording=recording))
+        self._spawn(Job(run_id, self._results, tuple(endpoints), kind.name, kind.write_plan(plan), name, log))
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:

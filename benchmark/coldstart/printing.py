@@ -4,7 +4,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from benchmark.coldstart.plan import gap_text
-from benchmark.coldstart.summary import COLD_PERCENTILES, ColdFigures, ColdSummary, part_names, threshold_text
+from benchmark.coldstart.summary import (
+    COLD_PERCENTILES,
+    ColdFigures,
+    ColdSummary,
+    part_names,
+    runtime_text,
+    threshold_text,
+)
 from benchmark.statistics.text import interval, number
 from benchmark.summary.printing import pairs_table, print_head, print_verdict, table
 
@@ -32,7 +39,7 @@ def print_coldstart(summary: ColdSummary, console: Console | None = None) -> Non
 def rows(summary: ColdSummary) -> list[tuple[str, list[str]]]:
     """The figures by line: a label, and a text for each endpoint."""
     sides = summary.endpoints
-    lines = [("probes", [_probes(side) for side in sides])]
+    lines = [("runtime", [runtime_text(side) for side in sides]), ("probes", [_probes(side) for side in sides])]
     for pick, words in (
         ("cold_ms", [side.cold_word for side in sides]),
         ("warm_ms", [side.warm_word for side in sides]),

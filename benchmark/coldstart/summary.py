@@ -31,6 +31,7 @@ and more; the factor excludes the jitter of a slow network, the milliseconds tha
 _MIN_FOLLOWERS = 3
 _STARTS = (Temperature.COLD, Temperature.QUEUED)
 _WARM = TEMPERATURES.index(Temperature.WARM)
+_RUNTIMES = {"onnx": "ONNX Runtime", "sklearn": "scikit-learn"}
 _MODE_TEXT = {
     "spawn": "local programs, started for each sample: from process start to first answer",
     "forced": "new instances forced by a command before each sample, not scaling from zero: service time",
@@ -119,6 +120,8 @@ class ColdFigures:
 
     key: str
     name: str
+    runtime: str | None
+    """what computes its answers, as it reports; None if it does not"""
     probes: tuple[Probe, ...]
     warm_values_ms: tuple[float, ...]
     cold_ms: tuple[Estimate, ...]
@@ -228,6 +231,11 @@ def part_names(plan: ColdPlan) -> tuple[str, str, str]:
     return "start and imports", "model load", rest
 
 
+def runtime_text(side: ColdFigures) -> str:
+    """What computes the answers of an endpoint, most of whose start it can be."""
+    return "not reported" if side.runtime is None else _RUNTIMES.get(side.runtime, side.runtime)
+
+
 def find_threshold(warm_s: Sequence[float], cold_s: Sequence[float]) -> Threshold | None:
     """The idle gaps between which an endpoint turns cold; None if all probes were cold or all were warm."""
     if not warm_s or not cold_s:
@@ -295,6 +303,7 @@ def _figures(
     return ColdFigures(
         key=key,
         name=run.endpoint_names[position],
+        runtime=run.manifest.facts[position].get("runtime"),
         probes=probes,
         warm_values_ms=tuple(warm),
         cold_ms=tuple(quantiles(cold, COLD_PERCENTILES.values())),
@@ -423,6 +432,7 @@ def to_document(summary: ColdSummary) -> dict[str, Any]:
 def _side_document(side: ColdFigures) -> dict[str, Any]:
     split, threshold = side.split, side.threshold
     return {
+        "runtime": side.runtime,
         "probes": len(side.probes),
         "failed": side.failed,
         "first_on_warm": side.first_on_warm,

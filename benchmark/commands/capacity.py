@@ -15,7 +15,7 @@ from benchmark.commands.measuring import add_endpoints, add_output, conduct_plan
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.plan import MAX_RATE, MAX_REQUESTS, PlanError, read_abort
 from benchmark.runs.capacity import KIND
-from benchmark.runs.capacity.plan import ARRIVALS, CapacityPlan, read_slo
+from benchmark.runs.capacity.plan import CapacityPlan, read_slo
 
 _START_RATE = 20.0
 
@@ -65,13 +65,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "goes on at lower rates. Can be repeated",
     )
     add(
-        "--arrivals",
-        choices=ARRIVALS,
-        default="constant",
-        help="distribution of the arrivals (default constant). Random arrivals also queue below the sustained rate, so "
-        "poisson finds less",
-    )
-    add(
         "--usd-per-hour",
         action="append",
         default=[],
@@ -116,7 +109,6 @@ def _plan(arguments: argparse.Namespace, endpoints: list[Endpoint]) -> CapacityP
         step_s=arguments.step_s,
         limit_s=arguments.limit_s,
         max_requests=arguments.max_requests,
-        arrivals=arguments.arrivals,
         connection=arguments.connection,
         usd_per_hour=_costs(arguments.usd_per_hour, endpoints),
         timeout_s=arguments.timeout,

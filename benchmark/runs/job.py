@@ -5,13 +5,14 @@ Tokens are in the job because other users of a machine can read a command line, 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity
-from benchmark.record.plan import PlanError
+from benchmark.engine.replay import LogError, Recording, parse_log
+from benchmark.record.plan import PlanError, ReplayPlan
 from benchmark.record.store import Store
 from benchmark.runs import kind_named, kind_of_run, plan_of
 from benchmark.runs.kind import Order, RunKind
@@ -19,6 +20,25 @@ from benchmark.runs.kind import Order, RunKind
 
 class JobError(ValueError):
     """The document is not a valid job; the message says why in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of requests that a load sends again."""
+
+    name: str
+    text: str
+    with_bodies: bool
+    """whether its bodies are sent, or else those of the model card"""
+
+    def recording(self, plan: Any) -> Recording:
+        """Its requests, at the speed of a replay's `plan`. Raises PlanError."""
+        try:
+            found = parse_log(self.text.encode(), self.name)
+            found = found if self.with_bodies else replace(found, bodies=None)
+            return found.at_speed(plan.speed) if isinstance(plan, ReplayPlan) else found
+        except LogError as error:
+            raise PlanError(f"{self.name} {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,7 @@ class Job:
     kind: str | None = None
     plan: Mapping[str, Any] | None = None
     name: str = ""
+    log: Log | None = None
 
     @property
     def resumes(self) -> bool:
@@ -48,7 +69,11 @@ class Job:
         kind = kind_of_run(resumed) if resumed else kind_named(self.kind or "")
         plan = plan_of(resumed) if resumed else kind.read_plan(self.plan)
         hosts = frozenset(endpoint.host for endpoint in self.endpoints)
-        return kind, Order(plan, self.endpoints, self.run_id, self.name, allowed_hosts=hosts, resumed=resumed)
+        recording = self.log.recording(plan) if self.log else None
+        order = Order(
+            plan, self.endpoints, self.run_id, self.name, allowed_hosts=hosts, recording=recording, resumed=resumed
+        )
+        return kind, order
 
 
 def write_job(job: Job) -> str:
@@ -61,6 +86,7 @@ def write_job(job: Job) -> str:
             "kind": job.kind,
             "plan": None if job.plan is None else dict(job.plan),
             "name": job.name,
+            "log": None if job.log is None else asdict(job.log),
         }
     )
 
@@ -76,6 +102,7 @@ def read_job(text: str) -> Job:
             document["kind"],
             document["plan"],
             document["name"],
+            Log(**document["log"]) if document["log"] else None,
         )
     except (ValueError, KeyError, TypeError, EndpointError) as error:
         raise JobError(f"this is not a job ({type(error).__name__}: {error})") from error

@@ -19,11 +19,17 @@ class BenchmarkPage:
         with rerun(self.page):
             self.page.locator(".st-key-plan").get_by_role("radio", name=kind, exact=True).click()
 
-    def fill(self, name: str, value: int) -> None:
+    def fill(self, name: str, value: float | None) -> None:
+        """Type a number, or clear the field."""
         box = self.page.get_by_role("spinbutton", name=name, exact=True)
-        box.fill(str(value))
+        box.fill("" if value is None else f"{value:g}")
         with rerun(self.page):
             box.press("Enter")
+
+    def shape(self, name: str) -> None:
+        self.page.locator(".st-key-shape").get_by_role("combobox").click()
+        with rerun(self.page):
+            self.page.get_by_role("option", name=name, exact=True).click()
 
     def start(self) -> str:
         """Press Start; gives the id of the run."""

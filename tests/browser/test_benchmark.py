@@ -1,5 +1,6 @@
 """Real runs against the real endpoints, started, watched, cancelled, compared and deleted from the page."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,11 +10,14 @@ from playwright.sync_api import expect
 from benchmark.record.plan import ComparePlan, Stage, StagedPlan
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.run import RunState
+from benchmark.runs.capacity.printing import sentences
+from benchmark.runs.capacity.summary import summarise as summarise_capacity
 from benchmark.summary.summarise import summarise
 from dashboard.components.theme import DARK, LIGHT
+from tests.benchmark.capacity_runs import capacity_run
 from tests.browser.benchmark_page import BenchmarkPage
 from tests.browser.conftest import NewVisitor, Stack, Visitor
-from tests.browser.settling import DESKTOP, PHONE, Size, picture, rerun, settle
+from tests.browser.settling import DESKTOP, PHONE, Size, cut_off, picture, rerun, settle
 from tests.dashboard.runs import simulated
 
 
@@ -167,3 +171,125 @@ def test_an_aborted_load_in_stages_is_readable_at_any_size(new_visitor: NewVisit
         expect(page.locator(".st-key-card-api")).to_contain_text("within 80 ms")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         picture(page, f"benchmark-stages-{scheme}", size)
+
+
+@pytest.mark.slow
+def test_a_capacity_is_searched_from_the_page(visitor: Visitor, stack: Stack) -> None:
+    page = BenchmarkPage(visitor.open("benchmark?steps=4&step-s=1"))
+    page.choose("Capacity")
+    estimate = page.page.locator(".st-key-estimate")
+    expect(estimate).to_contain_text("At most 200 000 requests to FastAPI and Cloud Function in turn, at most 7 min.")
+    page.fill("p95 (ms)", None)
+    page.fill("p50 (ms)", 500)
+    page.fill("Requests/s at most", 300)
+    page.fill("Starting at", 5)
+    expect(estimate).to_contain_text("At most 120 000 requests")
+    run_id = page.start()
+    expect(page.progress).to_contain_text("of 8 steps")
+    expect(page.verdict).to_contain_text("So far")
+    expect(page.figure("capacity-latency").locator(".main-svg").first).to_be_visible()
+    page.page.reload()
+    expect(page.progress).to_contain_text("of 8 steps")
+
+    expect(page.page.locator(".st-key-run-head").get_by_text("Finished")).to_be_visible(timeout=120_000)
+    settle(page.page)
+    run = stack.store.run(run_id)
+    summary = summarise_capacity(run, load_samples(stack.store, run_id)[0])
+    assert max(step.bounds.rate for step in summary.steps) <= 300
+    for sentence in sentences(summary):
+        expect(page.verdict).to_contain_text(sentence)
+    for chart in ("capacity-latency", "capacity-goodput"):
+        expect(page.figure(chart).locator(".main-svg").first).to_be_visible()
+    assert sum(page.points("capacity-goodput")) == len(summary.steps)
+
+
+@pytest.mark.slow
+def test_stages_are_edited_previewed_and_kept_by_the_address(visitor: Visitor) -> None:
+    page = BenchmarkPage(visitor.open("benchmark"))
+    page.choose("Load")
+    page.shape("Stages")
+    page.fill("Requests/s of stage 2", 80)
+    with rerun(page.page):
+        page.page.get_by_role("button", name="Add a stage").click()
+    page.fill("Duration (s) of stage 4", 5)
+    page.page.reload()
+    settle(page.page)
+    expect(page.page.get_by_role("spinbutton", name="Requests/s of stage 2")).to_have_value("80")
+    expect(page.page.locator(".st-key-estimate")).to_contain_text("12 400 requests to FastAPI and Cloud Function")
+    expect(page.page.locator(".st-key-figure-rate .main-svg").first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_an_uploaded_log_is_replayed(visitor: Visitor, stack: Stack) -> None:
+    page = BenchmarkPage(visitor.open("benchmark"))
+    page.choose("Load")
+    page.shape("Replay")
+    chooser = page.page.locator(".st-key-log input[type=file]")
+    body = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2, "padding": "x" * 60_000}
+    large = "\n".join(json.dumps({"time": at, "body": body}) for at in range(40))
+    with rerun(page.page):
+        chooser.set_input_files({"name": "large.jsonl", "mimeType": "text/plain", "buffer": large.encode()})
+    expect(page.page.locator(".st-key-estimate")).to_contain_text(
+        "80 requests to FastAPI and Cloud Function, about 39 s"
+    )
+    with rerun(page.page):
+        chooser.set_input_files({"name": "<b>.json", "mimeType": "text/plain", "buffer": b"no log"})
+    expect(page.page.get_by_text("<b>.json line 1 is not JSON.")).to_be_visible()
+    expect(page.page.get_by_role("button", name="Start")).to_be_disabled()
+    del body["padding"]
+    sound = "\n".join(json.dumps({"time": at / 20, "body": body}) for at in range(40))
+    with rerun(page.page):
+        chooser.set_input_files({"name": "log.jsonl", "mimeType": "text/plain", "buffer": sound.encode()})
+    run_id = page.start()
+    page.expect_report()
+    run = stack.store.run(run_id)
+    assert (run.state, run.manifest["bodies"]["source"]) == (RunState.FINISHED, "log log.jsonl")
+    assert len(load_samples(stack.store, run_id)[0]) == 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_plan_fits_the_window(new_visitor: NewVisitor, stack: Stack, scheme: str) -> None:
+    visitor = new_visitor(color_scheme=scheme)
+    plans = {
+        "capacity": "kind=Capacity",
+        "stages": "kind=Load&shape=Stages&stages=30:10,5:200,30:10",
+        "spike": "kind=Load&shape=Spike",
+        "replay": "kind=Load&shape=Replay",
+    }
+    for size in (DESKTOP, PHONE):
+        for name, query in plans.items():
+            page = visitor.new_page()
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.goto(f"{stack.dashboard.url}/benchmark?{query}")
+            settle(page)
+            page.locator(".st-key-advanced summary").click()
+            expect(page.get_by_role("spinbutton", name="Random seed")).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            tops = page.locator(".st-key-kind [role=radio]").evaluate_all(
+                "all => all.map(one => one.getBoundingClientRect().top)"
+            )
+            assert len(tops) == 4
+            assert len(set(tops)) == 1
+            assert cut_off(page.locator(".st-key-plan label")) == []
+            cut = "all => all.filter(one => one.value && one.scrollWidth > one.clientWidth).map(one => one.value)"
+            assert page.locator(".st-key-plan input").evaluate_all(cut) == []
+            picture(page, f"plan-{name}-{scheme}", size)
+            page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_capacity_is_readable_at_any_size(new_visitor: NewVisitor, stack: Stack, scheme: str) -> None:
+    run, samples = capacity_run()
+    add_finished_run(stack.store, run, samples)
+    visitor = new_visitor(color_scheme=scheme)
+    for size in (DESKTOP, PHONE):
+        page = visitor.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.goto(f"{stack.dashboard.url}/benchmark?run={run.id}")
+        settle(page)
+        expect(page.locator(".st-key-verdict")).to_contain_text("Per dollar it carries")
+        expect(page.locator(".st-key-figure-capacity-latency .main-svg").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        picture(page, f"benchmark-capacity-{scheme}", size)

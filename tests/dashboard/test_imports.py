@@ -80,6 +80,8 @@ CHARTS = (
     "views.monitor.charts",
     "views.agreement.charts",
     "views.benchmark.charts",
+    "views.benchmark.rate_chart",
+    "views.benchmark.capacity_charts",
     "views.cost.charts",
     "views.coldstart.charts",
 )

@@ -126,7 +126,6 @@ class _Session:
             Client(endpoint, position, card, self._instances, connection=plan.connection, timeout_s=plan.timeout_s)
             for position, endpoint in enumerate(endpoints)
         ]
-        self._random = np.random.default_rng(plan.seed)
         self._sent = 0
         self._early: str | None = None
         self._overhead_ms: list[float] = []
@@ -238,7 +237,7 @@ class _Session:
         self._recorder.rows = []
         window_s = max(window_s, _IN_WINDOW / rate)  # with fewer requests, nothing is judged
         self._recorder.watchdog = watchdog = Watchdog(limits, window_s, names, open_loop=True, stop=stop.set)
-        times_s = arrival_times_s(rate, duration_s, self._plan, self._random)
+        times_s = arrival_times_s(rate, duration_s)
         warm = len(times_s) if warmup_s is None else int((times_s < warmup_s).sum())
         due_ns = perf_counter_ns() - self._began_ns
         first = self._sent

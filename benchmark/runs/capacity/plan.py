@@ -4,13 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, isfinite, log
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from benchmark.record.plan import (
     ABORT_METRICS,
     MAX_RATE,
     AbortRule,
-    Arrivals,
     Connection,
     PlanError,
     Terms,
@@ -19,7 +18,6 @@ from benchmark.record.plan import (
 from benchmark.statistics.percentiles import PERCENTILES
 
 KIND = "capacity"
-ARRIVALS = ("constant", "poisson")
 MAX_SLOS = 10
 LONGEST_STEP_S = 30.0
 """A slow endpoint gets longer steps, up to this, so that each step has enough requests."""
@@ -79,7 +77,8 @@ class CapacityPlan(Terms):
     abort: tuple[AbortRule, ...] = (AbortRule("error_rate", 0.5),)
     """limits that end a step at once"""
     abort_window_s: float = 1.0
-    arrivals: Arrivals = "constant"
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """poisson only in earlier records"""
     connection: Connection = "reused"
     usd_per_hour: tuple[float, ...] = ()
     """what each endpoint costs, in the order of the endpoints; empty: one instance of the cost model"""
@@ -89,7 +88,7 @@ class CapacityPlan(Terms):
     is_open_loop = True
 
     def __post_init__(self) -> None:
-        self.require(1 <= len(self.slos) <= MAX_SLOS, f"from 1 to {MAX_SLOS} objectives: give --slo")
+        self.require(1 <= len(self.slos) <= MAX_SLOS, f"from 1 to {MAX_SLOS} objectives, such as p95_ms<200")
         for slo in self.slos:
             self.require(slo.metric in ABORT_METRICS, f"objectives of {', '.join(ABORT_METRICS)}")
             self.require(isfinite(slo.limit) and slo.limit > 0, "objectives with a limit above 0")
@@ -106,10 +105,14 @@ class CapacityPlan(Terms):
             self.require(rule.metric in ABORT_METRICS, f"limits to abort on, of {', '.join(ABORT_METRICS)}")
             self.require(isfinite(rule.limit) and rule.limit >= 0, "a limit of 0 or more to abort on")
         self.require(1 <= self.abort_window_s <= 3600, "an abort window from 1 to 3600 s")
-        self.require(self.arrivals in ARRIVALS and self.arrivals in get_args(Arrivals), "constant or poisson arrivals")
         self.require(self.connection in ("reused", "new"), "connections that are reused or new")
         self.require(all(isfinite(usd) and usd > 0 for usd in self.usd_per_hour), "costs above 0 USD an hour")
         self.check_terms()
+
+    @property
+    def most_requests(self) -> int:
+        """The most requests that a run sends in all: no step exceeds the maximum rate."""
+        return min(self.max_requests, ceil(self.max_rate * self.limit_s))
 
     @property
     def fewest(self) -> int:

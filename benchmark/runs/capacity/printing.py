@@ -13,42 +13,49 @@ from benchmark.statistics.text import count, number
 from benchmark.summary.printing import print_head, table
 
 
-def range_text(found: Range, write: Callable[[float], str] = number) -> str:
-    """A figure with its interval: `80.1 (78.0 to 82.2)`, `at least 400`, `below 1.5`."""
+def range_text(found: Range, write: Callable[[float], str] = number, under: str = "below") -> str:
+    """A figure with its interval: `80.1 (78.0 to 82.2)`, `at least 400`, `below 1.5` (or another word for it)."""
     value, low, high = (None if one is None else write(one) for one in (found.value, found.low, found.high))
     if value is not None and low is not None and high is not None:
         return f"{value} ({low} to {high})"
     if low is not None and high is not None:
         return f"from {low} to {high}"
-    return f"at least {low}" if low is not None else f"below {high}" if high is not None else "not found"
+    return f"at least {low}" if low is not None else f"{under} {high}" if high is not None else "not found"
 
 
 def capacity_text(one: Capacity) -> str:
     """The capacity in a clause, with the reason for a bound."""
-    text = f"{range_text(one.range)} requests/s"
+    text = f"{range_text(one.range)} requests/s" if one.range.is_known else "not found"
     if one.client_limited:
         return f"{text}: the client was the limit"
     return f"{text}: the maximum rate" if one.capped else text
 
 
 def sentences(summary: CapacitySummary) -> list[str]:
-    """What the run says, most important first."""
+    """What the run has found: how much each endpoint carries, and the first over the second, also per dollar."""
     slos = " and ".join(slo.text for slo in summary.plan.slos)
-    found = [f"{one.name} holds {slos} {_up_to(one)}{capacity_text(one)}." for one in summary.endpoints]
-    if summary.ratio is not None:
+    found = [f"{one.name} holds {slos} {_up_to(one)}." for one in summary.endpoints if one.range.is_known]
+    found += [
+        f"The capacity of {one.name} was {capacity_text(one)}." for one in summary.endpoints if not one.range.is_known
+    ]
+    if (ratio := _times_as_much(summary.ratio)) is not None:
         first, second = summary.endpoints[:2]
-        found.append(f"{first.name} carries {range_text(summary.ratio)} times as much as {second.name}.")
-        if summary.ratio_per_usd is not None:
-            found.append(f"Per dollar it carries {range_text(summary.ratio_per_usd)} times as much.")
-    if summary.limits:
-        found.append(f"GENERATOR-LIMITED: {'; '.join(summary.limits)}.")
+        found.append(f"{first.name} carries {ratio} as {second.name}.")
+    if (per_usd := _times_as_much(summary.ratio_per_usd)) is not None:
+        found.append(f"Per dollar it carries {per_usd}.")
     return found
 
 
 def _up_to(one: Capacity) -> str:
+    found = capacity_text(one)
     if one.range.value is not None:
-        return "up to "
-    return "up to a rate " if one.range.low is not None else "at no rate that was tried: "
+        return f"up to {found}"
+    return f"up to a rate {found}" if one.range.low is not None else f"at no rate that was tried: {found}"
+
+
+def _times_as_much(ratio: Range | None) -> str | None:
+    """A ratio as a clause; None if nothing is known of it."""
+    return f"{range_text(ratio, under='less than')} times as much" if ratio and ratio.is_known else None
 
 
 def cost_text(one: Capacity) -> str:
@@ -56,7 +63,8 @@ def cost_text(one: Capacity) -> str:
     per_usd = one.requests_per_usd
     if one.price is None or per_usd is None:
         return "no price"
-    return f"USD {one.price.usd_per_hour:.3g}/h ({one.price.source}): {range_text(per_usd, count)} requests per dollar"
+    price = f"USD {one.price.usd_per_hour:.3g}/h ({one.price.source})"
+    return f"{price}: {range_text(per_usd, count)} requests per dollar" if per_usd.is_known else price
 
 
 def result_text(step: Step) -> str:
@@ -74,6 +82,8 @@ def print_capacity(summary: CapacitySummary, console: Console | None = None) -> 
     print_head(console, summary.run, "Capacity, run")
     for sentence in sentences(summary):
         console.print(f"[bold]{escape(sentence)}[/bold]")
+    if summary.limits:
+        console.print(f"[bold]GENERATOR-LIMITED: {escape('; '.join(summary.limits))}.[/bold]")
     for one in summary.endpoints:
         console.print(f"  {escape(one.name)}: {escape(cost_text(one))}")
     for one in summary.endpoints:

@@ -28,6 +28,8 @@ def check(order: Order[CapacityPlan]) -> None:
         raise PlanError(f"at most {order.max_rate:g} requests/s and {order.max_requests} requests are allowed")
     if plan.usd_per_hour and len(plan.usd_per_hour) != len(order.endpoints):
         raise PlanError("a cost for each endpoint is needed, or none")
+    if plan.arrivals != "constant":
+        raise PlanError("a capacity is searched with constant arrivals")
 
 
 def prepare(order: Order[CapacityPlan], store: Store) -> Work:

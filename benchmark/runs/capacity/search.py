@@ -79,6 +79,11 @@ class Range:
     low: float | None
     high: float | None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a figure, or at least a bound."""
+        return self.low is not None or self.high is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Posterior:

@@ -77,7 +77,7 @@ class _Simulation:
         self, server: TokenBucket, position: int, rate: float, duration_s: float, limits: Sequence[AbortRule]
     ) -> tuple[Samples, str | None]:
         """Send until a limit is broken in a chunk, and wait for the last answer. Returns the rows, and what broke."""
-        times_s = self.now_s + arrival_times_s(rate, duration_s, self._plan, self._random)
+        times_s = self.now_s + arrival_times_s(rate, duration_s)
         parts, stopped = [], None
         for chunk in _chunks(times_s):
             parts.append(server.serve(chunk, position, self._sent, self._random))

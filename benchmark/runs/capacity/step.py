@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import linregress, t
+from scipy.special import stdtrit
 
 from benchmark.engine.generator import CPU_LIMIT, LATE_LIMIT_MS, RATE_LIMIT
 from benchmark.record.samples import COLD, QUEUED, Floats, Samples, response_ms, temperatures
@@ -197,11 +197,12 @@ def _growth(scheduled_ms: Floats, latencies_ms: Floats, limit_ms: float) -> floa
     times_s, values_ms = scheduled_ms[answered] / 1000, latencies_ms[answered]
     order = np.argsort(times_s, kind="stable")
     blocks = np.array_split(order, _BLOCKS)
-    line = linregress([times_s[one].mean() for one in blocks], [np.median(values_ms[one]) for one in blocks])
-    if line.slope - t.ppf(0.975, _BLOCKS - 2) * line.stderr <= 0:
+    medians_ms = [np.median(values_ms[one]) for one in blocks]
+    (slope, _), covariance = np.polyfit([times_s[one].mean() for one in blocks], medians_ms, 1, cov=True)
+    if slope - stdtrit(_BLOCKS - 2, 0.975) * np.sqrt(covariance[0, 0]) <= 0:
         return None
-    later_ms = np.median(values_ms[blocks[-1]]) + line.slope * SUSTAINED_S
-    return float(line.slope) if later_ms > limit_ms else None
+    later_ms = medians_ms[-1] + slope * SUSTAINED_S
+    return float(slope) if later_ms > limit_ms else None
 
 
 def _answered_rate(samples: Samples) -> float:

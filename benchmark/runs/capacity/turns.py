@@ -45,9 +45,10 @@ def pause_s(proposed: Try) -> float:
     return 0.0 if proposed.primer_rate is None else 1 / proposed.rate
 
 
-def arrival_times_s(rate: float, duration_s: float, plan: CapacityPlan, random: np.random.Generator) -> Floats:
-    """When the requests are sent, in s from the start, ascending."""
-    if plan.arrivals == "constant":
-        return np.arange(max(1, round(rate * duration_s))) / rate
-    times_s: Floats = np.sort(random.uniform(0, duration_s, size=max(1, random.poisson(rate * duration_s))))
-    return times_s
+def arrival_times_s(rate: float, duration_s: float) -> Floats:
+    """When the requests are sent, in s from the start, ascending: evenly spaced.
+
+    Random arrivals also queue, or are refused, below the rate that an endpoint can serve. How far below depends on what
+    it has saved, and steps of seconds are too short to show it.
+    """
+    return np.arange(max(1, round(rate * duration_s))) / rate

@@ -34,15 +34,8 @@ def finished(store: Store, run: Run) -> None:
         st.error(markup.plain(f"Run {run.id} cannot be read: {error}"), icon=":material/broken_image:")
         return
     summary: CapacitySummary = found.summary
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
-        st.markdown(
-            f"**{markup.plain(say.title(run))}** {say.badges(run)} "
-            f":gray[:small[{markup.plain(say.plan(run))} · {markup.plain(say.started(run))}]]",
-            width="content",
-        )
-        if run.is_over:
-            with st.popover("Export", icon=":material/download:", type="tertiary", key="export"):
-                export_buttons(run, lambda: found.samples)
+    if run.is_over:
+        _head(run, found)
     if ending := say.ending(run):
         st.warning(markup.plain(ending), icon=say.STATES[run.state].icon)
     if summary.limits:
@@ -54,11 +47,24 @@ def finished(store: Store, run: Run) -> None:
         st.caption("Nothing was measured.")
         return
     with st.container(border=True, key="verdict"):
-        for sentence in sentences(summary)[: len(summary.endpoints) + 2]:
+        if not run.is_over:
+            st.caption("So far")
+        for sentence in sentences(summary):
             st.markdown(markup.plain(sentence))
     _cards(summary)
     _charts(summary)
     st.caption(markup.plain("; ".join(conditions(summary))))
+
+
+def _head(run: Run, found: reports.Report) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
+        st.markdown(
+            f"**{markup.plain(say.title(run))}** {say.badges(run)} "
+            f":gray[:small[{markup.plain(say.plan(run))} · {markup.plain(say.started(run))}]]",
+            width="content",
+        )
+        with st.popover("Export", icon=":material/download:", type="tertiary", key="export"):
+            export_buttons(run, lambda: found.samples)
 
 
 def _cards(summary: CapacitySummary) -> None:
@@ -66,11 +72,9 @@ def _cards(summary: CapacitySummary) -> None:
     for one, cell in zip(summary.endpoints, cells(len(summary.endpoints)), strict=True):
         with cell.container(border=True, key=f"card-{one.key}", height="stretch"):
             st.markdown(f"**{markup.plain(one.name)}**")
-            value = (
-                markup.NOTHING if one.range.value is None else markup.plain(range_text(one.range).partition(" (")[0])
-            )
-            st.metric("Capacity (requests/s)", value)
-            st.caption(markup.plain(f"{capacity_text(one)}. {markup.capital(cost_text(one))}."))
+            value = range_text(one.range).partition(" (")[0] if one.range.is_known else markup.NOTHING
+            st.metric("Capacity (requests/s)", markup.plain(value))
+            st.caption(markup.plain(f"{markup.capital(capacity_text(one))}. {markup.capital(cost_text(one))}."))
 
 
 def _charts(summary: CapacitySummary) -> None:

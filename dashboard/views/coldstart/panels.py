@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, threshold_text
+from benchmark.coldstart.summary import ColdFigures, ColdSummary, part_names, runtime_text, threshold_text
 from benchmark.decision.gather import UNREADABLE
 from benchmark.record.run import Run
 from benchmark.record.store import Store, UnknownRun
@@ -73,6 +73,7 @@ def _cards(summary: ColdSummary) -> None:
 def _lines(summary: ColdSummary, side: ColdFigures) -> list[str]:
     """The note below the figures of a card, as Markdown."""
     lines = [
+        f"Runtime: {markup.plain(runtime_text(side))}.",
         f"{side.cold_word.capitalize()} p50: {_interval(side.cold_ms[0])}. "
         f"{side.warm_word.capitalize()} p50: {_interval(side.warm_ms[0])}.",
     ]

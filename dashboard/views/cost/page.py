@@ -108,7 +108,7 @@ def _traffic_inputs() -> tuple[int, Traffic]:
 
 
 def _uploaded() -> Traffic:
-    file = st.file_uploader("Requests of each minute", type="csv", key="cost_file")
+    file = st.file_uploader("Requests of each minute", type="csv", max_upload_size=1, key="cost_file")
     if file is None:
         st.caption("Traffic is steady until you choose a file.")
         return STEADY

@@ -131,15 +131,18 @@ def test_spawned_programs_are_split_and_compared(
     assert main(["show", last(results)[0].run.id, "--results", str(results)]) == 0
 
 
+@pytest.mark.parametrize(("wanted", "runtime"), [("auto", "linear"), ("sklearn", "sklearn")])
 def test_the_two_programs_as_they_are_deployed(
-    results: Path, tmp_path: Path, iris_dir: Path, monkeypatch: pytest.MonkeyPatch
+    results: Path, tmp_path: Path, iris_dir: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, runtime: str
 ) -> None:
+    monkeypatch.setenv("MODEL_RUNTIME", wanted)
     stage(tmp_path / "function", ServingSettings.from_env({}, default_model_dir=iris_dir))
     monkeypatch.setenv("MODEL_DIR", str(iris_dir))
     arguments = ["--repeats", "1", "--warm", "1", "--directory", f"function={tmp_path / 'function'}"]
     assert main(["coldstart", "--results", str(results), "--progress", "none", *arguments]) == 0
     summary, _ = last(results)
     for side in summary.endpoints:
+        assert side.runtime == runtime
         assert side.has_evidence
         assert len(side.cold_values_ms) == 1
         assert side.split is not None

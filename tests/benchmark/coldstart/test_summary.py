@@ -144,6 +144,14 @@ def test_without_evidence_neither_population_is_called_by_a_word_that_is_known()
     assert [side["warm_word"] for side in document["endpoints"].values()] == ["presumed warm", "warm"]
 
 
+def test_the_runtime_is_in_the_table_and_the_document() -> None:
+    run, samples = cold_run(SPAWN, {"api": TrueStart(), "function": TrueStart()})
+    facts = {"api": {"runtime": "sklearn"}, "function": {}}
+    found = summarise(replace(run, manifest={**run.manifest, "facts": facts}), samples)
+    assert rows(found)[0] == ("runtime", ["scikit-learn", "not reported"])
+    assert [side["runtime"] for side in summary_document(found)["endpoints"].values()] == ["sklearn", None]
+
+
 def test_with_evidence_a_verdict_on_cold_starts_is_of_cold_instances() -> None:
     found = summary(LADDER, api=TrueStart(), function=TrueStart(cold_ms=400))
     assert found.verdict

@@ -11,7 +11,8 @@ from rich.console import Console
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.store import Store
 from benchmark.runs import KINDS, kind_of_run, plan_of
-from benchmark.runs.capacity.printing import print_capacity
+from benchmark.runs.capacity.printing import cost_text, print_capacity, sentences
+from benchmark.runs.capacity.search import Range
 from benchmark.runs.capacity.summary import summarise, to_document
 from tests.benchmark.bucket_server import bucket_server
 from tests.benchmark.capacity_runs import PLAN, RATES, capacity_run
@@ -55,6 +56,35 @@ def test_it_is_printed_with_its_sentences_and_steps() -> None:
     assert "FastAPI holds p95_ms<200 and error_rate<0.001 up to" in printed
     assert "times as much as Cloud Function." in printed
     assert "broke p95_ms<200" in printed
+
+
+def test_the_sentences_say_only_what_is_known() -> None:
+    summary = summarise(*capacity_run())
+    first, second = summary.endpoints
+    unknown = replace(first, range=Range(None, None, None), client_limited=True)
+    found = replace(summary, endpoints=(unknown, second), ratio=Range(None, None, None), ratio_per_usd=None)
+    assert [sentence.partition(" up to ")[0] for sentence in sentences(found)] == [
+        "Cloud Function holds p95_ms<200 and error_rate<0.001",
+        "The capacity of FastAPI was not found: the client was the limit.",
+    ]
+    assert "requests per dollar" not in cost_text(unknown)
+    bounded = replace(summary, ratio=Range(None, None, 0.5), ratio_per_usd=Range(None, 1.5, None))
+    assert sentences(bounded)[2:] == [
+        "FastAPI carries less than 0.500 times as much as Cloud Function.",
+        "Per dollar it carries at least 1.50 times as much.",
+    ]
+
+
+def test_a_limited_client_is_printed_with_its_reason() -> None:
+    summary = summarise(*capacity_run())
+    steps = tuple(
+        replace(step, is_client_limited=True, bounds=replace(step.bounds, limited=("sends were late",)))
+        for step in summary.endpoints[0].steps
+    )
+    limited = replace(summary.endpoints[0], steps=steps, client_limited=True)
+    text = io.StringIO()
+    print_capacity(replace(summary, endpoints=(limited, summary.endpoints[1])), Console(file=text, width=200))
+    assert "GENERATOR-LIMITED: sends were late." in text.getvalue()
 
 
 def test_a_run_without_an_outcome_is_read_from_its_progress() -> None:

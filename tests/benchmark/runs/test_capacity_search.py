@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmark.endpoints.endpoint import Endpoint
 from benchmark.record.plan import PlanError
 from benchmark.runs.capacity.plan import CapacityPlan, Slo, from_document, read_slo, to_document
+from benchmark.runs.capacity.run import check
 from benchmark.runs.capacity.search import Search, Told
 from benchmark.runs.capacity.simulated import simulate
 from benchmark.runs.capacity.step import Bounds, judge
 from benchmark.runs.capacity.summary import found_range, is_client_limited, quotient
+from benchmark.runs.kind import Order
 from benchmark.synthetic.bucket import TokenBucket
 
 PLAN = CapacityPlan((Slo("p95_ms", 200.0), Slo("error_rate", 0.001)))
@@ -147,8 +150,27 @@ def test_a_late_client_excuses_what_its_lateness_explains() -> None:
 
 
 def test_a_plan_survives_the_record() -> None:
-    plan = replace(PLAN, usd_per_hour=(1.0, 2.5), arrivals="poisson")
+    plan = replace(PLAN, usd_per_hour=(1.0, 2.5))
     assert from_document(to_document(plan)) == plan
+
+
+def test_random_arrivals_are_read_from_earlier_records_and_not_started() -> None:
+    plan = from_document({**to_document(PLAN), "arrivals": "poisson"})
+    assert plan.arrivals == "poisson"
+    order = Order(plan, (Endpoint("api", "API", "http://127.0.0.1:1/predict"),), "ab" * 4)
+    with pytest.raises(PlanError, match="constant arrivals"):
+        check(order)
+    check(replace(order, plan=PLAN))
+    with pytest.raises(PlanError):
+        from_document({**to_document(PLAN), "arrivals": "gamma"})
+
+
+def test_a_plan_says_how_many_requests_it_sends_at_most() -> None:
+    assert PLAN.most_requests == 200_000
+    plan = replace(PLAN, max_rate=100.0)
+    assert plan.most_requests == 40_000
+    *_, samples = simulate(plan, [TokenBucket(2000, 0, False)] * 2, seed=1)
+    assert len(samples) <= plan.most_requests
 
 
 @pytest.mark.parametrize("text", ["p95_ms>200", "p42_ms<1", "error_rate<", "p95_ms<nan", ""])
@@ -159,7 +181,7 @@ def test_a_wrong_objective_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"slos": ()}, {"max_rate": 0.5}, {"start_rate": 3000.0}, {"steps": 3}, {"step_s": 0.1}, {"arrivals": "gamma"}],
+    [{"slos": ()}, {"max_rate": 0.5}, {"start_rate": 3000.0}, {"steps": 3}, {"step_s": 0.1}],
 )
 def test_a_wrong_plan_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(PlanError):

@@ -33,7 +33,7 @@ _WORK_S = 60.0
 _QUERIES: Mapping[str, Sequence[str]] = {
     "": ("leaf_length", "leaf_width", "steep_time", "preset", "live", "compare", "x-axis", "run"),
     "agree": ("map-features", "run"),
-    "benchmark": ("run", "kind", "pairs", "name", "seed"),
+    "benchmark": ("run", "kind", "pairs", "name", "seed", "shape", "stages", "slo-p95-ms", "abort-error-rate"),
     "coldstart": ("run", "cold_mode", "cold_gaps", "cold_repeats_0"),
     "cost": (
         "cost_basis",

@@ -382,7 +382,7 @@ def test_a_plan_that_makes_no_sense_keeps_the_name_that_was_typed(page: Page, mo
         raise PlanError("a run needs HTTP/1.1")
 
     with monkeypatch.context() as broken:
-        broken.setattr("dashboard.views.benchmark.page.ComparePlan", refuse)
+        broken.setattr("dashboard.views.benchmark.planning.ComparePlan", refuse)
         page.rerun()
         assert "A run needs HTTP/1.1." in errors(page)
         assert page.app.button(key="start").disabled

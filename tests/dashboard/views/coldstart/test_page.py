@@ -75,6 +75,21 @@ def test_a_run_of_spawned_programs_is_shown_by_its_address(cold: Visit, results_
     assert not page.has("figure-idle")
 
 
+def test_the_runtime_of_each_endpoint_is_beside_its_cold_starts(cold: Visit, results_dir: Path) -> None:
+    run, samples = cold_run(SpawnPlan(4), BOTH)
+    for number, (reported, shown) in enumerate(
+        ((("sklearn", "linear"), ("scikit-learn", "linear")), ((None, "*<b>"), ("not reported", "*<b>")))
+    ):
+        facts = {key: {"runtime": one} for key, one in zip(("api", "function"), reported, strict=True)}
+        known = replace(run, id=f"c01dc01{number}", manifest={**run.manifest, "facts": facts})
+        add_finished_run(Store(results_dir), known, samples)
+        page = cold(known.id)
+        for key, text in zip(("api", "function"), shown, strict=True):
+            assert f"Runtime: {text}." in page.read(f"card-{key}")
+            assert page.metrics(key)["Cold p50 (ms)"]
+    assert "<b>" not in "".join(text.markdown for text in page.texts("card-function")).replace(r"\<", "")
+
+
 def test_a_ladder_is_shown_with_its_threshold(cold: Visit, results_dir: Path) -> None:
     keep(results_dir, IdleSweepPlan(3, idle_s=(60.0, 900.0)))
     page = cold("c01dc01d")
