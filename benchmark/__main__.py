@@ -50,11 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
+    hidden = [name for name in _HIDDEN if given[:1] == [name]]  # no others, or errors would list them
     parser = argparse.ArgumentParser(prog="python -m benchmark", description="Measure endpoints and read the record.")
     commands = parser.add_subparsers(dest="chosen", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    for name in _HIDDEN:
+    for name in hidden:
         commands.add_parser(name)
     for name, command in commands.choices.items():
         if given and given[0] == name:  # importing all commands would take longer than running most of them

@@ -235,6 +235,8 @@ class ModelCard:
     """The card as JSON gives it, with what only people read: evaluation, training data, library versions."""
     without_onnx: str = ""
     """Why the artifact has no ONNX model, as a sentence; empty where it has one."""
+    target_spread: float = 0.0
+    """The standard deviation of a regressor's target in the training data; 0 where the card does not say."""
     is_numeric: bool = field(init=False)
     """True where every input is a number that has to be there."""
     categories: tuple[tuple[int, CategoryFeature], ...] = field(init=False)
@@ -319,6 +321,7 @@ def parse_card(document: object) -> ModelCard:
         sha256={_file_name(name): _sha256(entry) for name, entry in files.document.items()},
         document=card.document,
         without_onnx=_text(card.document.get("without_onnx", ""), "without_onnx", may_be_empty=True),
+        target_spread=_target_spread(card.document),
     )
     for name in (JOBLIB_FILE, ONNX_FILE, DATA_FILE):
         if name not in result.sha256 and (name != ONNX_FILE or version == 1):
@@ -403,6 +406,14 @@ def _value(value: object, feature: Feature, what: str) -> Value:
     if value is None and feature.accepts_missing:
         return None
     return _number(value, what) if isinstance(feature, NumberFeature) else _text(value, what)
+
+
+def _target_spread(card: Mapping[str, Any]) -> float:
+    """0 for anything else than a positive number: `training_data` is for people, and cards of others may lack it."""
+    found: Any = card.get("training_data")
+    for key in ("target", "standard_deviation"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return float(found) if type(found) in (int, float) and 0 < found <= sys.float_info.max else 0.0
 
 
 def _sha256(entry: object) -> str:

@@ -222,6 +222,7 @@ def _read(directory: Path, name: str) -> bytes:
 
 def _check_known_answers(card: ModelCard, predict: Predict, file: str) -> None:
     rows = [answer.features for answer in card.known_answers]
+    floor = card.target_spread or 1.0
     outputs = predict(rows)
     if len(outputs) != len(rows):
         raise ArtifactError(file, "known-answer test failed: wrong number of answers")
@@ -230,5 +231,5 @@ def _check_known_answers(card: ModelCard, predict: Predict, file: str) -> None:
             raise ArtifactError(file, "known-answer test failed: wrong number of outputs")
         for expected, actual in zip(answer.outputs, output, strict=True):
             # Written so that NaN fails.
-            if not abs(actual - expected) <= KNOWN_ANSWER_TOLERANCE * max(1.0, abs(expected)):
+            if not abs(actual - expected) <= KNOWN_ANSWER_TOLERANCE * max(floor, abs(expected)):
                 raise ArtifactError(file, "known-answer test failed: wrong answer")

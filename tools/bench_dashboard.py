@@ -19,8 +19,8 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
@@ -30,13 +30,14 @@ from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_play
 
 from benchmark.endpoints.sample import Answer, Comparison, Sample
 from benchmark.record.store import Store
-from inference.card import CARD_FILE, ModelCard, parse_card
+from inference.card import ModelCard
 from tools.bench_pages import DRAWING, TABLES, Addresses, FirstLooks, Transferred, first_looks
 from tools.bench_serving import BenchError, align, end_with_status_143, progress
 from tools.bench_sessions import VISITORS, Sessions, measure_sessions
 from tools.browser import STEP_LIMIT_MS, NoBrowser, launch, open_page, settle
-from tools.processes import HOST, NotServing, Program, Server, bare_environ, free_ports
-from tools.run import ROOT, RunSettings, programs, stage_function
+from tools.deployed import deploy
+from tools.processes import HOST, NotServing, Program, Server, all_serving, bare_environ, free_ports
+from tools.run import ROOT
 from tools.supervisor import StartError
 
 FORMAT_VERSION = 1
@@ -186,40 +187,19 @@ class Servers:
 @contextmanager
 def serving(scratch: Path) -> Iterator[Servers]:
     """Both endpoints, a dashboard for each purpose and the empty page, all healthy; stopped at the end."""
-    environ = bare_environ()
-    api_port, function_port, dashboard_port = free_ports(3)
-    settings = RunSettings(api_port, function_port, dashboard_port, model_dir=None, build_dir=scratch)
     try:
-        stage_function(settings, environ)
+        deployed = deploy(scratch)
     except StartError as error:
         raise BenchError(str(error)) from error
-    endpoints = programs(settings, environ)[1:]
-
-    def dashboard(title: str, **variables: str) -> Program:
-        variables = {"RESULTS_DIR": str(scratch / "results" / title), **variables}
-        own = replace(settings, dashboard_port=free_ports(1)[0])
-        return replace(programs(own, environ | variables)[0], title=title)
-
-    predict = dashboard("predict")
-    with_history = dashboard("history")
-    traced = dashboard("traced", PYTHONPROFILEIMPORTTIME="1")
-    card = parse_card(json.loads((ROOT / "artifacts" / "iris" / CARD_FILE).read_bytes()))
-    record = Store(scratch / "results" / "history")
-    for comparison in history(card, HISTORY):
+    predict = deployed.dashboard("predict")
+    with_history = deployed.dashboard("history")
+    traced = deployed.dashboard("traced", PYTHONPROFILEIMPORTTIME="1")
+    record = Store(deployed.results_dir("history"))
+    for comparison in history(deployed.card, HISTORY):
         record.add(comparison)
-    empty_page = _empty_page(environ)
-
-    with ExitStack() as running:
-        servers = [
-            Server(program, scratch / program.log_name)
-            for program in (*endpoints, predict, with_history, traced, empty_page)
-        ]
-        for server in servers:
-            running.callback(server.stop)
-            server.start()
-        for server in servers:
-            server.wait_until_healthy(START_LIMIT_S)
-        used = servers[len(endpoints) + 1]
+    empty_page = _empty_page(bare_environ())
+    wanted = (with_history, *deployed.endpoints, predict, traced, empty_page)
+    with all_serving(wanted, scratch, START_LIMIT_S) as (used, *_):
         long_url = f"{used.url}/?history=Everyone's"
         yield Servers(empty_page.url, predict.url, long_url, traced.url, scratch / traced.log_name, used)
 

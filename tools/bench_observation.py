@@ -1,17 +1,18 @@
 """`python -m tools.bench_observation`: how exact the Predict page's latency is, and how it bears many people.
 
-Sessions are Streamlit's own, over its WebSocket protocol and without a browser, with Live switched on: each change of
-a slider is a comparison. Programs and endpoints run as deployed.
+Sessions are Streamlit's own, without a browser (`sessions.py`), with Live switched on: each change of a slider is a
+comparison. Programs and endpoints run as deployed.
 
 - The p50 of a card's latency, over that of plain sockets that send the same at the same pace: with one session, in
   turn with it, and with 20 sessions, beside them.
 - From a change until both cards have come: 20 sessions with a change every 2 s, and 50 with one every 5 s. A change
   that has to wait for the one before it counts from when it was due.
+- The same 50 sessions while a load runs, started as the pages start it: how much longer a change then takes than that
+  of one session at rest, what the sessions cost in memory and leave behind, and what they do to the load's own p95.
 - 400 observations of one address in both positions: the 95% interval of the mean difference.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import random
@@ -19,44 +20,56 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from math import ceil, sqrt
 from pathlib import Path
 from statistics import mean, median, stdev
-from time import monotonic
-from typing import Any
+from time import monotonic, sleep
 
 import httpx
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.typing import Subprotocol
 
 from benchmark.endpoints.bodies import request_body
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.launch import Launcher, LaunchError
 from benchmark.observation.observe import observe
 from benchmark.observation.sender import Sender
-from inference.card import CARD_FILE, ModelCard, parse_card
+from benchmark.record.plan import OpenLoopPlan
+from benchmark.record.recording import load_samples
+from benchmark.record.run import RunState
+from benchmark.record.samples import latency_ms, warm
+from benchmark.record.store import Store, UnknownRun
+from inference.card import ModelCard
 from tools.bench_serving import BenchError, align, end_with_status_143, progress
-from tools.processes import NotServing, Server, bare_environ, free_ports
-from tools.run import ROOT, RunSettings, programs, stage_function
+from tools.deployed import deploy
+from tools.processes import NotServing, Server, all_serving
+from tools.run import ROOT
+from tools.sessions import NoSuchWidget, Visitor, visitor
 from tools.supervisor import StartError
 
 RATIO_LIMIT = 1.5
 CHANGE_LIMIT_MS = 500.0
 OBSERVATIONS = 400
+WITH_A_RUN_LIMIT = 3.0
+SESSION_LIMIT_MB = 5.0
+MEMORY_LIMIT = 1.2
+RUN_LIMIT = 1.2
+RUN_RATE = 50.0
+"""requests/s to each endpoint"""
 _NEGLIGIBLE = 0.05
 """share of the p50"""
 _EXACT_WITH = 20
 """sessions, beside which the latencies on cards are compared with the raw client's"""
 _WARM_UP = 5
 _PAUSE_S = 0.25
-_STEP_S = 30.0
-"""Until the page has answered a change, at most."""
-_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_OPENING = 4
+"""sessions that open at once"""
+_CLOSED_S = 3.0
+"""until the dashboard has given up sessions that were closed"""
+_RUN_START_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,24 @@ class Change:
     """from when it was due until both cards had come"""
     cards_ms: tuple[float, ...]
     """the latencies on the cards"""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Many sessions while a run is going on."""
+
+    changes: Sequence[Change]
+    errors: Sequence[str]
+    sessions: int
+    before_mb: float
+    """memory of the dashboard before the sessions came"""
+    with_mb: float
+    after_mb: float
+    """and when they had gone"""
+    alone_ms: Sequence[float]
+    """latencies of a run without any session, before and after them"""
+    beside_ms: Sequence[float]
+    """latencies of the same run beside the sessions"""
 
 
 # What the numbers say.
@@ -122,100 +153,48 @@ def paired_figure(differences_ms: Sequence[float], p50_ms: float) -> Figure:
     return Figure("first listed minus second, one address", value, limit, is_met)
 
 
+def busy_figures(name: str, found: Busy, at_rest: Sequence[Change]) -> Iterator[Figure]:
+    """What sessions and a run do to each other; `at_rest` are the changes of one session alone."""
+    yield error_figure(name, found.errors)
+    own, rest = (p95([change.took_ms for change in changes]) for changes in (found.changes, at_rest))
+    value = f"{own / rest:.2f} ({own:.0f} ms / {rest:.0f} ms)"
+    limit = f"<= {WITH_A_RUN_LIMIT:g}"
+    yield Figure(
+        f"p95 from a change to both cards / of one session, {name}", value, limit, own / rest <= WITH_A_RUN_LIMIT
+    )
+    each = (found.with_mb - found.before_mb) / found.sessions
+    limit = f"<= {SESSION_LIMIT_MB:g} MB"
+    yield Figure(f"memory a session, {name}", f"{each:.2f} MB", limit, each <= SESSION_LIMIT_MB)
+    kept = found.after_mb / found.before_mb
+    value = f"{kept:.2f} ({found.before_mb:.0f} MB, {found.with_mb:.0f} MB, {found.after_mb:.0f} MB)"
+    yield Figure("memory after they have gone / before", value, f"<= {MEMORY_LIMIT:g}", kept <= MEMORY_LIMIT)
+    beside, alone = p95(found.beside_ms), p95(found.alone_ms)
+    value = f"{beside / alone:.2f} ({beside:.2f} ms / {alone:.2f} ms, n = {len(found.beside_ms)})"
+    yield Figure("p95 of the run / without sessions", value, f"<= {RUN_LIMIT:g}", beside / alone <= RUN_LIMIT)
+
+
 # A session.
 
 
-class Session:
-    """One open Predict page without a browser."""
-
-    def __init__(self, socket: ClientConnection, seed: int) -> None:
-        self._socket = socket
-        self._random = random.Random(seed)  # noqa: S311  positions of a slider, no secrets
-        self._states: dict[str, Any] = {}
-        self._sliders: dict[str, Any] = {}
-        self._live = ""
-
-    async def open(self) -> None:
-        """Draw the page once and switch Live on, which compares for the first time."""
-        await self._rerun()
-        await self._until_finished()
-        if not self._sliders or not self._live:
-            raise BenchError("the Predict page shows no sliders: is there a model?")
-        self._states[self._live] = {"bool_value": True}
-        await self._rerun()
-        await self._until_finished()
-
-    async def change(self, due_s: float) -> Change:
-        """Move a slider and wait for both cards. `due_s` is in seconds of `monotonic`."""
-        name, slider = self._random.choice(list(self._sliders.items()))
-        steps = round((slider.max - slider.min) / slider.step)
-        before = self._states[name]["double_array_value"]["data"][0]
-        while (value := slider.min + self._random.randint(0, steps) * slider.step) == before:
-            pass
-        self._states[name] = {"double_array_value": {"data": [value]}}
-        await self._rerun()
-        came_s, latencies = await self._until_finished()
-        if len(latencies) != 2:
-            raise BenchError(f"{len(latencies)} cards with a latency came instead of 2")
-        return Change((came_s - due_s) * 1000, tuple(latencies))
-
-    async def _rerun(self) -> None:
-        message = BackMsg()
-        state = message.rerun_script
-        state.query_string = ""
-        for name, value in self._states.items():
-            widget = state.widget_states.widgets.add(id=name)
-            if "bool_value" in value:
-                widget.bool_value = value["bool_value"]
-            else:
-                widget.double_array_value.data.extend(value["double_array_value"]["data"])
-        await self._socket.send(message.SerializeToString())
-
-    async def _until_finished(self) -> tuple[float, list[float]]:
-        """When the last latency came, in s of `monotonic`, and all latencies in ms."""
-        latencies: list[float] = []
-        came_s = monotonic()
-        async with asyncio.timeout(_STEP_S):
-            while True:
-                data = await self._socket.recv()
-                message = ForwardMsg.FromString(data if isinstance(data, bytes) else data.encode())
-                kind = message.WhichOneof("type")
-                if kind == "script_finished":
-                    if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                        return came_s, latencies
-                elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-                    element = message.delta.new_element
-                    which = element.WhichOneof("type")
-                    if which == "metric" and element.metric.label.startswith("Latency"):
-                        latencies.append(float(element.metric.body.replace("\N{NARROW NO-BREAK SPACE}", "")))
-                        came_s = monotonic()
-                    elif which == "slider":
-                        self._sliders[element.slider.id] = element.slider
-                        self._states.setdefault(
-                            element.slider.id, {"double_array_value": {"data": list(element.slider.default)}}
-                        )
-                    elif which == "checkbox" and element.checkbox.label == "Live":
-                        self._live = element.checkbox.id
-                    elif which == "exception":
-                        raise BenchError(f"the page shows an error: {element.exception.message}")
+@contextmanager
+def live(url: str) -> Iterator[Visitor]:
+    """A new session on the Predict page with Live switched on, which compares for the first time."""
+    with visitor(url) as page:
+        page.switch("Live", True)
+        if page.errors:
+            raise BenchError(f"the page shows {page.errors[0]}")
+        yield page
 
 
-@asynccontextmanager
-async def session(url: str, seed: int) -> AsyncIterator[Session]:
-    """A new browser's session at the dashboard's `url`, with Live switched on."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.get(url)
-    cookies = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
-    async with connect(
-        url.replace("http://", "ws://") + "/_stcore/stream",
-        additional_headers={"Cookie": cookies},
-        subprotocols=[Subprotocol("streamlit")],
-        max_size=_MAX_MESSAGE_BYTES,
-        proxy=None,
-    ) as socket:
-        opened = Session(socket, seed)
-        await opened.open()
-        yield opened
+def change(page: Visitor, draw: random.Random, due_s: float) -> Change:
+    """Move a slider and wait for both cards. `due_s` is in seconds of `monotonic`."""
+    cards = [one for one in page.slide_any(draw) if one.kind == "metric" and one.element.label.startswith("Latency")]
+    if page.errors:
+        raise BenchError(f"the page shows {page.errors[0]}")
+    if len(cards) != 2:
+        raise BenchError(f"{len(cards)} cards with a latency came instead of 2")
+    latencies = [float(one.element.body.replace("\N{NARROW NO-BREAK SPACE}", "")) for one in cards]
+    return Change((cards[-1].at_s - due_s) * 1000, tuple(latencies))
 
 
 # The raw client.
@@ -224,32 +203,33 @@ async def session(url: str, seed: int) -> AsyncIterator[Session]:
 class Raw:
     """`tools.raw_requests` as a process: its latencies, one exchange at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    async def exchange(self) -> list[float]:
+    def exchange(self) -> list[float]:
         assert self._process.stdin  # both are pipes  # noqa: S101
         assert self._process.stdout  # noqa: S101
-        self._process.stdin.write(b"\n")
-        line = await asyncio.wait_for(self._process.stdout.readline(), _STEP_S)
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
         if not line:
             raise BenchError("the raw client has ended")
         latencies: list[float] = json.loads(line)
         return latencies
 
 
-@asynccontextmanager
-async def raw_client(stage: "Stage") -> AsyncIterator[Raw]:
+@contextmanager
+def raw_client(stage: "Stage") -> Iterator[Raw]:
     body = request_body(stage.card, stage.card.defaults).decode()
     addresses = [server.address for server in stage.endpoints]
     command = (sys.executable, "-m", "tools.raw_requests", body, *addresses)
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        yield Raw(process)
-    finally:
-        with suppress(ProcessLookupError):
+    with subprocess.Popen(  # noqa: S603  our own program
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Raw(process)
+        finally:
             process.kill()
-        await process.wait()
 
 
 # The measurements.
@@ -260,8 +240,12 @@ class Stage:
     """The programs that are measured, and the card of their model."""
 
     dashboard: Server
+    measuring: Server
+    """another dashboard, for what happens while a run is going on"""
     endpoints: tuple[Server, ...]
     card: ModelCard
+    results_dir: Path
+    """the record of `measuring`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,69 +256,146 @@ class Options:
     seconds: float
 
 
-async def at_rest(stage: Stage, changes: int) -> tuple[list[Change], list[float]]:
+def at_rest(stage: Stage, changes: int) -> tuple[list[Change], list[float]]:
     """One session and the raw client in turn, at the same pace."""
     found: list[Change] = []
     raw_ms: list[float] = []
-    async with session(stage.dashboard.url, 0) as page, raw_client(stage) as raw:
+    draw = random.Random(0)  # noqa: S311  positions of a slider, no secrets
+    with live(stage.dashboard.url) as page, raw_client(stage) as raw:
         for number in range(_WARM_UP + changes):
-            await asyncio.sleep(_PAUSE_S)
-            change = await page.change(monotonic())
-            await asyncio.sleep(_PAUSE_S)
-            latencies = await raw.exchange()
+            sleep(_PAUSE_S)
+            one = change(page, draw, monotonic())
+            sleep(_PAUSE_S)
+            latencies = raw.exchange()
             if number >= _WARM_UP:
-                found.append(change)
+                found.append(one)
                 raw_ms += latencies
     return found, raw_ms
 
 
-async def many(
-    stage: Stage, sessions: int, every_s: float, seconds: float
-) -> tuple[list[Change], list[float], list[str]]:
-    """(changes, raw latencies, errors) of so many sessions, each with a change `every_s`, and the raw client at the
-    pace of all of them."""
-    changes: list[Change] = []
-    raw_ms: list[float] = []
-    errors: list[str] = []
-    rounds = max(1, round(seconds / every_s))
-    ready = asyncio.Semaphore(4)  # sessions that open at once
-    opened = asyncio.Barrier(sessions + 1)
+_FAULTS = (BenchError, NoSuchWidget, OSError, TimeoutError, WebSocketException, httpx.HTTPError)
+"""What can go wrong in a session."""
 
-    async def person(number: int) -> None:
-        joined = False
-        try:
-            async with ready:
-                context = session(stage.dashboard.url, number)
-                page = await context.__aenter__()
+
+@dataclass(slots=True)
+class Crowd:
+    """Many sessions on one dashboard, and what has come of their changes."""
+
+    pages: list[Visitor] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def use(self, every_s: float, rounds: int) -> None:
+        """Let each session change a slider `every_s`, so many times, evenly spread over time."""
+        began_s = monotonic()
+
+        def use(number: int) -> None:
+            draw = random.Random(number)  # noqa: S311  positions of a slider, no secrets
             try:
-                joined = True
-                await opened.wait()
-                due_s = monotonic() + every_s * (number + 0.5) / sessions
-                for _ in range(rounds):
-                    await asyncio.sleep(max(0.0, due_s - monotonic()))
-                    changes.append(await page.change(due_s))
-                    due_s += every_s
-            finally:
-                await context.__aexit__(None, None, None)
-        except (BenchError, OSError, TimeoutError, WebSocketException, httpx.HTTPError) as error:
-            errors.append(f"{type(error).__name__} {error}".strip())
-            if not joined:
-                await opened.wait()
+                for turn in range(rounds):
+                    due_s = began_s + every_s * (turn + (number + 0.5) / len(self.pages))
+                    sleep(max(0.0, due_s - monotonic()))
+                    self.changes.append(change(self.pages[number], draw, due_s))
+            except _FAULTS as error:
+                self.errors.append(f"{type(error).__name__} {error}".strip())
 
-    async def beside() -> None:
-        await opened.wait()
-        async with raw_client(stage) as raw:  # only now, because servers close a connection that waits
+        with ThreadPoolExecutor(len(self.pages)) as pool:
+            list(pool.map(use, range(len(self.pages))))
+
+
+@contextmanager
+def crowd(url: str, sessions: int) -> Iterator[Crowd]:
+    """So many open sessions; those that do not open are errors of it. Raises BenchError if none does."""
+    found = Crowd()
+    with ExitStack() as opened:
+
+        def enter(_: int) -> None:
+            try:
+                found.pages.append(opened.enter_context(live(url)))
+            except _FAULTS as error:
+                found.errors.append(f"{type(error).__name__} {error}".strip())
+
+        with ThreadPoolExecutor(_OPENING) as pool:
+            list(pool.map(enter, range(sessions)))
+        if not found.pages:
+            raise BenchError(f"no session opened: {found.errors[0]}")
+        yield found
+
+
+def many(stage: Stage, sessions: int, every_s: float, seconds: float) -> tuple[Crowd, list[float]]:
+    """So many sessions, each with a change `every_s`, and the latencies of the raw client at their joint pace."""
+    raw_ms: list[float] = []
+    rounds = max(1, round(seconds / every_s))
+
+    def beside() -> None:
+        with raw_client(stage) as raw:  # only now, because servers close a connection that waits
             for number in range(_WARM_UP + rounds * sessions):
-                latencies = await raw.exchange()
+                latencies = raw.exchange()
                 if number >= _WARM_UP:
                     raw_ms.extend(latencies)
-                await asyncio.sleep(every_s / sessions)
+                sleep(every_s / sessions)
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(beside())
-        for number in range(sessions):
-            group.create_task(person(number))
-    return changes, raw_ms, errors
+    with crowd(stage.dashboard.url, sessions) as found, ThreadPoolExecutor(1) as pool:
+        raw = pool.submit(beside)
+        found.use(every_s, rounds)
+        raw.result()
+    return found, raw_ms
+
+
+def with_a_run(stage: Stage, sessions: int, every_s: float, seconds: float) -> Busy:
+    """So many sessions, each with a change `every_s`, while a load runs in the record of their dashboard."""
+    server = stage.measuring
+    rounds = max(1, round(seconds / every_s))
+    duration_s = rounds * every_s
+    with live(server.url) as page:  # the first visitor brings the imports
+        draw = random.Random(0)  # noqa: S311  positions of a slider, no secrets
+        for _ in range(_WARM_UP):
+            change(page, draw, monotonic())
+    alone_ms = run_beside(stage, duration_s, lambda: sleep(duration_s))
+    before_mb = _memory_mb(server)
+    with crowd(server.url, sessions) as found:
+        beside_ms = run_beside(stage, duration_s, lambda: found.use(every_s, rounds))
+        with_mb = _memory_mb(server)
+    sleep(_CLOSED_S)
+    after_mb = _memory_mb(server)
+    alone_ms += run_beside(stage, duration_s, lambda: sleep(duration_s))
+    return Busy(found.changes, found.errors, sessions, before_mb, with_mb, after_mb, alone_ms, beside_ms)
+
+
+def run_beside(stage: Stage, duration_s: float, meanwhile: Callable[[], None]) -> list[float]:
+    """The latencies of a load that the dashboard's launcher starts, with `meanwhile` done while it measures."""
+    endpoints = [Endpoint(server.name.lower(), server.name, server.url) for server in stage.endpoints]
+    store = Store(stage.results_dir)
+    with closing(Launcher(store)) as launcher:
+        run_id = launcher.start(OpenLoopPlan(rate=RUN_RATE, duration_s=duration_s), endpoints)
+        _until(lambda: _is_recorded(store, run_id))
+        meanwhile()
+        _until(lambda: store.run(run_id).is_over and not launcher.is_alive(run_id))
+        run = store.run(run_id)
+        if run.state is not RunState.FINISHED:
+            raise BenchError(f"the run is {run.state}: {launcher.problem(run_id)}")
+    samples, _ = load_samples(store, run_id)
+    sides = [latency_ms(warm(samples, place), run.plan.is_open_loop) for place in range(len(endpoints))]
+    return [float(value) for side in sides for value in side]
+
+
+def _is_recorded(store: Store, run_id: str) -> bool:
+    try:
+        return bool(store.run(run_id))
+    except UnknownRun:
+        return False
+
+
+def _until(what: Callable[[], bool]) -> None:
+    deadline_s = monotonic() + _RUN_START_S
+    while not what():
+        if monotonic() > deadline_s:
+            raise BenchError("the run does not start, or does not end")
+        sleep(0.05)
+
+
+def _memory_mb(server: Server) -> float:
+    return server.memory_mib() * 2**20 / 1e6
 
 
 def paired(stage: Stage) -> tuple[list[float], float]:
@@ -362,43 +423,36 @@ def measure(stage: Stage, options: Options) -> Iterator[Figure]:
     progress("400 observations of one address")
     yield paired_figure(*paired(stage))
     progress("one session at rest")
-    changes, raw_ms = asyncio.run(at_rest(stage, options.changes))
-    yield ratio_figure("at rest", changes, raw_ms)
+    alone, raw_ms = at_rest(stage, options.changes)
+    yield ratio_figure("at rest", alone, raw_ms)
     for sessions, every_s in ((20, 2.0), (50, 5.0)):
         name = f"{sessions} sessions, each every {every_s:g} s"
         progress(name)
-        changes, raw_ms, errors = asyncio.run(many(stage, sessions, every_s, options.seconds))
-        if not changes:
-            raise BenchError(f"no session got an answer: {errors[0]}")
+        found, raw_ms = many(stage, sessions, every_s, options.seconds)
+        if not found.changes:
+            raise BenchError(f"no session got an answer: {found.errors[0]}")
         if sessions == _EXACT_WITH:
-            yield ratio_figure(name, changes, raw_ms)
-        yield change_figure(name, changes)
-        yield error_figure(name, errors)
+            yield ratio_figure(name, found.changes, raw_ms)
+        yield change_figure(name, found.changes)
+        yield error_figure(name, found.errors)
+    progress(f"{name} and a run")
+    busy = with_a_run(stage, sessions, every_s, options.seconds)
+    if not busy.changes:
+        raise BenchError(f"no session got an answer: {busy.errors[0]}")
+    yield from busy_figures(f"{name}, and a run", busy, alone)
 
 
 @contextmanager
 def serving(scratch: Path) -> Iterator[Stage]:
-    """The dashboard over both endpoints, as `make run` starts them, healthy; stopped at the end."""
-    environ = bare_environ()
-    api_port, function_port, dashboard_port = free_ports(3)
-    settings = RunSettings(api_port, function_port, dashboard_port, model_dir=None, build_dir=scratch)
+    """Two dashboards over both endpoints, as `make run` starts them, healthy; stopped at the end."""
     try:
-        stage_function(settings, environ)
+        deployed = deploy(scratch)
     except StartError as error:
         raise BenchError(str(error)) from error
-    started = [
-        replace(program, environ={**program.environ, "RESULTS_DIR": str(scratch / "results")})
-        for program in programs(settings, environ)
-    ]
-    servers = [Server(program, scratch / program.log_name) for program in started]
-    card = parse_card(json.loads((ROOT / "artifacts" / "iris" / CARD_FILE).read_bytes()))
-    with ExitStack() as running:
-        for server in servers:
-            running.callback(server.stop)
-            server.start()
-        for server in servers:
-            server.wait_until_healthy()
-        yield Stage(servers[0], tuple(servers[1:]), card)
+    measuring = "Measuring"
+    wanted = (deployed.dashboard(), deployed.dashboard(measuring), *deployed.endpoints)
+    with all_serving(wanted, scratch) as (dashboard, other, *endpoints):
+        yield Stage(dashboard, other, tuple(endpoints), deployed.card, deployed.results_dir(measuring))
 
 
 def figures(options: Options) -> list[Figure]:
@@ -419,7 +473,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, end_with_status_143)
     try:
         found = figures(Options(given.changes, given.seconds))
-    except (BenchError, NotServing, OSError) as error:
+    except (NotServing, LaunchError, *_FAULTS) as error:
         print(f"not measured: {error}", file=sys.stderr)
         return 2
     rows = [("figure", "value", "limit", "")]

@@ -19,7 +19,6 @@ CHANGES_OF_EACH = 5
 _QUIET_S = 0.2
 """How long the process still works after the answer: it writes the record and collects garbage."""
 _CLOSED_S = 3.0
-_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Sessions:
     """What visitors cost."""
 
     change_cpu_ms: Sequence[float]
-    """of each change; the clock of the kernel has steps of 10 ms, so that only the mean says something"""
+    """of each change, with what it leaves to do"""
     change_bytes: float
     """that one change sends, on average"""
     before_mib: float
@@ -54,19 +53,19 @@ def measure_sessions(server: Server, url: str, seed: int) -> Sessions:
         received = first.received_bytes
         costs_ms = []
         for _ in range(CHANGES):
-            began_s = _cpu_s(server)
+            began_s = server.cpu_s()
             _change(first, draw)
             time.sleep(_QUIET_S)
-            costs_ms.append(1000 * (_cpu_s(server) - began_s))
+            costs_ms.append(1000 * (server.cpu_s() - began_s))
         change_bytes = (first.received_bytes - received) / CHANGES
     time.sleep(_CLOSED_S)
-    before_mib = _pss_mib(server)
+    before_mib = server.memory_mib()
     with ExitStack() as open_sessions, ThreadPoolExecutor(VISITORS) as pool:
         visitors = [open_sessions.enter_context(visitor(url)) for _ in range(VISITORS)]
         seeds = [draw.randrange(2**32) for _ in visitors]
         list(pool.map(_use, visitors, seeds))
     time.sleep(_CLOSED_S)
-    return Sessions(costs_ms, change_bytes, before_mib, _pss_mib(server))
+    return Sessions(costs_ms, change_bytes, before_mib, server.memory_mib())
 
 
 def _use(one: Visitor, seed: int) -> None:
@@ -77,16 +76,6 @@ def _use(one: Visitor, seed: int) -> None:
 
 
 def _change(one: Visitor, draw: random.Random) -> None:
-    label, (low, high) = draw.choice(sorted(one.sliders().items()))
-    one.slide(label, round(draw.uniform(low, high), 1))
+    one.slide_any(draw)
     if one.errors:
         raise BenchError(f"the page shows {one.errors[0]}")
-
-
-def _cpu_s(server: Server) -> float:
-    times = [process.cpu_times() for process in server.processes()]
-    return sum(one.user + one.system for one in times)
-
-
-def _pss_mib(server: Server) -> float:
-    return sum(process.memory_full_info().pss for process in server.processes()) / _MIB

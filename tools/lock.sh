@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH" # the pinned uv, where there is one
 groups="api function onnx sklearn training benchmark dashboard run extras uv"
 # Other servers, each in an environment of its own: they share nothing with the others but what loads the model.
-peers="mlserver mlflow bentoml litserve"
+peers="mlserver kserve mlflow bentoml litserve"
 out=requirements
 upgrade=
 case "${1:-}" in
@@ -41,7 +41,8 @@ for group in $groups dev; do all="$all --group $group"; done
 # shellcheck disable=SC2086
 compile "$out/all.txt" $all
 for group in $groups; do compile "$out/$group.txt" --constraint "$out/all.txt" --group "$group"; done
-for name in $peers; do compile "$out/peers/$name.txt" --constraint "$out/sklearn.txt" --group "peer-$name"; done
+# The model's pins go before a server's own limits: KServe's exclude the pandas that only models of tables need.
+for name in $peers; do compile "$out/peers/$name.txt" --override "$out/sklearn.txt" --group "peer-$name"; done
 
 if [ "${1:-}" = --check ]; then
     diff -r "$out" requirements || {

@@ -34,6 +34,7 @@ from training.selection import Selection, select, steps_of
 
 DEFAULT_ROOT = Path(__file__).resolve().parents[1] / "artifacts"
 COLUMNS_FILE = "columns.toml"
+_SERVED_BY_DEFAULT = "iris"
 _FILES = (JOBLIB_FILE, ONNX_FILE, DATA_FILE, LINEAR_FILE)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -155,6 +156,12 @@ def _table(
 
     columns = options.columns or options.csv.with_name(COLUMNS_FILE)
     described = read_columns(columns) if options.columns or columns.is_file() else TableOptions()
+    name = options.name or plain_name(options.csv.stem)
+    if name == _SERVED_BY_DEFAULT and not (options.name or options.output):
+        raise TableError(
+            f"{options.csv.name} would replace the model that is served by default, artifacts/{name}: "
+            f"say --name NAME, or --name {name} to replace it"
+        )
     return read_table(
         options.csv,
         options.target,
@@ -162,7 +169,7 @@ def _table(
         columns=names,
         classes=classes,
         drop=[one.strip() for one in options.drop.split(",") if one.strip()],
-        name=options.name or plain_name(options.csv.stem),
+        name=name,
         options=described,
     )
 
@@ -182,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--dataset", choices=sorted(DATASETS), default="iris")
+    source.add_argument("--dataset", choices=sorted(DATASETS), default=_SERVED_BY_DEFAULT)
     source.add_argument("--csv", type=Path, metavar="FILE", help="a table with a header; numbers, texts, booleans")
     parser.add_argument("--target", metavar="COLUMN", help="the column of --csv that is predicted")
     parser.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")

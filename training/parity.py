@@ -11,7 +11,11 @@ from inference.card import ModelCard, Value
 from inference.model import Predict
 
 TOLERANCE = 1e-5
-"""Largest accepted difference: absolute for a probability, relative for a regressor's value."""
+"""Largest accepted difference: absolute for a probability, relative for a regressor's value.
+
+A value is held against itself or the standard deviation of the target, whichever is larger: near 0, relative to itself
+alone, a value has no correct digit. This is the rule of PEP 485, with the absolute tolerance on the target's scale.
+"""
 
 _GRID_POINTS = 20_000
 _MISSING_SHARE = 0.1
@@ -90,7 +94,7 @@ def check_parity(
         if differing:
             raise ParityError(f"{differing} of {len(rows)} labels differ")
     else:
-        difference = difference / np.maximum(np.abs(expected), np.finfo(float).tiny)
+        difference = difference / np.maximum(np.abs(expected), card.target_spread or np.finfo(float).tiny)
     largest = float(difference.max())
     if not largest <= TOLERANCE:  # NaN fails too
         raise ParityError(f"the largest difference over {len(rows)} rows is {largest:.2e}, above {TOLERANCE:.0e}")

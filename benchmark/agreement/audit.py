@@ -126,6 +126,12 @@ class Audit:
         """Counts of the random samples that were compared: only these have an upper bound."""
         return {source: found for source, found in self.by_source.items() if source in DRAWN and found.compared}
 
+    @cached_property
+    def is_answered(self) -> bool:
+        """Whether any endpoint gave an HTTP answer to any valid input."""
+        asked = zip(self.sides, self.outcomes, strict=True)
+        return any(one.status is not None for side, outcomes in asked if side.form for one in outcomes)
+
     @property
     def failures(self) -> dict[str, dict[str, int]]:
         """How many inputs got no prediction, by endpoint key and reason."""

@@ -99,8 +99,8 @@ Fact = OtherStatus | Unusable | OtherFields | OtherLabel | OtherNumber | NearTie
 class Difference:
     """One input, by its index, on which the endpoints at `first` and `second` differ, and in what respects.
 
-    `gap` is the largest difference of two probabilities, or of two predicted values relative to the larger; None
-    where there are no two numbers to compare.
+    `gap` is the largest difference of two probabilities, or of two predicted values relative to the larger or to the
+    spread of the target, whichever is larger; None where there are no two numbers to compare.
     """
 
     first: int
@@ -244,9 +244,10 @@ def compare(outcomes: Sequence[Sequence[InputOutcome]], card: ModelCard, toleran
     """Compare the outcomes of the same inputs: one sequence for each endpoint, in the order of the inputs.
 
     Two numbers agree within `tolerance`: probabilities and confidence absolutely, a regressor's predictions relative to
-    the larger. Statuses, field names and labels must be equal. An input that one endpoint gave no HTTP answer
-    to, or that all refused, is not compared. With one endpoint there are no pairs. Raises ValueError if the lengths
-    differ.
+    the larger, or to the standard deviation of the target where that is larger still (the rule of PEP 485 with its
+    absolute tolerance on the target's scale, because two values near 0 share no digit). Statuses, field names and
+    labels must be equal. An input that one endpoint gave no HTTP answer to, or that all refused, is not compared. With
+    one endpoint there are no pairs. Raises ValueError if the lengths differ.
     """
     pairs = tuple(
         _compare_pair((first, second), list(zip(outcomes[first], outcomes[second], strict=True)), card, tolerance)
@@ -339,7 +340,7 @@ def _differ(
     largest: float | None = None
     for field, sides in numbers(one.answer, other.answer, card).items():
         gaps = [abs(a - b) for a, b in zip(*sides, strict=True)]
-        scale = 1.0 if card.is_classifier else max(map(abs, chain(*sides))) or 1.0
+        scale = 1.0 if card.is_classifier else max(card.target_spread, *map(abs, chain(*sides))) or 1.0
         gap = max(gaps) / scale
         largest = gap if largest is None else max(largest, gap)
         if gap <= tolerance:

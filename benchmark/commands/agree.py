@@ -59,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=TOLERANCE,
         metavar="X",
-        help="tolerance for probabilities, or relative tolerance for a regressor's predictions (default 1e-5)",
+        help="tolerance for probabilities; a regressor's predictions are compared relative to the larger or to the "
+        "standard deviation of the target if that is larger (default 1e-5)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
     parser.add_argument(
@@ -153,6 +154,10 @@ def _print(found: Audit, not_sent: int) -> None:
 
     console = Console(highlight=False)
     agreement, names = found.agreement, found.names
+    if not found.is_answered:
+        why = ", ".join(f"{side.name} {', '.join(found.failures[side.key])}" for side in found.endpoints)
+        console.print(f"[bold]Nothing was compared: {escape(why)}.[/bold]", soft_wrap=True)
+        return
     for one in found.model_differences:
         sentence = text.model_difference(one, found.endpoint_names)
         console.print(f"[red]DIFFERENT MODELS: {escape(sentence)}[/red]", soft_wrap=True)

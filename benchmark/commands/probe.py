@@ -80,49 +80,49 @@ def lines(endpoint: Endpoint, told: Served, bodies: Bodies, card: ModelCard | No
     is_found, is_asked = endpoint.speaks != AUTO, endpoint.protocol == AUTO
     how = ", found by asking" if is_found else ", because none was found by asking"
     yield f"{endpoint.key} ({endpoint.speaks if is_found else DEFAULT}{how if is_asked else ''})"
-    yield f"  model card: {f'{told.card.title}, version {told.card.version}' if told.card else told.problem}"
-    yield f"  input:      {bodies.source}"
-    yield f"  POST        {endpoint.predict_url}"
-    yield f"  body:       {_shown(result.sent) or 'nothing was sent'}"
+    yield f"  model card:    {f'{told.card.title}, version {told.card.version}' if told.card else told.problem}"
+    yield f"  input:         {bodies.source}"
+    yield f"  POST           {endpoint.predict_url}"
+    yield f"  body:          {_shown(result.sent) or 'nothing was sent'}"
     if result.status is not None and result.latency_ms is not None:
-        yield f"  answer:     HTTP {result.status} after {result.latency_ms:.1f} ms, {len(result.received)} bytes"
-        yield f"              {_shown(result.received)}"
+        yield f"  answer:        HTTP {result.status} after {result.latency_ms:.1f} ms, {len(result.received)} bytes"
+        yield f"{'':17}{_shown(result.received)}"
     if result.judged.answer is None:
         why = result.judged.detail or (f"HTTP {result.status}" if result.status else result.judged.failure)
-        yield f"  not read:   {why}"
+        yield f"  not read:      {why}"
         others = list(endpoint.spoken.forms)
         if result.status is not None and not is_found:
-            yield f"  to try:     --protocol {endpoint.key}=PROTOCOL with one of {', '.join(PROTOCOLS)}"
+            yield f"  to try:        --protocol {endpoint.key}=PROTOCOL with one of {', '.join(PROTOCOLS)}"
         elif result.status is not None and 400 <= result.status < 500 and len(others) > 1:
-            yield f"  to try:     --protocol {endpoint.key}={endpoint.speaks}:FORM with one of {', '.join(others)}"
+            yield f"  to try:        --protocol {endpoint.key}={endpoint.speaks}:FORM with one of {', '.join(others)}"
         return
     yield from _read(result.judged.answer, card)
     yield from _evidence(result.evidence)
     if is_asked and endpoint.speaks not in (AUTO, DEFAULT):
-        yield f'  to use it:  --protocol {endpoint.key}={endpoint.speaks}, or protocol = "{endpoint.speaks}"'
+        yield f'  to use it:     --protocol {endpoint.key}={endpoint.speaks}, or protocol = "{endpoint.speaks}"'
 
 
 def _read(answer: Answer, card: ModelCard | None) -> Iterator[str]:
     if card and card.is_classifier:
-        yield f"  class:      {answer.label} (position {int(answer.prediction)})"
+        yield f"  class:         {answer.label} (position {int(answer.prediction)})"
     elif answer.label is not None:
-        yield f"  class:      {answer.label} (position unknown without a model card)"
+        yield f"  class:         {answer.label} (position unknown without a model card)"
     else:
         value = answer.prediction
-        yield f"  value:      {'unknown without a model card' if isnan(value) else f'{value:g}'}"
+        yield f"  value:         {'unknown without a model card' if isnan(value) else f'{value:g}'}"
     if card and card.is_classifier:
-        shares = answer.probabilities
-        each = zip(card.classes, shares, strict=True) if shares else ()
-        yield f"  shares:     {', '.join(f'{name} {share:.4g}' for name, share in each) or 'unknown'}"
+        probabilities = answer.probabilities
+        each = zip(card.classes, probabilities, strict=True) if probabilities else ()
+        yield f"  probabilities: {', '.join(f'{name} {value:.4g}' for name, value in each) or 'unknown'}"
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
     known = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
     told = [f"{_EVIDENCE[name]} {value}" for name, value in known.items() if value is not None]
     if told:
-        yield f"  told:       {', '.join(told)}"
+        yield f"  told:          {', '.join(told)}"
     if unknown := [_EVIDENCE[name] for name, value in known.items() if value is None]:
-        yield f"  unknown:    {', '.join(unknown)}"
+        yield f"  unknown:       {', '.join(unknown)}"
 
 
 def _shown(data: bytes) -> str:

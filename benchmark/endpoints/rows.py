@@ -12,6 +12,7 @@ from itertools import islice
 from math import isfinite
 from pathlib import Path
 
+from benchmark.endpoints import readable
 from inference.card import DATA_FILE, CategoryFeature, Feature, ModelCard, Value
 
 MAX_ROWS = 10_000
@@ -20,7 +21,8 @@ MAX_COLUMNS = 1000
 MAX_BYTES = 8 * 1024 * 1024
 _DELIMITERS = ",;\t"
 _NAMED = 5
-"""How many missing columns to name."""
+"""How many missing columns to name, and how many others."""
+_NAME_CHARACTERS = 40
 
 _BYTE_ORDER_MARKS = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -274,12 +276,18 @@ def _delimiter(line: str, columns: Sequence[_Column]) -> str:
 def _places(header: Sequence[str], wanted: Sequence[str]) -> list[int]:
     """The positions of the `wanted` columns. Raises RowsError if one is missing or occurs twice."""
     counts, places = Counter(header), {name: place for place, name in enumerate(header)}
+    known = frozenset(wanted)
     if missing := [name for name in wanted if name not in places]:
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        raise RowsError(f"has no column {', '.join(missing[:_NAMED])}{more}")
+        others = [name for name in places if name and name not in known]
+        raise RowsError(f"has no column {_few(missing)}" + (f"; it also has {_few(others)}" if others else ""))
     if twice := next((name for name in wanted if counts[name] > 1), None):
         raise RowsError(f"has the column {twice} twice")
     return [places[name] for name in wanted]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(readable.name(one, _NAME_CHARACTERS) for one in names[:_NAMED]) + more
 
 
 def _pick(cells: Sequence[str] | None, places: Sequence[int], columns: int, delimiter: str) -> list[str] | str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.statistics.text import interval
-from benchmark.summary.printing import rows
+from benchmark.summary.printing import rows, stage_rows
 from benchmark.summary.summarise import Summary
 
 _PER_RUN = ("resolution_ms",)
@@ -32,6 +32,10 @@ def differences(first: Summary, second: Summary) -> list[Difference]:
         if other := sides.get(side.key):
             for label, (before, after) in rows((side, other)):
                 found.append(Difference(f"{side.key} {label}", before, after))
+            for number, stages in enumerate(zip(side.stages, other.stages, strict=False), 1):
+                found += [
+                    Difference(f"{side.key} stage {number}: {label}", *both) for label, both in stage_rows(stages)
+                ]
     verdicts = [summary.verdict for summary in (first, second)]
     if all(verdicts):
         effects = [_effects(summary) for summary in (first, second)]

@@ -117,14 +117,20 @@ def _short(estimate: Estimate, factor: float = 1.0) -> str:
 def _stage_rows(sides: Sequence[Figures]) -> Iterator[tuple[str, list[str]]]:
     """The same as lines with a text for each endpoint, which fit on a terminal."""
     for index, stage in enumerate(sides[0].stages):
-        found = [one.stages[index] for one in sides]
-        texts = [f"{one.attempts} measured, {one.failed} failed, {one.rate:.1f} answered per s" for one in found]
-        yield f"stage {index + 1}: {_held(stage)}", texts
-        for place, name in enumerate(PERCENTILES):
-            yield f"  response {name} (ms)", [interval(one.response_ms[place]) for one in found]
-        if stage.goodput:
-            name = goodput_name(stage.goodput.limit_ms)
-            yield f"  {name}", [interval(one.goodput.share, 100) if one.goodput else "-" for one in found]
+        (_, counts), *others = stage_rows([one.stages[index] for one in sides])
+        yield f"stage {index + 1}: {_held(stage)}", counts
+        yield from ((f"  {label}", texts) for label, texts in others)
+
+
+def stage_rows(found: Sequence[StageFigures]) -> Iterator[tuple[str, list[str]]]:
+    """The figures of a stage by line, the counts first: a label, and a text for each of `found`."""
+    counts = [f"{one.attempts} measured, {one.failed} failed, {one.rate:.1f} answered per s" for one in found]
+    yield "requests", counts
+    for place, name in enumerate(PERCENTILES):
+        yield f"response {name} (ms)", [interval(one.response_ms[place]) for one in found]
+    if goodput := found[0].goodput:
+        name = goodput_name(goodput.limit_ms)
+        yield name, [interval(one.goodput.share, 100) if one.goodput else "-" for one in found]
 
 
 def _held(found: StageFigures) -> str:

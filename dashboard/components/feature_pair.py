@@ -13,8 +13,7 @@ Pair = tuple[int, int]
 def feature_pair(card: ModelCard, key: str) -> Pair | None:
     """The chosen pair as the indices of x and y. The default is the last two numbers among the features of the card.
 
-    For Iris these are the petals, which separate the species best. Twice the same index if the card has one number,
-    None if it has none.
+    For Iris these are the petals, which separate the species best. None if the card has fewer than two numbers.
     """
     pairs = _pairs(card)
     if not pairs:
@@ -24,7 +23,7 @@ def feature_pair(card: ModelCard, key: str) -> Pair | None:
 
 
 def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> None:
-    """The control that chooses the pair of a card with numbers; `look` is passed to Streamlit."""
+    """The control that chooses the pair of a card that has one; `look` is passed to Streamlit."""
     st.session_state[key] = feature_pair(card, key)
     st.selectbox(
         label,
@@ -37,4 +36,4 @@ def choose_feature_pair(card: ModelCard, key: str, label: str, **look: Any) -> N
 
 def _pairs(card: ModelCard) -> list[Pair]:
     numbers = [place for place, feature in enumerate(card.features) if isinstance(feature, NumberFeature)]
-    return list(combinations(numbers, 2)) or [(place, place) for place in numbers]
+    return list(combinations(numbers, 2))

@@ -33,19 +33,26 @@ def input_controls(card: ModelCard, *, live: bool) -> tuple[Value, ...]:
     the defaults; what it names and a feature does not accept is ignored.
     """
     on_change: OnChange = "rerun" if live else "ignore"
-    places: Sequence[DeltaGenerator] = (
-        st.columns(2) if len(card.features) >= _TWO_COLUMNS_FROM else (st.container(gap="small"),)
-    )
+    columns = 2 if len(card.features) >= _TWO_COLUMNS_FROM else 1
     values: list[Value] = []
-    for index, feature in enumerate(card.features):
-        with places[index % len(places)]:
+    places = _places(len(card.features), columns)
+    for index, (feature, place) in enumerate(zip(card.features, places, strict=True)):
+        with place:
             if isinstance(feature, CategoryFeature):
-                values.append(_category(feature, on_change, _WIDTH_PX // len(places)))
+                values.append(_category(feature, on_change, _WIDTH_PX // columns))
             elif feature.accepts_missing:
                 values.append(_number_or_missing(feature, card, index, on_change))
             else:
                 values.append(_number(feature, card, index, on_change))
     return tuple(values)
+
+
+def _places(count: int, columns: int) -> list[DeltaGenerator]:
+    """A place for each of `count` controls, row by row: a narrow window stacks the columns of each row."""
+    box = st.container(gap="small")
+    if columns == 1:
+        return [box] * count
+    return [cell for _ in range(0, count, columns) for cell in box.columns(columns)][:count]
 
 
 def set_inputs(card: ModelCard, values: Sequence[Value]) -> None:
@@ -83,7 +90,10 @@ def _number_or_missing(feature: NumberFeature, card: ModelCard, index: int, on_c
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = st.container()
         # A change always reruns the page, because it disables the slider. That sends nothing unless Live is on.
-        is_missing = st.checkbox("Missing", key=missing_key(feature), bind="query-params")
+        # The style sheet shows "Missing" alone, because the name is above the slider; a screen reader has all of it.
+        is_missing = st.checkbox(
+            f"{markup.plain(feature.label)} missing", key=missing_key(feature), bind="query-params"
+        )
     with place:
         value = _number(feature, card, index, on_change, disabled=is_missing)
     return None if is_missing else value

@@ -19,7 +19,7 @@ def test_compare_shows_both_answers_and_the_verdict(predict: PredictPage) -> Non
         card = predict.card(endpoint)
         expect(card).to_contain_text(name)
         expect(card).to_contain_text("HTTP 200")
-        expect(predict.figure_value(endpoint, "Species")).to_have_text("Setosa")
+        expect(predict.figure_value(endpoint, "Species")).to_have_text("setosa")
         expect(predict.figure_value(endpoint, "Confidence (%)")).to_have_text(re.compile(r"^(> )?\d+\.\d$"))
         expect(predict.figure_value(endpoint, "Latency (ms)")).to_have_text(re.compile(r"^[\d.\u202f]+$"))
         expect(card.get_by_role("progressbar")).to_have_count(3)
@@ -74,7 +74,7 @@ def test_an_open_page_outlives_a_restart_of_the_dashboard(visitor: Visitor, stac
     predict.wait_for_comparison(1)
     predict.compare()
     assert predict.count() == 2
-    expect(predict.figure_value("api", "Species")).to_have_text("Virginica")
+    expect(predict.figure_value("api", "Species")).to_have_text("virginica")
     predict.expect_charts()
     # The browser reports the connections that were refused meanwhile; nothing else may have gone wrong.
     visitor.witness.console_errors[:] = [

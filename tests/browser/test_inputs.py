@@ -51,7 +51,7 @@ def test_a_slider_compares_only_while_live_is_on(predict: PredictPage, stack: St
     assert stack.requests_served() == (api, function)
     predict.press_on_slider("Petal width (cm)", "End")
     predict.wait_for_comparison(2)
-    expect(predict.figure_value("api", "Species")).to_have_text("Virginica")
+    expect(predict.figure_value("api", "Species")).to_have_text("virginica")
     assert stack.requests_served() == (api + 1, function + 1)
 
     predict.switch_live(on=False)

@@ -70,7 +70,7 @@ def choice(predict: PredictPage, feature: str, name: str) -> Locator:
 
 
 def missing(predict: PredictPage) -> Locator:
-    return predict.page.locator(".st-key-Area-m2-missing").get_by_role("checkbox")
+    return predict.page.get_by_role("checkbox", name="Area m2 missing", exact=True)
 
 
 def test_categories_and_missing_values_from_the_controls_to_the_export(visitor: Visitor, stack: Stack) -> None:

@@ -82,3 +82,12 @@ def test_three_endpoints_fit(new_visitor: NewVisitor, three: Server, size: Size,
     assert rows(page) == expected
     assert cut_off(page.locator("[class*='st-key-card-'] [data-testid='stMetric']")) == []
     picture(page, "three-benchmark", size)
+
+    page.goto(f"{three.url}/cost")
+    settle(page)
+    last, verdict = (page.locator(name).bounding_box() for name in (".st-key-card-c", ".st-key-verdict"))
+    assert last and verdict
+    is_beside = abs(last["y"] - verdict["y"]) < 1 and abs(last["height"] - verdict["height"]) < 1
+    assert is_beside == (size == DESKTOP), "the verdict fills the row of the third card"
+    assert cut_off(page.locator("[class*='st-key-card-'] [data-testid='stMetric']")) == []
+    picture(page, "three-cost", size)

@@ -231,3 +231,26 @@ def test_limits_say_what_they_contain(
     assert all(limits.contain(value) for value in inside)
     assert not any(limits.contain(value) for value in outside)
     assert limits.describe() == words
+
+
+def test_the_spread_of_a_regressors_target_is_read_from_its_training_data(
+    document: Document, regressor: Document
+) -> None:
+    assert parse_card(regressor).target_spread == regressor["training_data"]["target"]["standard_deviation"]
+    assert parse_card(document).target_spread == 0
+
+
+@pytest.mark.parametrize(
+    "training_data",
+    [
+        None,
+        "rows",
+        [],
+        {"target": 3},
+        *({"target": {"standard_deviation": bad}} for bad in ("1", True, -1, 0, 10**400)),
+    ],
+    ids=repr,
+)
+def test_a_card_without_a_usable_spread_has_none(training_data: Any, regressor: Document) -> None:
+    changed = with_its_version({**regressor, "training_data": training_data})
+    assert parse_card(changed).target_spread == 0

@@ -8,6 +8,7 @@ import pickle
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -153,6 +154,21 @@ def test_a_regressors_tolerance_is_relative(runtime: Runtime, diabetes_dir: Path
     change_card(artifact, lambda card: scale_first_known_answer(card, 1 + 2e-5))
     with pytest.raises(ArtifactError, match="known-answer test failed"):
         load_model(artifact, runtime)
+
+
+@pytest.mark.parametrize(("spread", "is_accepted"), [(1e4, True), (1.0, False)])
+def test_a_regressors_known_answers_may_be_off_on_the_scale_of_its_target(
+    spread: float, is_accepted: bool, diabetes_dir: Path, tmp_path: Path
+) -> None:
+    artifact = copy_of(diabetes_dir, tmp_path / "artifact")
+
+    def disturb(card: dict[str, Any]) -> None:
+        card["training_data"]["target"]["standard_deviation"] = spread
+        card["known_answers"][0]["outputs"][0] += 0.09
+
+    change_card(artifact, disturb)
+    with nullcontext() if is_accepted else pytest.raises(ArtifactError, match="wrong answer"):
+        load_model(artifact)
 
 
 def scale_first_known_answer(card: dict[str, Any], factor: float) -> None:

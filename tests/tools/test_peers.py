@@ -17,8 +17,8 @@ from tools.peers.__main__ import install, main, run, started
 from tools.peers.servers import DEFAULT, PEERS, Peer, Place
 from tools.processes import NotServing, Program
 
-ASKED = ("mlserver", "litserve")
-MEASURED = ("mlserver", "mlserver-grpc", "litserve")
+ASKED = ("mlserver", "kserve", "litserve")
+MEASURED = ("mlserver", "mlserver-grpc", "kserve", "litserve")
 
 
 @pytest.fixture
@@ -97,6 +97,9 @@ def ask(name: str, address: str, card: ModelCard, row: tuple[float, ...]) -> Any
         reply = httpx.post(f"{address}/infer", json={"inputs": [tensor]}, trust_env=False)
         (output,) = reply.raise_for_status().json()["outputs"]
         return output["data"][0]
+    if name == "kserve":
+        reply = httpx.post(f"{address}:predict", json={"instances": [list(row)]}, trust_env=False)
+        return reply.raise_for_status().json()["predictions"][0]
     reply = httpx.post(address, json=dict(zip(card.feature_names, row, strict=True)), trust_env=False)
     return reply.raise_for_status().json()["prediction"]
 
@@ -119,12 +122,12 @@ def test_the_servers_are_measured_beside_our_endpoints_in_one_comparison(
 ) -> None:
     assert run({name: PEERS[name] for name in MEASURED}, 20, iris_dir) == 0
     printed = " ".join(capfd.readouterr().out.split())
-    for title in ("our API", "our function", "MLServer", "MLServer gRPC", "LitServe"):
+    for title in ("our API", "our function", "MLServer", "MLServer gRPC", "KServe", "LitServe"):
         assert title in printed
     (kept,) = results.runs()
     assert [one["key"] for one in kept.manifest["endpoints"]] == ["api", "function", *MEASURED]
     samples, _ = load_samples(results, kept.id)
-    assert len(samples) >= 5 * 20
+    assert len(samples) >= 6 * 20
     assert set(samples["status"].tolist()) == {200}
 
 

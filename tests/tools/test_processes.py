@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tools.processes import NotServing, Program, Server, free_ports, is_healthy, serving
+from tools.processes import NotServing, Program, Server, all_serving, free_ports, is_healthy, serving
 
 Start = Callable[..., Server]
 
@@ -55,6 +56,30 @@ def test_what_does_not_end_by_sigterm_is_killed_and_reported(start: Start, behav
     _, left = psutil.wait_procs(processes, timeout=5)
     assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
     assert not is_healthy(server.port)
+
+
+def test_a_server_is_weighed_and_timed_with_its_workers(start: Start) -> None:
+    alone, with_worker = start("serve"), start("serve", "worker")
+    assert with_worker.memory_mib() > alone.memory_mib() > 0
+    before_s = alone.cpu_s()
+    for _ in range(20):
+        assert is_healthy(alone.port)
+    assert alone.cpu_s() > before_s > 0
+    alone.kill()
+    assert alone.memory_mib() == alone.cpu_s() == 0
+
+
+def test_several_are_served_together_and_one_that_fails_stops_the_others(tmp_path: Path) -> None:
+    with all_serving([replace(stand_in("serve"), title=name) for name in "AB"], tmp_path) as servers:
+        assert [server.name for server in servers] == ["A", "B"]
+        assert all(is_healthy(server.port) for server in servers)
+    assert all(server.is_gone() for server in servers)
+
+    (port,) = free_ports(1)
+    programs = [replace(stand_in("serve"), title="A", port=port), replace(stand_in("crash"), title="B")]
+    with pytest.raises(NotServing, match="B ended at its start"), all_serving(programs, tmp_path):
+        pass
+    assert not is_healthy(port)
 
 
 def test_a_killed_server_starts_again_on_its_port_and_keeps_its_log(start: Start) -> None:

@@ -63,13 +63,22 @@ def test_another_shape_fails(outputs: Sequence[Sequence[float]], iris_card: Mode
         check_parity(iris_card, ROWS, giving(ANSWERS), giving(outputs))
 
 
-def test_a_regressors_difference_is_relative(diabetes_card: ModelCard) -> None:
+def test_a_regressors_difference_is_relative_to_the_value_or_the_spread_of_the_target(diabetes_card: ModelCard) -> None:
+    assert diabetes_card.target_spread == pytest.approx(77.09, abs=0.01)
     reference = giving([[1e6], [-200.0], [1e-3]])
-    near = giving([[1e6 + 9], [-200.001], [1e-3 + 9e-9]])
+    near = giving([[1e6 + 9], [-200.0018], [1e-3 + 9e-6 * 77.09]])
     assert check_parity(diabetes_card, ROWS, reference, near) == pytest.approx(9e-6, rel=0.01)
-    for far in ([[1e6 + 11], [-200.0], [1e-3]], [[1e6], [-200.003], [1e-3]], [[1e6], [-200.0], [1e-3 + 2e-8]]):
+    for far in ([[1e6 + 11], [-200.0], [1e-3]], [[1e6], [-200.003], [1e-3]], [[1e6], [-200.0], [1e-3 + 1.1e-5 * 77.1]]):
         with pytest.raises(ParityError, match="largest difference"):
             check_parity(diabetes_card, ROWS, reference, giving(far))
+
+
+def test_without_a_spread_in_the_card_a_difference_is_relative_to_the_value_alone(mileage: ModelCard) -> None:
+    assert mileage.target_spread == 0
+    reference = giving([[1e6], [-200.0], [1e-3]])
+    assert check_parity(mileage, ROWS, reference, reference) == 0
+    with pytest.raises(ParityError, match="largest difference"):
+        check_parity(mileage, ROWS, reference, giving([[1e6], [-200.0], [1e-3 + 2e-8]]))
 
 
 def test_one_disturbed_answer_among_all_of_a_real_model_is_found(iris_dir: Path) -> None:

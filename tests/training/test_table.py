@@ -8,6 +8,7 @@ import pytest
 
 from inference.card import Limits
 from tests.training.tables import houses
+from training import __main__ as command
 from training.__main__ import main
 from training.columns import ColumnOptions, TableOptions, read_columns
 from training.datasets import CategoryInfo, FeatureInfo
@@ -240,3 +241,22 @@ def test_options_of_a_file_need_a_file() -> None:
     for arguments in (["--target", "y"], ["--csv", "a.csv"], ["--drop", "a"], ["--name", "x", "--dataset", "iris"]):
         with pytest.raises(SystemExit):
             main(arguments)
+
+
+def test_a_table_does_not_replace_the_model_that_is_served_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "DEFAULT_ROOT", tmp_path / "artifacts")
+    table = tmp_path / "Iris.csv"
+    table.write_text("x,y\n" + "".join(f"{row},{row % 7}.5\n" for row in range(60)))
+    given = ["--csv", str(table), "--target", "y"]
+    assert main(given) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "not trained: Iris.csv would replace the model that is served by default, artifacts/iris: "
+        "say --name NAME, or --name iris to replace it"
+    )
+    assert not (tmp_path / "artifacts").exists()
+    assert main([*given, "--name", "flowers"]) == 0
+    assert main([*given, "--name", "iris"]) == 0
+    assert sorted(path.name for path in (tmp_path / "artifacts").iterdir()) == ["flowers", "iris"]

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import uvloop
 
 from tools.bench_serving import BenchError
@@ -46,30 +45,6 @@ def running(
             raise BenchError(f"{candidate.name}: {error}. {server.log_tail()}") from None
         finally:
             server.stop(STOP_LIMIT_S)
-
-
-def cpu_s(server: Server) -> float:
-    """CPU time, user and system, that the server, its descendants and their exited children have used so far."""
-    total = 0.0
-    for member in server.processes():
-        with suppress(psutil.NoSuchProcess):  # it has just exited, so its parent's children_* hold it
-            times = member.cpu_times()
-            own = times.user + times.system
-            if sys.platform == "linux":
-                # The same in ns instead of clock ticks of 10 ms: the id that clock_getcpuclockid(3) would give.
-                with suppress(OSError):
-                    own = time.clock_gettime(~member.pid << 3 | 2)
-            total += own + getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return total
-
-
-def memory_mib(server: Server) -> float:
-    """PSS of the server and its descendants: what several of them share counts once. RSS where there is no PSS."""
-    total = 0
-    for member in server.processes():
-        info = member.memory_full_info()
-        total += getattr(info, "pss", info.rss)
-    return total / 2**20
 
 
 def two_cores() -> tuple[int, int] | None:
@@ -126,9 +101,9 @@ async def measure_load(server: Server, port: int, requests: int, body: bytes) ->
     load = Load(port, body)
     try:
         await load.run(requests // 3)
-        before_s = cpu_s(server)
+        before_s = server.cpu_s()
         answered = await load.run(requests)
-        return answered, load.lost, (cpu_s(server) - before_s) * 1e6 / answered
+        return answered, load.lost, (server.cpu_s() - before_s) * 1e6 / answered
     except TimeoutError:
         raise BenchError("stopped answering under load") from None
     except OSError as error:
@@ -148,9 +123,9 @@ async def measure_parts(server: Server, port: int, requests: int, cycle_count: i
             cycle = [0.0] * (len(PARTS) + 1)
             for off in draw.sample(range(len(cycle)), len(cycle)):
                 _switch_off(port, off)
-                before_s = cpu_s(server)
+                before_s = server.cpu_s()
                 answered = await load.run(requests // 6)
-                cycle[off] = (cpu_s(server) - before_s) * 1e6 / answered
+                cycle[off] = (server.cpu_s() - before_s) * 1e6 / answered
             cycles.append(cycle)
         return cycles
     finally:
@@ -182,9 +157,9 @@ def visit(candidate: Candidate, python: Path, requests: int) -> Visit:
     with running(candidate, python, port) as server:
         await_first_answer(server, port, body=candidate.body)
         cold_wall_ms = (time.perf_counter() - spawned_s) * 1e3
-        cold_cpu_ms = cpu_s(server) * 1e3
+        cold_cpu_ms = server.cpu_s() * 1e3
         answered, lost, request_cpu_us = 0, 0, 0.0
         if requests:
             with _a_core_each(server), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 answered, lost, request_cpu_us = runner.run(measure_load(server, port, requests, candidate.body))
-        return Visit(cold_cpu_ms, cold_wall_ms, answered, lost, request_cpu_us, memory_mib(server))
+        return Visit(cold_cpu_ms, cold_wall_ms, answered, lost, request_cpu_us, server.memory_mib())

@@ -19,9 +19,9 @@ from pathlib import Path
 from benchmark.endpoints.configured import MOST
 from benchmark.endpoints.endpoint import env_prefix
 from inference.model import ArtifactError, load_model
+from tools.deployed import deploy
 from tools.peers.servers import DEFAULT, PEERS, ROOT, Peer, Place
-from tools.processes import NotServing, Server, bare_environ, free_ports
-from tools.run import RunSettings, programs, stage_function
+from tools.processes import NotServing, Server, all_serving, bare_environ
 from tools.supervisor import StartError
 
 OURS = {"api": "our API", "function": "our function"}
@@ -64,17 +64,7 @@ def started(peer: Peer, place: Place, log: Path) -> Iterator[str]:
 @contextmanager
 def ours(model_dir: Path, directory: Path, logs: Path) -> Iterator[dict[str, str]]:
     """The addresses of the API and the function as deployed, healthy. Raises NotServing, StartError and OSError."""
-    environ = bare_environ()
-    api_port, function_port = free_ports(2)
-    settings = RunSettings(api_port, function_port, 1, model_dir, build_dir=directory)
-    stage_function(settings, environ)
-    with ExitStack() as running:
-        servers = [Server(program, logs / program.log_name) for program in programs(settings, environ)[1:]]
-        for server in servers:
-            running.callback(server.stop)
-            server.start()
-        for server in servers:
-            server.wait_until_healthy()
+    with all_serving(deploy(directory, model_dir).endpoints, logs) as servers:
         yield dict(zip(OURS, (server.url for server in servers), strict=True))
 
 

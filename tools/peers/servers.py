@@ -137,9 +137,18 @@ def _litserve(place: Place) -> tuple[Program, str]:
     return program, f"{program.url}/predict"
 
 
+def _kserve(place: Place) -> tuple[Program, str]:
+    (port,) = free_ports(1)
+    model = f"/v1/models/{place.card.name}"
+    service = str(SERVICES / "kserve_service.py")
+    program = place.program("KServe", "python", service, health_path=model, port=port)
+    return program, f"{program.url}{model}"
+
+
 PEERS: Mapping[str, Peer] = {
     "mlserver": Peer("MLServer", "mlserver", "oip", _mlserver),
     "mlserver-grpc": Peer("MLServer gRPC", "mlserver", "oip-grpc", _mlserver_grpc),
+    "kserve": Peer("KServe", "kserve", "kserve-v1", _kserve),
     "mlflow": Peer("MLflow", "mlflow", "mlflow", _mlflow),
     "bentoml": Peer("BentoML", "bentoml", "bare", _bentoml),
     "litserve": Peer("LitServe", "litserve", "bare", _litserve),

@@ -97,7 +97,7 @@ def difference(surface: Surface, palette: Palette) -> Figure:
 
 
 def gaps_of(surface: Surface) -> list[float | None]:
-    """The largest difference at each point, of probabilities or of values relative to the larger one.
+    """The largest difference at each point, as `Difference.gap` defines it.
 
     None if an endpoint gave no prediction and the others do not differ.
     """

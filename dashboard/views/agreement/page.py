@@ -82,8 +82,6 @@ def _control(
             "Check agreement", type="primary", icon=":material/rule:", key="check-agreement", disabled=running
         )
         pair = feature_pair(card, "map-features")
-        if pair and pair[0] == pair[1]:
-            pair = None
         if pair:
             choose_feature_pair(card, "map-features", "Features of the map", width=300)
             pair = feature_pair(card, "map-features")
@@ -138,7 +136,8 @@ def _result(found: Audit) -> None:
                 "Largest difference",
                 say.gap(agreement.largest_gap) if total.compared else markup.NOTHING,
                 help="The largest difference between two probabilities, or between two predicted values relative to "
-                "the larger. Differences up to 0.00001 come from rounding in the arithmetic and count as agreement.",
+                "the larger, or to the standard deviation of the target if that is larger. Differences up to 0.00001 "
+                "come from rounding in the arithmetic and count as agreement.",
             )
             st.metric("Not compared", markup.count(total.not_compared))
         sent = listed(f"{side.name} as {side.form}" for side in found.endpoints)

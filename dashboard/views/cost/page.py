@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from benchmark.cost.bill import (
     EQUAL,
@@ -71,8 +72,11 @@ def page() -> None:
         requests, traffic = _traffic_inputs()
         offers = _configurations(endpoints, requests, traffic)
     with right:
-        costs = _cards(endpoints, offers)
-        _verdict(endpoints, costs, requests)
+        # With three or five cards, the verdict takes the place that is left in the last row.
+        places = wide_cells(len(endpoints) + (len(endpoints) > 1 and len(endpoints) % 2))
+        costs = _cards(places[: len(endpoints)], endpoints, offers)
+        with places[-1] if len(places) > len(endpoints) else st.container():
+            _verdict(endpoints, costs, requests)
         _break_even(endpoints, offers, requests)
     _explanations()
 
@@ -280,8 +284,10 @@ def _apply_preset(keys: Sequence[str]) -> None:
 # --- Bills
 
 
-def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list[Cost | None]:
-    """Draw a card for each endpoint; return the bills, None if there is none."""
+def _cards(
+    places: Sequence[DeltaGenerator], endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]
+) -> list[Cost | None]:
+    """Draw a card for each endpoint, each in its place; return the bills, None if there is none."""
     costs: list[Cost | None] = []
     problems: list[str] = []
     for offer in offers:
@@ -292,9 +298,7 @@ def _cards(endpoints: Sequence[Endpoint], offers: Sequence[Offer | str]) -> list
             costs.append(None)
             problems.append(str(error))
     longest_usd = max((part for cost in costs if cost for part in _parts(cost).values()), default=0.0)
-    for cell, endpoint, offer, cost, problem in zip(
-        wide_cells(len(endpoints)), endpoints, offers, costs, problems, strict=True
-    ):
+    for cell, endpoint, offer, cost, problem in zip(places, endpoints, offers, costs, problems, strict=True):
         with cell.container(border=True, key=f"card-{endpoint.key}", height="stretch"):
             billing = "" if isinstance(offer, str) else cost_text.BILLING_NAMES[offer[1].billing]
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -337,7 +341,7 @@ def _verdict(endpoints: Sequence[Endpoint], costs: Sequence[Cost | None], reques
         "disagree": (":material/trending_down:", "green"),
         "unknown": (":material/help:", "gray"),
     }[verdict.outcome]
-    with st.container(border=True, key="verdict"):
+    with st.container(border=True, key="verdict", height="stretch"):
         st.markdown(f":{color}-badge[{icon} {markup.plain(verdict.headline)}] {markup.plain(verdict.sentence)}")
 
 

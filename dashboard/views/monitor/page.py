@@ -120,6 +120,8 @@ def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
         st.markdown(f"**{markup.plain(one.endpoint.name)}**", width="content")
         if not metrics_urls(one.endpoint):
             st.badge("Unknown", icon=":material/question_mark:", color="gray")
+        elif one.lacks_metrics:
+            st.badge("No metrics here", icon=":material/do_not_disturb_on:", color="gray")
         elif one.failure:
             st.badge("Not read", icon=":material/close:", color="red")
         elif one.newest:
@@ -128,6 +130,9 @@ def _card(one: EndpointSnapshot, traffic: Traffic, now_s: float) -> None:
             st.badge("Not read yet", icon=":material/hourglass_empty:", color="gray")
     if not metrics_urls(one.endpoint):
         st.caption(f"The protocol {markup.plain(one.endpoint.speaks)} has no metrics: what it counts is unknown.")
+        return
+    if one.lacks_metrics:
+        st.caption(markup.plain(say.no_metrics(one.endpoint)))
         return
     if one.failure:
         st.markdown(markup.plain(say.what_to_try(one.failure, one.endpoint, in_file=resources.settings().in_file)))

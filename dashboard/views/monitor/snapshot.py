@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from http import HTTPStatus
 from itertools import pairwise
 
 from benchmark.endpoints.endpoint import Endpoint
@@ -109,6 +110,11 @@ class EndpointSnapshot:
         newest = self.newest
         failure = self.failures[-1]
         return failure if newest is None or failure.taken_s > newest.taken_s else None
+
+    @property
+    def lacks_metrics(self) -> bool:
+        """Whether it answers and has never had any metrics, as an endpoint that is not Faceoff's own."""
+        return self.newest is None and self.failure is not None and self.failure.status == HTTPStatus.NOT_FOUND
 
     @property
     def changes(self) -> list[tuple[float, Succession]]:

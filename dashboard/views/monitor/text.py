@@ -32,6 +32,14 @@ def what_to_try(unread: Unread, endpoint: Endpoint, *, in_file: bool = False) ->
     return sample_text.what_to_try(sample, endpoint, None, None, in_file=in_file)
 
 
+def no_metrics(endpoint: Endpoint) -> str:
+    """What an endpoint without metrics, which is nevertheless measured, would need to be shown here."""
+    return (
+        f"{endpoint.address} has no metrics (HTTP 404), so what it counts is unknown. Only Faceoff's own endpoints "
+        "count their requests, at GET /metrics."
+    )
+
+
 def age(seconds: float | None) -> str:
     """A duration with its two largest units: `8 s`, `4 min 12 s`, `3 h 5 min`, `2 d 4 h`."""
     if seconds is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.endpoints.sample import Comparison, Sample
-from dashboard.components.figure import Figure, axis, figure, level, note, scatter
+from dashboard.components.figure import Figure, axis, figure, level, note, scatter, upright
 from dashboard.components.plotting import (
     DASHES,
     FILLED_AT_MOST,
@@ -23,7 +23,7 @@ from dashboard.components.plotting import (
 )
 from dashboard.components.theme import Palette
 from dashboard.components.training_rows import TrainingRows
-from inference.card import ModelCard
+from inference.card import ModelCard, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +221,80 @@ def training_map(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What one endpoint has predicted for one input so far: inputs in ascending order, and the value for each."""
+
+    endpoint: Endpoint
+    inputs: tuple[float, ...]
+    values: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.endpoint.name} (n = {len(self.inputs)})"
+
+
+def predictions(endpoints: Sequence[Endpoint], card: ModelCard, comparisons: Sequence[Comparison]) -> list[Predictions]:
+    """The predictions of each endpoint for the one number that the model takes; of equal inputs the last one's.
+
+    Answers of another version of the model are left out.
+    """
+    result = []
+    for endpoint in endpoints:
+        by_input = {
+            float(comparison.inputs[0]): sample.answer.prediction
+            for comparison in comparisons
+            for sample in comparison.samples
+            if sample.endpoint == endpoint.key
+            and sample.answer
+            and sample.answer.model_version in (None, card.version)
+            and len(comparison.inputs) == 1
+            and isinstance(comparison.inputs[0], float)
+        }
+        result.append(Predictions(endpoint, tuple(sorted(by_input)), tuple(by_input[one] for one in sorted(by_input))))
+    return result
+
+
+def prediction_curve(
+    card: ModelCard, rows: TrainingRows, found: Sequence[Predictions], point: Value, palette: Palette
+) -> Figure:
+    """A regressor of one number: the predictions so far as a curve over it, above the training rows."""
+    traces = [
+        scatter(
+            x=[row[0] for row in rows.inputs],
+            y=rows.targets,
+            mode="markers",
+            name=f"training rows (n = {len(rows.inputs)})",
+            marker={"color": palette.muted, "size": 5, "opacity": 0.5},
+            hovertemplate="%{x}<br>%{y}<extra>training row</extra>",
+        )
+    ]
+    for index, one in enumerate(found):
+        color = palette.endpoint_color(one.endpoint.key, index)
+        traces.append(
+            scatter(
+                x=one.inputs,
+                y=one.values,
+                mode="lines+markers",
+                name=html_text(one.label),
+                line={"color": color, "width": 2, "dash": nth(DASHES, index)},
+                marker={"color": color, "size": 8, "symbol": nth(SYMBOLS, index)},
+                hovertemplate="%{x}<br>predicted %{y:.4g}<extra></extra>",
+            )
+        )
+    dotted = {"color": palette.text, "width": 1, "dash": "dot"}
+    at = {"x": point, "y": 1, "yref": "y domain", "xanchor": "left", "yanchor": "top"}
+    return figure(
+        traces,
+        palette,
+        endpoints=len(found),
+        xaxis=axis(html_text(card.features[0].title)),
+        yaxis=axis(html_text(card.target_title)),
+        shapes=[] if point is None else [upright(float(point), dotted)],
+        annotations=[] if point is None else [note("your input", 10, palette.text, **at)],
+    )
+
+
 def histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
     """How many values are in each bin; the last bin includes its upper edge."""
     counts = [0] * (len(edges) - 1)
@@ -282,6 +356,15 @@ def training_table(card: ModelCard, rows: TrainingRows) -> list[dict[str, Any]]:
             card.target_label: card.classes[int(target)] if card.is_classifier else target,
         }
         for row, target in zip(rows.inputs, rows.targets, strict=True)
+    ]
+
+
+def prediction_table(card: ModelCard, found: Sequence[Predictions]) -> list[dict[str, Any]]:
+    """The rows behind the curve."""
+    return [
+        {"endpoint": one.endpoint.name, card.features[0].title: value, card.target_title: predicted}
+        for one in found
+        for value, predicted in zip(one.inputs, one.values, strict=True)
     ]
 
 

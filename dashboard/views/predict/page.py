@@ -227,7 +227,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
         if answer.label is None:
             st.metric(markup.plain(card.target_title), f"{answer.prediction:.4g}")
         else:
-            st.metric(markup.plain(card.target_label), markup.plain(markup.capital(answer.label)))
+            st.metric(markup.plain(card.target_label), markup.plain(answer.label))
         if answer.confidence is not None:
             st.metric("Confidence (%)", markup.percent(answer.confidence))
         st.metric(
@@ -239,7 +239,7 @@ def _metrics(endpoint: Endpoint, sample: Sample, card: ModelCard) -> None:
         ranked = sorted(enumerate(answer.probabilities), key=lambda item: -item[1])[:_BARS_AT_MOST]
         for index, probability in sorted(ranked):
             with st.container(key=f"bar-{index % len(LIGHT.classes)}-{endpoint.key}-{index}"):
-                label = markup.plain(markup.capital(card.classes[index]))
+                label = markup.plain(card.classes[index])
                 st.progress(min(1.0, probability), text=f"**{markup.plain(markup.percent(probability))} %** {label}")
 
 

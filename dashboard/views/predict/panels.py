@@ -13,7 +13,7 @@ from dashboard.components.feature_pair import Pair, choose_feature_pair, feature
 from dashboard.components.panels import panel
 from dashboard.components.training_rows import TrainingRows
 from dashboard.views.predict import charts as draw
-from inference.card import ModelCard, Value
+from inference.card import ModelCard, NumberFeature, Value
 
 
 def charts(
@@ -29,7 +29,8 @@ def charts(
     rows = resources.training_rows(card)
     counts = listed(one.label for one in data)
     pair = feature_pair(card, "axes")
-    columns = st.columns(3 if rows and pair else 2, gap="medium")
+    has_curve = len(card.features) == 1 and not card.is_classifier and isinstance(card.features[0], NumberFeature)
+    columns = st.columns(3 if rows and (pair or has_curve) else 2, gap="medium")
     with columns[0]:
         panel(
             "latency",
@@ -49,6 +50,9 @@ def charts(
     if rows and pair:
         with columns[2]:
             _training_panel(card, rows, pair, inputs, len(endpoints))
+    elif rows and has_curve:
+        with columns[2]:
+            _curve_panel(endpoints, card, rows, comparisons, inputs)
 
 
 def _training_panel(card: ModelCard, rows: TrainingRows, pair: Pair, inputs: tuple[Value, ...], endpoints: int) -> None:
@@ -68,4 +72,25 @@ def _training_panel(card: ModelCard, rows: TrainingRows, pair: Pair, inputs: tup
         f"{len(drawn.inputs)} training rows by {across} and {up}{without}, and {yours}.",
         lambda: draw.training_table(card, rows),
         lambda: choose_feature_pair(card, "axes", "Axes", label_visibility="collapsed"),
+    )
+
+
+def _curve_panel(
+    endpoints: Sequence[Endpoint],
+    card: ModelCard,
+    rows: TrainingRows,
+    comparisons: Sequence[Comparison],
+    inputs: tuple[Value, ...],
+) -> None:
+    drawn = rows.with_values_of((0,))
+    found = draw.predictions(endpoints, card, comparisons)
+    counts = listed(one.label for one in found)
+    yours = "your input is missing" if inputs[0] is None else f"your input is at {shown(inputs[0])}"
+    panel(
+        "map",
+        "Predictions",
+        lambda: draw.prediction_curve(card, drawn, found, inputs[0], resources.palette()),
+        f"{card.target_title} over {card.features[0].title}: {len(drawn.inputs)} training rows, and the predictions of "
+        f"{counts}; {yours}.",
+        lambda: draw.prediction_table(card, found),
     )

@@ -588,3 +588,13 @@ def test_the_command_checks_and_writes_categories_and_missing_values(
     inputs = [one["inputs"] for one in json.loads(capsys.readouterr().out)["worst"]]
     assert inputs
     assert all(one["area"] is None and one["sea_view"] in ("true", "false") for one in inputs)
+
+
+def test_two_dead_endpoints_are_one_line(
+    nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(write_artifact(tmp_path / "tea", tea_document(), TEA_ROWS)))
+    given = ["agree", "--endpoint", f"a={nobody}", "--endpoint", f"b={nobody}", "--json", str(tmp_path / "found.json")]
+    assert main(given) == 2
+    assert capsys.readouterr().out == "Nothing was compared: a no answer (refused), b no answer (refused).\n"
+    assert json.loads((tmp_path / "found.json").read_text())["compared"] == 0

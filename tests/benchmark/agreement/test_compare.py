@@ -389,3 +389,15 @@ def test_the_rows_of_three_have_every_answer_and_name_the_pair_that_differs(tea:
 
 def _one_feature(card: ModelCard) -> ModelCard:
     return replace(card, features=card.features[:1])
+
+
+def test_predictions_near_0_are_compared_on_the_scale_of_the_target(mileage: ModelCard) -> None:
+    card = replace(mileage, target_spread=50.0)
+    assert compare([[value(1e-9)], [value(-2e-9)]], card).differences == ()
+    assert compare([[value(1e-9)], [value(-2e-9)]], mileage).differences
+    near, far = compare([[value(1e-4)], [value(5e-4)]], card), compare([[value(1e-4)], [value(7e-4)]], card)
+    assert near.differences == () and near.largest_gap == pytest.approx(8e-6)
+    assert [one.gap for one in far.differences] == [pytest.approx(1.2e-5)]
+    # A value beyond the spread is still held against itself.
+    assert compare([[value(1e6)], [value(1e6 + 9)]], card).differences == ()
+    assert compare([[value(1e6)], [value(1e6 + 11)]], card).differences

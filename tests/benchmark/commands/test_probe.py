@@ -29,9 +29,9 @@ def test_a_named_protocol_is_spoken(
     assert main(["probe", *given]) == 0
     said = capsys.readouterr().out
     assert server.requests[-1].body.decode() in said
-    assert "class:      versicolor (position 1)" in said
-    assert ("shares:     unknown" in said) != foreign.tells_probabilities
-    assert "unknown:    server duration (ms), instance" in said
+    assert "class:         versicolor (position 1)" in said
+    assert ("probabilities: unknown" in said) != foreign.tells_probabilities
+    assert "unknown:       server duration (ms), instance" in said
     assert "found by asking" not in said
     assert len(server.paths("POST")) == 1
 
@@ -52,8 +52,8 @@ def test_a_protocol_is_found_by_asking(
 def test_our_own_is_found_with_its_card(serve: Serve, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["probe", "--endpoint", f"a={serve(serving(service)).url}"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("a (faceoff, found by asking)\n  model card: Iris species, version ")
-    assert "told:       server duration (ms)" in said
+    assert said.startswith("a (faceoff, found by asking)\n  model card:    Iris species, version ")
+    assert "told:          server duration (ms)" in said
 
 
 def test_another_form_is_suggested_where_one_is_refused(
@@ -62,8 +62,8 @@ def test_another_form_is_suggested_where_one_is_refused(
     server = serve(FOREIGN["bare-features-unsaid"].conversation(iris_model))
     assert main(["probe", "--endpoint", f"a={server.url}", "--protocol", "a=bare"]) == 1
     said = capsys.readouterr().out
-    assert "not read:   HTTP 422" in said
-    assert "to try:     --protocol a=bare:FORM with one of named, features, instances" in said
+    assert "not read:      HTTP 422" in said
+    assert "to try:        --protocol a=bare:FORM with one of named, features, instances" in said
 
 
 def test_one_that_is_not_understood_does_not_keep_the_others_from_being_probed(
@@ -80,10 +80,10 @@ def test_one_that_is_not_understood_does_not_keep_the_others_from_being_probed(
     assert main(["probe", *given]) == 1
     said = capsys.readouterr().out
     assert "a (faceoff, because none was found by asking)" in said
-    assert "not read:   prediction is not a number" in said
+    assert "not read:      prediction is not a number" in said
     assert "with one of faceoff, kserve-v1, oip" in said
-    assert "not read:   refused" in said
-    assert "class:      versicolor" in said
+    assert "not read:      refused" in said
+    assert "class:         versicolor" in said
     assert "\x1b" not in said
 
 
@@ -93,7 +93,7 @@ def test_a_long_answer_is_cut(serve: Serve, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().out
     assert "9018 bytes" in said
     assert len(said) < 4000
-    assert "not read:   the prediction is neither a number nor a short text" in said
+    assert "not read:      the prediction is neither a number nor a short text" in said
 
 
 def test_a_host_that_is_not_allowed_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,5 +121,5 @@ def test_without_any_card_one_endpoints_description_serves_the_others(
         given += ["--endpoint", f"{name}={url}", "--protocol", f"{name}={name}"]
     assert main(["probe", *given]) == 0
     said = capsys.readouterr().out
-    assert said.count("input:      metadata of oip") == 2
-    assert "value:      0" in said
+    assert said.count("input:         metadata of oip") == 2
+    assert "value:         0" in said

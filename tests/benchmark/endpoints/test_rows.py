@@ -68,7 +68,7 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read() -> None:
     [
         ("", "is empty"),
         ("\n , \n", "is empty"),
-        ("a,c\n1,2\n", "has no column b"),
+        ("a,c\n1,2\n", "has no column b; it also has c"),
         ("a,b\n", "has no rows"),
         ("a,b\n" + "1,2\n" * (MAX_ROWS + 1), "more than"),
     ],
@@ -173,7 +173,10 @@ def test_what_is_no_number_is_named_and_not_repeated(cell: str) -> None:
         ("1,2\n" * (MAX_ROWS + 1), f"has more than {MAX_ROWS} rows"),
         ("x" * (MAX_BYTES + 1), "is larger than 8 MiB"),
         ('"a,b\n1,2\n', "has a first line that is not CSV"),
-        ("\n".join(["{"] * 100), "has no column a, b"),
+        ("\n".join(["{"] * 100), "has no column a, b; it also has {"),
+        ("a,,beta,target\n1,2,3,4\n", "has no column b; it also has beta, target"),
+        (f"a,{'x' * 50}\x1b\n1,2\n", f"has no column b; it also has {'x' * 40}"),
+        ("a,\x1b[2J\n1,2\n", "has no column b; it also has \N{REPLACEMENT CHARACTER}[2J"),
     ],
 )
 def test_what_cannot_be_used_is_named_in_one_line(text: str, message: str) -> None:
@@ -192,7 +195,7 @@ def test_ten_thousand_columns_are_read_where_two_are_wanted_and_refused_where_al
     assert set(row.values for row in read_rows(text, NAMES).rows) == {(1.0, 2.0)}
     with pytest.raises(RowsError, match=r"^has more than 1000 columns$"):
         read_rows(text)
-    with pytest.raises(RowsError, match=r"^has no column x0, x1, x2, x3, x4 and 9995 more$"):
+    with pytest.raises(RowsError, match=r"^has no column x0, x1, x2, x3, x4 and 9995 more; it also has a, b$"):
         read_rows("a,b\n1,2\n", others)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.record.plan import ComparePlan, to_document
+from benchmark.record.plan import ComparePlan, Stage, StagedPlan, to_document
 from benchmark.record.recording import add_finished_run, load_samples
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
@@ -114,3 +114,19 @@ def test_entries_without_a_key_are_told_apart_by_their_place() -> None:
     found = named(*(summarise(*run) for run in runs))
     assert found["truth.endpoints.1.base_ms"] == ("10.0", "12.0")
     assert "truth.endpoints.2.base_ms" not in found
+
+
+def test_stages_of_loads_are_compared_each_with_its_own() -> None:
+    def staged(spike_ms: float) -> Summary:
+        plan = StagedPlan((Stage(4, 20), Stage(2, 100)), "constant", warmup=0, goodput_ms=50.0)
+        run, measured = simulate_run(Truth((TrueEndpoint(20.0), TrueEndpoint(30.0))), plan)
+        in_spike = (measured["scheduled_ms"] >= 4000) & (measured["endpoint"] == 0)
+        measured["service_ms"][in_spike] += spike_ms
+        return summarise(run, measured)
+
+    calm, spiky = staged(0.0), staged(100.0)
+    assert differences(calm, calm) == []
+    found = named(calm, spiky)
+    stages = {name for name in found if " stage " in name}
+    assert {name.partition(":")[0] for name in stages} == {"first stage 2"}
+    assert {"first stage 2: response p50 (ms)", "first stage 2: goodput, 50 ms (%)"} <= stages

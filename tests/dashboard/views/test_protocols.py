@@ -40,7 +40,7 @@ def page_of(
 @pytest.mark.parametrize("with_ours", [False, True])
 def test_predict_shows_what_each_protocol_tells(page_of: Open, with_ours: bool) -> None:
     page = page_of(with_ours).open().compare()
-    assert page.metrics("mlflow")["Species"] == "Versicolor"
+    assert page.metrics("mlflow")["Species"] == "versicolor"
     assert "Confidence (%)" not in page.metrics("mlflow")
     assert float(page.metrics("oip")["Confidence (%)"]) == pytest.approx(89.0, abs=0.1)
     assert "instance unknown" in page.read("card-mlflow")

@@ -25,7 +25,7 @@ from tests.benchmark.cards import (
     mileage_outputs,
     tea_document,
 )
-from tests.benchmark.little_server import LittleServer, Request, answering, json_reply, reply
+from tests.benchmark.little_server import LittleServer, Request, always, answering, json_reply, reply
 from tests.benchmark.metrics_text import counting, tea_service
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
@@ -295,6 +295,31 @@ def test_without_a_model_card_what_needs_it_says_so(serve: Serve, monitor: Monit
     page = monitor(server.url, server.url)
     assert "need the model card" in page.read()
     assert page.has("figure-requests")
+
+
+def test_an_endpoint_that_never_had_metrics_is_no_failure(serve: Serve, monitor: Monitor) -> None:
+    ours, other = serve(counting(tea_service())), serve(always(json_reply({}, 404)))
+    page = monitor(ours.url, other.url)
+    said = page.read("card-function")
+    assert "No metrics here" in said and "Not read" not in said
+    assert "Only Faceoff's own endpoints count their requests" in said
+    assert "Answers" in page.read("card-api")
+
+
+def test_an_endpoint_whose_metrics_are_gone_is_a_failure(serve: Serve, monitor: Monitor) -> None:
+    service, has_metrics = tea_service(), [True]
+
+    def answer(request: Request) -> bytes:
+        if not has_metrics[0]:
+            return json_reply({}, 404)
+        return reply(service.respond("GET", "/metrics").body, content_type="text/plain")
+
+    server = serve(answering(answer))
+    page = monitor(server.url, server.url)
+    assert "Answers" in page.read("card-api")
+    has_metrics[0] = False
+    page.rerun()
+    assert "Not read" in page.read("card-api") and "No metrics here" not in page.read("card-api")
 
 
 def test_categories_are_bars_and_missing_and_unknown_values_are_said(serve: Serve, monitor: Monitor) -> None:

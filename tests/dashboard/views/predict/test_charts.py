@@ -35,6 +35,14 @@ TEA_ROWS = TrainingRows(((3.0, 1.0, 2.0), (5.0, 2.0, 3.5), (5.5, 2.2, 4.0), (7.0
 MILEAGE_ROWS = TrainingRows(((900.0, 40.0), (1400.0, 90.0)), (3.9, 6.4))
 
 
+LINE = make_card(
+    mileage_document(
+        features=mileage_document()["features"][:1], known_answers=[{"features": [1400.0], "outputs": [6.4]}]
+    )
+)
+LINE_ROWS = TrainingRows(((900.0,), (1400.0,)), (3.9, 6.4))
+
+
 def sample(side: Endpoint, latency_ms: float, failure: Failure | None = None) -> Sample:
     answer = None if failure else Answer(1, "oolong")
     return Sample(side.key, "now", latency_ms, failure=failure, answer=answer)
@@ -376,3 +384,33 @@ def test_markup_in_a_card_or_a_name_is_drawn_as_text() -> None:
         texts = strings(figure.to_dict())
         assert not [text for text in texts if "<a" in text or "<b>" in text]
         assert any(HARMLESS in text for text in texts)
+
+
+def asked(weight: float | None, value: float, version: str | None = LINE.version, *sides: Endpoint) -> Comparison:
+    """A comparison of the model of one number, in which all `sides`, by default both, predict `value`."""
+    answer = Answer(value, model_version=version)
+    samples = tuple(Sample(side.key, "now", 4.0, answer=answer) for side in sides or SIDES)
+    return Comparison("id", "now", "mileage", (weight,), samples)
+
+
+@PALETTES
+def test_a_regressor_of_one_number_is_a_curve_over_it(colors: Palette) -> None:
+    record = [asked(1800.0, 8.4), asked(1000.0, 4.0), asked(1800.0, 8.5), asked(1400.0, 6.4, None, API)]
+    record += [asked(1200.0, 1.0, "another"), asked(None, 1.0), comparison(sample(API, 4.0))]
+    found = draw.predictions(SIDES, LINE, record)
+    assert [one.label for one in found] == ["FastAPI (n = 3)", "Cloud Function (n = 2)"]
+    figure = draw.prediction_curve(LINE, LINE_ROWS, found, 1500.0, colors)
+    rows, *curves = figure.data
+    assert (list(rows.x), list(rows.y)) == ([900.0, 1400.0], [3.9, 6.4])
+    assert [(list(one.x), list(one.y)) for one in curves] == [
+        ([1000.0, 1400.0, 1800.0], [4.0, 6.4, 8.5]),
+        ([1000.0, 1800.0], [4.0, 8.5]),
+    ]
+    assert titles(figure) == ["Weight (kg)", "Consumption (l/100 km)"]
+    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [(1500.0, 1500.0)]
+    assert not draw.prediction_curve(LINE, LINE_ROWS, found, None, colors).layout.shapes
+    assert draw.prediction_table(LINE, found)[0] == {
+        "endpoint": "FastAPI",
+        "Weight (kg)": 1000.0,
+        "Consumption (l/100 km)": 4.0,
+    }

@@ -74,7 +74,7 @@ def test_each_feature_has_the_control_that_fits_it(page: Page) -> None:
     assert listed(page, "city").options == ["Oslo", "Bergen", "Åsgårdstrand and surroundings", "missing"]
     assert segments(page, "heating").options == ["1", "2", "3", "missing"], "whole numbers are in order"
     assert segments(page, "sea_view").options == ["false", "true"]
-    assert [box.label for box in page.app.checkbox] == ["Missing"], "only one number may be missing"
+    assert [box.label for box in page.app.checkbox] == ["Area missing"], "only one number may be missing"
     assert shown(page) == DEFAULTS
     assert "Outside the training data" not in page.read("inputs")
 
