@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help run train test test-fast test-slow check docs format lock lock-check stage-function bench-serving bench-dashboard \
-	bench-engine peers extras hostile faults images bare clean clean-results .run-packages .all-packages
+	bench-engine bench-scale pictures peers extras hostile faults images bare clean clean-results .run-packages .all-packages
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-27s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ given = $(if $(filter command,$(origin $(1))),--$(2) "$$$(1)")
 artifacts/iris/model.json: | .run-packages
 	@$(PY) -m training
 
-extras: ## install what is optional: the protocol oip-grpc, and estimators in the formats of skops and MLflow
+extras: ## install what is optional: the protocol oip-grpc, estimators in the formats of skops and MLflow, loads on many machines
 	@tools/install.sh extras
 
 run: .run-packages $(if $(MODEL),,artifacts/iris/model.json) ## start the endpoints and the dashboard; MODEL=houses: another model; IDIOMATIC=1: a third endpoint
@@ -88,6 +88,13 @@ peers: .run-packages artifacts/iris/model.json ## compare other servers of the s
 
 bench-engine: .all-packages ## how true and how strong the measurement engine is, against a raw socket
 	@$(PY) -m tools.bench_engine
+
+bench-scale: .all-packages ## what a load on 1, 2 and 4 workers reaches, and what limits 10 to 1000
+	@$(PY) -m tools.bench_scale
+
+pictures: .all-packages artifacts/iris/model.json ## take the pictures of the documentation again
+	@tools/chromium.sh
+	@$(PY) -m tools.pictures
 
 hostile: .all-packages artifacts/iris/model.json ## hostile input to endpoints, command line and pages, a line of figures each
 	@tools/chromium.sh
