@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "diff": "show what differs between two runs",
     "export": "export a run as CSV, JSON or percentiles for HdrHistogram's plotter",
     "import": "add a run that was exported as JSON",
+    "prune": "delete old runs and comparisons; shows first what it would delete",
     "gate": "check SLOs against a run; exits with status 1 if one is broken",
     "cost": "calculate what a month of requests costs, before and after the free tier",
     "decide": "recommend an endpoint for your needs, with a sensitivity analysis",

@@ -2,11 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from tempfile import TemporaryFile
 from typing import IO, Protocol
 
 from benchmark.endpoints.endpoint import Endpoint
+from benchmark.record.journal import recover
 from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.runs import is_here
 from benchmark.record.store import ReadOnly, Store, StoreError
 from benchmark.runs import kind_named, plan_of
 from benchmark.runs.job import Job, Log, write_job
@@ -54,17 +55,21 @@ class Launcher:
         self._lock = threading.RLock()
         self._child: _Child | None = None
 
-    def start(self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "", log: Log | None = None) -> str:
+    def start(
+        self, plan: AnyPlan, endpoints: Sequence[Endpoint], name: str = "", log: Log | None = None, *, user: str = ""
+    ) -> str:
         """Start `plan`, with the requests of a `log` if it has one, and return the ID of the run, which is recorded
         once its endpoints have been contacted.
 
+        It is recorded as started by `user`, or else by the user of the process.
         Raises LaunchError, and PlanError where the plan exceeds the limits.
         """
         kind, run_id = kind_named(plan.kind), new_run_id()
         hosts = frozenset(endpoint.host for endpoint in endpoints)
         recording = log.recording(plan) if log else None
         kind.check(Order(plan, tuple(endpoints), run_id, name, allowed_hosts=hosts, recording=recording))
-        self._spawn(Job(run_id, self._results, tuple(endpoints), kind.name, kind.write_plan(plan), name, log))
+        document = kind.write_plan(plan)
+        self._spawn(Job(run_id, self._store.location, tuple(endpoints), kind.name, document, name, log, user))
         return run_id
 
     def resume(self, run: Run, endpoints: Sequence[Endpoint]) -> None:
@@ -76,11 +81,7 @@ class Launcher:
         if run.is_imported:
             raise LaunchError(f"run {run.id} was imported: only runs measured here can be resumed")
         plan_of(run)
-        self._spawn(Job(run.id, self._results, tuple(endpoints)), run)
-
-    @property
-    def _results(self) -> Path:
-        return self._store.path.parent
+        self._spawn(Job(run.id, self._store.location, tuple(endpoints)), run)
 
     def _spawn(self, job: Job, before: Run | None = None) -> None:
         if self._store.read_only:
@@ -108,14 +109,18 @@ class Launcher:
                 pipe.write(write_job(job).encode())
 
     def running(self) -> str | None:
-        """The ID of the run in progress, of any kind and from any process. Raises StoreError."""
+        """The ID of the run in progress, of any kind and from any process or machine. Raises StoreError."""
+        return self._running(lambda _: True)
+
+    def _running(self, counts: Callable[[Run], bool]) -> str | None:
+        """The ID of the run that this launcher has started or that `counts`, if one is in progress."""
         child, known = self._child, self._store.runs(_LOOK_BACK)
         if child and child.process.poll() is None:
             # It is recorded once its endpoints have been contacted; once it is over there, the process is about to end.
             over = any(run.id == child.run_id and run.is_over and run != child.before for run in known)
             if not over:
                 return child.run_id
-        return next((run.id for run in known if not run.is_over), None)
+        return next((run.id for run in known if not run.is_over and counts(run)), None)
 
     def is_alive(self, run_id: str) -> bool:
         """Whether this run was started last and its process is still running."""
@@ -146,12 +151,17 @@ class Launcher:
             return False
         if self._store.run(run.id).is_over:  # it may have ended since `run` was read
             return False
+        recover(self._store)  # it may have left samples, and how it ended
+        if self._store.run(run.id).is_over:
+            return True
         cancelled = child.process.returncode == -signal.SIGTERM
         self._store.finish(run.id, RunState.CANCELLED if cancelled else RunState.FAILED, {})
         return True
 
     def cancel(self, run_id: str) -> bool:
-        """Ask the process of a run to stop and keep its samples; returns whether there was such a process.
+        """Ask the process of a run to stop and keep its samples; returns whether there is such a process.
+
+        On another machine it finds the wish in the record when it writes next, within 5 s.
 
         Raises StoreError, also if the record is read-only.
         """
@@ -163,12 +173,19 @@ class Launcher:
             return True
         # Another process started it, perhaps before this one: the record has its process ID.
         run = self._store.run(run_id)
+        if run.is_over:
+            return False
         process = self._store.process(run_id)
-        if not run.is_over and process is not None and run.manifest.client.host == socket.gethostname():
-            with suppress(ProcessLookupError, PermissionError):
+        if is_here(run) and process is not None:
+            try:
                 os.kill(process, signal.SIGTERM)
-                return True
-        return False
+            except ProcessLookupError:
+                return False
+            except PermissionError:  # of another user
+                self._store.wish_cancel(run_id)
+        else:
+            self._store.wish_cancel(run_id)
+        return True
 
     def close(self) -> None:
         """Detach from the run that was started last. It continues."""
@@ -180,7 +197,8 @@ class Launcher:
     def _require_idle(self) -> None:
         child = self._child
         try:
-            in_progress = self.running()
+            # Runs on other machines do not disturb this one, and cannot have the same endpoints.
+            in_progress = self._running(is_here if self._store.is_shared else lambda _: True)
             if in_progress is None and child and child.process.poll() is None:
                 child.process.wait(_CLOSING_S)
         except StoreError as error:

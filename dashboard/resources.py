@@ -16,6 +16,7 @@ from benchmark.monitor.sampler import Measuring, Sampler
 from benchmark.monitor.scrape import Watch
 from benchmark.observation.sender import Sender
 from benchmark.record.history import History
+from benchmark.record.journal import recover
 from benchmark.record.store import Store, StoreError
 from benchmark.runs import UnknownKind, kind_of_run
 from dashboard.components import theme
@@ -71,9 +72,11 @@ def sampler() -> Sampler:
     return Sampler(Watch(client()), settings().endpoints, settings().monitor, partial(measuring, launcher(), store()))
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=lambda store: store.close())
 def store() -> Store:
-    return Store(settings().results_dir, read_only=settings().read_only)
+    store = Store(settings().results, read_only=settings().read_only)
+    recover(store)
+    return store
 
 
 def visitor() -> str:

@@ -7,17 +7,19 @@ from pathlib import Path
 from benchmark.endpoints.configured import ConfigurationError, configured_endpoints, is_in_a_file
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.monitor.sampler import When, default_when
+from benchmark.record.location import Location, LocationError, location_in
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The endpoints, the directories of the record and the local artifact, and the address of the dashboard."""
+    """The endpoints, the places of the record and the local artifact, and the address of the dashboard."""
 
     endpoints: tuple[Endpoint, ...]
     """one to six"""
-    results_dir: Path
+    results: Location
+    """of the record"""
     model_dir: Path
     host: str
     port: int
@@ -42,7 +44,7 @@ class Settings:
             raise ConfigurationError("PORT must be a number from 1 to 65535")
         return cls(
             endpoints=endpoints,
-            results_dir=Path(environ.get("RESULTS_DIR") or ROOT / "results"),
+            results=_results(environ),
             model_dir=Path(environ.get("MODEL_DIR") or ROOT / "artifacts" / "iris"),
             host=environ.get("HOST") or "127.0.0.1",
             port=int(port),
@@ -51,6 +53,13 @@ class Settings:
             monitor=_when(environ.get("MONITOR_READINGS") or default_when(endpoints)),
             in_file=is_in_a_file(environ),
         )
+
+
+def _results(environ: Mapping[str, str]) -> Location:
+    try:
+        return location_in(environ, ROOT / "results")
+    except LocationError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

@@ -19,6 +19,7 @@ from inference.settings import ServingSettings
 from tests import servers
 from tests.benchmark.cards import make_card, mileage_document, tea_document
 from tests.benchmark.little_server import closed_port
+from tests.postgres import Postgres, serving_postgres
 from tools.processes import bare_environ
 
 # The same examples in every run, and no deadline for each: a busy machine is no defect.
@@ -139,3 +140,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def make_app(service: Service) -> ServiceApp:
     """The endpoint over `service`, without CORS and with a log that says nothing."""
     return ServiceApp(service, RequestLog("CRITICAL", {}), Cors(frozenset()))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, which starts with the first test that needs it; one for each worker."""
+    with serving_postgres() as server:
+        yield server

@@ -25,6 +25,7 @@ from benchmark.endpoints.identity import TokenError
 from benchmark.endpoints.sample import Failure, Temperature, utc_now
 from benchmark.engine.cancellation import Cancellation
 from benchmark.engine.client import Client, Instances
+from benchmark.record.journal import Journal
 from benchmark.record.recording import load_samples
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import FAILURES, ROW, TEMPERATURES, Row, from_rows, make_row, pack
@@ -69,21 +70,23 @@ def execute(
 
     Raises StoreError, and ForceError where the command fails (the run is then FAILED and can be resumed).
     """
-    session = _Session(run, plan, targets, bodies.bodies[0], card, store, force, report)
     with Cancellation() as cancellation:
         if resume:
             store.resume_run(run.id)
         else:
             store.create_run(run)
+        journal = Journal(store, run.id, cancellation.ask)
+        session = _Session(run, plan, targets, bodies.bodies[0], card, store, journal, force, report)
         try:
             asyncio.run(session.run(cancellation))
+            journal.drain()
             outcome = session.outcome
             state = RunState.CANCELLED if cancellation.is_asked else RunState.FINISHED
-            store.finish(run.id, state, outcome)
+            journal.finish(state, outcome)
         except BaseException as error:
             with suppress(StoreError):
                 reason = str(error) if isinstance(error, ForceError) else type(error).__name__
-                store.finish(run.id, RunState.FAILED, session.outcome | {"reason": reason})
+                journal.finish(RunState.FAILED, session.outcome | {"reason": reason})
             raise
     return replace(run, state=state, outcome=outcome)
 
@@ -99,6 +102,7 @@ class _Session:
         body: bytes,
         card: ModelCard | None,
         store: Store,
+        journal: Journal,
         force: str | None,
         report: ProgressReport,
     ) -> None:
@@ -108,6 +112,7 @@ class _Session:
         self._body = body
         self._card = card
         self._store = store
+        self._journal = journal
         self._force = force
         self._report = report
         before = run.progress
@@ -190,7 +195,7 @@ class _Session:
             progress = json.loads(json.dumps(self._progress))
             try:
                 chunk = pack(from_rows(rows)) if rows else None
-                await asyncio.to_thread(self._store.append, self._run.id, chunk, progress)
+                await asyncio.to_thread(self._journal.append, self._run.id, chunk, progress)
             except StoreError:
                 self._unwritten = rows + self._unwritten
                 raise

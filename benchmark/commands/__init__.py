@@ -4,14 +4,19 @@
 """
 
 import argparse
+import getpass
 import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmark.record.store import Store
+from benchmark.endpoints import readable
+from benchmark.record.location import Location, LocationError, is_url, location_in
+
+if TYPE_CHECKING:
+    from benchmark.record.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,13 +28,47 @@ class UsageError(Exception):
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add the argument for the location of the record."""
     parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="directory of the record (default: RESULTS_DIR, or results)"
+        "--results",
+        metavar="DIR|URL",
+        help="directory of the record, or postgresql+psycopg:// address without a password, which belongs into "
+        "PGPASSWORD or ~/.pgpass (default: RESULTS_URL, or RESULTS_DIR, or results)",
     )
 
 
-def results_store(directory: Path | None) -> Store:
-    """The record in `directory`, or else in RESULTS_DIR, or else in `results`."""
-    return Store(directory or Path(os.environ.get("RESULTS_DIR") or ROOT / "results"))
+def results_store(given: str | os.PathLike[str] | None) -> "Store":
+    """The record at the `given` directory or address, or else where the environment says. Raises UsageError."""
+    from benchmark.record.journal import recover  # a database's client is slow to import, and not all commands need it
+    from benchmark.record.store import Store
+
+    try:
+        location = location_in(os.environ, ROOT / "results")
+        if given is not None:
+            location = _location(os.fspath(given), location)
+    except LocationError as error:
+        raise UsageError(str(error)) from None
+    store = Store(location, user=user_name())
+    recover(store)
+    return store
+
+
+def _location(given: str, configured: Location) -> Location:
+    if not is_url(given):
+        return Location(Path(given))
+    try:
+        location = Location(configured.directory, given)
+    except LocationError as error:
+        raise LocationError(f"--results {error}") from None
+    if location.has_password:
+        raise LocationError("--results: other users can read a command line: set RESULTS_URL, or PGPASSWORD, instead")
+    return location
+
+
+def user_name() -> str:
+    """The user of this process; empty if it has no name."""
+    try:
+        return readable.name(getpass.getuser())
+    except (KeyError, OSError):  # a numeric user of a container
+        return ""
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -16,6 +16,7 @@ from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.protocols import DEFAULT, PROTOCOLS
 from benchmark.engine.replay import Recording
+from benchmark.record.occupancy import EndpointInUse, occupied
 from benchmark.record.plan import MARGIN_PCT, MAX_RATE, MAX_REQUESTS, Plan, PlanError, default_margin_ms
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState, new_run_id
@@ -310,12 +311,15 @@ def conduct(kind: RunKind[Any, Any], prepare: Callable[[], Work], store: Store, 
 
 
 def carry_out(kind: RunKind[Any, S], work: Work, store: Store, progress: str) -> S:
-    """Carry out `work` with visible progress, and summarise the recorded run. Raises UsageError, RunBroken."""
+    """Carry out `work` with visible progress, and summarise the recorded run. Raises UsageError, RunBroken.
+
+    Its endpoints are in no other run meanwhile.
+    """
     try:
-        with _progress(progress, work.total) as report:
+        with occupied(store, work.run), _progress(progress, work.total) as report:
             work.execute(report)
         return summary_in(kind, store, work.run.id)
-    except PlanError as error:
+    except (PlanError, EndpointInUse) as error:
         raise UsageError(str(error)) from error
     except StoreError as error:
         raise UsageError(f"the record cannot be used: {error}") from error

@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from benchmark.commands import UsageError
+from benchmark.commands import UsageError, user_name
 from benchmark.commands.measuring import carry_out
+from benchmark.record.journal import recover
 from benchmark.record.plan import PlanError
 from benchmark.record.store import Store, StoreError
 from benchmark.runs.job import JobError, read_job
@@ -19,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure; returns the exit status."""
     try:
         job = read_job(sys.stdin.read())
-        store = Store(job.results)
+        store = Store(job.results, user=job.user or user_name())
+        recover(store)
         kind, order = job.order(store)
         work = kind.prepare(order, store)
     except (JobError, PlanError, RunRefused) as error:

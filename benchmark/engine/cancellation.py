@@ -7,6 +7,7 @@ the process and leave a run that stays in progress in the record.
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -38,8 +39,13 @@ class Cancellation:
             signal.signal(sign, handler)
 
     def _note(self, sign: int, frame: FrameType | None) -> None:
+        self.ask()
+
+    def ask(self) -> None:
+        """Cancel as a signal does; from any thread."""
         self.is_asked = True
-        self._wake()
+        with suppress(RuntimeError):  # the loop has just ended, so there is nothing to wake
+            self._wake()
 
     async def wait(self) -> None:
         """Wait for a cancellation."""

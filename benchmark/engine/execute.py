@@ -33,6 +33,7 @@ from benchmark.engine.generator import ProcessSnapshot, Watch, judge
 from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs, written
 from benchmark.engine.overhead import measure_overhead, null_server_if_any
 from benchmark.engine.schedule import arrivals, replayed
+from benchmark.record.journal import Journal
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenPlan, Plan, PlanError, ReplayPlan
 from benchmark.record.recording import HEARTBEAT_S, Recorder, load_samples
 from benchmark.record.run import FORMAT_VERSION, Run, RunState
@@ -109,24 +110,26 @@ def execute(
         store.create_run(run)
         stop = asyncio.Event()
         watchdog = _watchdog(plan, endpoints, stop)
-        recorder = Recorder(store, run.id, plan.requests(len(endpoints)), watchdog.add if watchdog else None)
+        journal = Journal(store, run.id, cancellation.ask)
+        recorder = Recorder(journal, run.id, plan.requests(len(endpoints)), watchdog.add if watchdog else None)
         session = _Session(plan, endpoints, bodies, card, recorder, report, most, stop, times_s)
         try:
             with null_server_if_any() as null_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 state = runner.run(session.run(cancellation, null_url))
             recorder.flush()
+            journal.drain()
             report(recorder.progress)
             samples, _ = load_samples(store, run.id)
             outcome = session.outcome | session.judged(samples)
             if watchdog and watchdog.reason is not None and state is RunState.FINISHED:
                 state = RunState.ABORTED
                 outcome["reason"] = watchdog.reason
-            store.finish(run.id, state, outcome)
+            journal.finish(state, outcome)
         except BaseException:
             with suppress(StoreError):
                 recorder.flush()
             with suppress(StoreError):
-                store.finish(run.id, RunState.FAILED, session.outcome)
+                journal.finish(RunState.FAILED, session.outcome)
             raise
     return replace(run, state=state, outcome=outcome)
 

@@ -3,10 +3,10 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,10 +19,17 @@ HEARTBEAT_S = 5.0
 """How often a waiting run writes a sign of life; after three times as long it counts as lost."""
 
 
+class Log(Protocol):
+    """Where a recorder writes: the journal of a run, or what carries rows to one."""
+
+    def append(self, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> object:
+        """Write packed rows, or a sign of life. Raises StoreError."""
+
+
 class Recorder:
     """Collects the rows of one run. Adding one takes about a microsecond, and creates no garbage."""
 
-    def __init__(self, store: Store, run_id: str, total: int, observe: Callable[[Row], None] | None = None) -> None:
+    def __init__(self, store: Log, run_id: str, total: int, observe: Callable[[Row], None] | None = None) -> None:
         """`total` is the number of planned requests; `observe` is called with each row."""
         self.done = 0
         self.phase = "measuring"

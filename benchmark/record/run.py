@@ -41,6 +41,8 @@ class Run:
     is_imported: bool = False
     """It was imported from a file, which is untrusted. Nothing in it is started or contacted, and it counts as evidence
     only if it is named explicitly."""
+    started_by: str = ""
+    """who started it; empty if unknown"""
 
     @property
     def plan(self) -> Plan:

@@ -1,6 +1,7 @@
 """The job of a measuring process: one JSON document on standard input.
 
-Tokens are in the job because other users of a machine can read a command line, but not a pipe.
+Tokens and the address of the record are in the job because other users of a machine can read a command line, but not a
+pipe.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from benchmark.endpoints.endpoint import Endpoint, EndpointError
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.engine.replay import LogError, Recording, parse_log
+from benchmark.record.location import Location
 from benchmark.record.plan import PlanError, ReplayPlan
 from benchmark.record.store import Store
 from benchmark.runs import kind_named, kind_of_run, plan_of
@@ -46,13 +48,15 @@ class Job:
     """A run to carry out: a new one of this kind and plan, or a recorded one to resume, without kind and plan."""
 
     run_id: str
-    results: Path
-    """the directory of the record"""
+    results: Location
+    """the record"""
     endpoints: tuple[Endpoint, ...] = ()
     kind: str | None = None
     plan: Mapping[str, Any] | None = None
     name: str = ""
     log: Log | None = None
+    user: str = ""
+    """who starts it; empty if unknown"""
 
     @property
     def resumes(self) -> bool:
@@ -81,12 +85,14 @@ def write_job(job: Job) -> str:
     return json.dumps(
         {
             "run_id": job.run_id,
-            "results": str(job.results.resolve()),
+            "results": str(job.results.directory.resolve()),
+            "results_url": job.results.url,
             "endpoints": [_endpoint_document(endpoint) for endpoint in job.endpoints],
             "kind": job.kind,
             "plan": None if job.plan is None else dict(job.plan),
             "name": job.name,
             "log": None if job.log is None else asdict(job.log),
+            "user": job.user,
         }
     )
 
@@ -97,12 +103,13 @@ def read_job(text: str) -> Job:
         document = json.loads(text)
         return Job(
             document["run_id"],
-            Path(document["results"]),
+            Location(Path(document["results"]), document["results_url"]),
             _endpoints(document["endpoints"]),
             document["kind"],
             document["plan"],
             document["name"],
             Log(**document["log"]) if document["log"] else None,
+            document["user"],
         )
     except (ValueError, KeyError, TypeError, EndpointError) as error:
         raise JobError(f"this is not a job ({type(error).__name__}: {error})") from error

@@ -122,7 +122,7 @@ def test_a_process_is_told_the_whole_plan_and_whom_it_may_reach(
     job = read_job(child().told)
     kind, order = job.order(store)
     assert (kind.name, order.plan, order.name, order.run_id) == (plan.kind, plan, "-odd name", run_id)
-    assert job.results == store.path.parent
+    assert job.results == store.location
     assert [(one.key, one.name, one.url, one.token) for one in order.endpoints] == [
         (one.key, one.name, one.url, one.token) for one in SIDES
     ]
@@ -157,7 +157,7 @@ def test_a_process_does_not_go_on_with_an_imported_run(store: Store) -> None:
     )
     store.create_run(imported)
     with pytest.raises(PlanError, match="was imported"):
-        Job("abcd1234", store.path.parent, SIDES).order(store)
+        Job("abcd1234", store.location, SIDES).order(store)
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "{", '{"run_id": "abcd"}'])
@@ -174,7 +174,7 @@ def test_new_instances_come_from_the_environment_alone(
     monkeypatch.delenv("FORCE_COMMAND", raising=False)
     for plan, why in ((ForcedPlan(1), "FORCE_COMMAND must hold"), (SpawnPlan(1), str(tmp_path / "nowhere"))):
         monkeypatch.setenv("FUNCTION_DIR", str(tmp_path / "nowhere"))
-        job = Job("abcd1234", store.path.parent, SIDES, "coldstart", cold_document(plan))
+        job = Job("abcd1234", store.location, SIDES, "coldstart", cold_document(plan))
         kind, order = job.order(store)
         with pytest.raises((PlanError, RunRefused), match=why):
             kind.prepare(order, store)

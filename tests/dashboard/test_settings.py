@@ -15,7 +15,7 @@ def test_an_empty_environment_means_the_local_twins() -> None:
         ("api", "FastAPI", "http://127.0.0.1:8000", 10.0, None),
         ("function", "Cloud Function", "http://127.0.0.1:8080", 10.0, None),
     ]
-    assert (settings.results_dir, settings.model_dir) == (ROOT / "results", ROOT / "artifacts" / "iris")
+    assert (settings.results.directory, settings.model_dir) == (ROOT / "results", ROOT / "artifacts" / "iris")
     assert (settings.host, settings.port) == ("127.0.0.1", 8501)
 
 
@@ -41,7 +41,7 @@ def test_every_variable_is_read() -> None:
         ("api", "Cloud Run", "https://api.example", 2.5, "one"),
         ("function", "Functions", "https://function.example/predict", 30.0, "two"),
     ]
-    assert (settings.results_dir, settings.model_dir) == (Path("/somewhere/results"), Path("relative/model"))
+    assert (settings.results.directory, settings.model_dir) == (Path("/somewhere/results"), Path("relative/model"))
     assert (settings.host, settings.port) == ("0.0.0.0", 9000)  # noqa: S104
 
 

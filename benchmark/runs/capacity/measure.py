@@ -23,6 +23,7 @@ from benchmark.engine.generator import Watch
 from benchmark.engine.generator import judge as judge_generator
 from benchmark.engine.loops import connections_at_most, measure_arrivals
 from benchmark.engine.overhead import measure_overhead, null_server_if_any
+from benchmark.record.journal import Journal
 from benchmark.record.plan import AbortRule, OpenLoopPlan
 from benchmark.record.recording import Recorder
 from benchmark.record.run import Run, RunState
@@ -51,8 +52,8 @@ _IN_WINDOW = FEWEST + 5
 class _Steps(Recorder):
     """Records the rows, and the steps so far in the progress, so that a lost run can still be read."""
 
-    def __init__(self, store: Store, run_id: str, most_steps: int) -> None:
-        super().__init__(store, run_id, 0, self._observed)
+    def __init__(self, journal: Journal, run_id: str, most_steps: int) -> None:
+        super().__init__(journal, run_id, 0, self._observed)
         self.bounds: list[Bounds] = []
         self.rows: list[Row] = []
         """those of the step in progress"""
@@ -86,20 +87,22 @@ def execute(
     """
     with Cancellation() as cancellation:
         store.create_run(run)
-        recorder = _Steps(store, run.id, plan.steps * len(endpoints))
+        journal = Journal(store, run.id, cancellation.ask)
+        recorder = _Steps(journal, run.id, plan.steps * len(endpoints))
         session = _Session(plan, endpoints, bodies.bodies, card, recorder, report)
         try:
             with null_server_if_any() as null_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 state = runner.run(session.run(cancellation, null_url))
             recorder.flush()
+            journal.drain()
             report(recorder.progress)
             outcome = session.outcome
-            store.finish(run.id, state, outcome)
+            journal.finish(state, outcome)
         except BaseException:
             with suppress(StoreError):
                 recorder.flush()
             with suppress(StoreError):
-                store.finish(run.id, RunState.FAILED, session.outcome)
+                journal.finish(RunState.FAILED, session.outcome)
             raise
     return replace(run, state=state, outcome=outcome)
 

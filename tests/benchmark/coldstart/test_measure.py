@@ -274,14 +274,15 @@ def test_a_record_that_cannot_be_written_for_a_while_ends_no_ladder(
 ) -> None:
     append, refused = Store.append, list[str]()
 
-    def busy(store: Store, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+    def busy(store: Store, run_id: str, chunk: bytes | None, progress: Mapping[str, Any], position: int) -> bool:
         # The first heartbeat, the first probe, and some of those after them.
         if len(refused) < 8:
             refused.append("probe" if chunk else "heartbeat")
             raise StoreError("database is locked")
-        append(store, run_id, chunk, progress)
+        return append(store, run_id, chunk, progress, position)
 
     monkeypatch.setattr(Store, "append", busy)
+    monkeypatch.setattr("benchmark.record.journal.RETRY_S", 0.0)
     monkeypatch.setattr("benchmark.coldstart.measure._HEARTBEAT_S", 0.05)
     url, _ = platform(30)
     status, said = coldstart("--endpoint", f"api={url}", "--idle", "100ms,300ms", "--repeats", "2", "--warm", "1")
@@ -301,7 +302,8 @@ def test_a_record_that_can_never_be_written_is_said_in_the_end(
     def full(*_: Any) -> None:
         raise StoreError("disk is full")
 
-    monkeypatch.setattr(Store, "append", full)
+    for writing in ("append", "add_chunks"):
+        monkeypatch.setattr(Store, writing, full)
     status, said = coldstart("--command", f"api={TINY}", "--repeats", "1", "--warm", "1")
     assert (status, "disk is full" in said) == (2, True)
     assert Store(results).runs()[0].state is RunState.FAILED
@@ -312,10 +314,10 @@ def test_a_run_that_was_deleted_meanwhile_is_not_gone_on_with(
 ) -> None:
     append = Store.append
 
-    def deleted(store: Store, run_id: str, chunk: bytes | None, progress: Mapping[str, Any]) -> None:
+    def deleted(store: Store, *arguments: Any) -> bool:
         with suppress(UnknownRun):
-            store.delete_run(run_id)
-        append(store, run_id, chunk, progress)
+            store.delete_run(arguments[0])
+        return append(store, *arguments)
 
     monkeypatch.setattr(Store, "append", deleted)
     status, said = coldstart("--endpoint", f"api={platform(30)[0]}", "--idle", "1h", "--repeats", "1")

@@ -24,7 +24,7 @@ from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.generator import Watch
 from benchmark.engine.overhead import NullServerError
 from benchmark.engine.pace import Pace
-from benchmark.record import store as store_module
+from benchmark.record.database import BUSY_TIMEOUT_S
 from benchmark.record.plan import (
     AbortRule,
     ClosedLoopPlan,
@@ -40,6 +40,7 @@ from benchmark.record.plan import (
 )
 from benchmark.record.recording import HEARTBEAT_S, load_samples
 from benchmark.record.run import Run, RunState, new_run_id
+from benchmark.record.runs import LOST_AFTER_S
 from benchmark.record.samples import Row, Samples, response_ms
 from benchmark.record.store import Store, StoreError
 from benchmark.summary.summarise import summarise
@@ -300,9 +301,9 @@ def test_a_run_that_asks_at_rest_says_that_it_goes_on(
     phases = []
     append = Store.append
 
-    def note(store: Store, run_id: str, chunk: bytes | None, progress: Any) -> None:
+    def note(store: Store, run_id: str, chunk: bytes | None, progress: Any, position: int | None) -> bool:
         phases.append(progress["phase"])
-        append(store, run_id, chunk, progress)
+        return append(store, run_id, chunk, progress, position)
 
     monkeypatch.setattr(Store, "append", note)
 
@@ -419,7 +420,8 @@ def test_a_failed_run_says_what_it_knows_though_its_last_samples_cannot_be_recor
     def full(*_: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(Store, "append", full)
+    for writing in ("append", "add_chunks"):
+        monkeypatch.setattr(Store, writing, full)
     named = json_reply({"prediction": 1}, headers=[("X-Instance-Id", "abc")])
     with pytest.raises(StoreError, match="full"):
         measure(ComparePlan(pairs=3, warmup=0), [serve(always(named)), serve(always(GOOD))])
@@ -468,9 +470,10 @@ def test_a_run_says_that_it_goes_on_while_it_waits_for_an_answer(
     written = threading.Event()
     append = Store.append
 
-    def note(store: Store, *arguments: Any) -> None:
-        append(store, *arguments)
+    def note(store: Store, *arguments: Any) -> bool:
+        wanted = append(store, *arguments)
         written.set()
+        return wanted
 
     monkeypatch.setattr(Store, "append", note)
 
@@ -486,7 +489,7 @@ def test_a_run_says_that_it_goes_on_while_it_waits_for_an_answer(
 
 
 def test_a_run_is_not_taken_for_lost_between_two_signs_of_life() -> None:
-    assert HEARTBEAT_S + store_module._BUSY_TIMEOUT_S < store_module._LOST_AFTER_S
+    assert HEARTBEAT_S + BUSY_TIMEOUT_S < LOST_AFTER_S
 
 
 @pytest.mark.slow
@@ -497,9 +500,9 @@ def test_the_record_of_pairs_is_written_aside_and_is_no_lag(
     monkeypatch.setattr("benchmark.engine.loops.FLUSH_EVERY_S", 0.05)
     append = Store.append
 
-    def slowly(store: Store, *arguments: Any) -> None:
+    def slowly(store: Store, *arguments: Any) -> bool:
         time.sleep(write_s)
-        append(store, *arguments)
+        return append(store, *arguments)
 
     monkeypatch.setattr(Store, "append", slowly)
 

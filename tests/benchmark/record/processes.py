@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+from benchmark.record.location import Location
 from tests.servers import ROOT
 
 
@@ -21,9 +21,14 @@ def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def write_at_once(script: str, results: Path) -> None:
-    """Eight processes of `script RESULTS WRITER 50`, which say that they are ready and leave together at a line."""
-    started = [start(script, results, writer, 50) for writer in range(8)]
+def as_arguments(location: Location) -> tuple[str, str]:
+    """A location as two arguments of a script; the second one is empty for a file."""
+    return str(location.directory), location.url or ""
+
+
+def write_at_once(script: str, location: Location) -> None:
+    """Eight processes of `script DIRECTORY URL WRITER 50`, which say that they are ready and begin at a line."""
+    started = [start(script, *as_arguments(location), writer, 50) for writer in range(8)]
     try:
         for process in started:
             assert process.stdout is not None

@@ -8,15 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmark.endpoints.sample import Comparison, Sample
-from benchmark.record import store as record
+from benchmark.record import comparisons as record
 from benchmark.record.history import History
 from benchmark.record.store import FILE_NAME, NOBODY, START, Store
 from tests.servers import ROOT
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
 
 
 def comparison(name: str, model: str = "tea") -> Comparison:

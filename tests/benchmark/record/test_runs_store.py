@@ -2,31 +2,22 @@
 
 import json
 import os
-import sqlite3
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from benchmark.endpoints.sample import Answer, Comparison, Failure
+from benchmark.endpoints.sample import Comparison
+from benchmark.record import schema
 from benchmark.record.run import Run, RunState, new_run_id
-from benchmark.record.store import FILE_NAME, SCHEMA_VERSION, ReadOnly, Store, StoreError, UnknownRun
+from benchmark.record.store import ReadOnly, RunQuery, Store, StoreError, UnknownRun
+from tests.benchmark.record.conftest import Silent, count_rows
 from tests.benchmark.record.processes import write_at_once
 from tests.benchmark.runs import make_run
-
-ROOT = Path(__file__).resolve().parents[3]
-RECORD_V1 = ROOT / "tests" / "data" / "record-v1.sql"
-RECORD_V2 = ROOT / "tests" / "data" / "record-v2.sql"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results")
 
 
 def running(run_id: str = "0123abcd") -> Run:
@@ -85,8 +76,8 @@ def test_deleting_a_run_takes_its_samples_with_it_and_leaves_the_others(store: S
     store.delete_run("aaaa")
     assert [run.id for run in store.runs()] == ["bbbb"]
     assert store.chunks("bbbb") == [(1, b"samples")]
-    with closing(sqlite3.connect(store.path)) as database:
-        assert database.execute("SELECT count(*) FROM chunk").fetchone() == (1,)
+    assert count_rows(store, schema.chunk) == 1
+    assert count_rows(store, schema.run_endpoint) == 2
 
 
 def test_a_run_is_not_recorded_twice(store: Store) -> None:
@@ -114,30 +105,26 @@ def test_what_is_no_json_is_not_recorded(store: Store) -> None:
 # --- A run that stops being heard of
 
 
-def test_a_run_that_is_not_heard_of_for_a_while_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr("benchmark.record.store.time.time", lambda: now)
+def test_a_run_that_is_not_heard_of_for_a_while_is_lost(store: Store, silent: Silent) -> None:
     store.create_run(running())
-    now += 19
+    silent(store, "0123abcd", 15)
     assert store.run("0123abcd").state is RunState.RUNNING
     store.append("0123abcd", None, {})
-    now += 19
+    silent(store, "0123abcd", 15)
     assert store.run("0123abcd").state is RunState.RUNNING
-    now += 2
+    silent(store, "0123abcd", 6)
     assert store.run("0123abcd").state is RunState.LOST
     assert [run.state for run in store.runs()] == [RunState.LOST]
     assert store.run("0123abcd").is_over
 
 
-def test_a_lost_run_that_is_heard_of_again_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr("benchmark.record.store.time.time", lambda: now)
+def test_a_lost_run_that_is_heard_of_again_goes_on(store: Store, silent: Silent) -> None:
     store.create_run(running())
-    now += 60
+    silent(store, "0123abcd", 60)
     store.append("0123abcd", b"late", {})
     assert store.run("0123abcd").state is RunState.RUNNING
     store.finish("0123abcd", RunState.FINISHED, {})
-    now += 10_000
+    silent(store, "0123abcd", 10_000)
     assert store.run("0123abcd").state is RunState.FINISHED, "what is over is not lost"
 
 
@@ -151,7 +138,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
     assert store.run("abce5678").id == "abce5678"
 
 
-@pytest.mark.parametrize("run_id", ["", "ffff", "ABCD1234", "abcd12345", "%", "abcd____", "bcd"])
+@pytest.mark.parametrize("run_id", ["", "ffff", "ABCD1234", "abcd12345", "%", "abcd____", "bcd", "abcd\0", "\ud800"])
 def test_what_no_run_begins_with_is_unknown(store: Store, run_id: str) -> None:
     store.create_run(finished("abcd1234"))
     uses: tuple[Callable[[], object], ...] = (
@@ -197,9 +184,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from benchmark.record.run import Run, RunState
-from benchmark.record.store import Store
+from benchmark.record.store import Location, Store
 
-store, writer, count = Store(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+store, writer, count = Store(Location(Path(sys.argv[1]), sys.argv[2] or None)), sys.argv[3], int(sys.argv[4])
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
@@ -212,15 +199,12 @@ for number in range(count):
 
 
 def test_eight_processes_record_runs_at_once_and_nothing_is_lost(store: Store) -> None:
-    write_at_once(WRITER, store.path.parent)
+    write_at_once(WRITER, store.location)
     found = store.runs(limit=1000)
     assert len(found) == 400
     assert {run.id for run in found} == {f"{writer}{number:03x}" for writer in range(8) for number in range(50)}
     assert all(run.state is RunState.FINISHED and run.outcome == {"writer": run.id[0]} for run in found)
-    with closing(sqlite3.connect(store.path)) as database:
-        chunks = database.execute(
-            "SELECT id, position, samples FROM chunk JOIN run ON run = sequence ORDER BY id, position"
-        ).fetchall()
+    chunks = [(run.id, *chunk) for run in sorted(found, key=lambda run: run.id) for chunk in store.chunks(run.id)]
     assert chunks == [
         (run_id, position, f"{run_id} {part}".encode())
         for run_id in sorted(run.id for run in found)
@@ -228,57 +212,20 @@ def test_eight_processes_record_runs_at_once_and_nothing_is_lost(store: Store) -
     ]
 
 
-# --- Files of other versions, and those that cannot be used
+def test_two_hundred_readers_at_once_all_see_the_record_while_it_is_written(store: Store) -> None:
+    for number in range(20):
+        store.create_run(finished(f"{number:04}"))
+    store.create_run(running())
 
+    def read(_: int) -> tuple[int, int, bool]:
+        return len(store.runs()), store.find(RunQuery(limit=5)).total, store.run("0123abcd").is_over
 
-@pytest.fixture
-def version_1(store: Store) -> Store:
-    """A record as the first version left it."""
-    store.path.parent.mkdir()
-    with closing(sqlite3.connect(store.path)) as database:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(RECORD_V1.read_text())
-    return store
-
-
-def test_a_file_of_version_1_keeps_its_comparisons_and_takes_runs(version_1: Store) -> None:
-    (kept,) = version_1.latest("tea", 10)
-    assert (kept.id, kept.inputs) == ("5f0c", (5.0, 2.0, 3.5))
-    answered, lost = kept.samples
-    assert (answered.latency_ms, answered.answer) == (12.5, Answer(1, "oolong", 0.7, (0.2, 0.7, 0.1), "v1"))
-    assert (lost.latency_ms, lost.failure) == (500.0, Failure.TIMEOUT)
-    version_1.create_run(finished(), b"samples")
-    assert version_1.run("0123abcd") == finished()
-    assert version_1.latest("tea", 10) == [kept]
-    with closing(sqlite3.connect(version_1.path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-
-
-def test_a_file_that_was_brought_up_to_date_is_like_a_new_one(version_1: Store, tmp_path: Path) -> None:
-    new = Store(tmp_path / "new")
-    for each in (version_1, new):
-        each.runs()
-    schemas = []
-    for path in (version_1.path, new.path):
-        with closing(sqlite3.connect(path)) as database:
-            rows = database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-        schemas.append([(kind, name, " ".join((sql or "").split())) for kind, name, sql in rows])
-    assert schemas[0] == schemas[1]
-
-
-def test_a_file_of_version_2_knows_which_of_its_runs_were_imported(store: Store) -> None:
-    store.path.parent.mkdir()
-    with closing(sqlite3.connect(store.path)) as database:
-        database.executescript(RECORD_V2.read_text())
-    assert {run.name: run.is_imported for run in store.runs()} == {
-        "measured": False,
-        "broke off at once": False,
-        "cold starts": False,
-        "simulated": False,
-        "imported": True,
-        "imported cold starts": True,
-    }
-    assert store.chunks("aaaa0001") == [(1, b"samples")]
+    with ThreadPoolExecutor(200) as readers:
+        reading = readers.map(read, range(400))
+        for number in range(20):
+            store.append("0123abcd", b"samples", {"done": number})
+        assert set(reading) == {(21, 21, False)}
+    assert len(store.chunks("0123abcd")) == 20
 
 
 # --- Runs that came as a file
@@ -290,7 +237,7 @@ def test_an_imported_run_stays_one_whatever_happens_to_it(store: Store) -> None:
     store.rename_run(imported.id, "Trust me")
     store.append(imported.id, None, {"elapsed_s": 1.0})
     assert store.run(imported.id).is_imported
-    assert [run.is_imported for run in Store(store.path.parent).runs()] == [True]
+    assert [run.is_imported for run in Store(store.location).runs()] == [True]
     store.delete_run(imported.id)
     assert store.runs() == []
 
@@ -312,7 +259,7 @@ def test_an_imported_run_is_not_resumed(store: Store) -> None:
 def test_a_record_that_is_read_only_shows_all_and_changes_nothing(store: Store) -> None:
     store.add(Comparison("one", "now", "tea", (1.0,), ()))
     store.create_run(finished(), b"samples")
-    shown = Store(store.path.parent, read_only=True)
+    shown = Store(store.location, read_only=True)
     before = (store.runs(), store.latest("tea"), store.chunks("0123abcd"))
     assert (shown.runs(), shown.latest("tea"), shown.chunks("0123abcd")) == before
     changes: list[Callable[[], object]] = [
@@ -331,93 +278,16 @@ def test_a_record_that_is_read_only_shows_all_and_changes_nothing(store: Store) 
     assert (store.runs(), store.latest("tea"), store.chunks("0123abcd")) == before
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(version_1: Store) -> None:
-    with closing(sqlite3.connect(version_1.path)) as database:
-        database.execute("CREATE TABLE chunk (in_the_way TEXT)")
-    with pytest.raises(StoreError, match="chunk"):
-        version_1.runs()
-    with closing(sqlite3.connect(version_1.path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
-        assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'run'").fetchone() == (0,)
-        database.execute("DROP TABLE chunk")
-    assert version_1.runs() == []
-    assert version_1.count("tea") == 1
-
-
-def assert_unusable(store: Store, reading: bool = True) -> None:
-    writes: list[Callable[[], object]] = [
-        lambda: store.create_run(finished("ffff")),
-        lambda: store.append("0123abcd", b"x", {}),
-        lambda: store.finish("0123abcd", RunState.FINISHED, {}),
-        lambda: store.rename_run("0123abcd", "x"),
-        lambda: store.delete_run("0123abcd"),
-    ]
-    reads: list[Callable[[], object]] = [
-        store.runs,
-        lambda: store.run("0123abcd"),
-        lambda: store.process("0123abcd"),
-        lambda: store.chunks("0123abcd"),
-    ]
-    for use in writes + (reads if reading else []):
-        with pytest.raises(StoreError, match=FILE_NAME):
-            use()
-
-
-def test_a_file_from_a_later_version_is_left_alone(store: Store) -> None:
-    store.create_run(finished())
-    with closing(sqlite3.connect(store.path)) as database:
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-        database.execute("PRAGMA journal_mode = DELETE")
-    before = store.path.read_bytes()
-    assert_unusable(store)
-    with pytest.raises(StoreError, match="was written by a later version"):
-        store.runs()
-    assert store.path.read_bytes() == before
-
-
-def test_a_corrupt_file_is_named_and_left_as_it_is(store: Store) -> None:
-    store.path.parent.mkdir()
-    store.path.write_bytes(b"this is no database" * 100)
-    assert_unusable(store)
-    assert store.path.read_bytes() == b"this is no database" * 100
-
-
-@pytest.fixture
-def read_only() -> Iterator[Store]:
-    """A record with one run that this process may read and not write, also where it is the superuser's otherwise."""
-    with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory))
-        store.create_run(finished(), b"samples")
-        store.path.chmod(0o444)
-        Path(directory).chmod(0o555)
-        user = os.geteuid()
-        if user == 0:
-            os.seteuid(65534)
-        try:
-            yield store
-        finally:
-            os.seteuid(user)
-            Path(directory).chmod(0o700)
-
-
-def test_a_read_only_file_is_named_and_keeps_what_it_has(read_only: Store) -> None:
-    assert_unusable(read_only, reading=False)
-    before = read_only.path.read_bytes()
-    with pytest.raises(StoreError, match=FILE_NAME):
-        read_only.create_run(finished("ffff"))
-    assert read_only.path.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("column", "value"),
     [("state", "eaten by a dog"), ("manifest", "{"), ("outcome", ""), ("progress", "nothing")],
 )
 def test_a_run_that_this_version_cannot_read_is_a_store_error(store: Store, column: str, value: str) -> None:
     store.create_run(finished())
-    with closing(sqlite3.connect(store.path)) as database, database:
-        database.execute(f"UPDATE run SET {column} = ?", (value,))  # noqa: S608  our own names
+    with store.database.write() as connection:
+        connection.execute(update(schema.run).values({column: value}))
     for use in (store.runs, lambda: store.run("0123abcd")):
-        with pytest.raises(StoreError, match=FILE_NAME):
+        with pytest.raises(StoreError, match=re.escape(store.location.name)):
             use()
 
 

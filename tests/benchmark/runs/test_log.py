@@ -6,7 +6,9 @@ import pytest
 
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
+from benchmark.record.location import Location
 from benchmark.record.plan import PlanError, ReplayPlan
+from benchmark.record.location import Location
 from benchmark.record.plan import to_document as plan_document
 from benchmark.record.store import Store
 from benchmark.runs.job import Job, Log, read_job, write_job
@@ -22,7 +24,7 @@ def test_a_log_reaches_the_process_of_its_run_as_it_was(tmp_path: Path) -> None:
         assert found.times_s is not None
         assert (found.times_s.tolist(), found.bodies is not None) == ([0, 2], with_bodies)
         plan = ReplayPlan("log.json", found.sha256, 2, 0.5, 2.0, speed=4.0, warmup=0)
-        job = Job("abcd1234", tmp_path, SIDES, "load", plan_document(plan), log=log)
+        job = Job("abcd1234", Location(tmp_path), SIDES, "load", plan_document(plan), log=log)
         _, order = read_job(write_job(job)).order(Store(tmp_path))
         assert order.recording is not None and order.recording.times_s is not None
         assert order.recording.times_s.tolist() == [0, 0.5]

@@ -13,6 +13,7 @@ from benchmark.__main__ import main
 from benchmark.coldstart.plan import ForcedPlan, IdleSweepPlan, SpawnPlan
 from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
+from benchmark.record.location import Location
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenLoopPlan, PlanError
 from benchmark.record.run import Run, RunState
 from benchmark.record.store import Store
@@ -51,7 +52,7 @@ def command(
 
 def job(directory: Path, **changes: Any) -> str:
     plan = kind_named("toy").write_plan(CountPlan(**changes))
-    return write_job(Job(RUN_ID, directory, SIDES, "toy", plan, "one two three"))
+    return write_job(Job(RUN_ID, Location(directory), SIDES, "toy", plan, "one two three"))
 
 
 def test_a_toy_kind_is_carried_out_shown_listed_and_exported(

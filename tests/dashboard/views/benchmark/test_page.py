@@ -356,10 +356,9 @@ def test_a_run_that_was_deleted_and_imported_again_is_read_again(page: Page, sto
     assert page.rerun().metrics("api") != before
 
 
-def test_a_cancel_that_reaches_no_process_says_so(page: Page, store: Store) -> None:
-    run, _ = simulated()
-    elsewhere = {**run.manifest, "client": {**run.manifest["client"], "host": "another.example"}}
-    store.create_run(replace(run, state=RunState.RUNNING, manifest=elsewhere))
+def test_a_cancel_that_reaches_no_process_says_so(page: Page, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.create_run(replace(simulated()[0], state=RunState.RUNNING))
+    monkeypatch.setattr(Launcher, "cancel", lambda *_: False)
     page.open().press("Cancel")
     assert [toast.value[:14] for toast in page.app.toast] == ["Not cancelled:"]
 
