@@ -8,6 +8,7 @@ from benchmark.record.recording import add_finished_run
 from benchmark.record.store import StoreError
 from benchmark.reports.export import run_from_bytes
 from benchmark.reports.imported import MAX_BYTES, ImportFault
+from benchmark.runs.headlines import write_headline
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with arguments.file.open("rb") as file:
             found, samples = run_from_bytes(file.read(MAX_BYTES + 1))
-        add_finished_run(results_store(arguments.results), found, samples)
+        store = results_store(arguments.results)
+        add_finished_run(store, found, samples)
+        write_headline(store, found, samples)
     except OSError as error:
         raise UsageError(f"{arguments.file}: cannot be read ({error.strerror})") from error
     except (ImportFault, StoreError) as error:

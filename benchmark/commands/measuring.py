@@ -22,6 +22,7 @@ from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState, new_run_id
 from benchmark.record.store import Store, StoreError
 from benchmark.runs import kind_named
+from benchmark.runs.headlines import write_headline_of
 from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, S, Work
 
 MakePlan = Callable[[argparse.Namespace, float], Plan]
@@ -326,8 +327,10 @@ def carry_out(kind: RunKind[Any, S], work: Work, store: Store, progress: str) ->
 
 
 def summary_in(kind: RunKind[Any, S], store: Store, run_id: str) -> S:
-    """The summary of a recorded run. Raises StoreError."""
-    return kind.summarise(store.run(run_id), load_samples(store, run_id)[0])
+    """The summary of a run that has ended. Writes its headline to the record. Raises StoreError."""
+    summary = kind.summarise(store.run(run_id), load_samples(store, run_id)[0])
+    write_headline_of(store, kind, summary)
+    return summary
 
 
 def _progress(kind: str, total: int) -> AbstractContextManager[ProgressReport]:

@@ -38,6 +38,11 @@ def kind_of_run(run: Run) -> RunKind[Any, Any]:
     return kind_named(run.kind)
 
 
+def titles() -> dict[str, str]:
+    """The display name of each kind; imports all of them."""
+    return {name: kind_named(name).title for name in KINDS}
+
+
 def plan_of(run: Run) -> Any:
     """The plan of `run`, parsed by its kind. Raises PlanError."""
     return kind_of_run(run).read_plan(run.manifest.plan)

@@ -27,6 +27,7 @@ from benchmark.record.plan import PlanError, check_count, check_hosts
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
+from benchmark.runs.headline import of_cold_starts
 from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, RunRefused, Shows, Work
 from benchmark.runs.requests import new_run, read_bodies
 from benchmark.statistics.text import listed
@@ -174,6 +175,7 @@ KIND: RunKind[ColdPlan, ColdSummary] = RunKind(
     print=print_coldstart,
     document=cold.to_document,
     has_results=lambda summary: any(side.failed < len(side.probes) for side in summary.endpoints),
+    headline=of_cold_starts,
     page="coldstart",
     panel="dashboard.views.coldstart.panels",
     unit="probe",

@@ -11,6 +11,7 @@ from benchmark.record.plan import MAX_RATE, MAX_REQUESTS
 from benchmark.record.run import Run
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
+from benchmark.runs.headline import Headline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,6 +88,10 @@ def _count_samples(samples: Samples, outcome: Mapping[str, Any]) -> int:
     return len(samples)
 
 
+def _no_headline(summary: AnySummary) -> Headline:
+    return Headline("")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunKind(Generic[P, S]):
     """One kind of run, with plans of type P and summaries of type S."""
@@ -113,6 +118,8 @@ class RunKind(Generic[P, S]):
     """The summary as JSON."""
     has_results: Callable[[S], bool]
     """Whether anything was measured."""
+    headline: Callable[[S], Headline] = _no_headline
+    """What a list says of a run."""
     page: str = "benchmark"
     """the path of the dashboard page that shows its runs"""
     panel: str

@@ -32,6 +32,7 @@ from benchmark.record.plan import (
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Floats
 from benchmark.record.store import Store
+from benchmark.runs.headline import of_requests
 from benchmark.runs.kind import Order, ProgressReport, RunKind, Shows, Work
 from benchmark.statistics.text import listed
 from benchmark.summary.printing import print_summary
@@ -56,6 +57,7 @@ def request_kind(name: str, title: str, shows: Shows | None = None) -> RunKind[P
         print=print_summary,
         document=summary_document,
         has_results=lambda summary: any(one.n for one in summary.endpoints),
+        headline=of_requests,
         panel="dashboard.views.benchmark.report",
         shows=shows,
     )

@@ -7,8 +7,8 @@ import streamlit as st
 from benchmark.endpoints.readable import is_readable
 
 _MOST = 1000
-_IDS = ("run", "compare")
-"""Run ids are digits and letters. They may look like numbers, such as `12e99999`, but are not."""
+_TEXTS = ("run", "compare", "search")
+"""Parameters that are no numbers even if they look like one, such as the id `12e99999`."""
 
 
 def forget_unusable() -> None:
@@ -27,6 +27,6 @@ def is_usable(name: str, value: str) -> bool:
     if len(value) > _MOST or not is_readable(value):
         return False
     try:
-        return name in _IDS or isfinite(float(value))
+        return name in _TEXTS or isfinite(float(value))
     except ValueError:  # not a number
         return True

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from benchmark.endpoints.fairness import conditions
 from benchmark.engine.forecast import Forecast
 from benchmark.launch import AnyPlan
 from benchmark.record.run import Run, RunState
-from benchmark.runs import UnknownKind, kind_named, kind_of_run, plan_of
+from benchmark.runs import UnknownKind, kind_named, plan_of
 from benchmark.runs.requests import span
 from benchmark.statistics import text
 from benchmark.statistics.estimates import Estimate as Figure
@@ -16,6 +16,22 @@ from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome
 from benchmark.summary.summarise import Goodput, Summary, limits
 from dashboard.components.markup import NOTHING, Badge, count, counted, duration, plain
+
+
+class Listed(Protocol):
+    """A run, or what a list knows of it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def progress(self) -> Mapping[str, Any]: ...
+    @property
+    def started_at_utc(self) -> str: ...
+
 
 STATES: Mapping[RunState, Badge] = {
     RunState.RUNNING: Badge("Running", ":material/play_circle:", "blue"),
@@ -70,27 +86,36 @@ def plan(run: Run) -> str:
     return describe(plan_of(run), len(run.endpoint_keys))
 
 
-def title(run: Run) -> str:
+def title(run: Listed) -> str:
     """The title of a run: its name, or its kind and id."""
     return run.name or f"{kind(run).capitalize()} {run.id}"
 
 
-def kind(run: Run) -> str:
+def kind(run: Listed) -> str:
     """The kind of a run, in words."""
     try:
-        return kind_of_run(run).title
+        return kind_named(run.kind).title
     except UnknownKind:  # from a later version
         return run.kind
 
 
-def done(run: Run) -> str:
-    """How much of a run is done, and the total."""
-    return counted(int(run.progress.get("done", 0)), _unit(run))
-
-
-def _unit(run: Run) -> str:
+def has_latencies(run: Listed) -> bool:
+    """Whether a run is of a kind whose latencies can be compared with those of another run."""
     try:
-        return kind_of_run(run).unit
+        return issubclass(kind_named(run.kind).summary_type, Summary)
+    except UnknownKind:  # from a later version
+        return False
+
+
+def share_done(run: Listed) -> str:
+    """How much of a run in progress is done, in a few words."""
+    done, total = (int(run.progress.get(name, 0)) for name in ("done", "total"))
+    return f"{min(100, 100 * done // total)}% of {counted(total, _unit(run))}" if total else "starting"
+
+
+def _unit(run: Listed) -> str:
+    try:
+        return kind_named(run.kind).unit
     except UnknownKind:
         return "request"
 
@@ -106,10 +131,19 @@ def headline(run: Run) -> str:
     return " · ".join([title(run), *kinds, run.state.value, *(["imported"] if run.is_imported else []), started(run)])
 
 
-def started(run: Run) -> str:
+def started(run: Listed) -> str:
     """When a run started, to the second."""
+    return _time(run, "%Y-%m-%d %H:%M:%S UTC")
+
+
+def started_to_minute(run: Listed) -> str:
+    """When a run started in UTC, to the minute."""
+    return _time(run, "%Y-%m-%d %H:%M")
+
+
+def _time(run: Listed, form: str) -> str:
     try:
-        return datetime.fromisoformat(run.started_at_utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromisoformat(run.started_at_utc).strftime(form)
     except ValueError:  # imported
         return run.started_at_utc
 

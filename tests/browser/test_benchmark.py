@@ -108,12 +108,12 @@ def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stac
     page = visitor.open("runs")
     for run in (oldest, newest):
         with rerun(page):
-            page.locator(f".st-key-run-row-{run.id}").locator("label").first.click()
+            page.get_by_role("checkbox", name=f"Compare {run.id}").check()
     compared = page.locator(".st-key-compared")
     expect(compared.get_by_role("row", name="plan.pairs")).to_have_text("plan.pairs816")
     expect(compared.get_by_text("plan.seed")).to_have_count(0)
 
-    row = page.locator(f".st-key-run-row-{oldest.id}")
+    row = page.locator(f"#run-{oldest.id}")
     with rerun(page):
         row.get_by_role("button", name="Manage").click()
     name = page.locator(f".st-key-name-{oldest.id}").get_by_role("textbox")

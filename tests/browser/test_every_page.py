@@ -146,6 +146,7 @@ FILLED = {
     "cost": "cost?function_vcpu=0.1666&function_memory_gib=0.25&function_concurrency=1",
     "decide": "decide?latency_ms=82&availability=99&budget=10",
     "monitor": "monitor",
+    "list": "runs",
 }
 
 

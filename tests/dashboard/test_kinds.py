@@ -14,6 +14,7 @@ from benchmark.runs import KINDS
 from benchmark.runs.kind import Order
 from tests.benchmark.runs.toy import KIND, CountPlan
 from tests.dashboard.page import Page
+from tests.dashboard.runs_grid import Grid
 
 Visit = Callable[..., Page]
 SIDES = (Endpoint("api", "The API", "http://127.0.0.1:9"),)
@@ -40,16 +41,23 @@ def test_a_toy_run_that_goes_on_is_followed(visit: Visit, counted: Run, results_
     assert "Counting: 3 so far" in page.read()
 
 
-def test_a_toy_run_is_listed_with_what_it_counts(visit: Visit, counted: Run) -> None:
-    row = visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open().read(f"run-row-{counted.id}")
-    assert "toy" in row and "3 numbers" in row
+def test_a_toy_run_is_listed_without_figures(visit: Visit, counted: Run) -> None:
+    grid = Grid(visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open())
+    assert (grid.cell(counted.id, "kind"), grid.cell(counted.id, "verdict")) == ("toy", "\N{EN DASH}")
+
+
+def test_a_toy_run_in_progress_is_listed_with_what_it_counts(visit: Visit, counted: Run, results_dir: Path) -> None:
+    Store(results_dir).create_run(replace(counted, id="c0405678", state=RunState.RUNNING))
+    grid = Grid(visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open())
+    assert grid.cell("c0405678", "verdict") == "100% of 3 numbers"
 
 
 def test_a_run_of_a_later_version_is_listed_and_says_why_it_cannot_be_drawn(
     visit: Visit, counted: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(KINDS, "toy")
-    assert "toy" in visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open().read(f"run-row-{counted.id}")
+    grid = Grid(visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("runs").open())
+    assert (grid.cell(counted.id, "kind"), grid.titles) == ("toy", ["one two three"])
     assert (
         "unknown kind of run toy"
         in visit("http://127.0.0.1:9", "http://127.0.0.1:10").at("benchmark").open(run=counted.id).read()

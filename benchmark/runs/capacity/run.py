@@ -10,6 +10,7 @@ from benchmark.record.run import Run
 from benchmark.record.samples import Samples
 from benchmark.record.store import Store
 from benchmark.runs.capacity import plan as plans
+from benchmark.runs.capacity.headline import of_capacity
 from benchmark.runs.capacity.measure import execute
 from benchmark.runs.capacity.plan import CapacityPlan
 from benchmark.runs.capacity.printing import print_capacity
@@ -80,6 +81,7 @@ KIND: RunKind[CapacityPlan, CapacitySummary] = RunKind(
     print=print_capacity,
     document=to_document,
     has_results=lambda summary: any(step.n for one in summary.endpoints for step in one.steps),
+    headline=of_capacity,
     panel="dashboard.views.benchmark.capacity",
     unit="step",
     count=_count_steps,

@@ -8,7 +8,6 @@ from benchmark.endpoints.endpoint import Endpoint
 from benchmark.launch import Launcher
 from benchmark.record.location import Location
 from benchmark.record.plan import PlanError, ReplayPlan
-from benchmark.record.location import Location
 from benchmark.record.plan import to_document as plan_document
 from benchmark.record.store import Store
 from benchmark.runs.job import Job, Log, read_job, write_job

@@ -27,7 +27,7 @@ from tools.run import ROOT
 _PATIENCE_MS = 30_000
 _ALL = " ".join(text for name, text in TEXTS.items() if name not in ("half a character", "control characters"))
 """As much markup as a text of an imported run may hold is in its first 200 characters; the rest has its own cases."""
-_QUERY = ("run", "compare", "filter", "preset", "traffic")
+_QUERY = ("run", "compare", "search", "sort", "preset", "traffic")
 _FOUND = """
 () => ({
     pwned: window.pwned !== undefined || [...document.querySelectorAll('iframe')].some(one => {
@@ -164,9 +164,7 @@ def _visits(visitor: Visitor, page: Page, shown: list[tuple[str, str, str]], rep
     visitor.open(page, "monitor")
     yield "/monitor"
     for path in PATHS:
-        visitor.open(
-            page, f"{path}?{urlencode(dict.fromkeys(('run', 'compare', 'filter', 'preset', 'traffic'), _ALL))}"
-        )
+        visitor.open(page, f"{path}?{urlencode(dict.fromkeys(_QUERY, _ALL))}")
         yield f"/{path} with markup in its address"
     visitor.open(page, report.as_uri())
     yield "the report"

@@ -46,7 +46,7 @@ _QUERIES: Mapping[str, Sequence[str]] = {
     ),
     "decide": ("requests", "min_instances", "traffic", "percentile", "matters", "limit", "errors", "budget", "p95_ms"),
     "monitor": ("run",),
-    "runs": ("compare", "filter", "run"),
+    "runs": ("compare", "search", "kinds", "states", "sort", "page", "run"),
 }
 _NUMBERS = ("0", "-1", "1e999", "NaN", "9" * 400, "1e-9", "true", "null", "[]", "{}", "0001", "1,2,3", "demo", ",,,,")
 
@@ -187,7 +187,7 @@ def run_names(pages: Dashboard, one_in: int) -> Problems:
         if "half" in what:  # a browser sends UTF-8
             continue
         page = pages.visit("runs")
-        page.app.session_state[f"manage-{OURS}"] = True
+        page.app.session_state["runs-managed"] = OURS
         pages.draw(page, "Manage")
         (box,) = [one for one in page.app.text_input if one.key == f"name-{OURS}"]
         box.set_value(text)
