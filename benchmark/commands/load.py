@@ -13,12 +13,14 @@ from benchmark.commands.measuring import add_arguments, measure, request_terms
 from benchmark.endpoints.readable import readable
 from benchmark.engine.correctness import MOST_BODIES
 from benchmark.engine.replay import LogError, Recording, read_log
+from benchmark.fleet.cluster import Cluster, read_cluster
 from benchmark.record.plan import (
     SPEEDS,
     Arrivals,
     ClosedLoopPlan,
     LoadPlan,
     OpenLoopPlan,
+    PlanError,
     ReplayPlan,
     Stage,
     StagedPlan,
@@ -96,6 +98,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"ask each endpoint for each different input (at most {MOST_BODIES}) twice before the load, and count "
         "how many answers under load differ from those at rest, by instance",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="local:N|tcp://HOST:PORT",
+        help="send from the workers of a Dask cluster, each with an equal share of the rate or the callers: N "
+        "processes on this machine, or those of the scheduler at this address. Needs `make extras`",
+    )
+    parser.add_argument(
+        "--worker-count",
+        type=int,
+        metavar="N",
+        help="with a scheduler: use N of its workers, and wait up to 30 s for them (default all that are there)",
+    )
     add_arguments(parser)
 
 
@@ -113,7 +127,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--replay has its own times: leave out --rate, --duration, --ramp and --stage")
     if recording is not None and recording.times_s is None and not (arguments.rate or arguments.stage):
         raise UsageError(f"--replay {recording.name} has no times: give --rate or --stage too")
-    return measure(arguments, "load", partial(_plan, recording), recording)
+    return measure(arguments, "load", partial(_plan, recording), recording, _workers(arguments))
+
+
+def _workers(arguments: argparse.Namespace) -> Cluster | None:
+    """The cluster of --workers. Raises UsageError."""
+    if arguments.workers is None:
+        if arguments.worker_count is not None:
+            raise UsageError("--worker-count requires --workers")
+        return None
+    try:
+        return read_cluster(arguments.workers, arguments.worker_count)
+    except PlanError as error:
+        raise UsageError(str(error)) from error
 
 
 def _recording(arguments: argparse.Namespace) -> Recording | None:

@@ -16,6 +16,7 @@ from benchmark.endpoints.endpoint import Endpoint, EndpointError, env_prefix
 from benchmark.endpoints.identity import GoogleIdentity
 from benchmark.endpoints.protocols import DEFAULT, PROTOCOLS
 from benchmark.engine.replay import Recording
+from benchmark.fleet.cluster import Cluster
 from benchmark.record.occupancy import EndpointInUse, occupied
 from benchmark.record.plan import MARGIN_PCT, MAX_RATE, MAX_REQUESTS, Plan, PlanError, default_margin_ms
 from benchmark.record.recording import load_samples
@@ -245,9 +246,14 @@ def request_terms(arguments: argparse.Namespace, margin_ms: float) -> dict[str, 
 
 
 def measure(
-    arguments: argparse.Namespace, kind_name: str, make_plan: MakePlan, recording: Recording | None = None
+    arguments: argparse.Namespace,
+    kind_name: str,
+    make_plan: MakePlan,
+    recording: Recording | None = None,
+    workers: Cluster | None = None,
 ) -> int:
-    """Carry out, record and print the run of these arguments, with the requests of a `recording` if it has one.
+    """Carry out, record and print the run of these arguments, with the requests of a `recording` if it has one, sent by
+    `workers` if there are any.
 
     Returns the exit status; raises UsageError.
     """
@@ -257,7 +263,7 @@ def measure(
         plan = make_plan(arguments, margin_ms)
     except PlanError as error:
         raise UsageError(str(error)) from error
-    return conduct_plan(kind_named(kind_name), plan, endpoints, arguments, recording)
+    return conduct_plan(kind_named(kind_name), plan, endpoints, arguments, recording, workers)
 
 
 def conduct_plan(
@@ -266,6 +272,7 @@ def conduct_plan(
     endpoints: Sequence[Endpoint],
     arguments: argparse.Namespace,
     recording: Recording | None = None,
+    workers: Cluster | None = None,
 ) -> int:
     """Carry out a run of `plan` as the arguments say. Returns the exit status; raises UsageError."""
     order = Order(
@@ -275,6 +282,7 @@ def conduct_plan(
         arguments.name,
         body_from=arguments.body_from or "card",
         recording=recording,
+        workers=workers,
         allowed_hosts=allowed_hosts(arguments),
         max_requests=arguments.max_requests,
         max_rate=arguments.max_rate,

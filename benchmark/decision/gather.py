@@ -219,10 +219,11 @@ def _unit(summary: Summary | ColdSummary) -> str:
 
 
 def _repeats(run: Run) -> tuple[Any, ...]:
-    """The identity of a run's repetitions: method, inputs and targets."""
+    """The identity of a run's repetitions: method, inputs, targets, and the workers that sent from elsewhere."""
     manifest = run.manifest
     plan = {name: value for name, value in manifest.get("plan", {}).items() if name not in _NOT_THE_METHOD}
-    return plan, manifest.get("facts"), manifest.get("revisions"), manifest.get("bodies", {}).get("sha256")
+    inputs = manifest.get("bodies", {}).get("sha256")
+    return plan, manifest.get("facts"), manifest.get("revisions"), inputs, manifest.get("workers")
 
 
 def _stand_ins(runs: Sequence[Run], sides: Sequence[Side]) -> Iterator[PassedOver]:

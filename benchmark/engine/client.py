@@ -138,6 +138,7 @@ class Client:
             prediction,
             _NAN if evidence.request_count is None else evidence.request_count,
             _NAN if evidence.instance_age_ms is None else evidence.instance_age_ms,
+            0,
         )
 
 

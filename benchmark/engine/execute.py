@@ -6,8 +6,8 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from time import perf_counter_ns
@@ -32,9 +32,9 @@ from benchmark.engine.correctness import AtRest
 from benchmark.engine.generator import ProcessSnapshot, Watch, judge
 from benchmark.engine.loops import connections_at_most, measure_arrivals, measure_callers, measure_pairs, written
 from benchmark.engine.overhead import measure_overhead, null_server_if_any
-from benchmark.engine.schedule import arrivals, replayed
+from benchmark.engine.schedule import Share, whole
 from benchmark.record.journal import Journal
-from benchmark.record.plan import ClosedLoopPlan, ComparePlan, OpenPlan, Plan, PlanError, ReplayPlan
+from benchmark.record.plan import ClosedLoopPlan, ComparePlan, Plan, PlanError
 from benchmark.record.recording import HEARTBEAT_S, Recorder, load_samples
 from benchmark.record.run import FORMAT_VERSION, Run, RunState
 from benchmark.record.samples import Floats, Samples
@@ -103,16 +103,15 @@ def execute(
     connections for its callers.
     """
     plan = run.plan
-    most = connections_at_most()
-    if isinstance(plan, ClosedLoopPlan) and (callers := plan.in_flight(len(endpoints))) > most:
-        raise PlanError(f"{callers} callers need more than the {most} connections allowed here: raise `ulimit -n`")
+    most = connections_for(plan, len(endpoints))
+    share = whole(plan, len(endpoints), times_s)
     with Cancellation() as cancellation:
         store.create_run(run)
         stop = asyncio.Event()
-        watchdog = _watchdog(plan, endpoints, stop)
+        watchdog = watchdog_of(plan, run.endpoint_names, stop.set)
         journal = Journal(store, run.id, cancellation.ask)
         recorder = Recorder(journal, run.id, plan.requests(len(endpoints)), watchdog.add if watchdog else None)
-        session = _Session(plan, endpoints, bodies, card, recorder, report, most, stop, times_s)
+        session = Session(plan, endpoints, bodies.bodies, card, recorder, report, most, stop, share)
         try:
             with null_server_if_any() as null_url, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 state = runner.run(session.run(cancellation, null_url))
@@ -134,37 +133,53 @@ def execute(
     return replace(run, state=state, outcome=outcome)
 
 
-def _watchdog(plan: Plan, endpoints: Sequence[Endpoint], stop: asyncio.Event) -> Watchdog | None:
-    """Watches the limits of `plan`, if it has any."""
+def connections_for(plan: Plan, endpoints: int) -> int:
+    """How many connections this process may have at once. Raises PlanError if the callers of `plan` need more."""
+    most = connections_at_most()
+    if isinstance(plan, ClosedLoopPlan) and (callers := plan.in_flight(endpoints)) > most:
+        raise PlanError(f"{callers} callers need more than the {most} connections allowed here: raise `ulimit -n`")
+    return most
+
+
+def watchdog_of(plan: Plan, names: Sequence[str], stop: Callable[[], None]) -> Watchdog | None:
+    """Watches the limits of `plan` for the endpoints of these `names`; None if it has no limits."""
     if isinstance(plan, ComparePlan) or not plan.abort:
         return None
-    names = [endpoint.name for endpoint in endpoints]
-    return Watchdog(plan.abort, plan.abort_window_s, names, open_loop=plan.is_open_loop, stop=stop.set)
+    return Watchdog(plan.abort, plan.abort_window_s, names, open_loop=plan.is_open_loop, stop=stop)
 
 
-class _Session:
-    """The state of one run during its event loop, and its results afterwards."""
+async def _at_once() -> None:
+    """Nothing to wait for."""
+
+
+class Session:
+    """The measurement of one process during its event loop, and its results afterwards."""
 
     def __init__(
         self,
         plan: Plan,
         endpoints: Sequence[Endpoint],
-        bodies: Bodies,
+        bodies: Sequence[bytes],
         card: ModelCard | None,
         recorder: Recorder,
         report: ProgressReport,
         most: int,
         stop: asyncio.Event,
-        times_s: Floats | None,
+        share: Share,
+        until_start: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
-        """`most` is the maximum number of simultaneous connections; `stop` ends a load."""
+        """`most` is the maximum number of simultaneous connections; `stop` ends a load.
+
+        `share` is what this process sends of `plan`, once it is ready and `until_start` has returned.
+        """
         self._plan = plan
-        self._bodies = bodies.bodies
+        self._bodies = bodies
         self._recorder = recorder
         self._report = report
         self._most = most
         self._stop = stop
-        self._times_s = times_s
+        self._share = share
+        self._until_start = until_start
         self._instances = Instances()
         self._clients = [
             Client(endpoint, position, card, self._instances, connection=plan.connection, timeout_s=plan.timeout_s)
@@ -173,6 +188,11 @@ class _Session:
         self._at_rest: list[AtRest] = []
         self._overhead_ms: list[float] = []
         self._snapshot: ProcessSnapshot | None = None
+
+    @property
+    def instances(self) -> list[str]:
+        """The IDs of the instances that have answered; rows refer to them by number, from 1."""
+        return self._instances.ids
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -203,10 +223,20 @@ class _Session:
 
     async def run(self, cancellation: Cancellation, null_url: str | None) -> RunState:
         """Measure; returns how it ended. The client overhead is measured at `null_url`."""
+        async with self._connections():
+            return await cancellation.until_cancelled(asyncio.create_task(self._conduct(null_url)))
+
+    async def measure(self, null_url: str | None) -> None:
+        """Measure to the end, or until `stop`."""
+        async with self._connections():
+            await self._conduct(null_url)
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for client in self._clients:
                 await stack.enter_async_context(client)
-            return await cancellation.until_cancelled(asyncio.create_task(self._conduct(null_url)))
+            yield
 
     async def _conduct(self, null_url: str | None) -> None:
         await self._measure_overhead(null_url)
@@ -218,6 +248,7 @@ class _Session:
         gc.freeze()
         # The thread that writes the record must not hold the interpreter for the usual 5 ms.
         sys.setswitchinterval(0.0002)
+        await self._until_start()
         renewing = asyncio.create_task(renew(self._clients))
         watch = Watch()
         try:
@@ -248,16 +279,10 @@ class _Session:
         if isinstance(plan, ComparePlan):
             await measure_pairs(clients, bodies, plan, recorder, progress)
         elif isinstance(plan, ClosedLoopPlan):
-            await measure_callers(clients, bodies, plan, recorder, progress, self._stop)
+            await measure_callers(clients, bodies, plan, self._share.numbers, recorder, progress, self._stop)
         else:
-            sends = self._sends(plan)
+            sends = self._share.sends
             await measure_arrivals(clients, bodies, sends, plan.warmup, recorder, progress, self._most, self._stop)
-
-    def _sends(self, plan: OpenPlan) -> list[tuple[int, int, int]]:
-        if not isinstance(plan, ReplayPlan):
-            return arrivals(plan, len(self._clients))
-        assert self._times_s is not None  # a replay is only prepared with its log  # noqa: S101
-        return replayed(self._times_s, len(self._clients), plan.seed)
 
 
 async def authorize(clients: Sequence[Client]) -> None:

@@ -98,18 +98,22 @@ async def measure_callers(
     clients: Sequence[Client],
     bodies: Sequence[bytes],
     plan: ClosedLoopPlan,
+    numbers: Sequence[int],
     recorder: Recorder,
     progress: Progress,
     stop: asyncio.Event,
 ) -> None:
-    """A closed loop: each caller of an endpoint sends its next request as soon as it has its answer, until `stop`."""
+    """A closed loop: each caller of an endpoint sends its next request as soon as it has its answer, until `stop`.
+
+    Each endpoint gets the requests of these `numbers`, in this order. The first `plan.warmup` of the run are marked.
+    """
     began_ns = perf_counter_ns()
-    sent = [0] * len(clients)
+    left = [iter(numbers) for _ in clients]
 
     async def call(position: int) -> None:
-        while sent[position] < plan.total and not stop.is_set():
-            number = sent[position]
-            sent[position] += 1
+        for number in left[position]:
+            if stop.is_set():
+                return
             body = bodies[number % len(bodies)]
             recorder.add(await clients[position].send(body, number, began_ns=began_ns, warmup=number < plan.warmup))
 

@@ -1,11 +1,39 @@
 """When and in which order requests are sent: pure, and the same for the same seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.record.plan import OpenLoopPlan, Segment, StagedPlan
+from benchmark.record.plan import ClosedLoopPlan, OpenLoopPlan, OpenPlan, Plan, ReplayPlan, Segment, StagedPlan
 from benchmark.record.samples import Floats
+
+Send = tuple[int, int, int]
+"""One send of an open loop: due in ns since the start, the endpoint, and the number of its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process sends of a load: all of it, or the part of one of several workers."""
+
+    sends: Sequence[Send] = ()
+    """of an open loop, in order"""
+    numbers: Sequence[int] = ()
+    """of a closed loop: the numbers of the requests to each endpoint, in order"""
+
+
+def whole(plan: Plan, endpoints: int, times_s: Floats | None = None) -> Share:
+    """All of `plan`; `times_s` are the sends of a replay in s since the start, ascending. Empty for a comparison."""
+    if isinstance(plan, ClosedLoopPlan):
+        return Share(numbers=range(plan.total))
+    return Share(sends=_sends(plan, endpoints, times_s)) if isinstance(plan, OpenPlan) else Share()
+
+
+def _sends(plan: OpenPlan, endpoints: int, times_s: Floats | None) -> list[Send]:
+    if not isinstance(plan, ReplayPlan):
+        return arrivals(plan, endpoints)
+    assert times_s is not None  # a replay is only prepared with its log  # noqa: S101
+    return replayed(times_s, endpoints, plan.seed)
 
 
 def pair_orders(seed: int, endpoints: int, bodies: int) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -42,8 +70,8 @@ def arrival_times_s(plan: OpenLoopPlan | StagedPlan, seed: int, phase: float = 0
     return times_s
 
 
-def arrivals(plan: OpenLoopPlan | StagedPlan, endpoints: int) -> list[tuple[int, int, int]]:
-    """All sends in order: due in ns since the start, the endpoint, and the number of its request."""
+def arrivals(plan: OpenLoopPlan | StagedPlan, endpoints: int) -> list[Send]:
+    """All sends in order."""
     return sorted(
         (round(due_s * 1e9), position, number)
         for position in range(endpoints)
@@ -51,7 +79,7 @@ def arrivals(plan: OpenLoopPlan | StagedPlan, endpoints: int) -> list[tuple[int,
     )
 
 
-def replayed(times_s: Floats, endpoints: int, seed: int) -> list[tuple[int, int, int]]:
+def replayed(times_s: Floats, endpoints: int, seed: int) -> list[Send]:
     """Each recorded request to every endpoint at the same time, in the form of `arrivals`.
 
     The order of the endpoints is random for each request, so that none is always sent to first.

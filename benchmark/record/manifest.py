@@ -36,6 +36,20 @@ class RecordedClient:
         return f"{self.host} ({self.machine}, {self.cpus} CPUs)"
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedWorker:
+    """One of several workers that sent the requests of a run."""
+
+    name: str
+    sent: int
+    """requests whose rows were recorded"""
+    lost: int
+    """requests of its share without a row"""
+    limited: bool
+    problem: str | None
+    """why it was lost, in a clause; None if it was not"""
+
+
 class Manifest(dict[str, Any]):
     """The conditions of a run, fixed when it starts."""
 
@@ -59,6 +73,11 @@ class Manifest(dict[str, Any]):
         """The machine that sent the requests."""
         known = self["client"]
         return RecordedClient(known["host"], known["machine"], known["cpus"])
+
+    @cached_property
+    def workers(self) -> tuple[str, ...]:
+        """The names of the workers that send the requests; empty if the client itself does."""
+        return tuple(one["name"] for one in self.get("workers", ()))
 
     @cached_property
     def body_sha256(self) -> str:
@@ -101,6 +120,14 @@ class Ending(dict[str, Any]):
         """The data of each cold-start probe; None for a run of another kind."""
         found = self.get("probes")
         return None if found is None else tuple(found)
+
+    @cached_property
+    def workers(self) -> tuple[RecordedWorker, ...]:
+        """What came of each worker, in the order of the samples' `worker`, from 1; empty for a run of one process."""
+        return tuple(
+            RecordedWorker(one["name"], one["sent"], one["lost"], one["limited"], one.get("problem"))
+            for one in self.get("workers", ())
+        )
 
     @cached_property
     def reason(self) -> str | None:

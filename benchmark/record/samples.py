@@ -40,10 +40,12 @@ _COLUMNS = (  # name, type, and the version that added it
     ("prediction", "<f4", 1),  # class index or value, NaN without a usable answer
     ("request_count", "<f4", 2),  # how many predictions the instance had made, including this one
     ("instance_age_ms", "<f4", 2),  # how old the instance was when it answered
+    ("worker", "<u2", 3),  # 0: sent by the run's own process, else 1 + position in the run's list of workers
 )
 VERSION = max(since for _, _, since in _COLUMNS)
 """Version of packed samples. History: 1 the first, without a version marker; 2 has the marker, the instance's report
-and a code for requests that queued for a start. Any change of packing or codes needs a new version."""
+and a code for requests that queued for a start; 3 has the worker that sent a request. Any change of packing or codes
+needs a new version."""
 ROW = np.dtype([(name, kind) for name, kind, _ in _COLUMNS])
 _PACKED = {version: tuple(name for name, _, since in _COLUMNS if since <= version) for version in range(1, VERSION + 1)}
 """The columns of a chunk by its version, in their order."""
@@ -158,15 +160,15 @@ def temperatures(samples: Samples) -> NDArray[np.uint8]:
     """The instance state of each request, as positions in TEMPERATURES, by the evidence of all `samples` of a run.
 
     If an instance was started for its first answer, every request that was sent to it before that answer waited for the
-    same start, regardless of its own answer. Only the client's clock is used.
+    same start, regardless of its own answer. Only the clock of the process that sent both is used.
     """
     found: NDArray[np.uint8] = samples["temperature"].copy()
     waited = np.isin(found, (COLD, QUEUED))
     if not waited.any():
         return found
-    numbers = (
-        samples["endpoint"].astype(np.uint32) << 16 | samples["instance"]
-    )  # synthetic runs number each endpoint's instances from 1
+    numbers = (  # synthetic runs number each endpoint's instances from 1
+        samples["worker"].astype(np.int64) << 32 | samples["endpoint"].astype(np.int64) << 16 | samples["instance"]
+    )
     instances, which = np.unique(numbers, return_inverse=True)
     first_ms = np.full(len(instances), np.inf)
     came_ms = samples["sent_ms"] + samples["service_ms"]
@@ -175,6 +177,17 @@ def temperatures(samples: Samples) -> NDArray[np.uint8]:
     started = np.isin(which, which[early & waited & (came_ms <= first_ms[which] + _SAME_MOMENT_MS)])
     found[early & started & (found != COLD)] = QUEUED
     return found
+
+
+def in_order(samples: Samples) -> Samples:
+    """The requests in the order of completion, also those of several workers, whose chunks were recorded in turns.
+
+    The times of each worker count from its own start, so that those of different workers are only about comparable.
+    """
+    if not samples["worker"].any():
+        return samples
+    ordered: Samples = samples[np.argsort(samples["sent_ms"] + samples["service_ms"], kind="stable")]
+    return ordered
 
 
 def measured(samples: Samples, position: int) -> Samples:

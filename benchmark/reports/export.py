@@ -22,6 +22,7 @@ from benchmark.record.samples import (
     Floats,
     LaterVersion,
     Samples,
+    in_order,
     pack,
     response_ms,
     temperatures,
@@ -82,21 +83,24 @@ def _spreadsheet_safe(value: object) -> object:
 def samples_to_csv(run: Run, samples: Samples) -> str:
     """One line per request in order of completion; times in ms, empty fields are unknown.
 
-    The temperature uses the evidence of the whole run.
+    The temperature uses the evidence of the whole run. A run of several workers has a last column with their names.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = ROW.names or ()
-    writer.writerow(["run", *names, "response_ms"])
+    samples = in_order(samples)
+    names = [name for name in ROW.names or () if name != "worker"]
+    workers = [one.name for one in run.outcome.workers]
+    writer.writerow(["run", *names, "response_ms", *(["worker"] if workers else [])])
     keys, instances = run.endpoint_keys, run.outcome.instances
     derived = (response_ms(samples).tolist(), temperatures(samples).tolist())
     for row, response, temperature in zip(samples.tolist(), *derived, strict=True):
-        values: dict[str, object] = dict(zip(names, row, strict=True))
+        values: dict[str, object] = dict(zip(names, row, strict=False))
         values["endpoint"] = keys[row[0]]
         values["temperature"] = TEMPERATURES[temperature].value
         values["failure"] = FAILURES[row[3] - 1].value if row[3] else ""
         values["instance"] = instances[row[5] - 1] if 0 < row[5] <= len(instances) else ""
-        cells = (_known(value) for value in (*values.values(), response))
+        worker = (workers[row[-1] - 1] if row[-1] else "",) if workers else ()
+        cells = (_known(value) for value in (*values.values(), response, *worker))
         writer.writerow([run.id, *map(_spreadsheet_safe, cells)])
     return out.getvalue()
 
@@ -144,7 +148,7 @@ def run_from_document(document: Any) -> tuple[Run, Samples]:
         raise ImportFault("this file is damaged: samples.packed cannot be unpacked") from error
     if len(samples) != known["samples"]["count"]:
         raise ImportFault("this file is damaged: samples.count does not match its samples")
-    check_samples(samples, len(known["manifest"]["endpoints"]))
+    check_samples(samples, len(known["manifest"]["endpoints"]), len(known["outcome"].get("workers", ())))
     done = kind_named(known["kind"]).count(samples, known["outcome"])
     run = Run(
         known["id"],

@@ -27,6 +27,7 @@ _MAX_TEXT = 4_000
 _MAX_NUMBER = 1e15
 """Above this, a float cannot distinguish consecutive whole numbers."""
 _MAX_ENDPOINTS = 20
+_MAX_WORKERS = 10_000
 _MAX_MS = 1e10
 """Nearly four months: longer than any run."""
 
@@ -81,10 +82,12 @@ def check(document: Mapping[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
-def check_samples(samples: Samples, endpoints: int) -> None:
-    """Raises ImportFault for impossible requests."""
+def check_samples(samples: Samples, endpoints: int, workers: int = 0) -> None:
+    """Raises ImportFault for impossible requests of a run with this number of endpoints and workers."""
     if np.any(samples["endpoint"] >= endpoints):
         _refuse("samples", "must be of the run's endpoints")
+    if np.any(samples["worker"] > workers):
+        _refuse("samples", "must be of the run's workers")
     if np.any(samples["status"] > 999):
         _refuse("samples", "must have an HTTP status, or 0")
     for name in ROW.names or ():
@@ -181,13 +184,15 @@ _ENDPOINT = _members(
     {"key": _text(32, KEY.pattern, "letters, digits, _ and -, with a letter first"), "name": _NAME},
     {"url": _or_none(_text()), "protocol": _NAME},
 )
+_CPUS = _or_none(_number(0, 1e6, whole=True))
+_MACHINE = _members({"name": _NAME, "host": _NAME, "machine": _NAME, "cpus": _CPUS})
 _MANIFEST = _members(
     {
         "format_version": _number(1, FORMAT_VERSION, whole=True),
         "plan": _members({}),  # which is parsed strictly elsewhere
         "endpoints": _items(_ENDPOINT, _MAX_ENDPOINTS, 1),
         "facts": _by_name(_by_name(_or_none(_NAME), 200), _MAX_ENDPOINTS),
-        "client": _members({"host": _NAME, "machine": _NAME, "cpus": _or_none(_number(0, 1e6, whole=True))}),
+        "client": _members({"host": _NAME, "machine": _NAME, "cpus": _CPUS}),
     },
     {
         "problems": _by_name(_text(), _MAX_ENDPOINTS),
@@ -197,6 +202,7 @@ _MANIFEST = _members(
         "resolution_ms": _or_none(_number(0)),
         "port_poll_ms": _number(0),
         "against": _or_none(_text()),
+        "workers": _items(_MACHINE, _MAX_WORKERS),
     },
 )
 _PROBE = _members(
@@ -226,13 +232,24 @@ _CORRECTNESS = _members(
         "instances": _items(_members({"id": _or_none(_NAME), "compared": _COUNT, "changed": _COUNT}), 2**16),
     }
 )
+
+
+def _generator(value: Any, where: str) -> None:
+    if value != {}:
+        _GENERATOR(value, where)
+
+
+_WORKER = _members(
+    {"name": _NAME, "sent": _COUNT, "lost": _COUNT, "limited": _truth}, {"problem": _text(), "generator": _generator}
+)
 _OUTCOME = _members(
     {},
     {
         "ended_at_utc": _AT_UTC,
         "instances": _items(_NAME, 2**16),
         "failure_details": _by_name(_by_name(_text(), 50), _MAX_ENDPOINTS),
-        "generator": lambda value, where: None if value == {} else _GENERATOR(value, where),
+        "generator": _generator,
+        "workers": _items(_WORKER, _MAX_WORKERS),
         "probes": _items(_PROBE, 200_000),
         "reason": _text(),
         "correctness": _by_name(_CORRECTNESS, _MAX_ENDPOINTS),

@@ -16,6 +16,8 @@ from benchmark.runs.headline import Headline
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.fleet.cluster import Cluster
+
 ProgressReport = Callable[[Mapping[str, Any]], None]
 """Called with the progress of a run: at least `done`, `total`, `phase` and `elapsed_s`."""
 
@@ -67,6 +69,8 @@ class Order(Generic[P]):
     """per second, to all endpoints combined"""
     recording: Recording | None = None
     """the requests of a log that a load sends again, at its speed"""
+    workers: "Cluster | None" = None
+    """who sends the requests of a load; None for this process"""
     resumed: Run | None = None
     """the recorded run to resume; None for a new one"""
 

@@ -17,6 +17,9 @@ from benchmark.engine.correctness import at_rest_requests
 from benchmark.engine.execute import ask, execute, make_manifest
 from benchmark.engine.forecast import Forecast, estimate, typical_ms
 from benchmark.engine.replay import Recording
+from benchmark.fleet import coordinator
+from benchmark.fleet.cluster import Cluster
+from benchmark.fleet.split import check_workers
 from benchmark.record.plan import (
     ComparePlan,
     OpenLoopPlan,
@@ -33,7 +36,7 @@ from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Floats
 from benchmark.record.store import Store
 from benchmark.runs.headline import of_requests
-from benchmark.runs.kind import Order, ProgressReport, RunKind, Shows, Work
+from benchmark.runs.kind import Order, ProgressReport, RunBroken, RunKind, Shows, Work
 from benchmark.statistics.text import listed
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import Summary, stages_text, summarise, unit_name
@@ -69,6 +72,12 @@ def check(order: Order[Plan]) -> None:
     if isinstance(order.plan, ReplayPlan) and (order.recording is None or order.recording.times_s is None):
         raise PlanError(f"a replay needs its log, {order.plan.log}: start it with `load --replay`")
     check_limits(order.plan, order.endpoints, order.allowed_hosts, order.max_requests, order.max_rate)
+    if order.workers is not None:
+        if isinstance(order.plan, ComparePlan) or order.plan.correctness:
+            raise PlanError(
+                "--workers send loads, and do not compare answers with those at rest: leave out --correctness"
+            )
+        check_workers(order.plan, order.workers.count or 1)
 
 
 def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
@@ -90,12 +99,14 @@ def prepare(kind: str, order: Order[Plan], store: Store) -> Work:
     check_at_rest(order, bodies)
     manifest = make_manifest(endpoints, served, to_document(plan), bodies, card)
     urls = [endpoint.url for endpoint in endpoints]
-    manifest["resolution_ms"] = known_resolution_ms(store, manifest["client"]["host"], urls)
+    is_elsewhere = order.workers is not None and not order.workers.is_local
+    # The self-tests of this machine say nothing of others.
+    manifest["resolution_ms"] = None if is_elsewhere else known_resolution_ms(store, manifest["client"]["host"], urls)
     expected_ms = typical_ms(store.runs(), endpoints, plan) or asked_ms
     run = new_run(kind, order.name, manifest, order.run_id)
     times_s = recording.times_s if recording is not None else None
     announcement = describe(estimate(plan, endpoints, expected_ms), endpoints) + describe_found(endpoints)
-    return work(run, endpoints, bodies, card, store, announcement, times_s)
+    return work(run, endpoints, bodies, card, store, announcement, times_s, order.workers)
 
 
 def check_at_rest(order: Order[Plan], bodies: Bodies) -> None:
@@ -157,10 +168,16 @@ def work(
     store: Store,
     announcement: str,
     times_s: Floats | None = None,
+    workers: Cluster | None = None,
 ) -> Work:
-    """`run` as prepared work; `times_s` as for `execute`."""
+    """`run` as prepared work, for these `workers` or else this process; `times_s` as for `execute`."""
 
     def carry_out(report: ProgressReport) -> Run:
+        if workers is not None:
+            ended = coordinator.execute(run, endpoints, bodies, card, store, report, workers, times_s=times_s)
+            if ended.state is RunState.FAILED:
+                raise RunBroken(ended.outcome.reason or "no worker finished")
+            return ended
         return execute(run, endpoints, bodies, card, store, report, times_s=times_s)
 
     return Work(run, run.plan.requests(len(endpoints)), announcement, carry_out)

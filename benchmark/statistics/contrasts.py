@@ -50,6 +50,8 @@ class Doubt(Enum):
     """the margin is below the resolution"""
     MORE_SAMPLES = auto()
     """more samples would settle it"""
+    SPREAD = auto()
+    """several workers see different differences"""
     HARDLY = auto()
     """no reasonable number of samples would settle it"""
 
@@ -193,5 +195,7 @@ def _contrast(
         if resolution_ms is not None and limit_ms < resolution_ms:
             return nothing(Doubt.MARGIN_BELOW_RESOLUTION)
         return claim(Outcome.EQUIVALENT)
+    if effect.is_spread:
+        return nothing(Doubt.SPREAD)
     more = more_samples(effect, size_ms if size_ms > limit_ms else limit_ms - size_ms)
     return nothing(Doubt.HARDLY) if more is None or more > _MOST else nothing(Doubt.MORE_SAMPLES, more)

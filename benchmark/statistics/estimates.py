@@ -40,6 +40,8 @@ class Estimate:
     low: float | None
     high: float | None
     n: int
+    is_spread: bool = False
+    """whether the interval is as wide as several places differ, which more samples do not change"""
 
     @property
     def estimable(self) -> bool:

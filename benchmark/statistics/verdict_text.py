@@ -113,6 +113,8 @@ def reason(found: Contrast, terms: Terms) -> str:
             return f"{_resolved(terms)}, and the margin is {ms(found.margin_ms)}"
         case Doubt.MORE_SAMPLES:
             return f"about {count(found.more or 0)} more {terms.unit} would settle it"
+        case Doubt.SPREAD:
+            return "the workers see different differences, so more workers would settle it rather than more requests"
         case Doubt.HARDLY:
             return "more samples would hardly settle it"
 

@@ -12,7 +12,9 @@ from benchmark.statistics.estimates import Estimate
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.text import interval, number
 from benchmark.statistics.verdict import Verdict
-from benchmark.summary.summarise import Correctness, Figures, StageFigures, Summary, conditions
+from benchmark.summary.summarise import Correctness, Figures, StageFigures, Summary, Vantage, conditions
+
+_WORKERS_SHOWN = 20
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
@@ -31,7 +33,36 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         console.print(f"  {', '.join(f'{name} {interval(estimate)}' for name, estimate in named)}")
     elif summary.verdict:
         console.print(table(*pairs_table(summary.verdict, run.endpoint_names, summary.differences)))
+    _print_workers(console, summary)
     print_verdict(console, summary.verdict, summary.mismatches, (*conditions(run, summary.plan), generator(run)))
+
+
+def _print_workers(console: Console, summary: Summary) -> None:
+    """Print what each worker saw, if there are several."""
+    if not summary.workers:
+        return
+    shown = summary.workers[:_WORKERS_SHOWN]
+    lines = [
+        (one.name, [worker_state(one), *(f"{_value(found[0])} / {_value(found[1])}" for found in one.latency_ms)])
+        for one in shown
+    ]
+    heads = ["requests", *(f"{one.name} p50 / p95 (ms)" for one in summary.endpoints)]
+    console.print(table(heads, lines))
+    for one in shown:
+        if one.problem:
+            console.print(f"[red]Worker {escape(one.name)} was lost: {escape(one.problem)}[/red]")
+    if len(summary.workers) > _WORKERS_SHOWN:
+        console.print(f"  and {len(summary.workers) - _WORKERS_SHOWN} more workers, which --json has")
+
+
+def worker_state(one: Vantage) -> str:
+    """How many requests a worker sent, lost, and whether it was the limit."""
+    lost = f", {one.lost} lost" if one.lost else ""
+    return f"{one.sent}{lost}{', LIMITED' if one.limited else ''}"
+
+
+def _value(estimate: Estimate) -> str:
+    return number(estimate.value) if estimate.n else "-"
 
 
 def print_head(console: Console, run: Run, what: str) -> None:

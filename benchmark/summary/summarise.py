@@ -23,6 +23,7 @@ from benchmark.record.samples import (
     Floats,
     Samples,
     censored_latency_ms,
+    in_order,
     latency_ms,
     measured,
     response_ms,
@@ -41,18 +42,22 @@ from benchmark.statistics.estimates import (
     Estimate,
     consecutive_blocks,
     design_effect,
+    min_samples,
     paired_median_difference,
+    quantile,
     quantile_differences,
     quantiles,
     time_blocks,
     wilson,
 )
 from benchmark.statistics.percentiles import PERCENTILES
+from benchmark.statistics.spread import with_spread
 from benchmark.statistics.text import listed
 from benchmark.statistics.verdict import Attempts, State, Verdict, decide
 
 _MEDIAN = 0.5
 _STAGES_NAMED = 5
+_WORKERS_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,22 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Vantage:
+    """What one worker sent and saw."""
+
+    name: str
+    sent: int
+    """requests whose rows came back"""
+    lost: int
+    """requests of its share without a row: sent or not, nobody knows"""
+    limited: bool
+    problem: str | None
+    """why it was lost, in a clause"""
+    latency_ms: tuple[tuple[Estimate, ...], ...]
+    """for each endpoint, each of `PERCENTILES` of the latencies as in `Figures.latency_ms`"""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The summary of a run. `differences` are those of `PERCENTILES` for each of the verdict's pairs, the first
     endpoint minus the second in ms.
@@ -201,6 +222,8 @@ class Summary:
     verdict: Verdict | None
     """None if only one endpoint was measured"""
     mismatches: tuple[Condition, ...]
+    workers: tuple[Vantage, ...] = ()
+    """empty for a run of one process"""
 
     @property
     def is_open_loop(self) -> bool:
@@ -217,11 +240,13 @@ class Summary:
 def summarise(run: Run, samples: Samples) -> Summary:
     """Everything about `run`, from its raw `samples`. Raises PlanError for a plan that this version cannot read."""
     plan = run.plan
+    samples = in_order(samples)
     sides = [measured(samples, position) for position in range(len(run.endpoint_keys))]
     figures = tuple(_figures(run, plan, samples, position, side) for position, side in enumerate(sides))
     unequal = tuple(mismatches(run.manifest.facts)) if len(figures) > 1 else ()
+    workers = tuple(_vantages(run, plan, sides))
     if len(figures) < 2:
-        return Summary(run, plan, figures, (), None, unequal)
+        return Summary(run, plan, figures, (), None, unequal, workers)
     comparison = (_Blocks if isinstance(plan, ComparePlan) else _Streams)(plan.is_open_loop, sides)
     verdict = decide(
         comparison.effect,
@@ -240,7 +265,7 @@ def summarise(run: Run, samples: Samples) -> Summary:
     )
     confidence = corrected(len(verdict.pairs))
     differences = tuple(tuple(comparison.differences(pair, confidence)) for pair in verdict.pairs)
-    return Summary(run, plan, figures, differences, verdict, unequal)
+    return Summary(run, plan, figures, differences, verdict, unequal, workers)
 
 
 def limits(run: Run) -> tuple[str, ...]:
@@ -280,9 +305,21 @@ def conditions(run: Run, plan: Plan) -> tuple[str, ...]:
     return (
         loop,
         f"{plan.connection} connections",
-        f"from {run.manifest.client.text}",
+        f"from {_from(run)}",
         run.started_text,
     )
+
+
+def _from(run: Run) -> str:
+    """Where the requests came from: the machine, or the workers that were not lost."""
+    names = run.manifest.workers
+    if not names:
+        return run.manifest.client.text
+    lost = {worker.name for worker in run.outcome.workers if worker.problem is not None}
+    sound = [name for name in names if name not in lost]
+    shown = sound if len(sound) <= _WORKERS_NAMED else [*sound[: _WORKERS_NAMED - 1], "others"]
+    named = f" ({listed(shown)})" if shown else ""
+    return f"{len(sound)} of {len(names)} workers{named}" if lost else f"{len(names)} workers{named}"
 
 
 def arrivals_text(plan: OpenLoopPlan | StagedPlan) -> str:
@@ -349,6 +386,17 @@ def _figures(run: Run, plan: Plan, samples: Samples, position: int, side: Sample
         stages=tuple(_stages(run, plan, samples, position, side)) if isinstance(plan, StagedPlan) else (),
         correctness=_correctness(run, key),
     )
+
+
+def _vantages(run: Run, plan: Plan, sides: Sequence[Samples]) -> Iterator[Vantage]:
+    """Each worker of the run; `sides` are what `measured` selects for each endpoint."""
+    for number, worker in enumerate(run.outcome.workers, 1):
+        seen = []
+        for side in sides:
+            answered = side[(side["worker"] == number) & (side["failure"] == 0)]
+            latencies_ms = latency_ms(answered, plan.is_open_loop)
+            seen.append(tuple(quantiles(latencies_ms, PERCENTILES.values(), _blocks(plan, answered))))
+        yield Vantage(worker.name, worker.sent, worker.lost, worker.limited, worker.problem, tuple(seen))
 
 
 def _goodput(plan: Plan, attempted: Samples) -> Goodput | None:
@@ -453,6 +501,7 @@ class _Streams:
 
     def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
         ended = [_without_failures(side) for side in sides]
+        self._workers = [side["worker"] for side in ended]
         self._censored_ms = [censored_latency_ms(side, is_open_loop) for side in ended]
         self._waited_ms = [_waited_ms(side, is_open_loop) for side in ended]
         self._times_ms = [side["scheduled_ms"] for side in ended]
@@ -469,7 +518,7 @@ class _Streams:
 
     def _differences(self, first: int, second: int, shares: Sequence[float], confidence: float) -> list[Estimate]:
         blocks = time_blocks([self._times_ms[first], self._times_ms[second]])
-        return quantile_differences(
+        pooled = quantile_differences(
             self._censored_ms[first],
             self._censored_ms[second],
             shares,
@@ -478,6 +527,24 @@ class _Streams:
             waited_ms=(self._waited_ms[first], self._waited_ms[second]),
             confidence=confidence,
         )
+        if len(np.union1d(self._workers[first], self._workers[second])) < 2:
+            return pooled
+        secondary = max(1, sum(share != _MEDIAN for share in shares))
+        levels = [confidence if share == _MEDIAN else 1 - (1 - confidence) / secondary for share in shares]
+        return [
+            with_spread(estimate, self._by_worker(first, second, share), level)
+            for estimate, share, level in zip(pooled, shares, levels, strict=True)
+        ]
+
+    def _by_worker(self, first: int, second: int, share: float) -> list[float]:
+        """The difference at each worker that has enough requests for this quantile of both endpoints."""
+        effects_ms = []
+        for worker in np.union1d(self._workers[first], self._workers[second]):
+            mine = [np.sort(self._censored_ms[at][self._workers[at] == worker]) for at in (first, second)]
+            if min(map(len, mine)) >= min_samples(share):
+                values = [quantile(side, share).value for side in mine]
+                effects_ms.append(values[0] - values[1])
+        return effects_ms
 
 
 def _waited_ms(samples: Samples, open_loop: bool) -> Floats:
@@ -559,6 +626,21 @@ def to_document(summary: Summary) -> dict[str, Any]:
         "fairness": [{"name": one.name, "values": list(one.values)} for one in summary.mismatches],
         "generator": {name: generator.get(name) for name in ("floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited")}
         | {"reasons": list(generator.get("reasons", ()))},
+        **({"workers": [_worker_document(summary, one) for one in summary.workers]} if summary.workers else {}),
+    }
+
+
+def _worker_document(summary: Summary, one: Vantage) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "sent": one.sent,
+        "lost": one.lost,
+        "limited": one.limited,
+        "problem": one.problem,
+        "latency_ms": {
+            side.key: estimates_document(PERCENTILES, found)
+            for side, found in zip(summary.endpoints, one.latency_ms, strict=True)
+        },
     }
 
 

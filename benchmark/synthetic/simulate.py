@@ -279,12 +279,12 @@ class _Server:
         if service_ms > truth.timeout_ms:
             unknown = TEMPERATURES.index(Temperature.UNKNOWN)
             answer = (endpoint, warmup, unknown, _TIMEOUT, 0, 0, group, scheduled_ms, sent_ms, truth.timeout_ms)
-            return (*answer, nan, *phase_values({}), nan, nan, nan)
+            return (*answer, nan, *phase_values({}), nan, nan, nan, 0)
         receive_ms = min(_RECEIVE_MS, service_ms)
         failure, status, prediction = (_FAULT, 503, nan) if faulty else (0, 200, float(group % 3))
         answer = (endpoint, warmup, temperature, failure, status, instance, group, scheduled_ms, sent_ms, service_ms)
         phases = phase_values({"wait_ms": service_ms - receive_ms, "receive_ms": receive_ms})
-        return (*answer, work_ms, *phases, prediction, nan, nan)
+        return (*answer, work_ms, *phases, prediction, nan, nan, 0)
 
     def _instance(self, sent_ms: float) -> tuple[float, int, bool]:
         """When the work begins, on which instance, and whether the instance must start first."""

@@ -1,11 +1,13 @@
 """Runs to look at: simulated ones, whole or in part, as the record keeps them."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from benchmark.endpoints.sample import Failure, Temperature
+from benchmark.fleet.sketch import LiveView, by_second
 from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, Samples
@@ -78,3 +80,35 @@ def simulated_many(count: int) -> tuple[Run, Samples]:
         "facts": {name.lower(): facts for name in names},
     }
     return replace(run, manifest=manifest), np.concatenate(sides)
+
+
+def from_workers(count: int = 4) -> tuple[Run, Samples]:
+    """A load from this many workers: the last is farther away, and the first was lost halfway."""
+    run, samples = simulated(LOAD)
+    samples = samples.copy()
+    samples["worker"] = 1 + (samples["group"] + samples["endpoint"]) % count
+    far = samples["worker"] == count
+    samples["service_ms"][far] += 12.0
+    lost = (samples["worker"] == 1) & (samples["scheduled_ms"] > 5000)
+    missing, samples = int(np.count_nonzero(lost)), samples[~lost]
+    machine = run.manifest.client
+    machines = [
+        {"name": f"worker-{number}", "host": machine.host, "machine": machine.machine, "cpus": machine.cpus}
+        for number in range(1, count + 1)
+    ]
+    sent = np.bincount(samples["worker"], minlength=count + 1)[1:].tolist()
+    workers: list[dict[str, Any]] = [
+        {"name": one["name"], "sent": rows, "lost": 0, "limited": False}
+        for one, rows in zip(machines, sent, strict=True)
+    ]
+    workers[0] |= {"lost": missing, "problem": "it did not answer within 5 s"}
+    workers[1]["limited"] = count > 2
+    manifest = {**run.manifest, "workers": machines}
+    return replace(run, manifest=manifest, outcome={**run.outcome, "workers": workers}), samples
+
+
+def live_view() -> list[Any]:
+    """What the progress of `from_workers` has in its last seconds."""
+    view = LiveView(2)
+    view.add(by_second(from_workers()[1], open_loop=True))
+    return json.loads(json.dumps(view.document))  # type: ignore[no-any-return]

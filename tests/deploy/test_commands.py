@@ -440,6 +440,18 @@ def test_gcloud_parses_every_command_and_stops_at_the_missing_account(
             assert "do not currently have an active account" in errors, f"{shlex.join(command)}\n{errors}"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not GCLOUD, reason="gcloud is not installed")
+def test_gcloud_parses_every_command_for_workers_in_two_regions(bare_gcloud: Mapping[str, str]) -> None:
+    text = (ROOT / "DEPLOY.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Load from two regions\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.replace("\\\n", " ").splitlines() if line.startswith("    gcloud ")]
+    assert len(lines) > 10
+    for line in lines:
+        status, errors = _said(tuple(shlex.split(line)), bare_gcloud)
+        assert status == 1 and "do not currently have an active account" in errors, f"{line}\n{errors}"
+
+
 @pytest.mark.skipif(not GCLOUD, reason="gcloud is not installed")
 def test_gcloud_knows_every_field_of_the_service(tmp_path: Path, bare_gcloud: Mapping[str, str]) -> None:
     def replace(path: Path) -> tuple[int, str]:

@@ -41,7 +41,7 @@ def check(document: Any, name: str) -> None:
     Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{name}"}).validate(document)
 
 
-@pytest.fixture(params=["samples-v1", "samples-v2"])
+@pytest.fixture(params=["samples-v1", "samples-v2", "samples-v3"])
 def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A record of each released format."""
     database = sqlite3.connect(tmp_path / "faceoff.sqlite3")

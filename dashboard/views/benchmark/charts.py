@@ -1,7 +1,7 @@
 """The charts of a run: pure functions from its samples and summary to figures. No Streamlit here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -43,6 +43,8 @@ MARKS = {
 }
 """The symbol, size and line width of requests with their own marks."""
 _TAIL_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
+WORKERS_SHOWN = 20
+"""The most workers in a table or chart; the export has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,52 @@ def latency_over_time(
         shapes=lines,
         annotations=notes,
     )
+
+
+def latency_by_second(seconds: Sequence[Mapping[str, Any]], run: Run, palette: Palette) -> Figure:
+    """The live view of several workers: p50 and, dotted, p95 of the answers that came in each second."""
+    traces = []
+    for position, (key, name) in enumerate(zip(run.endpoint_keys, run.endpoint_names, strict=True)):
+        known = [(one["second"], one["endpoints"][position]) for one in seconds]
+        answered = [(second, found) for second, found in known if found["n"]]
+        for figure_name, dash in (("p50", "solid"), ("p95", "dot")):
+            traces.append(
+                scatter(
+                    x=[second for second, _ in answered],
+                    y=[found[f"{figure_name}_ms"] for _, found in answered],
+                    mode="lines+markers",
+                    name=f"{html_text(name)} {figure_name}",
+                    legendgroup=key,
+                    line={"color": palette.endpoint_color(key, position), "width": 2, "dash": dash},
+                    marker={"size": 5, "symbol": nth(SYMBOLS, position)},
+                    customdata=[found["n"] for _, found in answered],
+                    hovertemplate="%{x} s: %{y:.2f} ms (n = %{customdata})<extra>" + html_text(name) + "</extra>",
+                )
+            )
+    return figure(
+        traces,
+        palette,
+        height_px=TALL_PX,
+        endpoints=len(traces),
+        xaxis=axis("Time since the start (s)", nticks=8),
+        yaxis=axis("Latency (ms, log scale)", **log_axis([value for trace in traces for value in trace["y"]])),
+    )
+
+
+def second_table(seconds: Sequence[Mapping[str, Any]], run: Run) -> list[dict[str, Any]]:
+    """The live view as rows: answers, failures and percentiles of each second and endpoint."""
+    return [
+        {
+            "second": one["second"],
+            "endpoint": name,
+            "answers": found["n"],
+            "failed": found["failed"],
+            "p50 (ms)": found["p50_ms"],
+            "p95 (ms)": found["p95_ms"],
+        }
+        for one in seconds
+        for name, found in zip(run.endpoint_names, one["endpoints"], strict=True)
+    ]
 
 
 def latency_shares(data: Sequence[Side], palette: Palette, overhead_ms: float | None = None) -> Figure:
@@ -348,6 +396,60 @@ def phases(endpoints: Sequence[Figures], palette: Palette) -> Figure:
         bargap=0.45,
         uniformtext={"minsize": 9, "mode": "hide"},
     )
+
+
+def vantages(summary: Summary, palette: Palette) -> Figure:
+    """Latency by worker: p50 with its interval, and p95 as an open mark."""
+    shown = summary.workers[:WORKERS_SHOWN]
+    traces = []
+    edges = []
+    count = len(summary.endpoints)
+    for index, side in enumerate(summary.endpoints):
+        color = palette.endpoint_color(side.key, index)
+        seen = [(at, one, one.latency_ms[index]) for at, one in enumerate(shown) if one.latency_ms[index][0].n]
+        rows = [at + 0.5 * beside(index, count) / count for at, _, _ in seen]
+        names = [html_text(one.name) for _, one, _ in seen]
+        for place, symbol, name in ((0, nth(SYMBOLS, index), "p50"), (1, f"{nth(SYMBOLS, index)}-open", "p95")):
+            figures = [found[place] for _, _, found in seen]
+            edges += [edge for one in figures for edge in (one.value, one.low, one.high) if edge is not None]
+            traces.append(
+                scatter(
+                    x=[one.value for one in figures],
+                    y=rows,
+                    **({"error_x": whiskers(figures, color)} if place == 0 else {}),
+                    mode="markers",
+                    name=f"{html_text(side.name)} {name}",
+                    legendgroup=side.key,
+                    marker={"color": color, "size": 8, "symbol": symbol},
+                    customdata=names,
+                    hovertemplate="%{customdata}: " + name + " %{x:.2f} ms<extra>" + html_text(side.name) + "</extra>",
+                )
+            )
+    return figure(
+        traces,
+        palette,
+        height_px=110 + 34 * max(2, len(shown)),
+        endpoints=len(traces),
+        xaxis=axis("Latency (ms, log scale)", **log_axis(edges)),
+        yaxis=axis(
+            "Worker",
+            tickvals=list(range(len(shown))),
+            ticktext=[html_text(one.name) for one in shown],
+            range=[len(shown) - 0.5, -0.5],
+            automargin=True,
+            tickfont={"color": palette.text},
+        ),
+    )
+
+
+def vantage_table(summary: Summary) -> list[dict[str, Any]]:
+    """The figures of each worker and endpoint."""
+    return [
+        {"worker": one.name, "endpoint": side.name, "n": found[0].n}
+        | {f"{name} (ms)": round(figure.value, 3) for name, figure in zip(PERCENTILES, found, strict=True) if figure.n}
+        for one in summary.workers[:WORKERS_SHOWN]
+        for side, found in zip(summary.endpoints, one.latency_ms, strict=True)
+    ]
 
 
 def known_differences(summary: Summary) -> list[tuple[str, Estimate]]:

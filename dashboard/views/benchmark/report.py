@@ -55,7 +55,16 @@ def demo() -> Report:
 
 
 def live(store: Store, run: Run) -> None:
-    """The samples of a run in progress."""
+    """The samples of a run in progress; of several workers their live view, which is small at any rate."""
+    if seconds := run.progress.get("live"):
+        panel(
+            "time",
+            "Latency in the last seconds",
+            lambda: draw.latency_by_second(seconds, run, resources.palette()),
+            f"Median and p95 of the latency in milliseconds by second, for {listed(run.endpoint_names)}.",
+            lambda: draw.second_table(seconds, run),
+        )
+        return
     known: tuple[str, Samples, int] = st.session_state.get(_LIVE, ("", empty(), 0))
     if known[0] != run.id:
         known = (run.id, empty(), 0)
@@ -92,6 +101,7 @@ def report(found: Report) -> None:
     _verdict(summary)
     _figures(summary)
     _stages(summary)
+    _workers(summary)
     if any(one.attempts or one.warmup for one in summary.endpoints):
         _charts(found)
     _conditions(found)
@@ -227,6 +237,43 @@ def _stages(summary: Summary) -> None:
         )
         rows = [[markup.plain(label), *map(markup.plain, texts)] for label, texts in lines]
         st.markdown(markup.markdown_table(["stage", *map(markup.plain, heads)], rows))
+
+
+def _workers(summary: Summary) -> None:
+    """What each of several workers sent and saw."""
+    if not summary.workers:
+        return
+    shown = summary.workers[: draw.WORKERS_SHOWN]
+    names = [one.name for one in summary.endpoints]
+    heads = ["worker", "requests", "lost", *(f"{name} p50 / p95 (ms)" for name in names)]
+    rows = [
+        [
+            f"{markup.plain(one.name)}{' :orange[**limited**]' if one.limited else ''}",
+            markup.count(one.sent),
+            f":red[**{markup.count(one.lost)}**]" if one.lost else "0",
+            *(f"{say.value(found[0])} / {say.value(found[1])}" for found in one.latency_ms),
+        ]
+        for one in shown
+    ]
+    with st.container(border=True, key="workers"):
+        st.markdown("**Workers**")
+        more = len(summary.workers) - len(shown)
+        st.caption(
+            "Each sent a share of the requests. The interval of the verdict contains how far they differ."
+            + (f" {markup.count(more)} more workers are in the export." if more else "")
+        )
+        st.markdown(markup.markdown_table(list(map(markup.plain, heads)), rows))
+        for one in shown:
+            if one.problem:
+                st.caption(f":red[{markup.plain(f'Worker {one.name} was lost: {one.problem}.')}]")
+    if any(found[0].n for one in shown for found in one.latency_ms):
+        panel(
+            "workers",
+            "What each worker saw",
+            lambda: draw.vantages(summary, resources.palette()),
+            f"Median and p95 of the latency in milliseconds at each of {len(shown)} workers, for {listed(names)}.",
+            lambda: draw.vantage_table(summary),
+        )
 
 
 def _card(one: Figures, latency: str, loaded: bool) -> None:

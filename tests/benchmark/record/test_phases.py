@@ -44,7 +44,7 @@ from benchmark.summary.summarise import summarise, to_document
 run, samples = run_from_document(json.loads(Path(sys.argv[1]).read_text()))
 timed = samples.copy()
 timed["close_ms"] = 0.5
-row = record.from_rows([(0,) * 11 + record.phase_values(Exchange().spans_ms(0)) + (0.0, 1.0, 2.0)])[0]
+row = record.from_rows([(0,) * 11 + record.phase_values(Exchange().spans_ms(0)) + (0.0, 1.0, 2.0, 0)])[0]
 print(json.dumps({
     "version": record.VERSION,
     "unknown": bool(np.isnan(samples["close_ms"]).all()),

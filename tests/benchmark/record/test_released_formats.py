@@ -56,7 +56,7 @@ def test_every_request_is_what_it_was_when_it_was_recorded(version: int, name: s
     samples, _ = load_samples(recorded(version, tmp_path), RUNS[name])
     lines = written_then(version, name)
     assert len(samples) == len(lines) > 0
-    for column in lines[0].keys() - {"run", "endpoint", "instance", "warmup", "response_ms"}:
+    for column in lines[0].keys() - {"run", "endpoint", "instance", "warmup", "response_ms", "worker"}:
         texts = [line[column] for line in lines]
         if column in ("failure", "temperature"):
             assert read_today(version, samples, column) == texts
@@ -65,6 +65,9 @@ def test_every_request_is_what_it_was_when_it_was_recorded(version: int, name: s
             then = float(text) if text else nan
             assert value == then or (isnan(value) and isnan(then)), column
     assert [str(value) for value in samples["warmup"].tolist()] == [line["warmup"] for line in lines]
+    workers = {"a", "b"} if version >= 3 and name == "load" else {"-"}
+    assert ["-ab"[number] for number in samples["worker"]] == [line.get("worker", "-") for line in lines]
+    assert {line.get("worker", "-") for line in lines} == workers
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -34,6 +34,8 @@ def endpoints(*keys: str) -> dict[str, Any]:
         ({"resolution_ms": 1e300}, "manifest.resolution_ms is a number that is too large"),
         ({"note": "x" * 5000}, "manifest.note must be a text of at most 4000 characters"),
         ({"client": {"host": "h", "machine": "m", "cpus": 1.5}}, "manifest.client.cpus must be a whole number"),
+        ({"workers": [{"name": "a", "host": "h", "machine": "m"}]}, "manifest.workers[0].cpus is missing"),
+        ({"workers": [{"name": 1, "host": "h", "machine": "m", "cpus": 1}]}, "manifest.workers[0].name must be a text"),
     ],
 )
 def test_the_first_field_that_is_something_else_is_named(changes: dict[str, Any], fault: str) -> None:
@@ -44,11 +46,36 @@ def test_the_first_field_that_is_something_else_is_named(changes: dict[str, Any]
 
 @pytest.mark.parametrize(
     "change",
-    [{"sent_ms": float("inf")}, {"scheduled_ms": -1.0}, {"service_ms": 1e30}, {"wait_ms": -1.0}, {"status": 1000}],
+    [
+        {"sent_ms": float("inf")},
+        {"scheduled_ms": -1.0},
+        {"service_ms": 1e30},
+        {"wait_ms": -1.0},
+        {"status": 1000},
+        {"worker": 1},
+    ],
 )
 def test_requests_that_nobody_can_have_measured_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ImportFault, match=r"^this file is damaged: samples"):
         run_from_document(exported(from_rows([row(0, 0, **change), row(1, 0)])))
+
+
+@pytest.mark.parametrize(
+    ("worker", "fault"),
+    [
+        ({"name": "a", "sent": -1, "lost": 0, "limited": False}, "outcome.workers[0].sent must be a whole number"),
+        ({"name": "a", "sent": 1, "lost": 0.5, "limited": False}, "outcome.workers[0].lost must be a whole number"),
+        ({"name": "a", "sent": 1, "lost": 0, "limited": 0}, "outcome.workers[0].limited must be true or false"),
+        ({"name": "a", "sent": 1, "lost": 0, "limited": False, "problem": 3}, "outcome.workers[0].problem must be a"),
+        ({"name": "a"}, "outcome.workers[0].sent is missing"),
+    ],
+)
+def test_a_worker_that_cannot_be_is_refused(worker: dict[str, Any], fault: str) -> None:
+    document = exported()
+    document["outcome"]["workers"] = [worker]
+    with pytest.raises(ImportFault) as refused:
+        run_from_document(document)
+    assert str(refused.value).startswith(f"this file is damaged: {fault}")
 
 
 def test_a_name_cannot_do_anything_to_a_terminal() -> None:

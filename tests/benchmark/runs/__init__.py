@@ -51,6 +51,7 @@ def row(endpoint: int, group: int, service_ms: float = 10.0, **changes: Any) -> 
         "wait_ms": service_ms - 1,
         "receive_ms": 1.0,
         "prediction": 1.0,
+        "worker": 0,
     }
     return tuple(({name: nan for name in ROW.names or ()} | usual | changes).values())
 

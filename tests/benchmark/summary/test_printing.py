@@ -182,3 +182,23 @@ def health(**changes: Any) -> Run:
 )
 def test_the_generator_says_how_it_did(run: Run, text: str) -> None:
     assert generator(run) == text
+
+
+def test_each_worker_is_printed_with_what_it_sent_and_saw_and_its_name_is_no_markup() -> None:
+    sent = samples(120)
+    sent["worker"] = 1 + sent["group"] % 30
+    known = [
+        {"name": f"[red]{number}", "sent": 8, "lost": 3 * (number == 2), "limited": number == 4} for number in range(30)
+    ]
+    known[2]["problem"] = "it left [b]the cluster"
+    run = replace(make_run(OpenLoopPlan(60.0, 10.0, warmup=0)), outcome={"workers": known})
+    found = summarise(run, sent)
+    text = printed(found)
+    assert "[red]0   8" in text and "FastAPI p50 / p95 (ms)" in text
+    assert "[red]2   8, 3 lost" in text
+    assert "[red]4   8, LIMITED" in text
+    assert "Worker [red]2 was lost: it left [b]the cluster" in text
+    assert "[red]19" in text and "[red]20" not in text
+    assert "and 10 more workers, which --json has" in text
+    assert [len(one.latency_ms) for one in found.workers] == [2] * 30
+    assert sum(one.latency_ms[0][0].n for one in found.workers) == 120

@@ -17,12 +17,15 @@ from benchmark.summary.summarise import summarise
 from dashboard.components.theme import DARK, LIGHT, Palette
 from dashboard.views.benchmark import charts
 from tests.dashboard.figures import with_validation
-from tests.dashboard.runs import LOAD, simulated, summary_of, with_trouble
+from tests.dashboard.runs import LOAD, from_workers, live_view, simulated, summary_of, with_trouble
 
 draw = with_validation(charts)
 
+NAMES = ("FastAPI", "Cloud Function")
 SUMMARY, SAMPLES = summary_of(ComparePlan(pairs=400, warmup=5))
 DATA = draw.sides(SUMMARY.run, SAMPLES)
+FLEET = summarise(*from_workers())
+SECONDS = live_view()
 FIGURES: dict[str, Callable[[Palette], go.Figure]] = {
     "time": lambda colors: draw.latency_over_time(DATA, colors, 0.5),
     "shares": lambda colors: draw.latency_shares(DATA, colors, 0.5),
@@ -30,6 +33,8 @@ FIGURES: dict[str, Callable[[Palette], go.Figure]] = {
     "tail": lambda colors: draw.latency_tail(DATA, SUMMARY, colors),
     "phases": lambda colors: draw.phases(SUMMARY.endpoints, colors),
     "differences": lambda colors: draw.differences(SUMMARY, colors),
+    "workers": lambda colors: draw.vantages(FLEET, colors),
+    "live": lambda colors: draw.latency_by_second(SECONDS, FLEET.run, colors),
 }
 
 
@@ -43,6 +48,37 @@ def test_every_chart_is_valid_json_without_nan_and_says_its_unit(name: str, colo
     figure = FIGURES[name](colors)
     json.loads(figure.to_json(), parse_constant=lambda constant: pytest.fail(f"{constant} in the {name} chart"))
     assert any("ms" in (title or "") for title in titles(figure))
+
+
+def test_each_worker_has_its_row_with_its_median_and_its_p95() -> None:
+    figure = draw.vantages(FLEET, LIGHT)
+    assert list(figure.layout.yaxis.ticktext) == [f"worker-{number}" for number in range(1, 5)]
+    medians = [[worker.latency_ms[side][0].value for worker in FLEET.workers] for side in range(2)]
+    assert [list(trace.x) for trace in figure.data[::2]] == medians
+    assert medians[0][3] > max(medians[0][:3]) + 5  # the one that is farther away
+    assert len({*figure.data[0].y, *figure.data[2].y}) == 8  # no mark lies on another
+    table = draw.vantage_table(FLEET)
+    assert [row["worker"] for row in table[::2]] == list(figure.layout.yaxis.ticktext)
+    many = summarise(*from_workers(25))
+    assert len(draw.vantages(many, LIGHT).layout.yaxis.ticktext) == charts.WORKERS_SHOWN
+
+
+def test_the_live_view_has_each_second_and_leaves_out_what_nobody_answered() -> None:
+    figure = draw.latency_by_second(SECONDS, FLEET.run, LIGHT)
+    assert [trace.name for trace in figure.data] == [f"{name} {p}" for name in NAMES for p in ("p50", "p95")]
+    assert len(figure.data[0].x) == len(SECONDS) >= 9
+    silent = [{"second": 3, "endpoints": [{"n": 0, "failed": 4, "p50_ms": None, "p95_ms": None}] * 2}]
+    assert [len(trace.x) for trace in draw.latency_by_second(silent, FLEET.run, LIGHT).data] == [0] * 4
+    table = draw.second_table([*SECONDS, *silent], FLEET.run)
+    assert sum(row["answers"] for row in table) == sum(side.n + side.warmup for side in FLEET.endpoints)
+    assert table[-1] == {
+        "second": 3,
+        "endpoint": NAMES[1],
+        "answers": 0,
+        "failed": 4,
+        "p50 (ms)": None,
+        "p95 (ms)": None,
+    }
 
 
 def test_the_sides_are_what_the_summary_is_from() -> None:

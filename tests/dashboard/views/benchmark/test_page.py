@@ -29,7 +29,7 @@ from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.little_server import LittleServer, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
-from tests.dashboard.runs import GENERATOR, LOAD, simulated, with_trouble
+from tests.dashboard.runs import GENERATOR, LOAD, from_workers, live_view, simulated, with_trouble
 
 Visit = Callable[..., Page]
 PATIENCE_S = 60.0
@@ -66,6 +66,27 @@ def store(results_dir: Path) -> Store:
 def record(store: Store, found: tuple[Run, Samples]) -> str:
     add_finished_run(store, *found)
     return found[0].id
+
+
+def test_the_report_has_what_each_worker_sent_lost_and_saw(page: Page, store: Store) -> None:
+    page.open(run=record(store, from_workers()))
+    shown = page.read("workers")
+    assert "worker-1" in shown and "worker-4" in shown
+    assert "Worker worker-1 was lost: it did not answer within 5 s." in shown
+    assert "worker-2 :orange[**limited**]" in shown
+    assert "from 3 of 4 workers (worker-2, worker-3 and worker-4)" in page.read("verdict")
+    assert page.has("chart-workers")
+    assert not page.open(run=record(store, simulated(LOAD))).has("workers")
+
+
+def test_a_run_of_several_workers_is_shown_live_without_reading_its_rows(page: Page, store: Store) -> None:
+    run, _ = from_workers()
+    store.create_run(replace(run, id="ab000002", state=RunState.RUNNING, outcome={}))
+    progress = {"done": 500, "total": 900, "phase": "measuring", "elapsed_s": 9.0, "live": live_view()}
+    store.append("ab000002", b"no rows", progress)
+    shown = page.open(run="ab000002")
+    assert "Latency in the last seconds" in shown.read("chart-time")
+    assert "cannot be read" not in shown.read()
 
 
 def test_a_dashboard_that_is_read_only_shows_runs_and_starts_none(
