@@ -27,9 +27,10 @@ from benchmark.engine.execute import make_manifest
 from benchmark.engine.overhead import null_server
 from benchmark.engine.schedule import whole
 from benchmark.fleet import coordinator
-from benchmark.fleet.cluster import Cluster, connected
+from benchmark.fleet.cluster import Cluster
 from benchmark.fleet.coordinator import CALL_EVERY_S
 from benchmark.fleet.engine import SILENCE_S
+from benchmark.fleet.members import connected
 from benchmark.fleet.merge import Part
 from benchmark.record.plan import OpenLoopPlan, to_document
 from benchmark.record.recording import load_samples

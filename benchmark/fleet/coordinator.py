@@ -25,9 +25,10 @@ from benchmark.engine.client import Instances
 from benchmark.engine.execute import ProgressReport, watchdog_of
 from benchmark.engine.schedule import whole
 from benchmark.fleet import worker
-from benchmark.fleet.cluster import Client, Cluster, Member, connected
+from benchmark.fleet.cluster import Cluster
 from benchmark.fleet.engine import BEAT, GO, SILENCE_S, STOP
 from benchmark.fleet.frames import MESSAGE
+from benchmark.fleet.members import Client, Member, connected
 from benchmark.fleet.merge import Part, outcome
 from benchmark.fleet.sketch import LiveView
 from benchmark.fleet.split import split

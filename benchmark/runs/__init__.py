@@ -5,11 +5,13 @@ first use.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.record.plan import PlanError
 from benchmark.record.run import Run
-from benchmark.runs.kind import RunKind
+
+if TYPE_CHECKING:
+    from benchmark.runs.kind import RunKind
 
 KINDS: dict[str, str] = {
     "compare": "benchmark.runs.compare",
@@ -25,7 +27,7 @@ class UnknownKind(PlanError):
     """The kind of run is unknown; a later version may have recorded it."""
 
 
-def kind_named(name: str) -> RunKind[Any, Any]:
+def kind_named(name: str) -> "RunKind[Any, Any]":
     """The kind of this name. Raises UnknownKind."""
     if name not in KINDS:
         raise UnknownKind(f"unknown kind of run {name[:80]}; the kinds are {', '.join(KINDS)}")
@@ -33,7 +35,7 @@ def kind_named(name: str) -> RunKind[Any, Any]:
     return kind
 
 
-def kind_of_run(run: Run) -> RunKind[Any, Any]:
+def kind_of_run(run: Run) -> "RunKind[Any, Any]":
     """The kind of `run`. Raises UnknownKind."""
     return kind_named(run.kind)
 

@@ -56,6 +56,7 @@ def test_a_comparison_of_the_real_endpoints_ends_in_a_verdict(visitor: Visitor, 
     assert len(started.value.path().read_text().splitlines()) == 261
 
 
+@pytest.mark.slow
 def test_a_run_outlives_a_refresh_and_a_closed_tab_and_can_be_cancelled(
     visitor: Visitor, new_visitor: NewVisitor, stack: Stack
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_plan_outlives_a_refresh(visitor: Visitor) -> None:
         expect(page.page.get_by_role("spinbutton", name=name, exact=True)).to_have_value(value)
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_renamed_and_deleted(visitor: Visitor, stack: Stack) -> None:
     for pairs in (8, 16):
         run, samples = simulated(ComparePlan(pairs=pairs, warmup=0))

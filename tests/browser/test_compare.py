@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Stack, Visitor
@@ -61,6 +62,7 @@ def test_a_killed_endpoint_says_what_to_try_and_works_again_once_it_is_back(pred
     expect(predict.verdict).to_contain_text("Both agree")
 
 
+@pytest.mark.slow
 def test_an_open_page_outlives_a_restart_of_the_dashboard(visitor: Visitor, stack: Stack) -> None:
     predict = visitor.predict()
     predict.press_on_slider("Petal width (cm)", "End")
@@ -82,6 +84,7 @@ def test_an_open_page_outlives_a_restart_of_the_dashboard(visitor: Visitor, stac
     ]
 
 
+@pytest.mark.slow
 def test_everything_works_where_only_this_machine_can_be_reached(visitor: Visitor) -> None:
     refused = visitor.cut_off_from_other_machines()
 

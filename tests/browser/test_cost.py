@@ -46,6 +46,7 @@ def test_the_cost_page_fits_the_window(new_visitor: NewVisitor, scheme: str, siz
     picture(page, f"cost-{scheme}", size)
 
 
+@pytest.mark.slow
 def test_what_is_typed_changes_the_bill_the_chart_and_the_address(visitor: Visitor) -> None:
     page = visitor.open("cost")
     # 5 000 000 x (0.1 s x 0.00002525 + 0.0000004).

@@ -213,6 +213,7 @@ def test_tab_goes_only_through_what_can_be_seen(phone: Visitor) -> None:
         seen.add(name.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_page_that_is_long_at_work_says_so(new_visitor: NewVisitor, stack: Stack, size: Size) -> None:
     visitor = new_visitor(viewport={"width": size[0], "height": size[1]})
@@ -248,6 +249,7 @@ def test_figures_are_shown_whole(phone: Visitor) -> None:
     assert cut_off(card.get_by_test_id("stMetric")) == []
 
 
+@pytest.mark.slow
 def test_the_figures_of_suspected_cold_starts_are_named_whole(visitor: Visitor, empty: Stack, card: ModelCard) -> None:
     page = visitor.open(f"coldstart?run={fill(empty, card)['ladder']}")
     metrics = page.locator(".st-key-coldfigures-function").get_by_test_id("stMetric")

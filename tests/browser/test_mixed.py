@@ -73,6 +73,7 @@ def missing(predict: PredictPage) -> Locator:
     return predict.page.get_by_role("checkbox", name="Area m2 missing", exact=True)
 
 
+@pytest.mark.slow
 def test_categories_and_missing_values_from_the_controls_to_the_export(visitor: Visitor, stack: Stack) -> None:
     predict = visitor.predict()
     page = predict.page

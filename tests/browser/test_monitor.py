@@ -89,6 +89,7 @@ def test_the_page_shows_what_both_endpoints_counted(new_visitor: NewVisitor, sta
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_one_endpoint_down_leaves_the_other_at_work(visitor: Visitor, stack: Stack, card: ModelCard) -> None:
     page = visitor.open("monitor")
     expect(_card(page, "function")).to_contain_text("Answers")

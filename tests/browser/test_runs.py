@@ -69,6 +69,7 @@ def test_the_list_is_sorted_searched_and_turned_by_clicks_and_its_address_is_a_l
     assert _names(other) == shown
 
 
+@pytest.mark.slow
 def test_the_list_is_used_with_the_keyboard_alone(visitor: Visitor, many: Stack) -> None:
     page = visitor.open("runs")
     page.get_by_role("button", name="Run", exact=True).focus()
@@ -97,6 +98,7 @@ def test_two_boxes_ticked_at_once_are_both_kept(visitor: Visitor, many: Stack) -
     expect(page.get_by_role("checkbox").nth(2)).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_a_link_opens_in_a_new_tab_as_links_do(visitor: Visitor, many: Stack) -> None:
     page = visitor.open("runs")
     with visitor.context.expect_page() as opened:
@@ -105,6 +107,7 @@ def test_a_link_opens_in_a_new_tab_as_links_do(visitor: Visitor, many: Stack) ->
     assert page.url.endswith("/runs")
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_moves_on_without_a_click(visitor: Visitor, many: Stack) -> None:
     run, _ = simulated()
     progress = {"done": 21, "total": 210, "phase": "measuring", "elapsed_s": 3.0}
@@ -122,6 +125,7 @@ def test_a_run_in_progress_moves_on_without_a_click(visitor: Visitor, many: Stac
         many.store.delete_run("feedbeef")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_list_fits_the_window(new_visitor: NewVisitor, many: Stack, size: tuple[int, int]) -> None:
     visitor = new_visitor(viewport={"width": size[0], "height": size[1]}, is_mobile=size == PHONE)

@@ -11,6 +11,7 @@ from tests.hostile.verdict import Problem
 from tools.processes import Server
 
 CASES = all_cases()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

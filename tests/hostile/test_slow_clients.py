@@ -15,6 +15,8 @@ from tests.hostile.slow_clients import hold
 from tests.hostile.verdict import LIMIT_S
 from tools.processes import Server
 
+pytestmark = pytest.mark.slow
+
 SLOW_CLIENTS = 200
 FULL_S = 60.0
 """Filling every buffer on the way may take a while itself."""
@@ -51,7 +53,6 @@ def test_200_slow_clients_are_cut_within_the_limit_while_all_others_are_served(
     assert all(served)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("title", ["API", "Function"])
 def test_a_client_that_takes_none_of_its_answers_is_cut(title: str, endpoints: Mapping[str, Server]) -> None:
     ask = request("GET", "/model-info", content_type=None) * 1000

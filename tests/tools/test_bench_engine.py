@@ -3,6 +3,8 @@
 import json
 from urllib.request import urlopen
 
+import pytest
+
 from tools.bench_engine import (
     ACCURACY_LIMIT,
     STRENGTH_LIMIT,
@@ -16,6 +18,7 @@ from tools.bench_engine import (
 )
 
 
+@pytest.mark.slow
 def test_the_engine_measures_what_a_raw_socket_measures() -> None:
     # The best of three: a neighbour's moment on this machine is nothing of the engine's.
     ratios = []
@@ -26,6 +29,7 @@ def test_the_engine_measures_what_a_raw_socket_measures() -> None:
     assert min(ratios) <= ACCURACY_LIMIT
 
 
+@pytest.mark.slow
 def test_the_engine_keeps_the_share_that_is_promised_of_what_raw_streams_reach() -> None:
     # Each try is a ratio within its own moment, and one suffices: what else runs here can only take from it.
     with one_core(), bare_server() as port:

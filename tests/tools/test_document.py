@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.fleet.coordinator import _READY_WITHIN_S
 from inference.start import load_app, require_port
 from tests.inference.damage import DAMAGES, copy_of
 from tests.servers import ROOT
@@ -19,6 +20,7 @@ QUOTED = re.findall(
     (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8"),
     re.MULTILINE,
 )
+FLEET = ROOT / "benchmark" / "fleet"
 
 
 @contextmanager
@@ -46,6 +48,11 @@ def said(iris_dir: Path, tmp_path: Path) -> list[str]:
         str(listening.value).replace(f"{HOST}:{port}", "0.0.0.0:8080"),
         str(damaged.value),
         *re.findall(r"This Python cannot make environments", (ROOT / "tools" / "install.sh").read_text()),
+        *re.findall(r"worker {.+} has another version of this program", (FLEET / "members.py").read_text()),
+        *(
+            late.replace("{_READY_WITHIN_S:.0f}", f"{_READY_WITHIN_S:.0f}")
+            for late in re.findall(r"worker {.+} was not ready within {.+} s", (FLEET / "coordinator.py").read_text())
+        ),
     ]
 
 

@@ -243,6 +243,7 @@ def test_options_of_a_file_need_a_file() -> None:
             main(arguments)
 
 
+@pytest.mark.slow
 def test_a_table_does_not_replace_the_model_that_is_served_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

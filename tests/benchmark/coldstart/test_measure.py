@@ -131,6 +131,7 @@ def test_spawned_programs_are_split_and_compared(
     assert main(["show", last(results)[0].run.id, "--results", str(results)]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "runtime"), [("auto", "linear"), ("sklearn", "sklearn")])
 def test_the_two_programs_as_they_are_deployed(
     results: Path, tmp_path: Path, iris_dir: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, runtime: str

@@ -62,6 +62,7 @@ def test_compare_prints_figures_with_intervals_and_one_sentence(
     assert figures["generator"]["limited"] in (True, False)
 
 
+@pytest.mark.slow
 def test_a_slower_endpoint_loses_to_a_faster_one(
     benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
 ) -> None:
@@ -298,6 +299,7 @@ def test_a_load_in_stages_is_summarised_by_stage(benchmark: Command, twins: Twin
     assert "gamma (burstiness 0.5) arrivals in 2 stages of 40 and 100/s" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_an_aborted_load_is_kept_with_its_reason_and_has_its_own_exit_status(
     benchmark: Command, serve: Serve, twins: Twins, tmp_path: Path
 ) -> None:
@@ -552,6 +554,7 @@ def test_a_simulation_finds_the_difference_that_is_there(benchmark: Command, tmp
     assert json.loads(shown.stdout) == figures
 
 
+@pytest.mark.slow
 def test_reading_the_record(benchmark: Command, tmp_path: Path, results: Path) -> None:
     for difference in (0, 30):
         benchmark("simulate", "--difference-pct", difference, "--pairs", 100, "--record")

@@ -32,6 +32,7 @@ def measure(benchmark: Command, tmp_path: Path, rows: Path, *platforms: Sleeping
     return document(tmp_path / "run.json")
 
 
+@pytest.mark.slow
 def test_requests_that_queued_for_a_starting_instance_are_no_warm_ones(
     benchmark: Command, tmp_path: Path, rows: Path, results: Path
 ) -> None:

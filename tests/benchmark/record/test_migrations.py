@@ -135,6 +135,7 @@ def empty(postgres: Postgres, tmp_path: Path) -> Location:
     return Location(tmp_path, postgres.url(postgres.new_database()))
 
 
+@pytest.mark.slow
 def test_processes_that_open_an_empty_database_at_once_make_one_schema(empty: Location) -> None:
     write_at_once(WRITER, empty)
     with closing(Store(empty)) as store:

@@ -198,6 +198,7 @@ for number in range(count):
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_record_runs_at_once_and_nothing_is_lost(store: Store) -> None:
     write_at_once(WRITER, store.location)
     found = store.runs(limit=1000)
@@ -212,6 +213,7 @@ def test_eight_processes_record_runs_at_once_and_nothing_is_lost(store: Store) -
     ]
 
 
+@pytest.mark.slow
 def test_two_hundred_readers_at_once_all_see_the_record_while_it_is_written(store: Store) -> None:
     for number in range(20):
         store.create_run(finished(f"{number:04}"))

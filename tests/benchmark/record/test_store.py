@@ -173,6 +173,7 @@ Store(Location(Path(sys.argv[1]), sys.argv[2] or None)).add(Comparison("dying", 
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_write_at_once_and_nothing_is_lost(store: Store) -> None:
     write_at_once(WRITER, store.location)
     found = store.latest("tea", 1000)

@@ -102,6 +102,7 @@ def test_a_damaged_step_is_refused(wrong: dict[str, object]) -> None:
         summarise(replace(run, outcome={"steps": steps}), samples)
 
 
+@pytest.mark.slow
 def test_it_survives_export_and_import(benchmark: Command, tmp_path: Path, results: Path) -> None:
     run, samples = capacity_run()
     add_finished_run(Store(results), run, samples)
