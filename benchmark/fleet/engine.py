@@ -1,4 +1,4 @@
-"""`python -m benchmark.fleet.engine`: the engine of one worker, in a process of its own.
+"""`python -m benchmark.fleet.engine`: the engine of one worker, in a separate process.
 
 Its standard input has the length of its packed task, the task, and then words: `beat`, `go`, `stop`. Its standard
 output has frames of rows and messages. It ends at once if it hears no word for `SILENCE_S`: the worker, the scheduler
