@@ -180,7 +180,9 @@ class Launcher:
             try:
                 os.kill(process, signal.SIGTERM)
             except ProcessLookupError:
-                return False
+                if not self._store.is_shared:
+                    return False
+                self._store.wish_cancel(run_id)  # it may be in another container with this host name
             except PermissionError:  # of another user
                 self._store.wish_cancel(run_id)
         else:

@@ -8,6 +8,7 @@ import httpx
 import streamlit as st
 
 from benchmark.cost.prices import Prices, load_prices
+from benchmark.endpoints import readable
 from benchmark.endpoints.bodies import card_in
 from benchmark.endpoints.bounded import new_client
 from benchmark.endpoints.catalog import Catalog, Served
@@ -83,6 +84,13 @@ def visitor() -> str:
     """The owner of this browser's comparisons; of this session's, if the browser keeps no cookies."""
     secret = st.context.cookies.get(VISITOR_COOKIE)
     return owner_of(secret if is_secret(secret) else st.session_state.setdefault("visitor", new_secret()))
+
+
+def user() -> str:
+    """Who uses this page, as the header says that the operator trusts; empty if that is unknown."""
+    header = settings().user_header
+    named = st.context.headers.get(header) or "" if header else ""
+    return readable.name(named.rpartition(":")[2], 100)  # IAP: accounts.google.com:ada@example.com
 
 
 def history(model: str, owner: str | None, limit: int) -> History:

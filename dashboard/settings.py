@@ -1,5 +1,6 @@
 """What the dashboard reads from its environment, once, at start."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ class Settings:
     """visitors can see the record but not change it, and can send single predictions only"""
     monitor: When = When.OPEN
     """when `/metrics` is read, unless changed on the Monitor page"""
+    user_header: str | None = None
+    """the header in which the proxy in front of the dashboard names who uses it; nobody else may reach the dashboard"""
     in_file: bool = False
     """the endpoints come from a file, not from variables"""
 
@@ -51,6 +54,7 @@ class Settings:
             force_command=environ.get("FORCE_COMMAND") or None,
             read_only=_is_on(environ, "READ_ONLY"),
             monitor=_when(environ.get("MONITOR_READINGS") or default_when(endpoints)),
+            user_header=_header(environ.get("USER_HEADER")),
             in_file=is_in_a_file(environ),
         )
 
@@ -67,6 +71,12 @@ def _is_on(environ: Mapping[str, str], name: str) -> bool:
     if value not in ("0", "1"):  # a wrong guess could open a dashboard that was meant to be closed
         raise ConfigurationError(f"{name} must be 1 or 0")
     return value == "1"
+
+
+def _header(name: str | None) -> str | None:
+    if name and not re.fullmatch(r"[A-Za-z0-9-]{1,100}", name):
+        raise ConfigurationError("USER_HEADER must be the name of a header")
+    return name or None
 
 
 def _when(text: str) -> When:

@@ -129,8 +129,9 @@ async def _measure(
     cancelled = asyncio.create_task(cancellation.wait())
     try:
         await _until_ready(followers, following, cancelled)
-        store.create_run(run)
-        journal = Journal(store, run.id, cancellation.ask)
+        # In another thread: engines that hear nothing meanwhile end themselves, and a busy record takes up to 10 s.
+        await asyncio.to_thread(store.create_run, run)
+        journal = await asyncio.to_thread(Journal, store, run.id, cancellation.ask)
         state = RunState.FAILED
         try:
             collector.start(journal)
@@ -152,12 +153,11 @@ async def _measure(
             try:
                 await collector.write(is_live=False)
                 await asyncio.to_thread(journal.drain)
-            except StoreError:
-                state = RunState.FAILED
-                raise
-            finally:
+            except BaseException:
                 with suppress(StoreError):
-                    journal.finish(state, ending)
+                    journal.finish(RunState.FAILED, ending)
+                raise
+            journal.finish(state, ending)
         return replace(run, state=state, outcome=ending)
     finally:
         cancelled.cancel()
@@ -199,12 +199,14 @@ async def _until_over(
     """Write what is collected until all engines have ended; ends them at the `stop`, or when `cancelled`."""
     stopped = asyncio.create_task(stop.wait())
     over = asyncio.gather(*following)
+    writing: asyncio.Task[None] | None = None
     try:
         while not over.done():
             watched = {over, *(task for task in (cancelled, stopped) if not task.done())}
             await asyncio.wait(watched, timeout=CALL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-            with suppress(StoreError):  # it is retried, and at the end reported
-                await collector.write()
+            collector.watch()
+            if writing is None or writing.done():  # a record that is away must not delay the end of the engines
+                writing = asyncio.create_task(_written(collector))
             if stop.is_set() or cancelled.done():
                 for follower in followers:
                     follower.say(STOP)
@@ -215,6 +217,13 @@ async def _until_over(
         return RunState.FINISHED
     finally:
         stopped.cancel()
+        if writing is not None:
+            await asyncio.wait({writing})
+
+
+async def _written(collector: "_Collector") -> None:
+    with suppress(StoreError):  # it is retried, and at the end reported
+        await collector.write()
 
 
 class _Follower:
@@ -329,16 +338,21 @@ class _Collector:
         self._rows.append(samples)
         self._done += len(samples)
 
-    async def write(self, *, is_live: bool = True) -> None:
-        """Write the rows since the last time, or a sign of life, in another thread, with the live view if `is_live`.
-
-        Raises StoreError.
-        """
+    def watch(self) -> None:
+        """Judge the rows since the last time by the limits of the run."""
         fresh, self._rows = in_order(join(self._rows)), []
         if self._watchdog is not None:
             for row in fresh.tolist():
                 self._watchdog.add(row)
         self._unwritten.append(fresh)
+
+    async def write(self, *, is_live: bool = True) -> None:
+        """Write the rows since the last time, or a sign of life, in another thread, with the live view if `is_live`.
+
+        One at a time. Raises StoreError, and keeps the rows.
+        """
+        self.watch()
+        taken = len(self._unwritten)
         rows = join(self._unwritten)
         progress = {
             "done": self._done,
@@ -348,7 +362,7 @@ class _Collector:
             **({"live": self.live.document} if is_live else {}),
         }
         await asyncio.to_thread(self._append, rows, progress)
-        self._unwritten = []  # kept until now: the record may be free next time
+        del self._unwritten[:taken]  # kept until now: the record may be free next time
         self._report(progress)
 
     def _append(self, rows: Samples, progress: Mapping[str, Any]) -> None:

@@ -174,6 +174,8 @@ class Database:
                 return
             with self._writing.connect() as connection:
                 version = _shared_version(connection)
+            if self.read_only and 0 < version < migrations.HEAD:  # others still use this version
+                raise ValueError("was written by an earlier version, and is read-only here")
             if version != migrations.HEAD:
                 with self._writing.begin() as connection:
                     _take_turns(connection, _MIGRATING)

@@ -36,6 +36,7 @@ class Journal:
         self._spool = Spool.of(store.location, run_id)
         self._kept: list[tuple[int, bytes]] = []
         """numbered chunks that are neither in the record nor in the file"""
+        self._end: End | None = None
         self._is_away = False
         self._tried_at = 0.0
         self._lock = threading.Lock()
@@ -47,7 +48,7 @@ class Journal:
                 self._kept.append((self._next, chunk))
                 self._next += 1
             if self._is_away and time.monotonic() - self._tried_at < RETRY_S:
-                self._put_aside()
+                self._put_aside(progress)
                 return
             try:
                 self._write(progress)
@@ -72,19 +73,22 @@ class Journal:
             time.sleep(1.0)
 
     def finish(self, state: RunState, outcome: Mapping[str, Any]) -> None:
-        """Write what waits, and close the run. Raises StoreError; then the end of the run waits on local disk."""
+        """Write what waits, and close the run. Raises StoreError; then the end of the run waits on local disk.
+
+        Called again after that, it tries again: the first end counts, and the second is that it could not be written.
+        """
         with self._lock:
+            self._end = end = self._end or End(state, outcome)
             try:
                 self._write(None)
-                self._store.finish(self._run_id, state, outcome)
+                self._store.finish(self._run_id, end.state, end.outcome)
             except UnknownRun:
                 raise
             except StoreError as error:
                 with suppress(StoreError):  # it is over, even if its samples are not recorded yet
-                    self._store.finish(self._run_id, RunState.FAILED, outcome)
+                    self._store.finish(self._run_id, RunState.FAILED, end.outcome)
                 with suppress(OSError):
-                    if self._spool.ended() is None:  # else the first end counts, and this one is that it failed
-                        self._spool.end(End(state, outcome))
+                    self._spool.end(end)
                     self._spool.close()
                     kept = f"The rest of run {self._run_id} is in {self._spool.path} until the next command"
                     raise StoreError(f"{error}. {kept} or run writes it to the record.") from error
@@ -113,15 +117,15 @@ class Journal:
             raise
         except (StoreError, OSError) as error:
             self._is_away = True
-            self._put_aside()
+            self._put_aside(progress)
             raise error if isinstance(error, StoreError) else StoreError(str(error)) from error
         self._is_away = False
         if wanted:
             self._on_cancel()
 
-    def _put_aside(self) -> None:
+    def _put_aside(self, progress: Mapping[str, Any] | None) -> None:
         with suppress(OSError):  # then they stay in memory
-            self._spool.add(self._kept)
+            self._spool.add(self._kept, progress)
             self._kept.clear()
 
 
@@ -154,6 +158,9 @@ def _write_left(store: Store, spool: Spool, goes_on: bool) -> None:
             return
         for part in spool.parts():
             store.add_chunks(run.id, part)
+        progress = spool.progress()
+        if progress is not None and progress.get("elapsed_s", 0.0) > run.progress.get("elapsed_s", 0.0):
+            store.add_chunks(run.id, (), progress)
         end = spool.ended()
         # What could be written of its end says that it failed.
         if end is not None and not goes_on and run.state in (RunState.RUNNING, RunState.LOST, RunState.FAILED):

@@ -367,9 +367,9 @@ def check_limits(
         )
     check_hosts(endpoints, allowed_hosts)
     if (requests := plan.requests(len(endpoints))) > max_requests:
-        raise PlanError(f"{requests} requests exceed the maximum of {max_requests}: raise --max-requests")
+        raise PlanError(f"{requests} requests exceed the maximum of {max_requests} (--max-requests)")
     if isinstance(plan, OpenPlan) and (rate := plan.peak_rate * len(endpoints)) > max_rate:
-        raise PlanError(f"{rate:g} requests/s in total exceed the maximum of {max_rate:g}: raise --max-rate")
+        raise PlanError(f"{rate:g} requests/s in total exceed the maximum of {max_rate:g} (--max-rate)")
 
 
 def check_hosts(endpoints: Sequence[Endpoint], allowed_hosts: frozenset[str]) -> None:

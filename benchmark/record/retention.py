@@ -74,7 +74,8 @@ def delete_outdated(
 def _delete_some_runs(store: Store, before_utc: str, keep_named: bool) -> int:
     with store.database.write() as connection:
         some = select(run.c.sequence).where(_old_run(store, before_utc, keep_named)).limit(_RUNS_AT_ONCE)
-        sequences = connection.execute(some).scalars().all()
+        # Locked, because a lost run may be resumed meanwhile; SQLite's writers take turns anyway.
+        sequences = connection.execute(some.with_for_update()).scalars().all()
         connection.execute(delete(run).where(run.c.sequence.in_(sequences)))  # with its samples and endpoints
     return len(sequences)
 

@@ -87,10 +87,17 @@ class Runs:
             )
             return bool(connection.scalar(select(runs.c.cancel_wanted).where(runs.c.sequence == sequence)))
 
-    def add_chunks(self, run_id: str, added: Iterable[Chunk]) -> None:
-        """Add numbered chunks that are not recorded yet, without a sign of life. Raises UnknownRun, StoreError."""
+    def add_chunks(self, run_id: str, added: Iterable[Chunk], progress: Mapping[str, Any] | None = None) -> None:
+        """Add numbered chunks that are not recorded yet, and a later progress, without a sign of life.
+
+        Raises UnknownRun, StoreError.
+        """
         with self._database.write() as connection:
-            self._add_chunks(connection, _sequence(connection, run_id, for_update=True), added)
+            sequence = _sequence(connection, run_id, for_update=True)
+            self._add_chunks(connection, sequence, added)
+            if progress is not None:
+                later = update(runs).where(runs.c.sequence == sequence).values(progress=json.dumps(progress))
+                connection.execute(later)
 
     def _add_chunks(self, connection: Connection, sequence: int, added: Iterable[Chunk]) -> None:
         dialect = postgresql if self._database.is_shared else sqlite
@@ -187,11 +194,6 @@ class Runs:
         """The runs that `query` describes, without their documents. Raises StoreError."""
         with self._database.read() as connection:
             return find(connection, query, self._state)
-
-    def count_runs(self) -> int:
-        """How many runs are recorded. Raises StoreError."""
-        with self._database.read() as connection:
-            return int(connection.scalar(select(func.count()).select_from(runs)) or 0)
 
     def run(self, run_id: str) -> Run:
         """One run by its ID, or by the beginning of it. Raises UnknownRun, StoreError."""

@@ -19,7 +19,7 @@ from benchmark.record.run import RunState
 
 _FRAME = struct.Struct("<cIII")
 """The kind of a frame, the number of its chunk, and the length and CRC-32 of its content, which follows."""
-_CHUNK, _END = b"C", b"E"
+_CHUNK, _PROGRESS, _END = b"C", b"P", b"E"
 _PART_BYTES = 8 * 2**20
 
 
@@ -69,9 +69,12 @@ class Spool:
             self._file = self._locked("rb+")
         return self._file
 
-    def add(self, chunks: Sequence[tuple[int, bytes]]) -> None:
-        """Append numbered chunks. Raises OSError, and then keeps none of them."""
-        self._append([(_CHUNK, position, samples) for position, samples in chunks])
+    def add(self, chunks: Sequence[tuple[int, bytes]], progress: Mapping[str, Any] | None = None) -> None:
+        """Append numbered chunks, and the progress with them. Raises OSError, and then keeps none of them."""
+        frames = [(_CHUNK, position, samples) for position, samples in chunks]
+        if frames and progress is not None:
+            frames.append((_PROGRESS, 0, json.dumps(progress).encode()))
+        self._append(frames)
 
     def end(self, end: End) -> None:
         """Append how the run ended. Raises OSError."""
@@ -91,14 +94,23 @@ class Spool:
         if part:
             yield part
 
+    def progress(self) -> Mapping[str, Any] | None:
+        """The progress at the last chunks, if that was added. Raises OSError."""
+        found: Mapping[str, Any] | None = self._last(_PROGRESS)
+        return found
+
     def ended(self) -> End | None:
         """How the run ended, if that was added; the last time counts. Raises OSError."""
+        document = self._last(_END)
+        return None if document is None else End(RunState(document["state"]), document["outcome"])
+
+    def _last(self, wanted: bytes) -> Any:
+        """The document in the last frame of this kind; None without one."""
         found = None
         for kind, _, content in self._frames():
-            if kind == _END:
-                document = json.loads(content)
-                found = End(RunState(document["state"]), document["outcome"])
-        return found
+            if kind == wanted:
+                found = content
+        return None if found is None else json.loads(found)
 
     def discard(self) -> None:
         """Delete the file, if there is one. Raises OSError."""

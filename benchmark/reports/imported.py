@@ -27,7 +27,7 @@ _MAX_TEXT = 4_000
 _MAX_NUMBER = 1e15
 """Above this, a float cannot distinguish consecutive whole numbers."""
 _MAX_ENDPOINTS = 20
-_MAX_WORKERS = 10_000
+_MAX_WORKERS = 1000
 _MAX_MS = 1e10
 """Nearly four months: longer than any run."""
 

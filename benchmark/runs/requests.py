@@ -117,7 +117,7 @@ def check_at_rest(order: Order[Plan], bodies: Bodies) -> None:
     requests = plan.requests(len(order.endpoints)) + at_rest_requests(bodies.bodies) * len(order.endpoints)
     if requests > order.max_requests:
         raise PlanError(
-            f"{requests} requests, with those at rest, exceed the maximum of {order.max_requests}: raise --max-requests"
+            f"{requests} requests, with those at rest, exceed the maximum of {order.max_requests} (--max-requests)"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.endpoints.fairness import Condition, mismatches
 from benchmark.endpoints.sample import Failure
@@ -501,8 +502,10 @@ class _Streams:
 
     def __init__(self, is_open_loop: bool, sides: Sequence[Samples]) -> None:
         ended = [_without_failures(side) for side in sides]
-        self._workers = [side["worker"] for side in ended]
         self._censored_ms = [censored_latency_ms(side, is_open_loop) for side in ended]
+        self._by_worker_ms = [
+            _by_worker(side["worker"], values) for side, values in zip(ended, self._censored_ms, strict=True)
+        ]
         self._waited_ms = [_waited_ms(side, is_open_loop) for side in ended]
         self._times_ms = [side["scheduled_ms"] for side in ended]
 
@@ -527,24 +530,34 @@ class _Streams:
             waited_ms=(self._waited_ms[first], self._waited_ms[second]),
             confidence=confidence,
         )
-        if len(np.union1d(self._workers[first], self._workers[second])) < 2:
+        if len(self._by_worker_ms[first].keys() | self._by_worker_ms[second].keys()) < 2:
             return pooled
         secondary = max(1, sum(share != _MEDIAN for share in shares))
         levels = [confidence if share == _MEDIAN else 1 - (1 - confidence) / secondary for share in shares]
         return [
-            with_spread(estimate, self._by_worker(first, second, share), level)
+            with_spread(estimate, self._effects_ms(first, second, share), level)
             for estimate, share, level in zip(pooled, shares, levels, strict=True)
         ]
 
-    def _by_worker(self, first: int, second: int, share: float) -> list[float]:
-        """The difference at each worker that has enough requests for this quantile of both endpoints."""
-        effects_ms = []
-        for worker in np.union1d(self._workers[first], self._workers[second]):
-            mine = [np.sort(self._censored_ms[at][self._workers[at] == worker]) for at in (first, second)]
-            if min(map(len, mine)) >= min_samples(share):
+    def _effects_ms(self, first: int, second: int, share: float) -> list[float]:
+        """The difference at each worker that has enough requests for this quantile of both endpoints.
+
+        Empty if only one has, which does not show how far the others differ.
+        """
+        sides, fewest, effects_ms = (self._by_worker_ms[first], self._by_worker_ms[second]), min_samples(share), []
+        for worker in sorted(sides[0].keys() & sides[1].keys()):
+            mine = [side[worker] for side in sides]
+            if min(map(len, mine)) >= fewest:
                 values = [quantile(side, share).value for side in mine]
                 effects_ms.append(values[0] - values[1])
-        return effects_ms
+        return effects_ms if len(effects_ms) > 1 else []
+
+
+def _by_worker(workers: NDArray[Any], latencies_ms: Floats) -> dict[int, Floats]:
+    """The sorted latencies of each worker."""
+    order = np.lexsort((latencies_ms, workers))
+    numbers, starts = np.unique(workers[order], return_index=True)
+    return dict(zip(numbers.tolist(), np.split(latencies_ms[order], starts[1:]), strict=False))
 
 
 def _waited_ms(samples: Samples, open_loop: bool) -> Floats:

@@ -6,7 +6,8 @@ import streamlit as st
 
 from benchmark.endpoints.readable import is_readable
 
-_MOST = 1000
+_MOST = 3200
+"""As long as the stages of a load can be."""
 _TEXTS = ("run", "compare", "search")
 """Parameters that are no numbers even if they look like one, such as the id `12e99999`."""
 

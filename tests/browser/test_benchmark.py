@@ -184,7 +184,7 @@ def test_a_capacity_is_searched_from_the_page(visitor: Visitor, stack: Stack) ->
     page.fill("p95 (ms)", None)
     page.fill("p50 (ms)", 500)
     page.fill("Requests/s at most", 300)
-    page.fill("Starting at", 5)
+    page.fill("Requests/s at first", 5)
     expect(estimate).to_contain_text("At most 120 000 requests")
     run_id = page.start()
     expect(page.progress).to_contain_text("of 8 steps")

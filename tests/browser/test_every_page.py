@@ -107,6 +107,7 @@ def test_a_page_of_an_empty_record_is_complete_and_can_be_read_by_all(
     assert _inspect(_open_complete(visitor, path), f"empty-{path or 'predict'}") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["predict", "benchmark?run=demo"])
 def test_the_address_of_a_page_asks_for_nothing_that_is_not_there(visitor: Visitor, path: str) -> None:
     _open_complete(visitor, path)

@@ -104,6 +104,7 @@ def test_categories_and_missing_values_from_the_controls_to_the_export(visitor: 
     expect(predict.slider("Area m2")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_a_shared_address_restores_categories_and_missing_values_and_no_nonsense(visitor: Visitor) -> None:
     predict = visitor.predict("?Area+m2-missing=true&city=missing&sea_view=true")
     expect(choice(predict, "city", "missing")).to_be_checked()

@@ -44,6 +44,7 @@ def _names(page: Page) -> list[str]:
     return page.locator(".runs tbody a").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_the_list_is_sorted_searched_and_turned_by_clicks_and_its_address_is_a_link(
     visitor: Visitor, many: Stack
 ) -> None:
@@ -89,6 +90,7 @@ def test_the_list_is_used_with_the_keyboard_alone(visitor: Visitor, many: Stack)
     page.wait_for_url("**/benchmark?run=003bbeef")
 
 
+@pytest.mark.slow
 def test_two_boxes_ticked_at_once_are_both_kept(visitor: Visitor, many: Stack) -> None:
     page = visitor.open("runs")
     page.evaluate("[...document.querySelectorAll('.runs input')].slice(0, 2).forEach(box => box.click())")

@@ -125,6 +125,7 @@ def test_a_trace_is_logged_and_answered(headers: dict[str, str], observed: Obser
     assert answer.headers["traceparent"] == f"00-{TRACE_ID}-{line['logging.googleapis.com/spanId']}-01"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw", "route", "status"),
     [

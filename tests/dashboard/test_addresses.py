@@ -5,7 +5,7 @@ import pytest
 from dashboard.components.addresses import is_usable
 
 
-@pytest.mark.parametrize("value", ["9" * 400, "1e999", "-inf", "NaN", "x" * 1001, "a\x00b", "\u202eabc", "\ud800"])
+@pytest.mark.parametrize("value", ["9" * 400, "1e999", "-inf", "NaN", "x" * 3201, "a\x00b", "\u202eabc", "\ud800"])
 def test_what_cannot_be_counted_with_or_shown_is_left_out(value: str) -> None:
     assert not is_usable("requests", value)
 

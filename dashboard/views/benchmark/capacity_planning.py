@@ -31,7 +31,7 @@ def draft(endpoints: Sequence[Endpoint]) -> Draft:
         "Requests/s at most", 1.0, MAX_RATE, _MAX_RATE, 50.0, format="%g", key="max-rate", bind="query-params"
     )
     start_rate = right.number_input(
-        "Starting at", 0.1, MAX_RATE, _START_RATE, 10.0, format="%g", key="start-rate", bind="query-params"
+        "Requests/s at first", 0.1, MAX_RATE, _START_RATE, 10.0, format="%g", key="start-rate", bind="query-params"
     )
     reused = connection()
     with st.expander("Steps, prices and more", key="advanced"):
@@ -97,7 +97,8 @@ def estimate(plan: CapacityPlan, endpoints: Sequence[Endpoint]) -> str:
     remote = any(not endpoint.is_local for endpoint in endpoints)
     # Most requests are at rates that an endpoint holds, where they take less than its lowest objective.
     slowest_ms = min((slo.limit for slo in plan.slos if slo.share), default=plan.timeout_s * 1000)
-    cost = f", at most USD {estimate_usd(plan.most_requests, slowest_ms, resources.prices()):.2g}" if remote else ""
+    usd = estimate_usd(plan.most_requests, slowest_ms, resources.prices())
+    cost = f", at most USD {usd:.2g} if each takes {slowest_ms:g} ms" if remote else ""
     return (
         f"At most {markup.count(plan.most_requests)} requests to {names} in turn, at most {span(plan.limit_s)}{cost}. "
         "It overloads each for seconds at a time."

@@ -73,7 +73,7 @@ def _spike() -> Shape:
         usual = rate("Requests/s to each", 20.0, "usual-rate")
         around_s = seconds("Before and after (s)", 30, "around")
     with right:
-        high = rate("In the spike", 200.0, "spike-rate")
+        high = rate("Requests/s in spike", 200.0, "spike-rate")
         spike_s = seconds("Spike (s)", 5, "spike")
     return _staged((Stage(around_s, usual), Stage(spike_s, high), Stage(around_s, usual)))
 
@@ -208,7 +208,11 @@ def _replay() -> Shape | None:
         "Send its bodies", True, key="log-bodies", help="Off: the inputs of the model card."
     )
     log = Log(recording.name, file.getvalue().decode(), with_bodies)
-    notes = [f"{recording.left_out} of its entries are not predictions and are left out."] if recording.left_out else []
+    notes = (
+        [f"Left out, because not predictions: {markup.counted(recording.left_out, 'request')}."]
+        if recording.left_out
+        else []
+    )
     if recording.times_s is None:
         st.caption(" ".join(["It has no times: its requests are sent in turn at this rate.", *notes]))
         return replace(_steady(), log=log)

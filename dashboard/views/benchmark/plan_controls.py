@@ -47,7 +47,7 @@ def seed() -> int:
 def limits(key: str, defaults: Mapping[str, float]) -> list[tuple[str, float]]:
     """The limits of percentiles and of the error rate that are given: metrics as plans name them, in ms or as a share.
 
-    The widgets have keys that begin with `key`, and are empty without a default.
+    The widgets have keys that begin with `key`, and are empty without a default; with one, 0 is no limit.
     """
     metrics = [*(f"{name}_ms" for name in PERCENTILES), _ERROR_RATE]
     columns = [column for _ in range(0, len(metrics), 2) for column in st.columns(2)]
@@ -64,25 +64,18 @@ def _limit(key: str, metric: str, default: float | None) -> float | None:
     """The limit of one metric."""
     is_share = metric == _ERROR_RATE
     unit, most = (0.01, 100.0) if is_share else (1.0, _MAX_MS)
-    # A default of the widget itself could not be cleared.
-    if default is not None and key not in st.session_state and not _is_number(st.query_params.get(key, ""), most):
-        st.session_state[key] = round(default / unit, 6)
     value = st.number_input(
         "Error rate (%)" if is_share else f"{metric.removesuffix('_ms')} (ms)",
         0.0,
         most,
-        None,
+        None if default is None else round(default / unit, 6),
         0.1 if is_share else 10.0,
         format="%g",
         placeholder="none",
         key=key,
         bind="query-params",
+        help=None if default is None else "0: no objective.",
     )
-    return None if value is None else round(value * unit, 9)
-
-
-def _is_number(text: str, most: float) -> bool:
-    try:
-        return 0 <= float(text) <= most
-    except ValueError:
-        return False
+    if value is None or (default is not None and not value):  # a control with a default cannot be emptied
+        return None
+    return round(value * unit, 9)

@@ -232,7 +232,9 @@ def _request_ms(plan: Plan, endpoints: Sequence[Endpoint], known: Sequence[Run])
 
 def _start(draft: Draft, endpoints: Sequence[Endpoint], name: str) -> bool:
     try:
-        st.query_params["run"] = resources.launcher().start(draft.plan, endpoints, name.strip(), draft.log)
+        st.query_params["run"] = resources.launcher().start(
+            draft.plan, endpoints, name.strip(), draft.log, user=resources.user()
+        )
     except (LaunchError, PlanError) as error:
         st.error(markup.plain(f"Not started: {error}."))
         return False
@@ -268,7 +270,7 @@ MEASUREMENTS = (
         "capacity",
         ":material/vertical_align_top:",
         "Capacity",
-        "How much does each carry? Searches the highest rate at which each endpoint keeps your objectives, with an "
+        "Which rate can each sustain? Searches the highest rate at which each endpoint keeps your objectives, with an "
         "interval, their ratio, and the ratio per dollar.",
         capacity_planning.draft,
     ),

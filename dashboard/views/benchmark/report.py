@@ -258,12 +258,14 @@ def _workers(summary: Summary) -> None:
     with st.container(border=True, key="workers"):
         st.markdown("**Workers**")
         more = len(summary.workers) - len(shown)
-        st.caption(
-            "Each sent a share of the requests. The interval of the verdict contains how far they differ."
-            + (f" {markup.count(more)} more workers are in the export." if more else "")
-        )
+        said = ["Each worker sent a share of the requests."]
+        if summary.verdict:
+            said.append("The interval of the verdict includes the differences between workers.")
+        if more:
+            said.append(f"Not shown here, but in the export: {markup.counted(more, 'worker')}.")
+        st.caption(" ".join(said))
         st.markdown(markup.markdown_table(list(map(markup.plain, heads)), rows))
-        for one in shown:
+        for one in summary.workers:
             if one.problem:
                 st.caption(f":red[{markup.plain(f'Worker {one.name} was lost: {one.problem}.')}]")
     if any(found[0].n for one in shown for found in one.latency_ms):

@@ -149,7 +149,7 @@ def _effort(plan: ColdPlan, settings: Settings) -> str:
 
 def _start(plan: ColdPlan) -> None:
     try:
-        st.query_params["run"] = resources.launcher().start(plan, resources.settings().endpoints)
+        st.query_params["run"] = resources.launcher().start(plan, resources.settings().endpoints, user=resources.user())
     except LaunchError as error:
         st.toast(markup.plain(f"Not started: {error}."), icon=":material/error:")
 

@@ -38,6 +38,7 @@ def _take_in() -> None:
         add_finished_run(resources.store(), run, samples)
         write_headline(resources.store(), run, samples)
         st.query_params["sort"] = f"-{SortBy.RECORDED}"  # so that it is the first, however old it is
+        st.query_params.pop("page", None)
         notes.leave(f"Run {run.id} was imported.")
     except (ImportFault, StoreError) as error:
         notes.leave(f"Not imported: {error}")

@@ -77,14 +77,17 @@ def _rename(run_id: str) -> None:
 
 
 def _delete(run_id: str) -> None:
-    _change(lambda store: store.delete_run(run_id), f"Run {run_id} was deleted.")
-    compared.forget(run_id)
-    _close()
+    if _change(lambda store: store.delete_run(run_id), f"Run {run_id} was deleted."):
+        compared.forget(run_id)
+        _close()
 
 
-def _change(what: Callable[[Store], None], done: str) -> None:
+def _change(what: Callable[[Store], None], done: str) -> bool:
+    """Whether it succeeded."""
     try:
         what(resources.store())
-        notes.leave(done)
     except StoreError as error:
         notes.leave(f"The run was not changed: {error}")
+        return False
+    notes.leave(done)
+    return True

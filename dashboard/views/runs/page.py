@@ -129,7 +129,7 @@ def _list(store: Store, shown: Listing, found: FoundRuns, picked: Sequence[str])
         read_only=store.read_only,
     )
     kinds = {run.id: run.kind for run in rows}
-    _grid(key=_GRID, data={"html": to_html(table)}, on_asked_change=partial(_answer, kinds))
+    _grid(key=_GRID, data={"html": to_html(table)}, on_asked_change=partial(_answer, kinds, picked))
     if any(not run.is_over for run in rows):
         st.fragment(_follow, run_every=_FOLLOW_EVERY_S)(store, shown, found)
     unread = [run.id for run in rows if _is_unread(run, kept)]
@@ -137,8 +137,11 @@ def _list(store: Store, shown: Listing, found: FoundRuns, picked: Sequence[str])
         st.rerun()
 
 
-def _answer(kinds: Mapping[str, str]) -> None:
-    """Do what was clicked on in the table of these runs, whose kinds are by id. A browser may send anything."""
+def _answer(kinds: Mapping[str, str], before: Sequence[str]) -> None:
+    """Do what was clicked on in the table of these runs, whose kinds are by id; `before` are compared so far.
+
+    A browser may send anything.
+    """
     asked = st.session_state[_GRID].get("asked")
     if not isinstance(asked, Mapping):
         return
@@ -147,7 +150,7 @@ def _answer(kinds: Mapping[str, str]) -> None:
         return
     if what == "pick":
         picked = [one for one in value.split(",") if one in kinds]
-        known = [one for one in compared.wanted() if one in picked or one not in kinds]
+        known = [one for one in before if one in picked or one not in kinds]
         compared.choose(list(dict.fromkeys([*known, *picked]))[: compared.MOST])
     elif what == "sort":
         sort_by, descending = order_in(value)

@@ -5,7 +5,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
   if (root.written !== data.html) {
     const focused = root.contains(document.activeElement) && document.activeElement.id;
     root.innerHTML = root.written = data.html;
-    if (focused) document.getElementById(focused)?.focus();
+    const again = focused && document.getElementById(focused);
+    // "Next" is disabled on the last part: the focus stays among the buttons.
+    if (again) (again.disabled ? again.closest("nav")?.querySelector("button:enabled") : again)?.focus();
   }
   root.onclick = (event) => {
     const hit = event.target.closest("[data-ask]");

@@ -91,6 +91,7 @@ def test_the_ladder_recovers_the_known_threshold(
     assert summary.verdict is None
 
 
+@pytest.mark.slow
 def test_without_evidence_a_cold_start_is_suspected(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path
 ) -> None:
@@ -358,6 +359,7 @@ def await_probes(store: Store, count: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_cut_off_is_resumed_without_a_gap_or_a_double(
     coldstart: Callable[..., tuple[int, str]], platform: Platform, results: Path, rows: str, sign: signal.Signals

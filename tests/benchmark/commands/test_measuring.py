@@ -238,7 +238,7 @@ SEVEN = tuple(f"--endpoint=a{at}=http://127.0.0.1:9" for at in range(7))
         (("simulate", "--cold-ms", "inf"), "delays from 0 ms"),
         (("simulate", "--freeze", "nan:1"), "freezes"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "0"), "a rate above 0"),
-        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5000"), "raise --max-rate"),
+        (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5000"), "the maximum of 2000 (--max-rate)"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--rate", "5", "--concurrency", "2"), "without a rate"),
         (("load", "--endpoint", "a=http://127.0.0.1:9", "--concurrency", "2"), "a number of requests"),
         (("load", "--endpoint", "a=http://203.0.113.9", "--rate", "5"), "is not an allowed host"),
@@ -318,6 +318,7 @@ def test_an_aborted_load_is_kept_with_its_reason_and_has_its_own_exit_status(
     assert benchmark("gate", figures["id"], "--slo", "api.error_rate<0.5").returncode == 1
 
 
+@pytest.mark.slow
 def test_a_log_is_replayed_at_its_speed_with_its_bodies(
     benchmark: Command, twins: Twins, tmp_path: Path, service: Service
 ) -> None:
@@ -348,6 +349,7 @@ def test_a_log_is_replayed_at_its_speed_with_its_bodies(
     assert "32 requests, with those at rest, exceed the maximum of 31" in refused.stderr
 
 
+@pytest.mark.slow
 def test_an_export_of_cloud_logging_and_targets_of_vegeta_are_sent_with_what_they_lack(
     benchmark: Command, twins: Twins, tmp_path: Path, service: Service
 ) -> None:

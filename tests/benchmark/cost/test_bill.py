@@ -406,6 +406,7 @@ def test_a_hundred_million_requests_are_not_simulated_one_by_one(
     assert 0 < simulated < 20_000
 
 
+@pytest.mark.slow
 def test_a_week_of_minutes_that_all_differ_is_simulated_in_steps_and_billed_within_a_percent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -168,7 +168,10 @@ def test_a_worker_with_another_program_or_none_is_refused(
         (("http://x\x1b[31m:1",), "--workers http://x\N{REPLACEMENT CHARACTER}[31m:1: must be local:N"),
         (("local:2", "--worker-count", "2"), "--workers local:2 has its own number: leave out --worker-count"),
         (("tcp://127.0.0.1:9", "--worker-count", "0"), "--worker-count 0: must be from 1 to 1000"),
-        (("local:2", "--rate", "3000"), "3000 requests/s in total exceed the maximum of 2000: raise --max-rate"),
+        (
+            ("local:2", "--rate", "3000"),
+            "3000 requests/s in total exceed the maximum of 2000 (--max-rate)",
+        ),
         (("local:2", "--rate", "500", "--duration", "1e3"), "500000 requests exceed the maximum of 200000"),
         (("local:2", "--concurrency", "1", "--requests", "9"), "2 workers need at least as many callers"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmark.record import journal as journal_module
+from benchmark.record import spool as spool_module
 from benchmark.record.journal import Journal, recover
 from benchmark.record.run import Run, RunState
 from benchmark.record.spool import Spool, SpoolInUse
@@ -153,6 +154,30 @@ def test_the_first_end_counts_also_where_a_second_one_cannot_be_written(begun: S
     assert (begun.run(RUN).state, begun.run(RUN).outcome) == (RunState.FINISHED, {"state": "finished"})
 
 
+def test_the_first_end_counts_also_where_the_second_one_can_be_written(begun: Store, away: Away) -> None:
+    journal = Journal(begun, RUN)
+    away.is_away = True
+    with pytest.raises(StoreError):
+        journal.finish(RunState.FINISHED, {"reason": "all is done"})
+    away.is_away = False
+    journal.append(RUN, None, {})
+    journal.finish(RunState.FAILED, {})
+    recover(begun)
+    assert (begun.run(RUN).state, begun.run(RUN).outcome.reason) == (RunState.FINISHED, "all is done")
+
+
+def test_progress_is_recovered_with_its_chunks(begun: Store, away: Away) -> None:
+    journal = Journal(begun, RUN)
+    journal.append(RUN, b"first", {"done": 1, "elapsed_s": 1.0})
+    away.is_away = True
+    journal.append(RUN, b"second", {"done": 2, "elapsed_s": 2.0})
+    journal._spool.close()  # its process died
+    away.is_away = False
+    recover(begun)
+    assert [chunk for _, chunk in begun.chunks(RUN)] == [b"first", b"second"]
+    assert begun.run(RUN).progress["done"] == 2
+
+
 def test_a_run_that_was_deleted_leaves_nothing(begun: Store, away: Away) -> None:
     journal = Journal(begun, RUN)
     away.is_away = True
@@ -186,7 +211,8 @@ def test_a_spool_that_was_cut_off_gives_what_is_whole(begun: Store, away: Away) 
         journal.append(RUN, samples, {})
     journal._spool.close()
     path = Spool.of(begun.location, RUN).path
-    path.write_bytes(path.read_bytes()[:-2])
+    progress = spool_module._FRAME.size + len(b"{}")  # follows its chunk
+    path.write_bytes(path.read_bytes()[: -progress - 2])
     away.is_away = False
     recover(begun)
     assert chunks(begun) == [(1, b"one"), (2, b"two")]

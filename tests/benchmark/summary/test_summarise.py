@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -14,12 +15,24 @@ from benchmark.cost.prices import load_prices
 from benchmark.endpoints.sample import Failure, Temperature
 from benchmark.record.plan import ClosedLoopPlan, ComparePlan, LoadPlan, OpenLoopPlan, Stage, StagedPlan
 from benchmark.record.run import Run, RunState
-from benchmark.record.samples import FAILURES, TEMPERATURES, TIMEOUT, UNKNOWN, Samples, empty, from_rows, join
+from benchmark.record.samples import (
+    FAILURES,
+    TEMPERATURES,
+    TIMEOUT,
+    UNKNOWN,
+    Samples,
+    empty,
+    from_rows,
+    in_order,
+    join,
+    make_row,
+)
 from benchmark.reports.document import to_markdown
 from benchmark.reports.report import build
-from benchmark.statistics.estimates import paired_median_difference
+from benchmark.statistics.estimates import Estimate, min_samples, paired_median_difference
 from benchmark.statistics.percentiles import PERCENTILES
 from benchmark.statistics.verdict import Outcome, State
+from benchmark.summary import summarise as summarise_module
 from benchmark.summary.gate import check_slo
 from benchmark.summary.printing import print_summary
 from benchmark.summary.summarise import Summary, summarise, to_document
@@ -674,3 +687,24 @@ def test_a_run_without_a_generator_says_that_it_is_unknown() -> None:
     assert document["generator"] == dict.fromkeys(("floor_ms", "loop_lag_ms", "late_ms", "cpu", "limited")) | {
         "reasons": []
     }
+
+
+def test_one_worker_with_enough_requests_for_a_percentile_says_nothing_of_the_others() -> None:
+    random = np.random.default_rng(1)
+    enough = min_samples(0.99)
+
+    def side(position: int, counts: Sequence[int]) -> Samples:
+        parts = []
+        for worker, count in enumerate(counts, 1):
+            rows = np.full(count, from_rows([make_row(endpoint=position, worker=worker)])[0])
+            rows["sent_ms"] = rows["scheduled_ms"] = np.sort(random.uniform(0, 10_000, count))
+            rows["service_ms"] = 20 + random.gamma(4, 1.5, count) + 5 * position * (worker - 1)
+            parts.append(rows)
+        return in_order(join(parts))
+
+    def p99(counts: Sequence[int]) -> Estimate:
+        return summarise_module._Streams(True, [side(0, counts), side(1, counts)])._differences(0, 1, [0.99], 0.95)[0]
+
+    assert p99([enough + 10, enough - 10, enough - 10, enough - 10]).low is None
+    both = p99([enough + 10, enough + 10, enough - 10, enough - 10])
+    assert both.low is not None and both.high is not None and both.high - both.low > 20

@@ -265,7 +265,7 @@ def test_logs_of_other_programs_are_read(page: Page, data: bytes, left_out: bool
     upload(page, data)
     assert is_ready(page)
     assert "5 requests in 4 s, at most 1 in a second." in page.read("plan")
-    assert ("1 of its entries are not predictions and are left out." in page.read("plan")) == left_out
+    assert ("Left out, because not predictions: 1 request." in page.read("plan")) == left_out
     assert not any(toggle.key == "log-bodies" for toggle in page.app.toggle)
 
 
@@ -308,7 +308,7 @@ def test_a_capacity_says_what_it_will_send_and_how_long_it_takes_at_most(page: P
 
 
 def test_a_capacity_without_an_objective_is_refused_in_a_sentence(page: Page) -> None:
-    choose(page, "capacity", slo_p95_ms=None, slo_error_rate=None)
+    choose(page, "capacity", slo_p95_ms=0.0, slo_error_rate=0.0)
     assert "A capacity run needs from 1 to 10 objectives" in errors(page)
     assert not is_ready(page)
 
