@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 
 from benchmark.endpoints.configured import ConfigurationError
 from dashboard import resources
@@ -25,7 +26,7 @@ def test_only_the_header_that_the_operator_names_is_believed(
 ) -> None:
     settings = Settings.from_env({} if header is None else {"USER_HEADER": header})
     monkeypatch.setattr(resources, "settings", lambda: settings)
-    monkeypatch.setattr(resources.st, "context", SimpleNamespace(headers=sent))
+    monkeypatch.setattr(st, "context", SimpleNamespace(headers=sent))
     assert resources.user() == user
 
 
