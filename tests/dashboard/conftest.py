@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.runtime.context import ContextProxy
 
+from benchmark.record.store import Store
 from dashboard.frontend import CHARTS_COOKIE
 from dashboard.visitor import VISITOR_COOKIE, new_secret
 from tests.benchmark.cards import TEA_ROWS, tea_document, write_artifact
@@ -29,6 +30,12 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def results_dir(tmp_path: Path) -> Path:
     return tmp_path / "results"
+
+
+@pytest.fixture
+def store(results_dir: Path) -> Store:
+    """The record of the dashboard."""
+    return Store(results_dir)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Runs to look at: simulated ones, whole or in part, as the record keeps them."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,10 @@ from benchmark.fleet.sketch import LiveView, by_second
 from benchmark.record.plan import ComparePlan, OpenLoopPlan, Plan
 from benchmark.record.run import Run
 from benchmark.record.samples import FAILURES, TEMPERATURES, Samples
+from benchmark.record.store import StoreError
 from benchmark.summary.summarise import Summary, summarise
 from benchmark.synthetic.demo import DEMO, simulate_run
+from dashboard import resources
 
 GENERATOR: dict[str, Any] = {
     "floor_ms": 0.5,
@@ -112,3 +115,12 @@ def live_view() -> list[Any]:
     view = LiveView(2)
     view.add(by_second(from_workers()[1], open_loop=True))
     return json.loads(json.dumps(view.document))  # type: ignore[no-any-return]
+
+
+def end_run(within_s: float) -> None:
+    """Cancel the run that the dashboard of a test has started, if any, and wait for its process."""
+    launcher = resources.launcher()
+    if child := launcher._child:
+        with suppress(StoreError):
+            launcher.cancel(child.run_id)
+        child.process.wait(within_s)

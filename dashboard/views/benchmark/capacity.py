@@ -13,7 +13,7 @@ from dashboard.components import run_text as say
 from dashboard.components.grid import cells
 from dashboard.components.panels import panel
 from dashboard.views.benchmark import capacity_charts as draw
-from dashboard.views.benchmark.report import export_buttons
+from dashboard.views.benchmark.report import head
 
 
 def live(store: Store, run: Run) -> None:
@@ -35,7 +35,7 @@ def finished(store: Store, run: Run) -> None:
         return
     summary: CapacitySummary = found.summary
     if run.is_over:
-        _head(run, found)
+        head(found)
     if ending := say.ending(run):
         st.warning(markup.plain(ending), icon=say.STATES[run.state].icon)
     if summary.limits:
@@ -54,17 +54,6 @@ def finished(store: Store, run: Run) -> None:
     _cards(summary)
     _charts(summary)
     st.caption(markup.plain("; ".join(conditions(summary))))
-
-
-def _head(run: Run, found: reports.Report) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
-        st.markdown(
-            f"**{markup.plain(say.title(run))}** {say.badges(run)} "
-            f":gray[:small[{markup.plain(say.plan(run))} · {markup.plain(say.started(run))}]]",
-            width="content",
-        )
-        with st.popover("Export", icon=":material/download:", type="tertiary", key="export"):
-            export_buttons(run, lambda: found.samples)
 
 
 def _cards(summary: CapacitySummary) -> None:

@@ -92,7 +92,7 @@ def live(store: Store, run: Run) -> None:
 def report(found: Report) -> None:
     """A whole run: warnings, errors, verdict, figures, charts, conditions and exports."""
     run, summary = found.run, found.summary
-    _head(found)
+    head(found)
     if ending := say.ending(run):
         st.warning(markup.plain(ending), icon=say.STATES[run.state].icon)
     if limited := say.limited(run):
@@ -107,7 +107,8 @@ def report(found: Report) -> None:
     _conditions(found)
 
 
-def _head(found: Report) -> None:
+def head(found: Report) -> None:
+    """The title of a run, and its export."""
     run = found.run
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="run-head"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):

@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from benchmark.record.plan import ComparePlan, PlanError, Stage, StagedPlan
 from benchmark.record.recording import add_finished_run
 from benchmark.record.run import Run, RunState
 from benchmark.record.samples import Samples, empty, pack
-from benchmark.record.store import FILE_NAME, Store, StoreError
+from benchmark.record.store import FILE_NAME, Store
 from benchmark.summary.summarise import summarise
-from dashboard import resources
 from dashboard.components import markup
 from dashboard.components import run_text as say
 from inference.card import ModelCard
@@ -29,7 +27,7 @@ from tests.benchmark.cold_runs import TrueStart, cold_run
 from tests.benchmark.little_server import LittleServer, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.page import Page
-from tests.dashboard.runs import GENERATOR, LOAD, from_workers, live_view, simulated, with_trouble
+from tests.dashboard.runs import GENERATOR, LOAD, end_run, from_workers, live_view, simulated, with_trouble
 
 Visit = Callable[..., Page]
 PATIENCE_S = 60.0
@@ -51,16 +49,7 @@ def page(visit: Visit, twins: tuple[LittleServer, LittleServer]) -> Page:
 def nothing_goes_on(visit: Visit, twins: tuple[LittleServer, LittleServer]) -> Iterator[None]:
     """A run that a test started is over when the test is, and before its endpoints are."""
     yield
-    launcher = resources.launcher()
-    if child := launcher._child:
-        with suppress(StoreError):
-            launcher.cancel(child.run_id)
-        child.process.wait(PATIENCE_S)
-
-
-@pytest.fixture
-def store(results_dir: Path) -> Store:
-    return Store(results_dir)
+    end_run(PATIENCE_S)
 
 
 def record(store: Store, found: tuple[Run, Samples]) -> str:

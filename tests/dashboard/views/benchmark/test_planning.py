@@ -4,8 +4,6 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,11 @@ import pytest
 from benchmark.record.plan import AbortRule, OpenLoopPlan, ReplayPlan, Segment, Stage, StagedPlan
 from benchmark.record.recording import load_samples
 from benchmark.record.run import RunState
-from benchmark.record.store import Store, StoreError
+from benchmark.record.store import Store
 from benchmark.runs import plan_of
 from benchmark.runs.capacity.plan import CapacityPlan, Slo
 from benchmark.runs.capacity.printing import sentences
 from benchmark.runs.capacity.summary import summarise
-from dashboard import resources
 from dashboard.components.theme import DARK, LIGHT, Palette
 from dashboard.views.benchmark import rate_chart
 from dashboard.views.benchmark.load_shapes import read_stages
@@ -29,6 +26,7 @@ from tests.benchmark.little_server import LittleServer, serving
 from tests.dashboard.conftest import Serve
 from tests.dashboard.figures import with_validation
 from tests.dashboard.page import Page
+from tests.dashboard.runs import end_run
 
 draw = with_validation(rate_chart)
 Visit = Callable[..., Page]
@@ -45,16 +43,7 @@ def twins(serve: Serve, tea: ModelCard) -> Twins:
 def page(visit: Visit, twins: Twins) -> Iterator[Page]:
     """The page over two healthy endpoints. A run that a test starts is over when the test is."""
     yield visit(*(server.url for server in twins)).at("benchmark")
-    launcher = resources.launcher()
-    if child := launcher._child:
-        with suppress(StoreError):
-            launcher.cancel(child.run_id)
-        child.process.wait(PATIENCE_S)
-
-
-@pytest.fixture
-def store(results_dir: Path) -> Store:
-    return Store(results_dir)
+    end_run(PATIENCE_S)
 
 
 def choose(page: Page, kind: str, **controls: Any) -> Page:

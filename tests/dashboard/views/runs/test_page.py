@@ -23,11 +23,6 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def store(results_dir: Path) -> Store:
-    return Store(results_dir)
-
-
-@pytest.fixture
 def page(visit: Visit, nobody: str) -> Page:
     return visit(nobody, nobody).at("runs")
 
