@@ -19,10 +19,10 @@ class BenchmarkPage:
         with rerun(self.page):
             self.page.locator(".st-key-plan").get_by_role("radio", name=kind, exact=True).click()
 
-    def fill(self, name: str, value: float | None) -> None:
-        """Type a number, or clear the field."""
+    def fill(self, name: str, value: float) -> None:
+        """Type a number."""
         box = self.page.get_by_role("spinbutton", name=name, exact=True)
-        box.fill("" if value is None else f"{value:g}")
+        box.fill(f"{value:g}")
         with rerun(self.page):
             box.press("Enter")
 

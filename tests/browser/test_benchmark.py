@@ -181,7 +181,7 @@ def test_a_capacity_is_searched_from_the_page(visitor: Visitor, stack: Stack) ->
     page.choose("Capacity")
     estimate = page.page.locator(".st-key-estimate")
     expect(estimate).to_contain_text("At most 200 000 requests to FastAPI and Cloud Function in turn, at most 7 min.")
-    page.fill("p95 (ms)", None)
+    page.fill("p95 (ms)", 0)
     page.fill("p50 (ms)", 500)
     page.fill("Requests/s at most", 300)
     page.fill("Requests/s at first", 5)

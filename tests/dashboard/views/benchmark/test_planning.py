@@ -324,9 +324,7 @@ def test_an_address_sets_an_objective_if_it_is_a_sound_one(page: Page, text: str
 @pytest.mark.slow
 def test_a_capacity_goes_from_its_objectives_to_its_report(page: Page, store: Store) -> None:
     few = {"max_rate": 1500.0, "start_rate": 5.0, "steps": 4, "step_s": 0.5, "seed": 7}
-    choose(
-        page, "capacity", slo_p95_ms=None, slo_p50_ms=900.0, slo_error_rate=5.0, usd_api=1.5, usd_function=3.0, **few
-    )
+    choose(page, "capacity", slo_p95_ms=0.0, slo_p50_ms=900.0, slo_error_rate=5.0, usd_api=1.5, usd_function=3.0, **few)
     run_id = run_to_its_end(page, store)
     run = store.run(run_id)
     plan = plan_of(run)

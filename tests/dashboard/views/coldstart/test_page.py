@@ -138,7 +138,8 @@ def test_starting_hands_the_plan_to_the_launcher(
 ) -> None:
     started: list[tuple[ColdPlan, list[str]]] = []
 
-    def start(_: Launcher, plan: ColdPlan, endpoints: Sequence[Endpoint]) -> str:
+    def start(_: Launcher, plan: ColdPlan, endpoints: Sequence[Endpoint], *, user: str) -> str:
+        assert user == ""  # no proxy says who uses the page
         started.append((plan, [endpoint.url for endpoint in endpoints]))
         return "abcd0001"
 
